@@ -1,0 +1,74 @@
+"""What can go wrong, and how it is said: what was needed, what was found, what to do.
+
+::
+
+    MemAnalysisError
+    ├── InvalidArgumentError     (ValueError)         a call got a value it cannot use
+    ├── MissingColumnError       (ValueError)         a frame lacks a column
+    ├── NotEnoughSamplesError    (ValueError)         a fit needs more points
+    ├── PolicyError              (ValueError)         a policy file or mapping is wrong
+    ├── LedgerError              (OSError)            a ledger cannot be read or written
+    │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
+    │   ├── LedgerFormatError    (ValueError)         what is there is no ledger
+    │   └── LedgerVersionError   (ValueError)         a ledger of a newer version
+    ├── CaptureError             (RuntimeError)       the process cannot be measured that way
+    └── MissingDependencyError   (ImportError)        an optional package is not installed
+"""
+
+__all__ = [
+    "CaptureError",
+    "InvalidArgumentError",
+    "LedgerError",
+    "LedgerFormatError",
+    "LedgerNotFoundError",
+    "LedgerVersionError",
+    "MemAnalysisError",
+    "MissingColumnError",
+    "MissingDependencyError",
+    "NotEnoughSamplesError",
+    "PolicyError",
+]
+
+
+class MemAnalysisError(Exception):
+    """Every error that memanalysis raises on purpose."""
+
+
+class InvalidArgumentError(MemAnalysisError, ValueError):
+    """A call got a value it cannot use."""
+
+
+class MissingColumnError(MemAnalysisError, ValueError):
+    """A frame lacks a column that the call needs."""
+
+
+class NotEnoughSamplesError(MemAnalysisError, ValueError):
+    """A fit needs more points than it got."""
+
+
+class PolicyError(MemAnalysisError, ValueError):
+    """A policy is wrong; the text names file, line and key."""
+
+
+class LedgerError(MemAnalysisError, OSError):
+    """A ledger cannot be read or written."""
+
+
+class LedgerNotFoundError(LedgerError, FileNotFoundError):
+    """Nothing is at the path of the ledger."""
+
+
+class LedgerFormatError(LedgerError, ValueError):
+    """What is at the path is no ledger, or a broken one."""
+
+
+class LedgerVersionError(LedgerError, ValueError):
+    """The ledger was written by a newer memanalysis."""
+
+
+class CaptureError(MemAnalysisError, RuntimeError):
+    """The process cannot be measured in the way that was asked."""
+
+
+class MissingDependencyError(MemAnalysisError, ImportError):
+    """An optional package is not installed."""

@@ -1,0 +1,147 @@
+"""What passes between the rooms: the ledger's five tables, column by column, and the snapshot record.
+
+A row is a plain mapping from column name to value. Whole bytes are int64, seconds float64, ``timestamp`` is UTC in
+microseconds (in memory: epoch seconds as float; in JSON: ISO 8601 with ``Z``; in frames: ``datetime64[us, UTC]``), and
+``elapsed_s`` comes from the monotonic clock of the run. Unknown is null, never zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "BYTE_METRICS",
+    "EVENTS",
+    "OBJECTS",
+    "RUNS",
+    "SAMPLES",
+    "SCHEMA_VERSION",
+    "SITES",
+    "TABLES",
+    "ColumnType",
+    "MemorySnapshot",
+    "Row",
+]
+
+SCHEMA_VERSION = 1
+"""Version of the tables below; a ledger of a newer version is refused."""
+
+Row = Mapping[str, Any]
+ColumnType = Literal["string", "int64", "float64", "timestamp", "json"]
+
+RUNS: Mapping[str, ColumnType] = {
+    "run_id": "string",
+    "service": "string",
+    "host": "string",
+    "pid": "int64",
+    "started": "timestamp",
+    "ended": "timestamp",
+    "python": "string",
+    "platform": "string",
+    "argv": "json",
+    "git_commit": "string",
+    "packages": "json",
+    "policy_sha256": "string",
+    "schema_version": "int64",
+}
+"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed."""
+
+SAMPLES: Mapping[str, ColumnType] = {
+    "run_id": "string",
+    "service": "string",
+    "seq": "int64",
+    "timestamp": "timestamp",
+    "elapsed_s": "float64",
+    "label": "string",
+    "rss_bytes": "int64",
+    "pss_bytes": "int64",
+    "uss_bytes": "int64",
+    "limit_bytes": "int64",
+    "traced_bytes": "int64",
+    "traced_peak_bytes": "int64",
+    "live_allocations": "int64",
+    "allocation_count": "int64",
+    "deallocation_count": "int64",
+    "object_count": "int64",
+    "gc_collections": "int64",
+    "gc_collected": "int64",
+    "allocator_free_bytes": "int64",
+    "tracer_bytes": "int64",
+    "capture_s": "float64",
+}
+"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the founding array; CPython counts neither."""
+
+SITES: Mapping[str, ColumnType] = {
+    "run_id": "string",
+    "service": "string",
+    "seq": "int64",
+    "timestamp": "timestamp",
+    "site_id": "string",
+    "file": "string",
+    "line": "int64",
+    "function": "string",
+    "traceback": "json",
+    "size_bytes": "int64",
+    "live_allocations": "int64",
+}
+"""One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last."""
+
+OBJECTS: Mapping[str, ColumnType] = {
+    "run_id": "string",
+    "service": "string",
+    "seq": "int64",
+    "timestamp": "timestamp",
+    "type": "string",
+    "count": "int64",
+    "size_bytes": "int64",
+}
+"""One type in one census a row."""
+
+EVENTS: Mapping[str, ColumnType] = {
+    "run_id": "string",
+    "service": "string",
+    "timestamp": "timestamp",
+    "kind": "string",
+    "level": "string",
+    "message": "string",
+    "data": "json",
+}
+"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, error."""
+
+TABLES: Mapping[str, Mapping[str, ColumnType]] = {
+    "runs": RUNS,
+    "samples": SAMPLES,
+    "sites": SITES,
+    "objects": OBJECTS,
+    "events": EVENTS,
+}
+
+BYTE_METRICS = ("rss_bytes", "traced_bytes")
+"""The columns of ``samples`` that a verdict is given on, the preferred one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySnapshot:
+    """What one process used at one moment; MB are 2**20 bytes, None is unknown.
+
+    Parameters
+    ----------
+    timestamp : float
+        Epoch seconds.
+    current_mb, peak_mb : float
+        Bytes that tracemalloc followed, now and at the most, in MB.
+    object_count : int
+        Objects that the garbage collector tracks.
+    tracemalloc_stats : mapping, optional
+        ``{"top": [{"file", "line", "size_mb", "count"}, ...], "tracer_mb": ...}``.
+    """
+
+    timestamp: float
+    current_mb: float
+    peak_mb: float
+    object_count: int
+    tracemalloc_stats: Mapping[str, Any] | None = None
+    rss_mb: float | None = None
+    live_allocations: int | None = None
+    gc_collections: int | None = None
+    elapsed_s: float | None = field(default=None, kw_only=True)
