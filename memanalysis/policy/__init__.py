@@ -1,1 +1,1 @@
-"""TBW"""
+"""What is allowed: budgets, thresholds and actions, read from a policy file and checked against a reading."""

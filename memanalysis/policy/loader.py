@@ -1,0 +1,129 @@
+"""Which policy holds here: a file of the user's, or the one that comes with the package.
+
+A file that is not there means the packaged default, with a logged warning; a file that is there and wrong is an error,
+never silently the default.
+"""
+
+import logging
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from memanalysis.errors import PolicyError
+from memanalysis.policy.checks import Place
+from memanalysis.policy.model import MemoryBudget, Policy, parse_policy
+
+__all__ = ["DEFAULT_CONFIG_PATH", "MemoryPolicyLoader", "read_default_policy", "read_policy"]
+
+DEFAULT_CONFIG_PATH = "config/memory_policy.yaml"
+"""Where a project keeps its policy, seen from its working directory."""
+
+_MAX_FILE_BYTES = 2**20
+"""No policy is a megabyte long; a device or a dump given by mistake must not be read to its end."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def read_policy(path: str | PathLike[str]) -> Policy:
+    """Read and check a policy file.
+
+    Raises
+    ------
+    PolicyError
+        No such file, not readable, not UTF-8, not YAML, or a wrong key or value: the text names file, line and key.
+    """
+    return _read(path)[1]
+
+
+def read_default_policy() -> Policy:
+    """Read the policy that comes with the package."""
+    return _read(_default_path())[1]
+
+
+class MemoryPolicyLoader:
+    """The policy of one project: read when it is first asked for, and again at each `load`.
+
+    Parameters
+    ----------
+    config_path : path
+        The policy file. Where there is none, the packaged default is used and a warning is logged.
+    """
+
+    def __init__(self, config_path: str | PathLike[str] = DEFAULT_CONFIG_PATH) -> None:
+        self.config_path = Path(config_path)
+        self._config: dict[str, Any] | None = None
+        self._policy: Policy | None = None
+
+    def load(self) -> dict[str, Any]:
+        """Read the file, and give the plain mapping it holds.
+
+        Raises
+        ------
+        PolicyError
+            The file is there but wrong; what an earlier call has read then stays in use.
+        """
+        try:
+            config, policy = _read(self.config_path)
+        except PolicyError as exc:
+            if not isinstance(exc.__cause__, FileNotFoundError):
+                raise
+            default = _default_path()
+            _LOGGER.warning(
+                "No policy file at %s: using the default policy that comes with memanalysis.", self.config_path
+            )
+            config, policy = _read(default)
+        self._config, self._policy = config, policy
+        return config
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The plain mapping that the file holds, as detectors and managers take it."""
+        return self.load() if self._config is None else self._config
+
+    @property
+    def policy(self) -> Policy:
+        """The checked policy, with the defaults filled in."""
+        if self._policy is None:
+            self.load()
+        assert self._policy is not None  # noqa: S101 - load() sets it or raises
+        return self._policy
+
+    def get_budget(self, service: str) -> MemoryBudget:
+        """Give the budget of a service; one that the policy does not name has the global budget."""
+        return self.policy.budget_for(service)
+
+
+def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
+    from memanalysis.policy.document import parse_document  # here, so that yaml is imported only when a policy is read
+
+    source = fspath(path)
+    document = parse_document(_read_text(Path(path), Place(source)), source=source)
+    policy = parse_policy(document.data, source=source, line_of=document.line_of)
+    return document.data, policy
+
+
+def _read_text(path: Path, place: Place) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except FileNotFoundError as exc:
+        raise place.error("needs a policy file, but there is no such file. Check the path.") from exc
+    except IsADirectoryError as exc:
+        raise place.error(f"needs a policy file, but got a directory. Write {path / 'memory_policy.yaml'}.") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path with a null character
+        raise place.error(f"needs a readable policy file, but got: {exc}. Check path and permissions.") from exc
+    if len(content) > _MAX_FILE_BYTES:
+        raise place.error(f"needs a policy file of at most {_MAX_FILE_BYTES} bytes, but got more. Check the path.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise Place(place.source, line_of=lambda _: line).error(
+            f"needs UTF-8 text, but got the byte 0x{content[exc.start]:02x}. Save the file as UTF-8."
+        ) from exc
+
+
+def _default_path() -> Path:
+    """In a wheel the file lies beside this module, in the repository in config/."""
+    packaged = Path(__file__).with_name("memory_policy.yaml")
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / DEFAULT_CONFIG_PATH
