@@ -1,0 +1,44 @@
+"""Frames that come in: have they the columns that a call needs, and which of their metrics are known."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.series import FloatArray
+from memanalysis.errors import MissingColumnError
+
+__all__ = ["known_floats", "require_columns", "with_elapsed"]
+
+
+def require_columns(call: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise a MissingColumnError that names what is missing and what is there."""
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise MissingColumnError(
+            f"{call} needs the columns {missing}, but the frame has {sorted(map(str, frame.columns))}. "
+            "Pass a table of a ledger, or rename your columns."
+        )
+
+
+def known_floats(frame: pd.DataFrame, column: str) -> FloatArray:
+    """Values of a column as floats, NaN where unknown; all NaN when the column is not there."""
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def with_elapsed(samples: pd.DataFrame) -> FloatArray:
+    """Seconds of each row: ``elapsed_s`` where all of it is known, else ``timestamp`` from its earliest.
+
+    Raises
+    ------
+    MissingColumnError
+        Neither column is there.
+    """
+    elapsed_s = known_floats(samples, "elapsed_s")
+    if np.isfinite(elapsed_s).all() and "elapsed_s" in samples:
+        return elapsed_s
+    require_columns("assess", samples, ["timestamp"])
+    stamps = pd.to_datetime(samples["timestamp"], utc=True)
+    return (stamps - stamps.min()).dt.total_seconds().to_numpy(dtype=np.float64)
