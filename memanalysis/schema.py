@@ -69,7 +69,7 @@ SAMPLES: Mapping[str, ColumnType] = {
     "tracer_bytes": "int64",
     "capture_s": "float64",
 }
-"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the founding array; CPython counts neither."""
+"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the founding array: CPython has no such."""
 
 SITES: Mapping[str, ColumnType] = {
     "run_id": "string",

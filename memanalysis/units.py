@@ -1,7 +1,7 @@
 """Bytes, rates and seconds, to text for people and back.
 
-Everything inside memanalysis is whole bytes and float seconds; this module alone turns them into "12.5 MiB", "+3.1 MiB/h"
-and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) means 2**20 bytes, as does ``MB`` in a policy file.
+Everything inside memanalysis is whole bytes and float seconds; this module alone turns them into "12.5 MiB",
+"+3.1 MiB/h" and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) means 2**20 bytes, as does ``MB`` in a policy file.
 """
 
 import math
@@ -10,7 +10,17 @@ from typing import TypeGuard
 
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["GIB", "KIB", "MIB", "bytes_from_mb", "format_bytes", "format_duration", "format_rate", "mb_from_bytes", "parse_bytes"]
+__all__ = [
+    "GIB",
+    "KIB",
+    "MIB",
+    "bytes_from_mb",
+    "format_bytes",
+    "format_duration",
+    "format_rate",
+    "mb_from_bytes",
+    "parse_bytes",
+]
 
 KIB = 1024
 MIB = 1024**2
@@ -21,7 +31,19 @@ NOT_AVAILABLE = "not available"
 _BYTE_STEPS = ((1024**4, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _RATE_STEPS = ((3600.0, "h"), (86400.0, "day"))
 _DURATION_STEPS = ((86400.0 * 365, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"))
-_FACTORS = {"": 1, "b": 1, "k": KIB, "kb": KIB, "kib": KIB, "m": MIB, "mb": MIB, "mib": MIB, "g": GIB, "gb": GIB, "gib": GIB}
+_FACTORS = {
+    "": 1,
+    "b": 1,
+    "k": KIB,
+    "kb": KIB,
+    "kib": KIB,
+    "m": MIB,
+    "mb": MIB,
+    "mib": MIB,
+    "g": GIB,
+    "gb": GIB,
+    "gib": GIB,
+}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 

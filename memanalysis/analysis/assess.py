@@ -16,7 +16,7 @@ from memanalysis.analysis.series import prepare_series
 from memanalysis.analysis.severity import SeverityRules, classify_severity
 from memanalysis.analysis.shape import classify_shape
 from memanalysis.analysis.sites import rank_sites
-from memanalysis.analysis.verdict import VERDICT_COLUMNS, Evidence, Verdict
+from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES, Evidence, Verdict
 from memanalysis.analysis.wording import describe_guilty, describe_shape, describe_time_left
 from memanalysis.schema import BYTE_METRICS
 
@@ -135,9 +135,10 @@ def assess_samples(
     ranked = rank_sites(sites) if sites is not None and len(sites) else None
     rows = []
     for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False):
-        metric, verdict = _assess_run(run, limit_bytes=_limit(run, (budgets_bytes or {}).get(service)), rules=rules)
+        budget_bytes = (budgets_bytes or {}).get(str(service))
+        metric, verdict = _assess_run(run, limit_bytes=_limit(run, budget_bytes), rules=rules)
         rows.append(_verdict_row(service, run_id, metric, verdict, _guilty(ranked, service, run_id, verdict)))
-    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)).astype(VERDICT_DTYPES)
 
 
 def _assess_run(run: pd.DataFrame, *, limit_bytes: float | None, rules: SeverityRules | None) -> tuple[str, Verdict]:
@@ -168,7 +169,7 @@ def _growth_percent(growth_bytes: float | None, latest_bytes: float | None) -> f
     return 100 * growth_bytes / before if before > 0 else float("inf") if growth_bytes > 0 else 0.0
 
 
-def _guilty(ranked: pd.DataFrame | None, service: object, run_id: object, verdict: Verdict) -> Mapping[str, Any] | None:
+def _guilty(ranked: pd.DataFrame | None, service: object, run_id: object, verdict: Verdict) -> Mapping[Any, Any] | None:
     if ranked is None or not verdict.is_leak:
         return None
     of_run = ranked[(ranked["service"] == service) & (ranked["run_id"] == run_id) & (ranked["growth_bytes"] > 0)]
@@ -176,7 +177,7 @@ def _guilty(ranked: pd.DataFrame | None, service: object, run_id: object, verdic
 
 
 def _verdict_row(
-    service: object, run_id: object, metric: str, verdict: Verdict, guilty: Mapping[str, Any] | None
+    service: object, run_id: object, metric: str, verdict: Verdict, guilty: Mapping[Any, Any] | None
 ) -> dict[str, Any]:
     row = {name: getattr(verdict, name) for name in VERDICT_COLUMNS if hasattr(verdict, name)}
     evidence = {name: getattr(verdict.evidence, name) for name in VERDICT_COLUMNS if hasattr(verdict.evidence, name)}

@@ -25,7 +25,8 @@ def known_floats(frame: pd.DataFrame, column: str) -> FloatArray:
     """Values of a column as floats, NaN where unknown; all NaN when the column is not there."""
     if column not in frame:
         return np.full(len(frame), np.nan)
-    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    values: FloatArray = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
 
 
 def with_elapsed(samples: pd.DataFrame) -> FloatArray:
@@ -41,4 +42,5 @@ def with_elapsed(samples: pd.DataFrame) -> FloatArray:
         return elapsed_s
     require_columns("assess", samples, ["timestamp"])
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
-    return (stamps - stamps.min()).dt.total_seconds().to_numpy(dtype=np.float64)
+    seconds: FloatArray = (stamps - stamps.min()).dt.total_seconds().to_numpy(dtype=np.float64)
+    return seconds

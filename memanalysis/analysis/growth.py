@@ -58,8 +58,8 @@ def fit_growth(elapsed_s: FloatArray, values: FloatArray, *, confidence: float =
     Notes
     -----
     Slope: Sen (1968), J. Am. Stat. Assoc. 63, 1379-1389. Width: the exact variance of a least-squares slope when the
-    errors are AR(1) with the estimated lag-one autocorrelation, taken from sample to sample (uneven steps count as even).
-    Bias of the autocorrelation: Marriott and Pope (1954), Biometrika 41, 390-402.
+    errors are AR(1) with the estimated lag-one autocorrelation, taken from sample to sample (uneven steps count as
+    even). Bias of the autocorrelation: Marriott and Pope (1954), Biometrika 41, 390-402.
     """
     if elapsed_s.size < 3:
         raise NotEnoughSamplesError(f"fit_growth needs 3 samples or more, but got {elapsed_s.size}. Record for longer.")

@@ -63,7 +63,7 @@ def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> PreparedSeries:
     times, measured = _as_floats(elapsed_s, "elapsed_s"), _as_floats(values, "values_bytes")
     if times.shape != measured.shape:
         raise InvalidArgumentError(
-            f"A series needs one time a value, but got {times.size} times, {measured.size} values. Pass as many of each."
+            f"A series needs a time for each value, but got {times.size} and {measured.size}. Pass as many of each."
         )
     known = np.isfinite(times) & np.isfinite(measured)
     times, measured = times[known], measured[known]

@@ -72,8 +72,13 @@ def classify_shape(series: PreparedSeries) -> ShapeFinding:
     times, values = series.elapsed_s, series.values
     if times.size < MIN_SAMPLES:
         more = MIN_SAMPLES - times.size
-        missing = f"{more} more sample{'s' if more > 1 else ''}: {times.size} of at least {MIN_SAMPLES} are there"
-        return ShapeFinding(shape="inconclusive", fit=None, floors=None, judged_s=series.duration_s, missing=missing)
+        return ShapeFinding(
+            shape="inconclusive",
+            fit=None,
+            floors=None,
+            judged_s=series.duration_s,
+            missing=f"{more} more sample{'s' if more > 1 else ''}: {times.size} of at least {MIN_SAMPLES} are there",
+        )
     judged = _after_warm_up(times)
     times, values = times[judged], values[judged]
     fit, floors = fit_growth(times, values), find_floors(times, values)

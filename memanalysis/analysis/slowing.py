@@ -1,7 +1,7 @@
-"""Is the growth slowing down, as when a cache fills, or steady, as when something leaks?
+"""Whether growth is slowing down, as when a cache fills, or steady, as when something leaks.
 
-Told by which of two curves describes the series better, not by a threshold on one ratio: a straight line, or a rise that
-saturates (exponential or logarithmic).
+Told by which of two curves describes the series better, not by a threshold on one ratio: a straight line, or a rise
+that saturates (exponential or logarithmic).
 """
 
 from dataclasses import dataclass

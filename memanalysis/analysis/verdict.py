@@ -6,7 +6,7 @@ The words are those of the ledger's readers: *growth* is what was measured, *lea
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["SEVERITIES", "VERDICT_COLUMNS", "Evidence", "Origin", "Severity", "Shape", "Verdict"]
+__all__ = ["SEVERITIES", "VERDICT_COLUMNS", "VERDICT_DTYPES", "Evidence", "Origin", "Severity", "Shape", "Verdict"]
 
 Shape = Literal["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
 Origin = Literal["python", "native", "fragmentation", "unknown"]
@@ -43,7 +43,16 @@ VERDICT_COLUMNS = (
     "guilty_share",
     "sentence",
 )
-"""Columns of the frame that ``assess`` gives, a row a service, run and metric."""
+"""Columns of the frame that ``assess`` gives, a row a service and run."""
+
+VERDICT_DTYPES = {
+    **{name: "float64" for name in VERDICT_COLUMNS if name.endswith(("_s", "_bytes", "_percent", "_share"))},
+    "is_leak": "bool",
+    "windows": "int64",
+    "n_samples": "int64",
+    "guilty_line": "Int64",
+}
+"""Types of the columns that are not text; unknown is NaN (or NA)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

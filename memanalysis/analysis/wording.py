@@ -25,8 +25,8 @@ def describe_shape(finding: ShapeFinding) -> str:
             f"and its floor rose in each of {finding.floors.values.size - 1} windows."
         )
     if finding.shape == "stable":
-        growth = finding.growth_bytes
-        return f"Stable: its trend over {format_duration(finding.judged_s)} is {format_bytes(growth, sign=True)}, within its noise."
+        trend = format_bytes(finding.growth_bytes, sign=True)
+        return f"Stable: its trend over {format_duration(finding.judged_s)} is {trend}, within its noise."
     return _PLAIN[finding.shape]
 
 
