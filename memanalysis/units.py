@@ -1,7 +1,8 @@
 """Bytes, rates and seconds, to text for people and back.
 
 Everything inside memanalysis is whole bytes and float seconds; this module alone turns them into "12.5 MiB",
-"+3.1 MiB/h" and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) means 2**20 bytes, as does ``MB`` in a policy file.
+"+3.1 MiB/h" and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) and in
+a policy file means 2**20 bytes.
 """
 
 import math

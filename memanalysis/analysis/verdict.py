@@ -50,9 +50,11 @@ VERDICT_DTYPES = {
     "is_leak": "bool",
     "windows": "int64",
     "n_samples": "int64",
+    "guilty_file": "object",
     "guilty_line": "Int64",
+    "guilty_function": "object",
 }
-"""Types of the columns that are not text; unknown is NaN (or NA)."""
+"""Types of the columns that are not plain text; unknown is NaN, NA or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
