@@ -22,7 +22,7 @@ _MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "value"))
 _SURPRISING_NUMBER = re.compile(r"[-+]?0[0-9_]+|.*:.*")
-"""Whole numbers that YAML 1.1 does not take as written: 010 is octal 8, 1:30 is 90."""
+"""Numbers that YAML 1.1 does not take as written: 010 is octal 8, 1:30 is 90."""
 
 
 @dataclass(slots=True)
@@ -153,14 +153,17 @@ class _Reader:
         if node.tag not in _SCALAR_TAGS:
             self._check_tag(node, keys, "str")
         text = node.value
-        if node.tag == f"{_TAG}int" and _SURPRISING_NUMBER.fullmatch(text):
+        if node.tag in (f"{_TAG}int", f"{_TAG}float") and _SURPRISING_NUMBER.fullmatch(text):
             raise self._error(node, keys, f"needs a plain number, but got {found(text)}. Write it in decimal digits.")
         if node.tag in (f"{_TAG}timestamp", f"{_TAG}value"):  # a date or a lone "=" is no policy's value: keep the text
             return text
         try:
             return self._loader.construct_object(node)
         except (ValueError, KeyError, AttributeError) as exc:  # what PyYAML raises on !!int x, !!bool x and the like
-            problem = f"needs a plain value, but got {found(text)} as {node.tag.replace(_TAG, '!!')}. Write a shorter number or a text in quotes."
+            tag = node.tag.replace(_TAG, "!!")
+            problem = (
+                f"needs a plain value, but got {found(text)} as {tag}. Write a shorter number, or a text in quotes."
+            )
             raise self._error(node, keys, problem) from exc
 
     def _check_tag(self, node: Any, keys: tuple[str | int, ...], name: str) -> None:

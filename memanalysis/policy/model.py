@@ -55,8 +55,8 @@ __all__ = [
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
 Sensitivity = Literal["low", "medium", "high"]
 
-_GROWTH_MB = check_number("MB", high=MAX_MB, example=10)
-_GROWTH_PERCENT = check_number("percent", high=MAX_COUNT, example=20)
+_GROWTH_MB = check_number("MB", above=0, high=MAX_MB, example=10)
+_GROWTH_PERCENT = check_number("percent", above=0, high=MAX_COUNT, example=20)
 _INTERVAL = check_number("seconds", above=0, high=MAX_SECONDS, example=60)
 _WAIT = check_number("seconds", high=MAX_SECONDS, example=60)
 _COUNT = check_whole("entries", low=1, high=MAX_COUNT, example=100)
@@ -87,7 +87,7 @@ class LeakThresholds:
 
     memory_growth_mb: float = declare_key(10, _GROWTH_MB)
     memory_growth_percent: float = declare_key(20, _GROWTH_PERCENT)
-    object_count_growth: int = declare_key(1000, check_whole("objects", low=0, high=MAX_COUNT, example=1000))
+    object_count_growth: int = declare_key(1000, check_whole("objects", low=1, high=MAX_COUNT, example=1000))
 
 
 @dataclass(frozen=True, slots=True)
