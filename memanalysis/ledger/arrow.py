@@ -1,0 +1,100 @@
+"""What a table looks like in Arrow and Parquet, and how rows and foreign Parquet files come to look so.
+
+``string`` and ``json`` columns (JSON text) are UTF-8 strings, ``timestamp`` is microseconds in UTC.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from memanalysis.errors import LedgerFormatError
+from memanalysis.ledger.jsonl import dump_json, microseconds_from
+from memanalysis.schema import SCHEMA_VERSION, TABLES, ColumnType
+
+__all__ = ["VERSION_KEY", "arrow_schema", "conform_table", "empty_table", "table_from_rows"]
+
+VERSION_KEY = b"memanalysis.schema_version"
+"""Key of the Parquet footer that holds the schema version of the rows."""
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+_ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "timestamp": _TIMESTAMP,
+    "json": pa.string(),
+}
+
+
+def arrow_schema(table: str, columns: Iterable[str] | None = None) -> pa.Schema:
+    """Arrow schema of a ledger table, or of some of its columns, in the table's order."""
+    wanted = TABLES[table] if columns is None else set(columns)
+    fields = [pa.field(name, _ARROW_TYPES[kind]) for name, kind in TABLES[table].items() if name in wanted]
+    return pa.schema(fields, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def empty_table(table: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """Make a table without rows."""
+    return arrow_schema(table, columns).empty_table()
+
+
+def table_from_rows(table: str, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pa.Table:
+    """Arrow table of parsed rows (the cells of ``jsonl``); what a row lacks is null."""
+    schema = arrow_schema(table, columns)
+    kinds = TABLES[table]
+    return pa.table([_column(rows, field, kinds[field.name]) for field in schema], schema=schema)
+
+
+def conform_table(found: pa.Table, table: str, *, name: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """Any Arrow table as one of ours: unknown columns left out, missing ones null, types made ours.
+
+    Raises
+    ------
+    LedgerFormatError
+        A column holds what cannot be its type.
+    """
+    schema = arrow_schema(table, columns)
+    return pa.table(
+        [_conform_column(found, field, TABLES[table][field.name], name=name) for field in schema], schema=schema
+    )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], field: pa.Field, kind: ColumnType) -> pa.Array:
+    cells = [row.get(field.name) for row in rows]
+    if kind == "json":
+        cells = [None if cell is None else dump_json(cell) for cell in cells]
+    return pa.array(cells, type=field.type)
+
+
+def _conform_column(found: pa.Table, field: pa.Field, kind: ColumnType, *, name: str) -> pa.Array | pa.ChunkedArray:
+    if field.name not in found.column_names:
+        return pa.nulls(found.num_rows, field.type)
+    values = found.column(field.name)
+    if values.type == field.type:
+        return values
+    try:
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if kind == "timestamp":
+            return _conform_timestamps(values)
+        if kind == "json" and pa.types.is_nested(values.type):
+            return pa.array([None if cell is None else dump_json(cell) for cell in values.to_pylist()], type=field.type)
+        if kind == "int64" and pa.types.is_floating(values.type):
+            values = pc.round(pc.if_else(pc.is_finite(values), values, None))
+        return values.cast(field.type)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as exc:
+        raise LedgerFormatError(
+            f"{name} needs {kind} in column {field.name!r}, but has {values.type} that cannot become it. "
+            "Convert the column, or leave it out."
+        ) from exc
+
+
+def _conform_timestamps(values: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    if pa.types.is_timestamp(values.type):
+        if values.type.tz is None:
+            return values.cast(pa.timestamp("us"), safe=False).cast(_TIMESTAMP)
+        return values.cast(_TIMESTAMP, safe=False)
+    cells = [None if value is None else microseconds_from(value) for value in values.to_pylist()]
+    return pa.array(cells, type=_TIMESTAMP)

@@ -1,0 +1,186 @@
+"""Where a ledger's files are, on this machine or behind a URL, and how they are listed and opened.
+
+Nothing outside the ledger is touched: links below the ledger's own folder are not followed, and only regular files are
+opened (a named pipe would hold its reader for ever).
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
+from memanalysis.ledger.paths import is_hidden
+
+__all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at"]
+
+Kind = Literal["file", "folder", "link", "other"]
+
+_STABLE_TRIES = 10
+"""Times a folder is listed until two lists agree: a seal between may hide a shard under both its names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder."""
+
+    name: str
+    kind: Kind
+
+
+class Files(Protocol):
+    """Read-only files under one root; paths are relative, with ``/``, and ``""`` is the root."""
+
+    root: str
+
+    def kind(self, path: str) -> Kind | None:
+        """Tell what is at the path, or None."""
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+
+    def list_folder(self, path: str) -> list[Entry]:
+        """Names in a folder, sorted; empty if there is none."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+
+
+class LocalFiles:
+    """Files of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+
+    def kind(self, path: str) -> Kind | None:
+        """Tell what is at the path; the root itself may be a link."""
+        full = Path(self.root, path)
+        try:
+            mode = (full.lstat() if path else full.stat()).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _kind_of(mode)
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        return Path(self.root, path).stat().st_size
+
+    def list_folder(self, path: str) -> list[Entry]:
+        """Names in a folder, sorted, the same in two lists one after the other."""
+        entries = self._list_once(path)
+        for _ in range(_STABLE_TRIES):
+            again = self._list_once(path)
+            if again == entries:
+                break
+            entries = again
+        return entries
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        return Path(self.root, path).open("rb")
+
+    def _list_once(self, path: str) -> list[Entry]:
+        try:
+            with os.scandir(Path(self.root, path)) as found:
+                return sorted((Entry(item.name, _kind_of_entry(item)) for item in found), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+
+
+class RemoteFiles:
+    """Files behind a URL that fsspec understands."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.root = url
+        try:
+            self._system, self._base = fsspec.core.url_to_fs(url)
+        except ImportError as exc:
+            raise MissingDependencyError(f"open_ledger needs a package for {url!r}: {exc}.") from exc
+        except ValueError as exc:
+            raise InvalidArgumentError(
+                f"open_ledger needs a path, or a URL of a protocol that fsspec knows, but got {url!r}: {exc}."
+            ) from exc
+        self._base = self._base.rstrip("/")
+
+    def kind(self, path: str) -> Kind | None:
+        """Tell what is at the path."""
+        self._system.invalidate_cache()
+        full = self._full(path)
+        if self._system.isfile(full):
+            return "file"
+        return "folder" if self._system.isdir(full) else None
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        return int(self._system.size(self._full(path)))
+
+    def list_folder(self, path: str) -> list[Entry]:
+        """Names in a folder, sorted."""
+        return sorted(self._entries(path), key=lambda entry: entry.name)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        return cast(BinaryIO, self._system.open(self._full(path), "rb"))
+
+    def _entries(self, path: str) -> Iterator[Entry]:
+        self._system.invalidate_cache()
+        full = self._full(path)
+        try:
+            found: list[dict[str, Any]] = self._system.ls(full, detail=True)
+        except FileNotFoundError:
+            return
+        for item in found:
+            name = str(item["name"]).rstrip("/")
+            if name != full.rstrip("/"):  # some stores list a folder within itself
+                yield Entry(name.rpartition("/")[2], "folder" if item["type"] == "directory" else "file")
+
+    def _full(self, path: str) -> str:
+        return f"{self._base}/{path}" if path else self._base
+
+
+def files_at(path_or_url: str | os.PathLike[str]) -> Files:
+    """Files under a path of this machine or a URL (``file://`` is this machine)."""
+    text = os.fspath(path_or_url)
+    if not isinstance(text, str):
+        raise InvalidArgumentError(f"open_ledger needs a path or URL as text, but got {text!r}.")
+    if text.startswith("file://"):
+        return LocalFiles(Path(url2pathname(urlsplit(text).path)))
+    if "://" in text or "::" in text:
+        return RemoteFiles(text)
+    if not text or "\0" in text:
+        raise InvalidArgumentError(f"open_ledger needs a path or URL, but got {text!r}. Name a ledger.")
+    return LocalFiles(Path(text))
+
+
+def visible(entries: list[Entry], kind: Kind) -> list[str]:
+    """Names of one kind that readers do not pass over."""
+    return [entry.name for entry in entries if entry.kind == kind and not is_hidden(entry.name)]
+
+
+def unreadable(path: str, exc: OSError) -> LedgerError:
+    """Error for a file or folder that is there but cannot be read."""
+    return LedgerError(
+        f"open_ledger needs to read {path}, but cannot: {exc.strerror or exc}. Check its permissions and the disk."
+    )
+
+
+def _kind_of(mode: int) -> Kind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+def _kind_of_entry(item: os.DirEntry[str]) -> Kind:
+    if item.is_symlink():
+        return "link"
+    if item.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if item.is_file(follow_symlinks=False) else "other"

@@ -1,0 +1,89 @@
+"""Whether a folder is a ledger, and of a version that is understood: the file ``ledger.json`` says so."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+from memanalysis.errors import LedgerFormatError, LedgerVersionError
+from memanalysis.ledger.paths import MARKER_NAME
+from memanalysis.schema import SCHEMA_VERSION
+
+__all__ = ["FORMAT_NAME", "check_version", "parse_marker", "sync_folder", "write_file", "write_marker"]
+
+FORMAT_NAME = "memanalysis-ledger"
+
+
+def parse_marker(content: bytes, *, name: str) -> int:
+    """Read the schema version that a marker states.
+
+    Raises
+    ------
+    LedgerFormatError
+        It is no marker of ours.
+    LedgerVersionError
+        It states a newer version.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise LedgerFormatError(_marker_text(name, "text that is not JSON")) from exc
+    if not isinstance(found, dict) or found.get("format") != FORMAT_NAME:
+        stated = found.get("format") if isinstance(found, dict) else type(found).__name__
+        raise LedgerFormatError(_marker_text(name, repr(stated)))
+    version = found.get("schema_version")
+    if type(version) is not int or version < 1:
+        raise LedgerFormatError(_marker_text(name, f"schema_version {version!r}"))
+    return check_version(version, name=name)
+
+
+def check_version(version: int, *, name: str) -> int:
+    """Give the version back if this memanalysis reads it."""
+    if version > SCHEMA_VERSION:
+        raise LedgerVersionError(
+            f"{name} needs a memanalysis that reads ledger version {version}, "
+            f"but this one reads up to {SCHEMA_VERSION}. Upgrade memanalysis."
+        )
+    return version
+
+
+def write_marker(root: Path) -> None:
+    """Make ``root`` a ledger of the present version, or check the marker that is there."""
+    marker = root / MARKER_NAME
+    if marker.is_file():
+        parse_marker(marker.read_bytes(), name=str(marker))
+        return
+    write_file(marker, json.dumps({"format": FORMAT_NAME, "schema_version": SCHEMA_VERSION}).encode() + b"\n")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file so that a reader, and a machine after a crash, finds the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder outlast a power cut, on the systems where a folder can be synced."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _marker_text(name: str, found: str) -> str:
+    return (
+        f"{name} needs format {FORMAT_NAME!r} and a schema_version, but has {found}. "
+        "Restore it, or delete it to read the folder without."
+    )
