@@ -1,0 +1,109 @@
+"""What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is dear.
+
+A sample is a row of the table ``samples`` without the columns that only the recorder knows (``run_id``, ``service``,
+``seq``, ``label``). PSS, USS, the C allocator's free bytes and the object count are read on deep ticks alone.
+"""
+
+import gc
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from memanalysis.capture.objects import count_objects
+from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes, read_limit_bytes
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "SampleReader"]
+
+LIMIT_GOOD_FOR_S = 30.0
+"""The cgroup limit is a few file reads and hardly ever changes."""
+
+DEAR_BLOCK_COUNT_S = 0.0005
+"""``sys.getallocatedblocks`` looks at every pool (1 ms a GB): beyond this it is left to the deep ticks."""
+
+_COUNTED = (
+    "rss_bytes",
+    "pss_bytes",
+    "uss_bytes",
+    "limit_bytes",
+    "traced_bytes",
+    "traced_peak_bytes",
+    "live_allocations",
+)
+_REST = ("object_count", "gc_collections", "gc_collected", "allocator_free_bytes", "tracer_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks of a recorder: ``monotonic`` for lengths of time, ``wall`` for dates (epoch seconds)."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+SYSTEM_CLOCK = Clock(time.monotonic, time.time)
+
+
+class SampleReader:
+    """Read samples of this process, or of another one from outside.
+
+    Parameters
+    ----------
+    pid : int, optional
+        Another process: only what the system tells of it is known.
+    clock : Clock
+        Where time comes from; ``elapsed_s`` counts from the making of the reader.
+    """
+
+    def __init__(self, *, pid: int | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.own_traced_bytes = 0
+        self._pid = pid
+        self._clock = clock
+        self._process = ProcessReader(pid)
+        self._started = clock.monotonic()
+        self._limit_bytes: int | None = None
+        self._limit_good_until = float("-inf")
+        self._block_count_s = 0.0
+
+    def read(self, *, deep: bool = False) -> dict[str, Any]:
+        """Read one sample; ``deep`` adds what costs milliseconds."""
+        started = time.perf_counter()
+        now = self._clock.monotonic()
+        sample: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
+        sample["timestamp"] = self._clock.wall()
+        sample["elapsed_s"] = now - self._started
+        sample["rss_bytes"] = self._process.read_rss_bytes()
+        sample["limit_bytes"] = self._read_limit_bytes(now)
+        if deep:
+            sample["pss_bytes"], sample["uss_bytes"] = self._process.read_pss_and_uss_bytes()
+        if self._pid is None:
+            self._read_interpreter(sample, deep=deep)
+        sample["capture_s"] = time.perf_counter() - started
+        return sample
+
+    def close(self) -> None:
+        """Close what is held open; a later reading opens it again."""
+        self._process.close()
+
+    def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:
+        if tracemalloc.is_tracing():
+            sample["traced_bytes"], sample["traced_peak_bytes"] = tracemalloc.get_traced_memory()
+            sample["tracer_bytes"] = tracemalloc.get_tracemalloc_memory() + self.own_traced_bytes
+        generations = gc.get_stats()
+        sample["gc_collections"] = sum(generation["collections"] for generation in generations)
+        sample["gc_collected"] = sum(generation["collected"] for generation in generations)
+        if deep or self._block_count_s < DEAR_BLOCK_COUNT_S:
+            started = time.perf_counter()
+            sample["live_allocations"] = sys.getallocatedblocks()
+            self._block_count_s = time.perf_counter() - started
+        if deep:
+            sample["object_count"] = count_objects()
+            sample["allocator_free_bytes"] = read_allocator_free_bytes()
+
+    def _read_limit_bytes(self, now: float) -> int | None:
+        if now >= self._limit_good_until:
+            self._limit_bytes = read_limit_bytes(self._pid)
+            self._limit_good_until = now + LIMIT_GOOD_FOR_S
+        return self._limit_bytes
