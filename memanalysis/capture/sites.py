@@ -120,11 +120,8 @@ def find_own_groups(groups: Sequence[RawGroup]) -> list[bool]:
     """
     files = set(map(_get_file, chain.from_iterable(frames for frames, _, _ in groups)))
     own = frozenset(filter(is_own_file, files))
-    inner = own.difference(filter(is_door, own))
-    return [
-        bool(frames) and (frames[0][0] in own or not inner.isdisjoint(map(_get_file, frames)))
-        for frames, _, _ in groups
-    ]
+    inner = frozenset(file for file in own if not is_door(file))
+    return [frames[0][0] in own or not inner.isdisjoint(map(_get_file, frames)) for frames, _, _ in groups]
 
 
 def hash_site(frames: RawFrames) -> str:
