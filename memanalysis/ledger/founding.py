@@ -101,6 +101,7 @@ class MemoryLedger:
         self.entries: list[LedgerEntry] = []
         self._in_file: list[LedgerEntry] = []
         self._file_state: tuple[int, int, int] | None = None
+        self._lines: dict[LedgerEntry, bytes] = {}  # as last saved: only what is new is rendered again
 
     def record(
         self,
@@ -144,7 +145,7 @@ class MemoryLedger:
         self._take_in_what_others_saved()
         try:
             self.storage_path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.storage_path, _render(self.entries))
+            write_file(self.storage_path, self._render())
         except OSError as exc:
             raise LedgerError(
                 f"MemoryLedger.save needs to write {self.storage_path}, but cannot: {exc.strerror or exc}. "
@@ -185,6 +186,12 @@ class MemoryLedger:
         removed = len(self.entries) - len(kept)
         self.entries = kept
         return removed
+
+    def _render(self) -> bytes:
+        known = self._lines
+        self._lines = {entry: known.get(entry) or dump_json(entry.to_dict()) for entry in self.entries}
+        lines = b",\n".join(self._lines[entry] for entry in self.entries)
+        return b"[\n" + lines + b"\n]\n" if lines else b"[]\n"
 
     def _limit(self) -> None:
         if len(self.entries) > self.max_entries:
@@ -325,11 +332,6 @@ def _epoch_s(timestamp: float | str) -> float:
 
 def _whole(count: float | None) -> int | None:
     return None if count is None else round(count)
-
-
-def _render(entries: Sequence[LedgerEntry]) -> bytes:
-    lines = b",\n".join(dump_json(entry.to_dict()) for entry in entries)
-    return b"[\n" + lines + b"\n]\n" if entries else b"[]\n"
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | None:
