@@ -1,1 +1,77 @@
-"""TBW"""
+"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report`` and ``policy check``.
+
+Errors made on purpose become one line on standard error and exit code 2; a reader that closed the pipe early ends the
+command quietly. Each command's own module loads its rooms only when it runs, so that ``--help`` answers at once.
+"""
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from memanalysis import __version__
+from memanalysis.cli import assess, demo, policy, report
+from memanalysis.cli.console import render_plain
+from memanalysis.errors import MemAnalysisError
+
+__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_PIPE_CLOSED", "build_parser", "main"]
+
+EXIT_ERROR = 2
+"""Code for errors made on purpose, the same as argparse uses for wrong arguments."""
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""Shells report a program that Ctrl-C ended with this code."""
+
+EXIT_PIPE_CLOSED = 141
+"""128 + 13 (SIGPIPE): what a shell reports for a program that wrote into a closed pipe."""
+
+_EXAMPLE = """\
+examples:
+  memanalysis demo                          watch three small programs, find the one that leaks
+  memanalysis assess logs/ledger            a verdict on every service of a ledger
+  memanalysis report logs/ledger -o r.html  the same with charts, in one file
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code: 0, or 2 for an error that the command line explains."""
+    _never_fail_on_a_character()
+    arguments = build_parser().parse_args(argv)
+    try:
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except MemAnalysisError as exc:
+        sys.stderr.write(f"memanalysis: error: {render_plain(str(exc))}\n")
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("\nmemanalysis: stopped\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit and would complain there again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of every command; `run` in the result is the command's function."""
+    parser = argparse.ArgumentParser(
+        prog="memanalysis",
+        description="Is it a leak, which line, and how long have I got: verdicts on recorded memory.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"memanalysis {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (demo, assess, report, policy):
+        command.add_parser(commands)
+    return parser
+
+
+def _never_fail_on_a_character() -> None:
+    """Write what the terminal's encoding does not know as an escape: a name must not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,77 @@
+"""What does a ledger say about each service: ledger, policy and analysis joined in one call.
+
+Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
+"""
+
+import pandas as pd
+
+from memanalysis.analysis.assess import assess_samples
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.policy.model import Policy
+from memanalysis.reports.inputs import (
+    LedgerSource,
+    PolicySource,
+    find_budgets,
+    resolve_ledger,
+    resolve_policy,
+    severity_rules,
+)
+
+__all__ = ["ENGINES", "assess", "assess_tables"]
+
+ENGINES = ("pandas",)
+"""What can compute the verdicts."""
+
+
+def assess(
+    ledger_or_frame: LedgerSource | pd.DataFrame,
+    *,
+    policy: PolicySource = None,
+    engine: str = "pandas",
+) -> pd.DataFrame:
+    """Verdicts of a ledger, a row a service and run.
+
+    Parameters
+    ----------
+    ledger_or_frame : Ledger, path, URL or DataFrame
+        A ledger, or its ``samples`` table; only a ledger names guilty lines, for they are in its ``sites``.
+    policy : path, mapping or Policy, optional
+        Gives each service its budget and the thresholds of severity. Without one no budget applies but the limit that
+        the samples themselves hold (``limit_bytes``, from the container), and thresholds are the shipped defaults.
+    engine : str
+        What computes: ``"pandas"``.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `memanalysis.analysis.verdict.VERDICT_COLUMNS`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The engine is unknown, or the first argument is neither ledger, path nor frame.
+    LedgerError
+        The ledger cannot be read.
+    PolicyError
+        The policy is broken.
+    """
+    if engine not in ENGINES:
+        raise InvalidArgumentError(
+            f"assess needs engine= to be one of {', '.join(map(repr, ENGINES))}, but got {engine!r}. Leave it out."
+        )
+    resolved = resolve_policy(policy, call="assess")
+    if isinstance(ledger_or_frame, pd.DataFrame):
+        return assess_tables(ledger_or_frame, sites=None, policy=resolved)
+    ledger = resolve_ledger(ledger_or_frame, call="assess")
+    return assess_tables(ledger.samples, sites=ledger.sites, policy=resolved)
+
+
+def assess_tables(samples: pd.DataFrame, *, sites: pd.DataFrame | None, policy: Policy | None) -> pd.DataFrame:
+    """Verdicts of tables that were read already, with budgets and thresholds of a policy."""
+    services = samples["service"].dropna().unique() if "service" in samples else ()
+    return assess_samples(
+        samples,
+        sites=sites,
+        budgets_bytes={service: budget.max_bytes for service, budget in find_budgets(policy, services).items()},
+        rules=severity_rules(policy),
+    )

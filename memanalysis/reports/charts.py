@@ -1,0 +1,305 @@
+"""What does memory look like over time: one series with its growth and budgets, and the lines that hold the most.
+
+Charts are drawn on Axes that the caller gives; nothing here touches pyplot or any other state that charts share.
+`render_svg` makes a picture whose colours are CSS variables, so that one picture reads well on light and on dark.
+"""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from memanalysis.reports.theme import CSS_COLOURS, LIGHT, ChartColours
+from memanalysis.units import GIB, KIB, MIB, format_bytes
+
+__all__ = [
+    "Level",
+    "SeriesChart",
+    "SiteLine",
+    "draw_series",
+    "draw_sites",
+    "render_svg",
+    "thin_series",
+]
+
+FloatArray = NDArray[np.float64]
+
+PIXEL_COLUMNS = 480
+"""A drawn series keeps the least and the most of each of this many columns: more could not be seen."""
+
+REACH = 2.0
+"""A budget is drawn to scale when it lies no further above the series than this many times the height of the series."""
+
+LEAST_SHARE = 0.1
+"""The axis spans at least this share of the level, lest the noise of a flat series fill the chart."""
+
+LINE_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+"""Lines differ in their dashes and their markers, not in colour alone."""
+
+LINE_MARKERS = ("o", "s", "^", "D", "v")
+
+_BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
+_TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A budget that is drawn across a chart."""
+
+    name: str
+    size_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesChart:
+    """One series and what is drawn with it.
+
+    Parameters
+    ----------
+    name : str
+        What was measured; it is the title of the axis.
+    elapsed_s, values : arrays of float, shape (n,)
+        Seconds and bytes, without NaN.
+    line_s, line_bytes : arrays of float, optional
+        Fitted growth, or floors, in the same units.
+    line_name : str
+        What that line is.
+    levels : sequence of Level
+        Budgets.
+    marks : sequence of (float, str)
+        Moments with a name, in seconds.
+    """
+
+    name: str
+    elapsed_s: FloatArray
+    values: FloatArray
+    line_s: FloatArray | None = None
+    line_bytes: FloatArray | None = None
+    line_name: str = ""
+    levels: Sequence[Level] = ()
+    marks: Sequence[tuple[float, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLine:
+    """Bytes that one allocation site holds, snapshot by snapshot."""
+
+    name: str
+    elapsed_s: FloatArray
+    values: FloatArray
+
+
+def thin_series(
+    elapsed_s: FloatArray, values: FloatArray, *, columns: int = PIXEL_COLUMNS
+) -> tuple[FloatArray, FloatArray]:
+    """Keep the least and the most of each column of a chart: no peak is lost, and no report grows with its run.
+
+    Returns
+    -------
+    tuple of arrays, shape (m,), m <= 2 * columns
+        In the order of time.
+    """
+    if elapsed_s.size <= 2 * columns:
+        return elapsed_s, values
+    span = elapsed_s[-1] - elapsed_s[0]
+    column = np.minimum((elapsed_s - elapsed_s[0]) / span * columns, columns - 1).astype(int)
+    starts = np.flatnonzero(np.append(True, np.diff(column) > 0))
+    ends = np.append(starts[1:], elapsed_s.size)
+    keep: set[int] = set()
+    for start, end in zip(starts, ends, strict=True):
+        piece = values[start:end]
+        keep |= {int(start + piece.argmin()), int(start + piece.argmax())}
+    chosen = np.array(sorted(keep))
+    return elapsed_s[chosen], values[chosen]
+
+
+def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) -> None:
+    """Draw memory over time, its fitted growth or floors, its budgets and its marks."""
+    if chart.elapsed_s.size == 0:
+        _say_empty(ax, "no values were recorded", colours)
+        return
+    low, high = _value_limits(chart)
+    factor, unit = _byte_unit(high)
+    seconds, time_unit = _time_unit(float(chart.elapsed_s[-1]))
+    _draw_frame(ax, colours, ylabel=f"{chart.name} ({unit})", xlabel=f"time since start ({time_unit})")
+    marker = "o" if chart.elapsed_s.size < 3 else None
+    ax.plot(
+        chart.elapsed_s / seconds,
+        chart.values / factor,
+        color=colours.series,
+        linewidth=1.6,
+        marker=marker,
+        label="measured",
+    )
+    if chart.line_s is not None and chart.line_bytes is not None:
+        ax.plot(
+            chart.line_s / seconds, chart.line_bytes / factor,
+            color=colours.line, linewidth=2, linestyle=(0, (4, 2)), label=chart.line_name,
+        )  # fmt: skip
+    ax.set_ylim(low / factor, high / factor)
+    ax.margins(x=0.01)
+    for at, name in chart.marks:
+        ax.axvline(at / seconds, color=colours.mark, linewidth=1, linestyle=(0, (1, 2)))
+        _text(
+            ax,
+            at / seconds,
+            0.02,
+            f" {name}",
+            colours.mark,
+            rotation=90,
+            va="bottom",
+            ha="left",
+            transform=ax.get_xaxis_transform(),
+        )
+    _draw_levels(ax, chart.levels, high=high, factor=factor, colours=colours)
+    _draw_legend(ax, colours)
+
+
+def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, colours: ChartColours = LIGHT) -> None:
+    """Draw what up to five allocation sites hold over time."""
+    shown = [site for site in sites if site.elapsed_s.size][: len(LINE_STYLES)]
+    if not shown:
+        _say_empty(ax, "no allocation sites were recorded", colours)
+        return
+    factor, unit = _byte_unit(max(float(site.values.max()) for site in shown))
+    seconds, time_unit = _time_unit(max(float(site.elapsed_s[-1]) for site in shown))
+    _draw_frame(ax, colours, ylabel=f"held by the line ({unit})", xlabel=f"time since start ({time_unit})")
+    for site, colour, style, marker in zip(shown, colours.sites, LINE_STYLES, LINE_MARKERS, strict=False):
+        ax.plot(
+            site.elapsed_s / seconds, site.values / factor,
+            color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.6, label=site.name,
+        )  # fmt: skip
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.02)
+    _draw_legend(ax, colours)
+
+
+def render_svg(draw: Callable[[Axes], None], *, width_px: int, height_px: int, salt: str) -> str:
+    """Picture of what `draw` puts on its Axes, as an ``<svg>`` element for a page.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws with `CSS_COLOURS`.
+    width_px, height_px : int
+        Size in CSS pixels; the picture scales with the width it is given.
+    salt : str
+        Makes the ids inside the picture differ from those of the page's other pictures, and the same in every run.
+
+    Notes
+    -----
+    Text stays text and takes the page's font; no date, no metadata, nothing is fetched.
+    """
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 11, "path.simplify": False}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(width_px / 72, height_px / 72), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_alpha(0)
+        ax = figure.add_subplot()
+        ax.patch.set_alpha(0)
+        draw(ax)
+        sink = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(sink, format="svg", metadata=nothing)
+    return _fit_for_page(sink.getvalue(), width_px, height_px)
+
+
+def _fit_for_page(svg: str, width_px: int, height_px: int) -> str:
+    """Leave out what a page does not need, and what would reach beyond the picture: global styles, namespaces, ids."""
+    body = svg[svg.index("<svg") :]
+    body = body[body.index(">") + 1 :]
+    body = re.sub(r"<(metadata|style)\b.*?</\1>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body).replace("xlink:href=", "href=")
+    body = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-0 [^\"]*\"", "", body)
+    for field in fields(ChartColours):
+        body = body.replace(getattr(CSS_COLOURS, field.name), f"var(--ma-{field.name.replace('_', '-')})")
+    return f'<svg viewBox="0 0 {width_px} {height_px}" aria-hidden="true">{body.strip()}'
+
+
+def _value_limits(chart: SeriesChart) -> tuple[float, float]:
+    """Ends of the axis in bytes: the series, and those budgets that lie within reach of it."""
+    low, high = float(chart.values.min()), float(chart.values.max())
+    if chart.line_bytes is not None:
+        low, high = min(low, float(chart.line_bytes.min())), max(high, float(chart.line_bytes.max()))
+    span = max(high - low, LEAST_SHARE * high, 1.0)
+    top = max([high, *(level.size_bytes for level in chart.levels if high < level.size_bytes <= high + REACH * span)])
+    bottom = low - 0.08 * span - (span - (high - low)) / 2
+    return (0.0 if bottom < 0.25 * high else bottom), top + 0.12 * (top - max(0.0, bottom)) + (span - (high - low)) / 2
+
+
+def _byte_unit(largest: float) -> tuple[int, str]:
+    return next(((factor, unit) for factor, unit in _BYTE_UNITS if largest >= factor), (1, "bytes"))
+
+
+def _time_unit(longest_s: float) -> tuple[float, str]:
+    return next(((length, unit) for least, length, unit in _TIME_UNITS if longest_s >= least), (1.0, "seconds"))
+
+
+def _draw_frame(ax: Axes, colours: ChartColours, *, xlabel: str, ylabel: str) -> None:
+    ax.set_xlabel(xlabel, color=colours.text)
+    ax.set_ylabel(ylabel, color=colours.text)
+    ax.tick_params(colors=colours.text, length=3)
+    ax.grid(visible=True, color=colours.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    ax.ticklabel_format(axis="both", style="plain", useOffset=False)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(colours.mark)
+
+
+def _draw_levels(ax: Axes, levels: Sequence[Level], *, high: float, factor: int, colours: ChartColours) -> None:
+    """Lines of the budgets in sight, and a note on the least of those above; names stand apart, not over each other."""
+    places = ((0.99, "right"), (0.5, "center"), (0.01, "left"))
+    seen = sorted((level for level in levels if level.size_bytes <= high), key=lambda level: -level.size_bytes)
+    above = sorted((level for level in levels if level.size_bytes > high), key=lambda level: level.size_bytes)
+    for number, level in enumerate(seen):
+        at, align = places[number % len(places)]
+        ax.axhline(level.size_bytes / factor, color=colours.budget, linewidth=1.4, linestyle=(0, (6, 2)))
+        text = f"{level.name} {format_bytes(level.size_bytes)}"
+        _text(
+            ax,
+            at,
+            level.size_bytes / factor,
+            text,
+            colours.budget,
+            va="bottom",
+            ha=align,
+            transform=ax.get_yaxis_transform(),
+        )
+    if above:
+        text = f"{above[-1].name} {format_bytes(above[-1].size_bytes)}: above this chart"
+        _text(ax, 0.99, 0.985, text, colours.budget, va="top", ha="right", transform=ax.transAxes)
+
+
+def _draw_legend(ax: Axes, colours: ChartColours) -> None:
+    """Names of the lines above the chart, where they cover nothing; as many beside each other as fit."""
+    labels = [str(line.get_label()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    axes_px = ax.bbox.width * 72 / ax.figure.dpi
+    fitting = max(1, int(axes_px // (max(map(len, labels)) * 6.5 + 45)))
+    legend = ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncol=min(len(labels), fitting),
+        frameon=False, labelcolor=colours.text, borderaxespad=0.2, handlelength=2.6,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _text(ax: Axes, x: float, y: float, text: str, colour: str, **place: Any) -> None:
+    """Text as it stands: a dollar sign in a name is no formula."""
+    ax.text(x, y, text, color=colour, fontsize=10, parse_math=False, **place)
+
+
+def _say_empty(ax: Axes, text: str, colours: ChartColours) -> None:
+    ax.set_axis_off()
+    _text(ax, 0.5, 0.5, text, colours.text, va="center", ha="center", transform=ax.transAxes)

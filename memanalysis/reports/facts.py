@@ -1,0 +1,84 @@
+"""What does a verdict rest on, and what is allowed: the plain sentences beside a chart, the same in every format."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from memanalysis.reports.wording import METRIC_NAMES, known_number, render_interval, render_rate
+from memanalysis.units import format_bytes, format_duration, format_rate
+
+if TYPE_CHECKING:
+    from memanalysis.reports.model import ServiceSection
+
+__all__ = ["describe_budget", "describe_evidence", "describe_no_sites", "describe_range"]
+
+
+def describe_range(started: datetime | None, ended: datetime | None) -> str:
+    """From when to when the samples are."""
+    if started is None or ended is None:
+        return "not available: no sample has a time"
+    length = format_duration((ended - started).total_seconds())
+    last = f"{ended:%H:%M:%S}" if started.date() == ended.date() else f"{ended:%Y-%m-%d %H:%M:%S}"
+    return f"{started:%Y-%m-%d %H:%M:%S} to {last} UTC ({length})"
+
+
+def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and text of each thing that a verdict rests on."""
+    slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
+    windows, weakest = int(known_number(verdict["windows"]) or 0), known_number(verdict["weakest_window_bytes_per_s"])
+    n_samples = int(known_number(verdict["n_samples"]) or 0)
+    percent = known_number(verdict["growth_percent"])
+    growth = format_bytes(known_number(verdict["growth_bytes"]), sign=True)
+    facts = [
+        ("Measured", METRIC_NAMES.get(verdict["metric"], str(verdict["metric"]))),
+        (
+            "Samples",
+            f"{n_samples} over {format_duration(known_number(verdict['duration_s']))}",
+        ),
+        ("Level at the end", format_bytes(known_number(verdict["latest_bytes"]))),
+        ("Growth", growth if percent is None or not math.isfinite(percent) else f"{growth} ({percent:+.1f} %)"),
+    ]
+    interval = render_interval(slope, low, high)
+    rate = render_rate(slope, low, high)
+    facts.append(("Growth an hour", f"{rate}, 95 % interval {interval}" if interval else rate))
+    if windows:
+        facts.append(("Weakest window", f"{format_rate(weakest)}, the least of {windows}"))
+    if verdict["is_leak"]:
+        facts.append(("Origin", _ORIGINS[verdict["origin"]]))
+    return facts
+
+
+_ORIGINS = {
+    "python": "Python objects: what tracemalloc follows grows too",
+    "native": "native code: what tracemalloc follows does not grow with it",
+    "fragmentation": "the allocator: memory that is free but was not given back",
+    "unknown": "not available: only one kind of memory was recorded",
+}
+
+
+def describe_budget(section: "ServiceSection") -> str:
+    """What the service may use, and how far it is from it."""
+    latest, limit = known_number(section.verdict["latest_bytes"]), known_number(section.verdict["limit_bytes"])
+    if limit is None:
+        return "No budget: neither a policy nor a limit of the container was given, so there is no time to budget."
+    parts = []
+    if section.budget is not None:
+        parts.append(
+            f"Budget {format_bytes(section.budget.max_bytes)}, "
+            f"warning from {format_bytes(section.budget.warning_bytes)}, "
+            f"critical from {format_bytes(section.budget.critical_bytes)}."
+        )
+    if section.budget is None or limit < section.budget.max_bytes:
+        parts.append(f"The limit of the container is {format_bytes(limit)}, and counts.")
+    if latest is not None:
+        headroom = limit - latest
+        where = "below it" if headroom >= 0 else "above it"
+        parts.append(f"At the end the service was {format_bytes(abs(headroom))} {where}.")
+    return " ".join(parts)
+
+
+def describe_no_sites(section: "ServiceSection") -> str:
+    """Why no line of code can be named."""
+    advice = "" if not section.verdict["is_leak"] else ' Record again with trace="always" to learn which lines grow.'
+    return f"No allocation sites were recorded in this run: tracing was off.{advice}"

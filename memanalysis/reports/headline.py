@@ -1,0 +1,47 @@
+"""What comes first: the order of verdicts, worst first, and the sentence over all of them."""
+
+import pandas as pd
+
+from memanalysis.analysis.verdict import SEVERITIES
+from memanalysis.reports.wording import render_all_cells
+
+__all__ = ["order_verdicts", "render_headline"]
+
+
+def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Sort by severity, then the soonest to its limit; what cannot be told yet comes before what is well."""
+    rank = pd.DataFrame(
+        {
+            "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float),
+            "is_told": verdicts["shape"] != "inconclusive",
+            "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
+            "service": verdicts["service"].astype(str),
+        },
+        index=verdicts.index,
+    )
+    return verdicts.loc[rank.sort_values(["severity", "is_told", "time", "service"], kind="stable").index].reset_index(
+        drop=True
+    )
+
+
+def render_headline(verdicts: pd.DataFrame) -> str:
+    """Say how many services leak, and what the worst of them does."""
+    services = verdicts["service"].nunique()
+    if not services:
+        return "Nothing was recorded: the ledger has no samples, so nothing can be said."
+    leaking = verdicts[verdicts["is_leak"].astype(bool)]
+    open_ones = verdicts[(verdicts["shape"] == "inconclusive") & ~verdicts["service"].isin(leaking["service"])]
+    n_leaking, n_open = leaking["service"].nunique(), open_ones["service"].nunique()
+    unclear = f" {n_open} cannot be told yet: more samples are needed." if n_open else ""
+    if not n_leaking:
+        return (
+            f"No leak was shown in {_count(services - n_open)}.{unclear}"
+            if n_open < services
+            else (f"Nothing can be said yet about {_count(services)}: more samples are needed.")
+        )
+    worst = render_all_cells(order_verdicts(leaking))[0]
+    return f"{n_leaking} of {_count(services)} {'leaks' if n_leaking == 1 else 'leak'}: {worst.service}.{unclear}"
+
+
+def _count(services: int) -> str:
+    return f"{services} service" if services == 1 else f"{services} services"

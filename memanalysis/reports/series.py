@@ -1,0 +1,109 @@
+"""What is drawn of one run: the judged metric over time, the line the verdict rests on, and the growth of its sites.
+
+Seconds are those of the run's own clock, counted from its first sample; sizes are bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memanalysis.analysis.frames import known_floats, with_elapsed
+from memanalysis.analysis.series import prepare_series
+from memanalysis.analysis.shape import classify_shape
+from memanalysis.reports.charts import thin_series
+from memanalysis.reports.wording import render_interval, render_rate
+
+__all__ = ["FittedLine", "Series", "fit_line", "read_series", "read_site_lines"]
+
+FloatArray = NDArray[np.float64]
+
+MOST_SITE_LINES = 5
+"""More lines than this in one chart are not told apart."""
+
+MOST_SNAPSHOTS = 60
+"""A site's line is drawn through at most this many snapshots."""
+
+FITTED_SHAPES = ("growing", "shrinking")
+"""Shapes whose trend is one line; under the others the floor is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedLine:
+    """A line to draw over a series."""
+
+    name: str
+    elapsed_s: FloatArray
+    size_bytes: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One metric of one run, known values only, in the order of time."""
+
+    elapsed_s: FloatArray
+    values: FloatArray
+    zero_s: float
+    """What the run's clock said at its first sample."""
+
+    def thinned(self) -> pd.DataFrame:
+        """Columns ``elapsed_s`` and ``size_bytes``, at most as many rows as a chart can show."""
+        elapsed_s, values = thin_series(self.elapsed_s, self.values)
+        return pd.DataFrame({"elapsed_s": elapsed_s, "size_bytes": values})
+
+
+def read_series(samples: pd.DataFrame, metric: str) -> Series:
+    """Take one metric out of the samples of one run."""
+    if samples.empty:
+        return Series(elapsed_s=np.zeros(0), values=np.zeros(0), zero_s=0.0)
+    elapsed_s, values = with_elapsed(samples), known_floats(samples, metric)
+    known = np.isfinite(elapsed_s) & np.isfinite(values)
+    zero_s = float(elapsed_s[np.isfinite(elapsed_s)].min(initial=np.inf))
+    order = np.argsort(elapsed_s[known], kind="stable")
+    return Series(elapsed_s=elapsed_s[known][order] - zero_s, values=values[known][order], zero_s=zero_s)
+
+
+def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
+    """Give the line that the verdict rests on: the fitted growth, or the floors of its windows."""
+    finding = classify_shape(prepare_series(series.elapsed_s, series.values))
+    if finding.fit is None or finding.floors is None:
+        return None
+    if finding.shape in FITTED_SHAPES:
+        fit = finding.fit
+        ends = np.array([series.elapsed_s[-1] - finding.judged_s, series.elapsed_s[-1]])
+        rates = [verdict[f"{end}_bytes_per_s"] for end in ("slope", "low", "high")]
+        name = f"fitted {render_rate(*rates)} ({render_interval(*rates)})"
+        return FittedLine(name=name, elapsed_s=ends, size_bytes=fit.intercept_bytes + fit.slope_bytes_per_s * ends)
+    name = f"floor of each of {finding.floors.values.size} windows"
+    return FittedLine(name=name, elapsed_s=finding.floors.elapsed_s, size_bytes=finding.floors.values)
+
+
+def read_site_lines(sites: pd.DataFrame, samples: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Sizes of the first few ranked lines of code, snapshot by snapshot.
+
+    Returns
+    -------
+    DataFrame
+        ``file, line, elapsed_s, size_bytes``; a line that a snapshot does not list held nothing then. Empty when there
+        is but one snapshot, which is no line.
+    """
+    columns = ["file", "line", "elapsed_s", "size_bytes"]
+    if sites.empty or ranked.empty or sites["timestamp"].nunique() < 2:
+        return pd.DataFrame(columns=columns)
+    sizes = sites.pivot_table(
+        index="timestamp", columns=["file", "line"], values="size_bytes", aggfunc="sum", fill_value=0
+    )
+    if len(sizes) > MOST_SNAPSHOTS:
+        sizes = sizes.iloc[np.linspace(0, len(sizes) - 1, MOST_SNAPSHOTS).round().astype(int)]
+    start = min(samples["timestamp"].min(), sizes.index[0]) if len(samples) else sizes.index[0]
+    elapsed_s = (sizes.index - start).total_seconds().to_numpy(dtype=np.float64)
+    pieces = [
+        pd.DataFrame(
+            {"file": file, "line": line, "elapsed_s": elapsed_s, "size_bytes": sizes[(file, line)].to_numpy(np.float64)}
+        )
+        for file, line in ranked[["file", "line"]].head(MOST_SITE_LINES).itertuples(index=False, name=None)
+    ]
+    return pd.concat(pieces, ignore_index=True)

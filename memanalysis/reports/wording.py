@@ -1,0 +1,183 @@
+"""How is one verdict said in few words: the cells that every table shows, on paper, in a terminal and in a notebook.
+
+The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is said as such and never as zero.
+Text that comes from a ledger may hold anything: it passes through `clean_text` before it is shown anywhere.
+"""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from memanalysis.units import GIB, KIB, MIB, NOT_AVAILABLE, format_duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "METRIC_NAMES",
+    "SEVERITY_MARKS",
+    "VerdictCells",
+    "clean_text",
+    "known_number",
+    "render_all_cells",
+    "render_cells",
+    "render_interval",
+    "render_place",
+    "render_rate",
+    "render_time_interval",
+    "short_run_id",
+]
+
+METRIC_NAMES = {
+    "rss_bytes": "resident memory",
+    "pss_bytes": "resident memory, shared pages split",
+    "uss_bytes": "memory of this process alone",
+    "traced_bytes": "memory that Python allocated",
+}
+"""What a metric is called in a sentence and on an axis."""
+
+SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑", "high": "◕", "critical": "●"}
+"""A shape beside each severity, for those to whom its colour says nothing."""
+
+NOTHING = "-"
+"""Stands where a cell does not apply: a service that does not grow has no guilty line."""
+
+_HOUR_S = 3600.0
+_SCALES = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B"))
+_HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that change how other text is shown: controls, bidi overrides, surrogates, separators."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCells:
+    """One verdict in the words of a table."""
+
+    service: str
+    run: str
+    shape: str
+    leak: str
+    severity: str
+    growth: str
+    growth_interval: str
+    time: str
+    time_interval: str
+    guilty: str
+    guilty_path: str
+    sentence: str
+
+
+def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
+    """Put one row of the verdict frame into words."""
+    slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
+    limit, time_s = known_number(verdict["limit_bytes"]), known_number(verdict["time_to_exhaustion_s"])
+    inconclusive = verdict["shape"] == "inconclusive"
+    return VerdictCells(
+        service=clean_text(verdict["service"]),
+        run=short_run_id(verdict["run_id"]),
+        shape=str(verdict["shape"]),
+        leak="unknown" if inconclusive else "yes" if verdict["is_leak"] else "no",
+        severity="unknown" if inconclusive else str(verdict["severity"]),
+        growth=render_rate(slope, low, high),
+        growth_interval=render_interval(slope, low, high),
+        time="no budget" if limit is None else format_duration(time_s) if verdict["is_leak"] else NOTHING,
+        time_interval=render_time_interval(
+            time_s,
+            known_number(verdict["time_to_exhaustion_low_s"]),
+            known_number(verdict["time_to_exhaustion_high_s"]),
+        ),
+        guilty=_render_guilty(verdict, short=True),
+        guilty_path=_render_guilty(verdict, short=False),
+        sentence=clean_text(verdict["sentence"]),
+    )
+
+
+def render_all_cells(verdicts: "pd.DataFrame") -> list[VerdictCells]:
+    """Put every row of a verdict frame into words."""
+    return [render_cells({str(name): value for name, value in row.items()}) for row in verdicts.to_dict("records")]
+
+
+def render_rate(slope: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Growth an hour, such as ``+3.1 MiB/h``, in the unit that suits its interval too."""
+    if slope is None:
+        return NOT_AVAILABLE
+    factor, unit = _scale(slope, low, high)
+    return f"{_digits(slope * _HOUR_S / factor, _decimals(low, high, factor))} {unit}/h"
+
+
+def render_interval(slope: float | None, low: float | None, high: float | None) -> str:
+    """Ends of the interval, such as ``+2.9 to +3.3``, in the unit of `render_rate`; empty where there is none."""
+    if slope is None or low is None or high is None:
+        return ""
+    factor, _ = _scale(slope, low, high)
+    return " to ".join(_digits(end * _HOUR_S / factor, _decimals(low, high, factor)) for end in (low, high))
+
+
+def render_time_interval(time_s: float | None, low_s: float | None, high_s: float | None) -> str:
+    """Ends of the interval of a length of time, such as ``3.1 to 4.4 h``; empty where there is none."""
+    if time_s is None or low_s is None or high_s is None or (math.isinf(low_s) and math.isinf(high_s)):
+        return ""
+    low, high = format_duration(low_s), format_duration(high_s)
+    if low == high:
+        return ""
+    if low.split(" ")[1:] == high.split(" ")[1:]:
+        low = low.split(" ")[0]
+    return f"{low} to {high}"
+
+
+def render_place(file: str, line: float | None, *, short: bool) -> str:
+    """``file:line``; short is the file's own name without its directories."""
+    name = PureWindowsPath(file).name if "\\" in file else PurePosixPath(file).name
+    shown = clean_text((name or file) if short else file)
+    return shown if line is None else f"{shown}:{line:.0f}"
+
+
+def short_run_id(run_id: object) -> str:
+    """Last part of a run id, enough to tell the runs of one service apart."""
+    return clean_text(run_id).rpartition("-")[2][:12]
+
+
+def clean_text(value: object) -> str:
+    """Text from a ledger with control characters made visible, so that it can neither move a cursor nor turn a line."""
+    return "".join(
+        f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in str(value)
+    )
+
+
+def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:
+    file = verdict["guilty_file"]
+    if isinstance(file, str) and file:
+        return render_place(file, known_number(verdict["guilty_line"]), short=short)
+    if not verdict["is_leak"]:
+        return NOTHING
+    return "native code" if verdict["origin"] == "native" else "not traced"
+
+
+def known_number(value: Any) -> float | None:
+    """A number of the frame, or None where it is unknown (None, NaN, NA)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(number) else number
+
+
+def _scale(*rates: float | None) -> tuple[int, str]:
+    largest = max((abs(rate) * _HOUR_S for rate in rates if rate is not None and math.isfinite(rate)), default=0.0)
+    return next(((factor, unit) for factor, unit in _SCALES if largest >= factor * 0.9995), _SCALES[-1])
+
+
+def _decimals(low: float | None, high: float | None, factor: int) -> int:
+    """Decimals at which the ends of an interval are told apart, from one to three."""
+    if low is None or high is None or not math.isfinite(high - low) or high <= low:
+        return 1
+    return min(3, max(1, math.ceil(-math.log10((high - low) * _HOUR_S / factor))))
+
+
+def _digits(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return "any" if math.isnan(value) else ("+" if value > 0 else "-") + "unbounded"
+    text = f"{value:+.{0 if abs(value) >= 99.95 and decimals == 1 else decimals}f}"
+    return text[1:] if not text.strip("+-0.") else text
