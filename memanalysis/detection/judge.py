@@ -1,0 +1,58 @@
+"""What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
+
+Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy: it is imported at the first
+question, so that a process that only collects snapshots pays for neither.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.growth import fit_growth
+from memanalysis.analysis.series import prepare_series
+from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.shape import least_growth_bytes
+from memanalysis.analysis.verdict import Verdict
+from memanalysis.detection.rules import OBJECT_WEIGHT
+from memanalysis.units import MIB
+
+__all__ = ["Direction", "judge_counts", "judge_memory", "read_trend"]
+
+Direction = Literal["increasing", "decreasing", "stable"]
+
+MIN_MOMENTS = 3
+"""A slope and its interval need three."""
+
+
+def judge_memory(elapsed_s: ArrayLike, current_mb: ArrayLike, *, rules: SeverityRules) -> Verdict:
+    """Judge readings in MB."""
+    return assess_series(elapsed_s, np.asarray(current_mb, dtype=np.float64) * MIB, rules=rules)
+
+
+def judge_counts(elapsed_s: ArrayLike, counts: ArrayLike, *, rules: SeverityRules | None = None) -> Verdict:
+    """Judge counts of objects: the bytes of the verdict are objects times `OBJECT_WEIGHT`."""
+    return assess_series(elapsed_s, np.asarray(counts, dtype=np.float64) * OBJECT_WEIGHT, rules=rules)
+
+
+def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, float] | None:
+    """Direction and slope in MB per second; None below three moments with a known reading.
+
+    A slope counts when its whole 95 % interval lies on one side of zero and the series is not one that the engine calls
+    stable; growth that the engine holds to be too small to say anything is stable too.
+    """
+    values_bytes = np.asarray(current_mb, dtype=np.float64) * MIB
+    verdict = assess_series(elapsed_s, values_bytes)
+    slope, low, high = verdict.slope_bytes_per_s, verdict.low_bytes_per_s, verdict.high_bytes_per_s
+    if slope is None or low is None or high is None:  # too short for a verdict, not for a slope
+        series = prepare_series(elapsed_s, values_bytes)
+        if series.elapsed_s.size < MIN_MOMENTS:
+            return None
+        fit = fit_growth(series.elapsed_s, series.values)
+        slope, low, high = fit.slope_bytes_per_s, fit.low_bytes_per_s, fit.high_bytes_per_s
+        if abs(slope) * series.duration_s < least_growth_bytes(series.values):
+            return "stable", slope / MIB
+    if verdict.shape == "stable" or low <= 0 <= high:
+        return "stable", slope / MIB
+    return ("increasing" if low > 0 else "decreasing"), slope / MIB

@@ -1,0 +1,38 @@
+"""From a policy's thresholds to the rules by which the engine grades a leak."""
+
+from memanalysis.analysis.severity import SENSITIVITY_FACTORS, SeverityRules
+from memanalysis.policy.model import LeakDetectionPolicy
+from memanalysis.units import MIB
+
+__all__ = ["OBJECT_WEIGHT", "object_rules", "scaled_thresholds", "severity_rules"]
+
+OBJECT_WEIGHT = 1024
+"""Bytes that one object stands for when the engine judges a count: its least growth of 32 KiB then is 32 objects."""
+
+
+def severity_rules(policy: LeakDetectionPolicy) -> SeverityRules:
+    """Give the rules for a series of bytes."""
+    return SeverityRules(
+        growth_bytes=policy.thresholds.memory_growth_mb * MIB,
+        growth_percent=policy.thresholds.memory_growth_percent,
+        sensitivity=policy.sensitivity,
+    )
+
+
+def object_rules(policy: LeakDetectionPolicy) -> SeverityRules:
+    """Give the rules for a count of objects, each of `OBJECT_WEIGHT` bytes; its growth in percent does not matter."""
+    return SeverityRules(
+        growth_bytes=policy.thresholds.object_count_growth * OBJECT_WEIGHT,
+        growth_percent=float("inf"),
+        sensitivity=policy.sensitivity,
+    )
+
+
+def scaled_thresholds(policy: LeakDetectionPolicy) -> dict[str, float]:
+    """Give the thresholds as they act: multiplied by the factor of the sensitivity."""
+    factor = SENSITIVITY_FACTORS[policy.sensitivity]
+    return {
+        "memory_growth_mb": policy.thresholds.memory_growth_mb * factor,
+        "memory_growth_percent": policy.thresholds.memory_growth_percent * factor,
+        "object_count_growth": policy.thresholds.object_count_growth * factor,
+    }
