@@ -6,7 +6,7 @@ whose ``__sizeof__`` is written in Python is counted with its bare size, since c
 
 import gc
 import sys
-from collections import Counter
+from collections import defaultdict, deque
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Any
 
@@ -26,21 +26,27 @@ def read_object_census(*, top: int | None = None) -> list[dict[str, Any]]:
     top : int, optional
         Rows to give at most; all when not given.
     """
-    objects = gc.get_objects()
-    counts = Counter(map(type, objects))
-    measured = {kind for kind in counts if _has_native_size(kind)}
-    sizes: Counter[type] = Counter()
-    for item in objects:
-        kind = type(item)
-        sizes[kind] += sys.getsizeof(item, 0) if kind in measured else object.__sizeof__(item)
-    del objects
     named: dict[str, list[int]] = {}
-    for kind, count in counts.items():
+    for group in _group_by_type(gc.get_objects()):
+        kind = type(group[0])
+        size_of = sys.getsizeof if _has_native_size(kind) else object.__sizeof__
         row = named.setdefault(_name_type(kind), [0, 0])
-        row[0] += count
-        row[1] += sizes[kind]
+        row[0] += len(group)
+        row[1] += sum(map(size_of, group))
     ranked = sorted(named.items(), key=lambda entry: (-entry[1][0], entry[0]))
     return [{"type": name, "count": count, "size_bytes": size} for name, (count, size) in ranked[:top]]
+
+
+def _group_by_type(objects: list[object]) -> list[list[object]]:
+    """Sort objects by type, in C from end to end and without an object made for each."""
+    groups: defaultdict[Any, list[object]] = defaultdict(list)
+    try:
+        deque(map(list.append, map(groups.__getitem__, map(type, objects)), objects), maxlen=0)
+    except Exception:  # a metaclass of the program has a hash of its own, which may raise anything: go by identity
+        groups.clear()
+        for item in objects:
+            groups[id(type(item))].append(item)
+    return list(groups.values())
 
 
 def _has_native_size(kind: type) -> bool:

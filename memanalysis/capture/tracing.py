@@ -5,6 +5,7 @@ was found running is joined, and left running.
 """
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -135,5 +136,12 @@ class _SharedTracing:
                 tracemalloc.stop()
             return True
 
+    def renew_lock(self) -> None:
+        """Forget the lock in a forked child, where no thread is left that would free it."""
+        self._lock = threading.Lock()
+
 
 _tracing = _SharedTracing()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_tracing.renew_lock)

@@ -1,0 +1,32 @@
+"""When is the next tick? A beat that does not drift, and that skips what it missed instead of hurrying after it."""
+
+from collections.abc import Callable
+
+__all__ = ["run_ticks"]
+
+
+def run_ticks(
+    tick: Callable[[], None],
+    *,
+    interval_s: float,
+    wait: Callable[[float], bool],
+    monotonic: Callable[[], float],
+) -> None:
+    """Tick every ``interval_s`` seconds, the first time after one interval, until told to stop.
+
+    Parameters
+    ----------
+    tick : callable
+        Raises nothing.
+    wait : callable
+        Waits so many seconds; True when it is time to stop, such as ``threading.Event().wait``.
+    monotonic : callable
+        The clock that the beat keeps to.
+    """
+    next_at = monotonic() + interval_s
+    while not wait(max(0.0, next_at - monotonic())):
+        tick()
+        next_at += interval_s
+        late_s = monotonic() - next_at
+        if late_s > 0:
+            next_at += interval_s * (late_s // interval_s + 1)

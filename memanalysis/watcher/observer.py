@@ -1,0 +1,194 @@
+"""What happens in one tick? One run of one process: its ticks, snapshots and events, written as they come.
+
+Nothing here knows of threads, and time is handed in: the recorder decides when, the observer does it.
+"""
+
+import time
+import tracemalloc
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from memanalysis.capture.objects import read_object_census
+from memanalysis.capture.sample import Clock, SampleReader
+from memanalysis.capture.sites import read_site_table
+from memanalysis.capture.tracing import TOP_SITES, TracemallocIntegration
+from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.schema import MemorySnapshot, Row
+from memanalysis.units import mb_from_bytes
+from memanalysis.watcher.settings import Settings
+
+if TYPE_CHECKING:
+    from memanalysis.watcher.guard import PolicyGuard
+
+__all__ = ["Observer"]
+
+REST_FACTOR = 20.0
+"""After a snapshot of so many seconds the next one waits 20 times as long at least: that holds its cost at 5 %."""
+
+CENSUS_INTERVAL_S = 600.0
+"""A census of the objects by type costs some 3 µs an object: the first snapshot, the last, and every ten minutes."""
+
+MAX_CENSUS_OBJECTS = 50_000
+"""More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
+
+
+class Observer:
+    """One run of one process, from its first tick to its last.
+
+    Parameters
+    ----------
+    settings : Settings
+        What is read and kept.
+    run : row of ``runs``
+        Written first.
+    reader : SampleReader
+        Where samples come from.
+    clock : Clock
+        When it is.
+    guard : PolicyGuard, optional
+        Looks at each sample and acts on the policy.
+
+    Raises
+    ------
+    LedgerError
+        The ledger cannot be written.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        run: Row,
+        reader: SampleReader,
+        clock: Clock,
+        guard: "PolicyGuard | None" = None,
+    ) -> None:
+        self.run_id: str = run["run_id"]
+        self.ticks = 0
+        self.n_snapshots = 0
+        self.last: Row = {}
+        self.snapshots: deque[MemorySnapshot] = deque(maxlen=settings.kept_snapshots)
+        self._settings = settings
+        self._reader = reader
+        self._clock = clock
+        self._guard = guard
+        self._label: str | None = None
+        self._next_snapshot_at = float("-inf")
+        self._next_census_at = float("-inf")
+        self._writer = None if settings.ledger is None else LedgerWriter(settings.ledger, run=run)
+        self._tracer = TracemallocIntegration(settings.trace_limit)
+        if settings.trace:
+            self._tracer.start()
+
+    def tick(self) -> None:
+        """Take one sample, and a full snapshot when one is due."""
+        interval = self._settings.snapshot_interval_s
+        self._take(snapshot=interval is not None and self._clock.monotonic() >= self._next_snapshot_at)
+
+    def take_snapshot(self) -> MemorySnapshot:
+        """Take one sample and a full snapshot now."""
+        self._take(snapshot=True)
+        return self.snapshots[-1]
+
+    def tick_last(self) -> None:
+        """Take the last sample; with a full snapshot and a census, if there are to be any."""
+        self._next_census_at = float("-inf")
+        self._take(snapshot=self._settings.snapshot_interval_s is not None)
+
+    def mark(self, text: str) -> None:
+        """Write a mark, and label the next sample with it."""
+        self._label = text
+        self.record_event("mark", message=text)
+
+    def record_event(
+        self, kind: str, *, level: str | None = None, message: str | None = None, data: Any | None = None
+    ) -> None:
+        """Write one row of ``events``, now."""
+        row = {"timestamp": self._clock.wall(), "kind": kind, "level": level, "message": message, "data": data}
+        self._append("events", [row])
+
+    def close(self, *, seal: bool) -> None:
+        """End the run: end tracing if it was started here, and close the ledger.
+
+        Raises
+        ------
+        LedgerError
+            The ledger refuses the last rows.
+        """
+        self.release()
+        if self._writer is not None:
+            self._writer.close(ended=self._clock.wall(), seal=seal)
+
+    def release(self) -> None:
+        """Let go of the process: tracing and descriptors, but not the ledger."""
+        self._tracer.stop()
+        self._reader.close()
+
+    def _take(self, *, snapshot: bool) -> None:
+        started = time.perf_counter()
+        sample = self._reader.read(deep=snapshot)
+        sample["seq"] = self.ticks
+        sample["label"], self._label = self._label, None
+        if snapshot:
+            self._write_snapshot(sample)
+            cost = time.perf_counter() - started if self.n_snapshots > 1 else 0.0  # the first one also loads things
+            now = self._clock.monotonic()
+            self._next_snapshot_at = now + max(self._settings.snapshot_interval_s or 0.0, REST_FACTOR * cost)
+            if now >= self._next_census_at:
+                self._next_census_at = now + CENSUS_INTERVAL_S
+                self._write_census(sample)
+        sample["capture_s"] = time.perf_counter() - started
+        self.ticks += 1
+        self.last = sample
+        left_out = self._settings.left_out
+        self._append("samples", [{column: value for column, value in sample.items() if column not in left_out}])
+        if self._guard is not None:
+            self._guard.look(sample, self.snapshots[-1] if snapshot else None, self.record_event)
+
+    def _write_snapshot(self, sample: dict[str, Any]) -> None:
+        stats = None
+        if tracemalloc.is_tracing():
+            table = read_site_table()
+            self._reader.own_traced_bytes = table.own_bytes
+            rows = table.make_rows(top=self._settings.top_sites)
+            self._append("sites", [row | _stamp(sample) for row in rows])
+            top = [
+                {"file": row["file"], "line": row["line"], "size_mb": mb_from_bytes(row["size_bytes"])}
+                | {"count": row["live_allocations"]}
+                for row in rows[:TOP_SITES]
+            ]
+            stats = {"top": top, "tracer_mb": mb_from_bytes(sample["tracer_bytes"] or 0)}
+        self.n_snapshots += 1
+        self.snapshots.append(_make_snapshot(sample, stats))
+
+    def _write_census(self, sample: Row) -> None:
+        if self._settings.top_types and (sample["object_count"] or 0) <= MAX_CENSUS_OBJECTS:
+            rows = read_object_census(top=self._settings.top_types)
+            self._append("objects", [row | _stamp(sample) for row in rows])
+
+    def _append(self, table: str, rows: list[Row]) -> None:
+        if self._writer is not None:
+            self._writer.append(table, rows)
+
+
+def _stamp(sample: Row) -> dict[str, Any]:
+    """Return what ties the rows of a snapshot to its sample."""
+    return {"seq": sample["seq"], "timestamp": sample["timestamp"]}
+
+
+def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:
+    """Make the record of the contract from a deep sample; without tracing its MB are those of the resident memory."""
+    current = sample["rss_bytes"] if sample["traced_bytes"] is None else sample["traced_bytes"]
+    peak = current if sample["traced_peak_bytes"] is None else sample["traced_peak_bytes"]
+    rss = sample["rss_bytes"]
+    return MemorySnapshot(
+        timestamp=sample["timestamp"],
+        current_mb=float("nan") if current is None else mb_from_bytes(current),
+        peak_mb=float("nan") if peak is None else mb_from_bytes(peak),
+        object_count=sample["object_count"] or 0,
+        tracemalloc_stats=stats,
+        rss_mb=None if rss is None else mb_from_bytes(rss),
+        live_allocations=sample["live_allocations"],
+        gc_collections=sample["gc_collections"],
+        elapsed_s=sample["elapsed_s"],
+    )

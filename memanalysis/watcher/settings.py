@@ -1,0 +1,159 @@
+"""What was asked of a recorder: its arguments and its policy, made one and checked. Arguments win over the policy."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from memanalysis.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from memanalysis.policy.model import Policy
+
+__all__ = ["DEFAULT_LEDGER", "METRIC_COLUMNS", "Settings", "TraceMode", "choose_settings"]
+
+TraceMode = Literal["always", "never"]
+
+DEFAULT_LEDGER = "memanalysis-ledger"
+"""Folder in the working folder, where neither an argument nor a policy names one."""
+
+MIN_INTERVAL_S = 0.01
+"""Ticks closer than this measure the recorder and not the program."""
+
+DEFAULT_SNAPSHOT_INTERVAL_S = 60.0
+DEFAULT_TRACE_LIMIT = 25
+DEFAULT_KEPT_SNAPSHOTS = 100
+
+_BLOCKS = ("live_allocations",)
+
+METRIC_COLUMNS: dict[str, tuple[str, ...]] = {
+    "memory_usage": (
+        "rss_bytes",
+        "pss_bytes",
+        "uss_bytes",
+        "limit_bytes",
+        "traced_bytes",
+        "traced_peak_bytes",
+        "allocator_free_bytes",
+    ),
+    "object_counts": ("object_count",),
+    "allocation_rates": _BLOCKS,
+    "deallocation_rates": _BLOCKS,
+    "garbage_collection_stats": ("gc_collections", "gc_collected"),
+}
+"""Columns of ``samples`` that each entry of ``monitoring.metrics`` asks for.
+
+CPython counts neither allocations nor deallocations; both rates follow from the blocks that are alive.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one service is watched.
+
+    Parameters
+    ----------
+    service : str
+        Name under which its rows are kept.
+    ledger : Path or None
+        Folder of the ledger; None: nothing is written.
+    interval_s : float
+        Seconds between two ticks.
+    trace : bool
+        Whether Python's allocations are traced.
+    trace_limit : int
+        Frames of each traceback.
+    snapshot_interval_s : float or None
+        Seconds between two full snapshots; None: only those that are asked for.
+    top_sites, top_types : int
+        Rows of ``sites`` and of ``objects`` in a snapshot, at most.
+    kept_snapshots : int
+        Snapshots kept in memory.
+    left_out : frozenset of str
+        Columns of ``samples`` that the policy does not ask for.
+    """
+
+    service: str
+    ledger: Path | None
+    interval_s: float
+    trace: bool
+    trace_limit: int
+    snapshot_interval_s: float | None
+    top_sites: int
+    top_types: int
+    kept_snapshots: int
+    left_out: frozenset[str]
+
+
+def choose_settings(
+    service: str,
+    *,
+    ledger: str | os.PathLike[str] | None,
+    policy: "Policy | None",
+    interval: float,
+    trace: TraceMode | None,
+    trace_limit: int | None,
+    snapshot_interval: float | None,
+    top_sites: int,
+    top_types: int,
+) -> Settings:
+    """Join the arguments of ``watch`` with the policy.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value that cannot be used.
+    """
+    if not service or not isinstance(service, str):
+        raise InvalidArgumentError(f"watch needs the name of a service, but got {service!r}. Name it, such as 'api'.")
+    _check_seconds("interval", interval)
+    if snapshot_interval is not None:
+        _check_seconds("snapshot_interval", snapshot_interval)
+    if trace not in ("always", "never", None):
+        raise InvalidArgumentError(f"watch needs trace='always' or 'never', but got {trace!r}. Pass one of these.")
+    _check_count("trace_limit", trace_limit, least=1)
+    _check_count("top_sites", top_sites, least=0)
+    _check_count("top_types", top_types, least=0)
+    monitoring = None if policy is None else policy.monitoring
+    traced = monitoring is None or monitoring.tracemalloc.enabled
+    if snapshot_interval is None and (monitoring is None or monitoring.snapshots.enabled):
+        snapshot_interval = DEFAULT_SNAPSHOT_INTERVAL_S if monitoring is None else monitoring.snapshots.interval_seconds
+    wanted = METRIC_COLUMNS if monitoring is None else monitoring.metrics
+    all_columns = {column for columns in METRIC_COLUMNS.values() for column in columns}
+    return Settings(
+        service=service,
+        ledger=_choose_ledger(ledger, policy),
+        interval_s=float(interval),
+        trace=traced if trace is None else trace == "always",
+        trace_limit=trace_limit or (DEFAULT_TRACE_LIMIT if monitoring is None else monitoring.tracemalloc.trace_limit),
+        snapshot_interval_s=snapshot_interval,
+        top_sites=top_sites,
+        top_types=top_types if "object_counts" in wanted else 0,
+        kept_snapshots=DEFAULT_KEPT_SNAPSHOTS if monitoring is None else monitoring.snapshots.retention_count,
+        left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
+    )
+
+
+def _check_seconds(name: str, seconds: float) -> None:
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < MIN_INTERVAL_S:
+        raise InvalidArgumentError(
+            f"watch needs {name} of at least {MIN_INTERVAL_S} s, but got {seconds!r}. Pass seconds, such as 1.0."
+        )
+
+
+def _check_count(name: str, count: int | None, *, least: int) -> None:
+    if count is not None and count < least:
+        raise InvalidArgumentError(f"watch needs {name} of at least {least}, but got {count}. Pass a larger one.")
+
+
+def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | None:
+    """Choose the argument, else the policy's path (of a ``.json``, the founding file, its stem), else the default."""
+    if ledger is not None:
+        return Path(ledger).expanduser()
+    if policy is None:
+        return Path(DEFAULT_LEDGER)
+    if not policy.ledger.enabled:
+        return None
+    path = Path(policy.ledger.storage_path).expanduser()
+    return path.with_suffix("") if path.suffix == ".json" else path
