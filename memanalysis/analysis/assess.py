@@ -127,9 +127,8 @@ def assess_samples(
     MissingColumnError
         A column that is needed is not there.
     """
-    require_columns("assess", samples, ["service"])
-    if not any(metric in samples for metric in BYTE_METRICS):
-        require_columns("assess", samples, [BYTE_METRICS[0]])
+    known = [metric for metric in BYTE_METRICS if metric in samples]
+    require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     if "run_id" not in samples:
         samples = samples.assign(run_id=None)
     ranked = rank_sites(sites) if sites is not None and len(sites) else None

@@ -9,12 +9,22 @@ from itertools import pairwise
 
 import numpy as np
 
+from memanalysis.analysis.growth import GrowthFit
 from memanalysis.analysis.series import FloatArray
 
 __all__ = ["Floors", "find_floors", "find_period"]
 
 MOST_WINDOWS = 8
 """Eight floors in a row that each lie above the one before: one chance in 40,320 for exchangeable floors."""
+
+LEAST_WINDOWS = 4
+"""Four rising floors happen by chance once in 24 orders; the interval of the slope adds the rest of the proof."""
+
+MANY_SAMPLES = 10.0
+"""With fewer independent samples than this the noise is not known well enough to trade windows for it."""
+
+TOLD_APART = 3.0
+"""Floors are told apart when they differ by this many standard deviations."""
 
 LEAST_PERIODS = 3
 """Fewer whole periods than this show no floor that can be compared."""
@@ -44,18 +54,30 @@ class Floors:
         return float(self.slopes_bytes_per_s.min())
 
 
-def find_floors(elapsed_s: FloatArray, values: FloatArray) -> Floors:
-    """Floor of each of up to eight windows of equally many samples, each at least one period long.
+def find_floors(elapsed_s: FloatArray, values: FloatArray, fit: GrowthFit) -> Floors:
+    """Floors of up to eight windows of equally many samples.
+
+    There are as many windows as can be told apart: each is at least one period long, and while the fitted growth from
+    one window to the next is less than three times the known noise of that difference, there are fewer, down to four.
 
     Parameters
     ----------
     elapsed_s, values : arrays of float, shape (n,), n >= 2
         Strictly rising seconds, and bytes without NaN.
+    fit : GrowthFit
+        Their line, for its noise.
     """
-    period_s = find_period(elapsed_s, values)
     windows = min(MOST_WINDOWS, elapsed_s.size)
+    rise = abs(fit.slope_bytes_per_s) * float(elapsed_s[-1] - elapsed_s[0])
+    while (
+        fit.n_effective >= MANY_SAMPLES
+        and windows > LEAST_WINDOWS
+        and rise / windows < TOLD_APART * _noise_between(windows, fit)
+    ):
+        windows -= 1
+    period_s = find_period(elapsed_s, values)
     if period_s is not None:
-        windows = min(windows, max(2, int((elapsed_s[-1] - elapsed_s[0]) / period_s)))
+        windows = min(windows, int((elapsed_s[-1] - elapsed_s[0]) / period_s))
     edges = np.linspace(0, elapsed_s.size, windows + 1).round().astype(int)
     pieces = [slice(a, b) for a, b in pairwise(edges)]
     return Floors(
@@ -89,3 +111,9 @@ def find_period(elapsed_s: FloatArray, values: FloatArray) -> float | None:
     if correlation[lag] < MIN_PERIOD_POWER or lag > n // LEAST_PERIODS:
         return None
     return float(lag * (grid[1] - grid[0]))
+
+
+def _noise_between(windows: int, fit: GrowthFit) -> float:
+    """Standard deviation of the difference of two neighbouring floors; a low quantile scatters 1.4 times as a mean."""
+    in_a_window = max(1.0, fit.n_effective / windows)
+    return 1.4 * fit.noise_bytes * float(np.sqrt(2 / in_a_window))

@@ -27,6 +27,15 @@ WARM_UP_SHARE = 0.25
 MIN_SAMPLES_TO_CUT_WARM_UP = 16
 """A shorter series is judged whole: what is left would be too little."""
 
+PROOF_CONFIDENCE = 0.98
+"""Confidence at which the slope must lie above zero before a leak is spoken of."""
+
+WEAKEST_SHARE = 0.05
+"""The floor must rise in each window, by at least this share of the fitted slope."""
+
+LEAST_GROWTH_NOISE = 4.0
+"""Growth must exceed this many standard deviations of the noise about its line: slow swings look like growth too."""
+
 LEAST_GROWTH_BYTES = 32 * 1024
 """Eight pages: allocators move by as much with nothing kept."""
 
@@ -81,7 +90,8 @@ def classify_shape(series: PreparedSeries) -> ShapeFinding:
         )
     judged = _after_warm_up(times)
     times, values = times[judged], values[judged]
-    fit, floors = fit_growth(times, values), find_floors(times, values)
+    fit = fit_growth(times, values)
+    floors = find_floors(times, values, fit)
     judged_s = float(times[-1] - times[0])
     shape = _name_shape(series, times, values, fit, floors)
     missing = None
@@ -109,10 +119,12 @@ def _name_shape(series: PreparedSeries, times: FloatArray, values: FloatArray, f
     least = least_growth_bytes(values)
     whole_range, level = float(np.ptp(series.values)), float(np.median(series.values))
     growth = fit.slope_bytes_per_s * float(times[-1] - times[0])
-    rises = fit.low_bytes_per_s > 0 and growth >= least
+    is_proven = abs(fit.slope_bytes_per_s) > fit.half_width(PROOF_CONFIDENCE)
+    matters = abs(growth) >= max(least, LEAST_GROWTH_NOISE * fit.noise_bytes)
+    rises = is_proven and matters and growth > 0
     if whole_range < least:
         return "stable"
-    if rises and floors.weakest_bytes_per_s > 0 and float(np.ptp(floors.values)) >= least / 2:
+    if rises and floors.weakest_bytes_per_s > WEAKEST_SHARE * fit.slope_bytes_per_s:
         return "plateauing" if _is_slowing(times, values) else "growing"
     if whole_range >= SAWTOOTH_SHARE * level and _count_swings(series.values, SWING_SHARE * whole_range) >= 3:
         return "sawtooth"
@@ -120,7 +132,7 @@ def _name_shape(series: PreparedSeries, times: FloatArray, values: FloatArray, f
         return "stepped"
     if _fills_up(series, floors, least):
         return "plateauing"
-    if fit.high_bytes_per_s < 0 and -growth >= least:
+    if is_proven and matters and growth < 0:
         return "shrinking"
     return "inconclusive" if rises else "stable"
 
@@ -138,8 +150,10 @@ def _fills_up(series: PreparedSeries, floors: Floors, least: float) -> bool:
     if rise < least or float(np.median(np.abs(last - np.median(last)))) > STILL_SHARE * rise:
         return False
     ending = max(2, floors.values.size // 4)
-    is_over = floors.values[-1] - floors.values[-ending] < rise / 20
-    return bool(is_over or _is_slowing(series.elapsed_s, values))
+    ending_rise = float(floors.values[-1] - floors.values[-ending])
+    ending_s = float(floors.elapsed_s[-1] - floors.elapsed_s[-ending])
+    slower_than_mean = ending_rise * series.duration_s < SLOWING_END_TO_MEAN * rise * ending_s
+    return ending_rise < rise / 20 or (slower_than_mean and _is_slowing(series.elapsed_s, values))
 
 
 def _count_swings(values: FloatArray, swing: float) -> int:

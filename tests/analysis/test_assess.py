@@ -1,0 +1,162 @@
+"""The verdict on a series and on the runs of a ledger."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories import as_samples, plateau, ramp, sawtooth, steps
+
+from memanalysis.analysis.assess import assess_samples, assess_series
+from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.verdict import VERDICT_COLUMNS
+from memanalysis.errors import MissingColumnError
+from memanalysis.units import KIB, MIB
+
+
+def test_a_ramp_is_a_leak_with_its_slope_and_the_time_that_is_left():
+    """50 MiB + 1 MiB/s for 99 s: 149 MiB at the end, so 107 s remain to 256 MiB."""
+    series = ramp(slope=MIB, n=100)
+    verdict = assess_series(series.elapsed_s, series.values, limit_bytes=256 * MIB)
+
+    assert verdict.is_leak
+    assert verdict.shape == "growing"
+    assert verdict.slope_bytes_per_s == pytest.approx(MIB)
+    assert verdict.time_to_exhaustion_s == pytest.approx(107)
+    assert verdict.severity == "critical"
+    assert verdict.evidence.windows == 7
+    assert verdict.evidence.n_samples == 100
+    assert verdict.sentence.endswith("It reaches its limit of 256 MiB in about 1.8 min.")
+
+
+def test_a_series_at_its_limit_has_no_time_left():
+    series = ramp(slope=MIB, n=100)
+    verdict = assess_series(series.elapsed_s, series.values, limit_bytes=100 * MIB)
+
+    assert verdict.time_to_exhaustion_s == 0
+    assert verdict.sentence.endswith("It is at its limit of 100 MiB.")
+
+
+@pytest.mark.parametrize("series", [plateau(), steps(), sawtooth()], ids=["plateau", "step", "sawtooth"])
+def test_what_is_no_leak_has_no_severity_and_no_forecast(series):
+    verdict = assess_series(series.elapsed_s, series.values, limit_bytes=256 * MIB)
+
+    assert not verdict.is_leak
+    assert verdict.severity == "none"
+    assert verdict.time_to_exhaustion_s is None
+
+
+@pytest.mark.parametrize(("times", "values"), [([], []), ([1], [5]), ([1, 1, 1, 1, 1], [5, 6, 7, 8, 9])])
+def test_too_little_is_inconclusive_and_says_what_is_missing(times, values):
+    verdict = assess_series(times, values)
+
+    assert verdict.shape == "inconclusive"
+    assert not verdict.is_leak
+    assert verdict.sentence.startswith("Cannot be told yet: needs ")
+
+
+@pytest.mark.parametrize(
+    ("slope", "sensitivity", "severity"),
+    [
+        (50 * KIB, "medium", "low"),
+        (150 * KIB, "medium", "medium"),
+        (150 * KIB, "high", "high"),
+        (150 * KIB, "low", "low"),
+        (800 * KIB, "medium", "critical"),
+    ],
+)
+def test_severity_follows_growth_against_the_policys_threshold(slope, sensitivity, severity):
+    """Over 75 s at 1 GiB the thresholds of 10 MiB and 20 % are 10 MiB: 150 KiB/s is 1.1 times that."""
+    series = ramp(slope=slope, n=101, start=1024 * MIB)
+    verdict = assess_series(series.elapsed_s, series.values, rules=SeverityRules(sensitivity=sensitivity))
+
+    assert verdict.severity == severity
+
+
+def test_two_services_in_one_frame_are_judged_apart():
+    samples = pd.concat([as_samples(ramp(n=100), service="b"), as_samples(plateau(), service="a")])
+    verdicts = assess_samples(samples)
+
+    assert verdicts.columns.tolist() == list(VERDICT_COLUMNS)
+    assert verdicts["service"].tolist() == ["a", "b"]
+    assert verdicts["is_leak"].tolist() == [False, True]
+
+
+def test_the_order_of_rows_does_not_matter():
+    samples = as_samples(ramp(n=100, sigma=MIB))
+    shuffled = samples.sample(frac=1, random_state=1)
+
+    pd.testing.assert_frame_equal(assess_samples(samples), assess_samples(shuffled))
+
+
+def test_the_input_is_not_changed():
+    samples = as_samples(ramp(n=50))
+    before = samples.copy(deep=True)
+    assess_samples(samples, budgets_bytes={"shop": 256 * MIB})
+
+    pd.testing.assert_frame_equal(samples, before)
+
+
+def test_the_lower_of_budget_and_recorded_limit_counts():
+    samples = as_samples(ramp(n=100), limit_bytes=512 * MIB)
+
+    assert assess_samples(samples)["limit_bytes"].item() == 512 * MIB
+    assert assess_samples(samples, budgets_bytes={"shop": 256 * MIB})["limit_bytes"].item() == 256 * MIB
+
+
+@pytest.mark.parametrize(
+    ("traced", "allocator_free", "origin"),
+    [
+        (ramp(n=100, start=MIB).values, None, "python"),
+        (np.full(100, 5.0 * MIB), None, "native"),
+        (np.full(100, 5.0 * MIB), ramp(n=100, start=MIB, slope=0.9 * MIB).values, "fragmentation"),
+        (None, None, "unknown"),
+    ],
+)
+def test_origin_is_told_by_what_grows_along_with_rss(traced, allocator_free, origin):
+    columns = {"traced_bytes": traced, "allocator_free_bytes": allocator_free}
+    samples = as_samples(ramp(n=100), **{name: values for name, values in columns.items() if values is not None})
+
+    assert assess_samples(samples)["origin"].item() == origin
+
+
+def test_a_leak_that_only_traced_bytes_show_is_given_on_traced_bytes():
+    samples = as_samples(steps(n=100), traced_bytes=ramp(n=100, start=MIB, slope=20 * KIB).values)
+    verdict = assess_samples(samples).iloc[0]
+
+    assert verdict["is_leak"]
+    assert verdict["metric"] == "traced_bytes"
+    assert verdict["origin"] == "python"
+
+
+def test_a_verdict_names_the_line_that_carries_the_growth():
+    sites = pd.DataFrame(
+        {
+            "run_id": "run-1",
+            "service": "shop",
+            "timestamp": pd.to_datetime(np.repeat([0, 50, 99], 2), unit="s", utc=True),
+            "site_id": ["a", "b"] * 3,
+            "file": ["shop.py", "lib.py"] * 3,
+            "line": [12, 90] * 3,
+            "function": ["remember", None] * 3,
+            "size_bytes": [MIB, 8 * MIB, 45 * MIB, 8 * MIB, 91 * MIB, 8 * MIB],
+        }
+    )
+    verdict = assess_samples(as_samples(ramp(n=100)), sites=sites).iloc[0]
+
+    assert (verdict["guilty_file"], verdict["guilty_line"], verdict["guilty_function"]) == ("shop.py", 12, "remember")
+    assert verdict["guilty_share"] == 1
+    assert verdict["sentence"].endswith("100% of the traced growth comes from shop.py:12 in remember.")
+
+
+def test_a_missing_column_is_named_beside_those_that_are_there():
+    with pytest.raises(MissingColumnError) as caught:
+        assess_samples(pd.DataFrame({"service": ["a"], "bytes": [1]}))
+    assert str(caught.value) == (
+        "assess needs the columns ['rss_bytes'], but the frame has ['bytes', 'service']. "
+        "Pass a table of a ledger, or rename your columns."
+    )
+
+
+def test_an_empty_frame_has_no_verdicts():
+    empty = as_samples(ramp(n=10)).iloc[:0]
+    assert assess_samples(empty).columns.tolist() == list(VERDICT_COLUMNS)
+    assert assess_samples(empty).empty

@@ -1,0 +1,103 @@
+"""What holds for the package as a whole: light import, declared doors, imports that point downwards."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import memanalysis
+
+PACKAGE = Path(memanalysis.__file__).parent
+HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy", "psutil", "yaml")
+
+GROUND = {"errors", "units", "schema"}
+BELOW = {
+    "analysis": GROUND,
+    "capture": GROUND,
+    "ledger": GROUND,
+    "policy": GROUND,
+}
+BELOW["detection"] = GROUND | {"analysis", "capture", "ledger", "policy"}
+BELOW["response"] = BELOW["detection"] | {"detection"}
+BELOW["watcher"] = BELOW["response"] | {"response"}
+BELOW["examples"] = BELOW["watcher"] | {"watcher"}
+BELOW["reports"] = BELOW["watcher"] | {"watcher"}
+BELOW["notebook"] = BELOW["reports"] | {"reports"}
+BELOW["widgets"] = BELOW["reports"] | {"reports"}
+BELOW["magic"] = BELOW["widgets"] | {"widgets", "notebook"}
+BELOW["cli"] = BELOW["widgets"] | {"widgets", "examples"}
+
+CONTRACT_NAMES = """
+    MemoryBudget MemorySnapshot MemoryPolicyLoader TracemallocIntegration MemoryPolicyEnforcer MemoryPolicyManager
+    LeakDetectionResult MemoryTrend MemoryLeakDetector ObjectLeakDetector AutoCleanupManager ComprehensiveLeakDetector
+    LedgerEntry MemoryLedger LedgerAnalyzer PersistentLedgerManager
+""".split()
+VERBS = ("watch", "open_ledger", "assess", "assess_series", "report", "explore")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms of memanalysis that a module imports, also inside functions."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [node.module or ""]
+            if node.module == "memanalysis":
+                names = [f"memanalysis.{alias.name}" for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("memanalysis.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room in {"__init__", "__main__"}:
+        return
+    allowed = GROUND if room in GROUND else BELOW[room]
+    upwards = imported_rooms(path) - allowed - {room, "__version__"}
+    assert not upwards, f"{room} imports {sorted(upwards)}; it may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_answers_one_question_in_under_400_lines(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = f"import sys, memanalysis; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_exported_name_opens_and_every_door_is_exported():
+    assert set(memanalysis._DOORS) | {"__version__"} == set(memanalysis.__all__)
+    for name in memanalysis.__all__:
+        assert getattr(memanalysis, name) is not None
+
+
+@pytest.mark.parametrize("name", [*CONTRACT_NAMES, *VERBS])
+def test_the_promised_names_are_there(name: str):
+    value = getattr(memanalysis, name)
+    assert getattr(import_module(value.__module__), name) is value
+
+
+def test_loading_rooms_does_not_overwrite_the_verbs():
+    """A sub-module called ``watch`` would replace the function of that name when it is imported."""
+    code = "import memanalysis.watcher.recorder, memanalysis.reports.model as m, memanalysis; print(memanalysis.watch, memanalysis.report)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.count("<function ") == 2
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'memanalysis' has no attribute 'wacth'"):
+        _ = memanalysis.wacth

@@ -1,0 +1,80 @@
+"""Numbers that people read, and sizes that people write."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.units import GIB, KIB, MIB, format_bytes, format_duration, format_rate, parse_bytes
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (512, "512 B"),
+        (12.5 * MIB, "12.5 MiB"),
+        (256 * MIB, "256 MiB"),
+        (1023.9 * MIB, "1.0 GiB"),
+        (3 * GIB, "3.0 GiB"),
+        (-2 * MIB, "-2.0 MiB"),
+        (None, "not available"),
+        (math.nan, "not available"),
+        (math.inf, "not available"),
+    ],
+)
+def test_sizes_read_as_people_write_them(size, text):
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (3.1 * MIB / 3600, "+3.1 MiB/h"),
+        (-3.1 * MIB / 3600, "-3.1 MiB/h"),
+        (0.0, "+0 B/h"),
+        (100 / 86400, "+100 B/day"),
+        (None, "not available"),
+    ],
+)
+def test_rates_carry_their_sign_and_a_fitting_unit(rate, text):
+    assert format_rate(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.5, "0.5 s"),
+        (59.99, "1.0 min"),
+        (90, "1.5 min"),
+        (4 * 3600, "4.0 h"),
+        (30 * 86400, "30.0 days"),
+        (math.inf, "never"),
+        (None, "not available"),
+    ],
+)
+def test_durations_have_two_or_three_digits(seconds, text):
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("100MB", 100 * MIB), ("1.5 GiB", 3 * GIB // 2), ("4096", 4096), ("64 kb", 64 * KIB), (" 7 b ", 7)],
+)
+def test_sizes_are_read_in_powers_of_two(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "12 parsecs", "1e3", "nan"])
+def test_what_is_no_size_is_told_so(text):
+    with pytest.raises(InvalidArgumentError, match="A size needs a number and a unit such as '100MB'"):
+        parse_bytes(text)
+
+
+@given(st.integers(min_value=1, max_value=2**50))
+def test_a_rendered_size_is_within_five_per_cent_of_the_size(size):
+    if size < 1000 * GIB:
+        assert parse_bytes(format_bytes(size)) == pytest.approx(size, rel=0.05)
