@@ -47,6 +47,15 @@ LINE_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (3, 1, 1,
 
 LINE_MARKERS = ("o", "s", "^", "D", "v")
 
+POINTS = 72
+"""SVG has this many of its units an inch in matplotlib; one is shown as one CSS pixel."""
+
+LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 64, 10, 44, 10
+"""Margins of a picture: the same in all, so that the charts of a page stand in one line."""
+
+LEGEND_ROW_PX, LEGEND_LINE_PX, LETTER_PX = 19, 48, 6.4
+"""Room for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
+
 _BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
 
@@ -201,12 +210,15 @@ def render_svg(draw: Callable[[Axes], None], *, width_px: int, height_px: int, s
     """
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 11, "path.simplify": False}
     with mpl.rc_context(settings):
-        figure = Figure(figsize=(width_px / 72, height_px / 72), layout="constrained")
+        figure = Figure(figsize=(width_px / POINTS, height_px / POINTS))
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)
         ax = figure.add_subplot()
         ax.patch.set_alpha(0)
+        figure.subplots_adjust(left=LEFT_PX / width_px, right=1 - RIGHT_PX / width_px, bottom=BOTTOM_PX / height_px)
         draw(ax)
+        rows = _legend_rows(ax)
+        figure.subplots_adjust(top=1 - (TOP_PX + LEGEND_ROW_PX * rows) / height_px)
         sink = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(sink, format="svg", metadata=nothing)
@@ -247,6 +259,8 @@ def _time_unit(longest_s: float) -> tuple[float, str]:
 def _draw_frame(ax: Axes, colours: ChartColours, *, xlabel: str, ylabel: str) -> None:
     ax.set_xlabel(xlabel, color=colours.text)
     ax.set_ylabel(ylabel, color=colours.text)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_parse_math(False)
     ax.tick_params(colors=colours.text, length=3)
     ax.grid(visible=True, color=colours.grid, linewidth=0.8)
     ax.set_axisbelow(True)
@@ -285,14 +299,23 @@ def _draw_levels(ax: Axes, levels: Sequence[Level], *, high: float, factor: int,
 def _draw_legend(ax: Axes, colours: ChartColours) -> None:
     """Names of the lines above the chart, where they cover nothing; as many beside each other as fit."""
     labels = [str(line.get_label()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-    axes_px = ax.bbox.width * 72 / ax.figure.dpi
-    fitting = max(1, int(axes_px // (max(map(len, labels)) * 6.5 + 45)))
     legend = ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncol=min(len(labels), fitting),
+        loc="lower left", bbox_to_anchor=(0, 1), ncol=_legend_columns(ax, labels),
         frameon=False, labelcolor=colours.text, borderaxespad=0.2, handlelength=2.6,
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def _legend_columns(ax: Axes, labels: Sequence[str]) -> int:
+    axes_px = ax.bbox.width * POINTS / ax.figure.dpi
+    return min(len(labels), max(1, int(axes_px // (max(map(len, labels)) * LETTER_PX + LEGEND_LINE_PX))))
+
+
+def _legend_rows(ax: Axes) -> int:
+    legend = ax.get_legend()
+    labels = [text.get_text() for text in legend.get_texts()] if legend else []
+    return -(-len(labels) // _legend_columns(ax, labels)) if labels else 0
 
 
 def _text(ax: Axes, x: float, y: float, text: str, colour: str, **place: Any) -> None:

@@ -39,8 +39,10 @@ def render_headline(verdicts: pd.DataFrame) -> str:
             if n_open < services
             else (f"Nothing can be said yet about {_count(services)}: more samples are needed.")
         )
-    worst = render_all_cells(order_verdicts(leaking))[0]
-    return f"{n_leaking} of {_count(services)} {'leaks' if n_leaking == 1 else 'leak'}: {worst.service}.{unclear}"
+    worst = render_all_cells(order_verdicts(leaking))[0].service
+    if n_leaking == 1:
+        return f"1 of {_count(services)} leaks: {worst}.{unclear}"
+    return f"{n_leaking} of {_count(services)} leak: {worst} is the worst.{unclear}"
 
 
 def _count(services: int) -> str:

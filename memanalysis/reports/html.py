@@ -150,7 +150,7 @@ def _sites(section: ServiceSection, number: int) -> str:
                 f'<code title="{_text(full)}">{_text(render_place(site["file"], site["line"], short=True))}</code>'
                 f'<span class="ma-sub">{_text(function)}</span>',
                 _text(format_bytes(site["growth_bytes"], sign=True)),
-                f'<span class="ma-bar" style="--share:{share:.3f}"></span> {share:.0%}',
+                f'<span class="ma-bar" style="--share:{share:.3f}"></span><span class="ma-percent">{share:.0%}</span>',
                 _text(format_bytes(site["last_bytes"])),
             ]
         )

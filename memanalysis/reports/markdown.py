@@ -15,7 +15,8 @@ from memanalysis.units import format_bytes, format_duration
 
 __all__ = ["escape_markdown", "render_markdown", "render_verdicts_markdown"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_]))")
+"""What Markdown reads as markup inside a line; an underscore within a word is none."""
 
 
 def render_markdown(report: Report) -> str:
@@ -55,7 +56,7 @@ def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it stands."""
+    """Text that Markdown shows as it stands within a line, a heading or a cell."""
     return _SPECIAL.sub(r"\\\1", text)
 
 

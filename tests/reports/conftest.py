@@ -1,7 +1,8 @@
-"""Ledgers with known truth, written by the ledger's own writer."""
+"""Ledgers with known truth, written by the ledger's own writer, and a strict reader of pages."""
 
 import math
 from collections.abc import Callable, Iterable
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,54 @@ def three_services(maker: LedgerMaker) -> Path:
     )
     maker.add("swinging_batch", lambda at: (30 + 25 * ((at % 6) / 6)) * MIB)
     return maker.path
+
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+FETCHING = {"src", "href", "data", "action", "poster", "srcset", "xlink:href"}
+
+
+class Page(HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in FETCHING:
+                self.links.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.text += data
+
+
+@pytest.fixture
+def read_page() -> type[Page]:
+    """Reader of pages, which fails on one that is not well formed."""
+    return Page

@@ -1,0 +1,128 @@
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from memanalysis.reports.charts import Level, SeriesChart, SiteLine, draw_series, draw_sites, render_svg, thin_series
+from memanalysis.reports.theme import CSS_COLOURS
+from memanalysis.units import MIB
+
+
+def chart(**known: object) -> SeriesChart:
+    times = np.arange(60.0)
+    given = {"name": "resident memory", "elapsed_s": times, "values": (40 + times) * MIB} | known
+    return SeriesChart(**given)  # type: ignore[arg-type]
+
+
+def texts(draw: object) -> list[str]:
+    svg = render_svg(draw, width_px=800, height_px=300, salt="t")  # type: ignore[arg-type]
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter("text")]  # noqa: S314 - our own
+
+
+def test_thinning_keeps_every_peak_and_bounds_the_points() -> None:
+    """A spike of one sample in a million is still drawn."""
+    times = np.arange(1_000_000.0)
+    values = np.sin(times)
+    values[123_456] = 50.0
+    thin_times, thin_values = thin_series(times, values, columns=400)
+
+    assert thin_times.size <= 800
+    assert (thin_values.max(), thin_values.min()) == (50.0, values.min())
+    assert (np.diff(thin_times) > 0).all()
+    assert set(thin_times) <= set(times)
+
+
+def test_a_short_series_is_not_thinned() -> None:
+    times = np.arange(10.0)
+    assert thin_series(times, times)[0] is times
+
+
+def test_axes_have_names_and_units() -> None:
+    seen = texts(lambda ax: draw_series(ax, chart(), colours=CSS_COLOURS))
+
+    assert "resident memory (MiB)" in seen
+    assert "time since start (seconds)" in seen
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit"), [(10.0, "seconds"), (600.0, "minutes"), (3 * 3600.0, "hours"), (5 * 86400.0, "days")]
+)
+def test_the_axis_of_time_takes_the_unit_of_its_length(seconds: float, unit: str) -> None:
+    ax = Figure().add_subplot()
+    draw_series(ax, chart(elapsed_s=np.array([0.0, seconds]), values=np.array([1.0, 2.0]) * MIB))
+
+    assert ax.get_xlabel() == f"time since start ({unit})"
+
+
+def test_a_budget_within_reach_is_a_line_and_one_far_above_is_a_note() -> None:
+    near = texts(lambda ax: draw_series(ax, chart(levels=[Level("budget", 120 * MIB)]), colours=CSS_COLOURS))
+    far = texts(lambda ax: draw_series(ax, chart(levels=[Level("budget", 4096 * MIB)]), colours=CSS_COLOURS))
+
+    assert "budget 120 MiB" in near
+    assert "budget 4.0 GiB: above this chart" in far
+
+
+def test_a_flat_series_is_drawn_flat() -> None:
+    """Noise of 4 KiB on 100 MiB does not fill the chart: the axis spans a tenth of the level."""
+    ax = Figure().add_subplot()
+    values = 100 * MIB + 4096 * (np.arange(60) % 2)
+    draw_series(ax, chart(values=values.astype(float)))
+    low, high = ax.get_ylim()
+
+    assert high - low >= 10
+
+
+def test_names_are_text_and_never_formulas_or_markup() -> None:
+    name = "$x^2$ <b>&"
+    seen = texts(
+        lambda ax: draw_series(ax, chart(name=name, line_s=np.array([0.0, 9.0]), line_bytes=np.array([4e7, 5e7]),
+                                         line_name=name, marks=[(5.0, name)]), colours=CSS_COLOURS)
+    )  # fmt: skip
+    seen += texts(
+        lambda ax: draw_sites(ax, [SiteLine(name=name, elapsed_s=np.array([0.0, 1.0]), values=np.array([1.0, 2.0]))])
+    )
+
+    assert [text.strip() for text in seen].count(name) == 3
+    assert f"{name} (MiB)" in seen
+
+
+def test_nothing_recorded_is_said_on_the_chart() -> None:
+    empty = np.zeros(0)
+
+    assert texts(lambda ax: draw_series(ax, chart(elapsed_s=empty, values=empty))) == ["no values were recorded"]
+    assert texts(lambda ax: draw_sites(ax, [])) == ["no allocation sites were recorded"]
+
+
+def test_a_picture_is_the_same_every_time_and_reaches_for_nothing_outside() -> None:
+    first, second = (
+        render_svg(lambda ax: draw_series(ax, chart()), width_px=800, height_px=300, salt="a") for _ in "ab"
+    )
+
+    assert first == second
+    assert "<style" not in first
+    assert "http" not in first
+    assert not re.findall(r'\bid="(?!m|p)', first)
+
+
+def test_ids_of_two_pictures_differ() -> None:
+    one, other = (
+        set(
+            re.findall(
+                r' id="([^"]+)"',
+                render_svg(lambda ax: draw_series(ax, chart()), width_px=800, height_px=300, salt=salt),
+            )
+        )
+        for salt in ("a", "b")
+    )
+
+    assert one
+    assert not one & other
+
+
+def test_colours_of_a_picture_are_variables_of_the_page() -> None:
+    svg = render_svg(lambda ax: draw_series(ax, chart(), colours=CSS_COLOURS), width_px=800, height_px=300, salt="a")
+
+    assert "stroke: var(--ma-series)" in svg
+    assert "#0a0b" not in svg

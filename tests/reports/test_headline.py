@@ -1,0 +1,43 @@
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from memanalysis.analysis.verdict import VERDICT_COLUMNS
+from memanalysis.reports.headline import order_verdicts, render_headline
+
+LEAK: dict[str, Any] = {"shape": "growing", "is_leak": True, "severity": "high"}
+WELL: dict[str, Any] = {"shape": "stable", "is_leak": False, "severity": "none"}
+OPEN: dict[str, Any] = {"shape": "inconclusive", "is_leak": False, "severity": "none"}
+
+
+def frame(**services: dict[str, Any]) -> pd.DataFrame:
+    rows = [{"service": name, "run_id": f"run-{name}", "sentence": "So.", **row} for name, row in services.items()]
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (frame(a=WELL, b=LEAK, c=WELL), "1 of 3 services leaks: b."),
+        (frame(a=LEAK | {"severity": "critical"}, b=LEAK), "2 of 2 services leak: a is the worst."),
+        (frame(a=WELL), "No leak was shown in 1 service."),
+        (frame(a=WELL, b=OPEN), "No leak was shown in 1 service. 1 cannot be told yet: more samples are needed."),
+        (frame(a=OPEN), "Nothing can be said yet about 1 service: more samples are needed."),
+        (frame(), "Nothing was recorded: the ledger has no samples, so nothing can be said."),
+    ],
+)
+def test_the_headline_counts_services_and_names_the_worst(verdicts: pd.DataFrame, said: str) -> None:
+    assert render_headline(verdicts) == said
+
+
+def test_the_worst_comes_first_then_the_soonest_then_what_is_open() -> None:
+    verdicts = frame(
+        well=WELL,
+        open=OPEN,
+        later=LEAK | {"time_to_exhaustion_s": 900.0},
+        soon=LEAK | {"time_to_exhaustion_s": 60.0},
+        worst=LEAK | {"severity": "critical"},
+    )
+
+    assert list(order_verdicts(verdicts)["service"]) == ["worst", "soon", "later", "open", "well"]

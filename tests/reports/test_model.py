@@ -1,0 +1,73 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memanalysis import open_ledger, report
+from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
+from memanalysis.units import MIB
+
+
+def test_the_worst_service_comes_first(three_services: Path) -> None:
+    made = report(open_ledger(three_services))
+
+    assert [section.service for section in made.sections] == ["leaking_registry", "swinging_batch", "warming_cache"]
+    assert repr(made) == f"<Report on {three_services}: 1 of 3 services leaks: leaking_registry.>"
+
+
+def test_a_service_is_shown_by_its_worst_run(maker: Any) -> None:
+    maker.add("api", lambda at: 50 * MIB)
+    leaking = maker.add("api", lambda at: (40 + at) * MIB)
+    maker.add("api", lambda at: 60 * MIB)
+    made = report(maker.path)
+
+    assert len(made.verdicts) == 3
+    assert [section.run_id for section in made.sections] == [leaking]
+    assert len(made.sections[0].other_verdicts) == 2
+    assert made.headline == "1 of 1 service leaks: api."
+
+
+def test_marks_are_on_the_clock_of_the_chart(three_services: Path) -> None:
+    assert report(three_services).sections[0].marks == [(30.0, "deploy 1.4")]
+
+
+def test_the_fitted_line_lies_on_the_series(three_services: Path) -> None:
+    """The leak has 40 MiB at the start and 0.5 MiB/s: 69.5 MiB after 59 s."""
+    line = report(three_services).sections[0].line
+
+    assert line is not None
+    assert line.elapsed_s[-1] == 59.0
+    assert line.size_bytes[-1] == pytest.approx(69.5 * MIB, rel=0.01)
+
+
+def test_an_empty_ledger_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text("[]")
+    made = report(file)
+
+    assert made.headline == "Nothing was recorded: the ledger has no samples, so nothing can be said."
+    assert "not available: no sample has a time" in made.to_html()
+    assert made.headline in made.to_markdown()
+
+
+def test_a_founding_ledger_gives_a_report(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    entries = ",".join(
+        f'{{"timestamp": {1_750_000_000 + 60 * at}, "service_name": "my_service", "memory_usage_mb": {40 + at}, '
+        '"object_count": 100, "allocation_count": 1, "deallocation_count": 0, "gc_collections": 3}'
+        for at in range(30)
+    )
+    file.write_text(f"[{entries}]")
+    made = report(file)
+
+    assert made.headline == "1 of 1 service leaks: my_service."
+    assert "memory that Python allocated" in made.to_html()
+
+
+def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path, tmp_path: Path) -> None:
+    with pytest.raises(LedgerNotFoundError):
+        report(tmp_path / "nothing")
+    with pytest.raises(InvalidArgumentError, match=r"report needs a Ledger, a path or a URL, but got list\."):
+        report([])  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=r"Report\.to_html needs a path that it can write, but"):
+        report(three_services).to_html(tmp_path)
