@@ -1,0 +1,1 @@
+"""Measurements: every figure that the documents state can be measured again with ``make bench``."""

@@ -1,0 +1,29 @@
+"""Time a call many times, and lay figures out as a table."""
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+__all__ = ["median_seconds", "print_table"]
+
+
+def median_seconds(call: Callable[[], Any], *, repeats: int) -> float:
+    """Median wall-clock seconds of a call, after one that does not count."""
+    call()
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns as wide as their widest cell, the first to the left and the others to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    print(title)
+    for row in [header, ["-" * width for width in widths], *rows]:
+        cells = [cell.ljust(widths[0]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row)]
+        print("  ".join(cells).rstrip())
+    print()
