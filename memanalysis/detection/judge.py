@@ -1,7 +1,7 @@
 """What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
 
-Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy: it is imported at the first
-question, so that a process that only collects snapshots pays for neither.
+Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy, tens of megabytes. A detector
+imports it when it is made: at the first question, its memory would count as growth of the process that is watched.
 """
 
 from typing import Literal

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class MemoryLeakDetector:
         self._clock = clock
         self._kept: deque[MemorySnapshot] = deque(maxlen=self.policy.snapshot_retention_count)
         self._lock = threading.Lock()
+        if self.policy.enabled:
+            import_module("memanalysis.detection.judge")  # here and not at the first question, as that module tells
 
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
@@ -140,7 +143,7 @@ class MemoryLeakDetector:
         series = arrange_snapshots(self.snapshots)
         if series.n_moments < 3:
             return None
-        from memanalysis.detection.judge import read_trend  # loads numpy and scipy: not before it is asked
+        from memanalysis.detection.judge import read_trend
 
         trend = read_trend(series.elapsed_s, series.current_mb)
         if trend is None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
@@ -65,6 +66,7 @@ class ObjectLeakDetector:
         self._clock = clock
         self._kept: deque[tuple[float, dict[str, int]]] = deque(maxlen=retention)
         self._lock = threading.Lock()
+        import_module("memanalysis.detection.judge")  # here and not at the first question, as that module tells
 
     def take_object_snapshot(self) -> dict[str, int]:
         """Count the live objects now, and keep the counts; gives them by type."""
@@ -118,7 +120,7 @@ def _rises_each_time(counts: list[int]) -> bool:
 def _judged_growing(
     grown: list[dict[str, Any]], kept: Sequence[tuple[float, Mapping[str, int]]]
 ) -> list[dict[str, Any]]:
-    from memanalysis.detection.judge import judge_counts  # loads numpy and scipy: not before it is asked
+    from memanalysis.detection.judge import judge_counts
 
     times_s = [time_s for time_s, _ in kept]
     candidates = [row for row in grown if row["growth"] >= LEAST_GROWTH][:MAX_JUDGED_TYPES]

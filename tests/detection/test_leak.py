@@ -392,18 +392,24 @@ def test_threads_may_add_while_another_asks() -> None:
     assert len(results) == 10
 
 
-def test_collecting_snapshots_loads_no_numpy() -> None:
-    """The detector lives in the watched process, which pays only once it asks."""
+def test_nothing_is_loaded_between_the_first_snapshot_and_the_answer() -> None:
+    """The memory of numpy and scipy must not count as growth of the watched process; importing alone loads neither."""
     program = """
 import sys
 from memanalysis.detection.leak import MemoryLeakDetector
 from memanalysis.detection.objects import ObjectLeakDetector
 from memanalysis.schema import MemorySnapshot
-detector, objects = MemoryLeakDetector({}), ObjectLeakDetector()
-detector.add_snapshot(MemorySnapshot(1.0, 2.0, 3.0, 4))
-objects.take_object_snapshot()
-objects.detect_object_leaks()
 assert not {"numpy", "pandas", "scipy", "pyarrow", "psutil", "yaml"} & set(sys.modules)
+detector, objects = MemoryLeakDetector({}), ObjectLeakDetector()
+before = set(sys.modules)
+for second in range(12):
+    detector.add_snapshot(MemorySnapshot(float(second), 100.0 + 5 * second, 0.0, 1000 + 500 * second))
+    objects.take_object_snapshot()
+assert detector.detect_leak().leak_detected
+assert detector.analyze_trend().direction == "increasing"
+objects.detect_object_leaks()
+late = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert not late, late
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
 
