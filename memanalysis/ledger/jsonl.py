@@ -59,18 +59,21 @@ def encode_row(table: str, row: Row) -> bytes:
         if value is None:
             continue
         kind = columns.get(name)
+        if kind == "int64" and type(value) is int and _INT64_MIN <= value <= _INT64_MAX:  # most cells, so the short way
+            cells[name] = value
+            continue
         if kind is None:
             raise InvalidArgumentError(
                 f"A row of {table!r} needs columns of {list(columns)}, but got {name!r}. Leave it out."
             )
         try:
-            cell = _CELLS[kind](value)
+            cell = _moment(value) if kind == "timestamp" else _CELLS[kind](value)
         except (ValueError, TypeError, OverflowError) as exc:
             raise InvalidArgumentError(
                 f"A row of {table!r} needs {kind} in {name!r}, but got {value!r}. Pass None where it is unknown."
             ) from exc
         if cell is not None:
-            cells[name] = format_timestamp(cell) if kind == "timestamp" else cell
+            cells[name] = _iso(cell) if kind == "timestamp" else cell
     return dump_json(cells) + b"\n"
 
 
@@ -127,23 +130,13 @@ def microseconds_from(value: object) -> int | None:
     ValueError, TypeError, OverflowError
         It is no moment between the years 1 and 9999.
     """
-    if isinstance(value, datetime):
-        moment = value
-    elif isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-    else:
-        seconds = _float64(value)
-        if seconds is None:
-            return None
-        moment = _EPOCH + timedelta(microseconds=round(seconds * 1e6))  # OverflowError past the year 9999
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return (moment - _EPOCH) // _MICROSECOND
+    moment = _moment(value)
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 def format_timestamp(microseconds: int) -> str:
     """ISO 8601 text in UTC with six digits and ``Z``, such as ``2025-01-01T00:00:00.000000Z``."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds") + "Z"
+    return _iso(_EPOCH + timedelta(microseconds=microseconds))
 
 
 def dump_json(value: object) -> bytes:
@@ -164,6 +157,20 @@ def clean_text(text: str) -> str:
 def _skip_line(stream: BinaryIO) -> None:
     while (piece := stream.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
         pass
+
+
+def _moment(value: object) -> datetime | None:
+    """Moment in UTC, without a zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    seconds = _float64(value)
+    return None if seconds is None else _EPOCH + timedelta(seconds=seconds)  # OverflowError past the year 9999
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def _string(value: object) -> str:
@@ -191,10 +198,11 @@ def _int64(value: object) -> int | None:
 
 
 def _float64(value: object) -> float | None:
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise TypeError
-    real = float(value)
-    return real if math.isfinite(real) else None
+    if type(value) is not float:
+        if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+            raise TypeError
+        value = float(value)
+    return value if math.isfinite(value) else None
 
 
 def _json(value: object) -> object:

@@ -85,7 +85,9 @@ class FolderSource:
         wanted = None if services is None else {name.casefold() for name in services}
         reading = Reading(empty_table(table, columns))
         pieces = [reading.table]
-        self._note_links(table, reading)
+        self._note_links("", reading, only=table)
+        if self._files.kind(table) == "folder":
+            self._note_links(table, reading)
         for partition in self._partitions(table):
             service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
             # without regard to case, as a file system may be; the rows decide afterwards
@@ -112,6 +114,8 @@ class FolderSource:
         return sorted(names)
 
     def _partitions(self, table: str) -> list[str]:
+        if self._files.kind(table) != "folder":
+            return []
         folders = visible(self._files.list_folder(table), "folder")
         return [name for name in folders if name.startswith(SERVICE_PREFIX)]
 
@@ -156,10 +160,10 @@ class FolderSource:
         reading.damage[path] = _damages(path, skipped)
         return table_from_rows(table, rows, columns)
 
-    def _note_links(self, folder: str, reading: Reading) -> None:
+    def _note_links(self, folder: str, reading: Reading, *, only: str | None = None) -> None:
         for entry in self._files.list_folder(folder):
-            if entry.kind == "link":
-                path = f"{folder}/{entry.name}"
+            if entry.kind == "link" and only in {None, entry.name}:
+                path = f"{folder}/{entry.name}".lstrip("/")
                 reading.damage[path] = [Damage(path, None, "a link, which is not followed")]
 
     def _names_in_rows(self, table: str, partition: str) -> set[str]:

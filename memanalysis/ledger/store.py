@@ -172,9 +172,10 @@ class Ledger:
         except OSError as exc:
             raise unreadable(self.path, exc) from exc
         self._note_damage(table, reading, narrowed=services is not None)
-        rows = sort_rows(filter_rows(reading.table, services=services, **bounds))
-        if table == "runs":
+        rows = sort_rows(reading.table)
+        if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
             rows = keep_last_of_runs(rows)
+        rows = filter_rows(rows, services=services, **bounds)
         return frame_from_table(rows, table, columns)
 
     def _note_damage(self, table: str, reading: Reading, *, narrowed: bool) -> None:

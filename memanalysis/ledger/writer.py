@@ -113,13 +113,14 @@ class LedgerWriter:
             raise LedgerError(
                 f"LedgerWriter.append needs an open writer, but run {self.run_id!r} is closed. Begin a new run."
             )
-        own = {"run_id": self.run_id, "service": self.service}
         base = self._run if table == "runs" else {}
-        lines = [encode_row(table, {**base, **row, **own}) for row in rows]
+        lines = [encode_row(table, {**base, **row, "run_id": self.run_id, "service": self.service}) for row in rows]
         if not lines:
             return
         with self._lock:
-            shard = self._shards.setdefault(table, _Shard(table, self.path / table / self._partition))
+            shard = self._shards.get(table)
+            if shard is None:
+                shard = self._shards[table] = _Shard(table, self.path / table / self._partition)
             self._keep(shard, b"".join(lines), len(lines))
             if self._flush_policy != "manual":
                 self._write(shard)
@@ -200,6 +201,8 @@ class LedgerWriter:
                 for _ in range(batches):
                     shard.pending.popleft()
                 shard.pending_bytes -= len(lines)
+        except LedgerError:
+            raise
         except OSError as exc:
             raise LedgerError(
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
@@ -242,12 +245,12 @@ class LedgerWriter:
 
 def _open_shard(folder: Path, run_id: str, *, root: Path) -> tuple[Path, int]:
     """Make a new file of this run in the folder; a second writer with the same run id gets the next name."""
-    folder.mkdir(parents=True, exist_ok=True)
     if not folder.resolve().is_relative_to(root.resolve()):
         raise LedgerFormatError(
             f"LedgerWriter needs folders inside the ledger, but {folder} is a link that leads out of it. "
             "Remove the link."
         )
+    folder.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         stem = run_id if number == 1 else f"{run_id}.{number}"
         path, sealed = folder / (stem + JSONL_SUFFIX), folder / (stem + PARQUET_SUFFIX)

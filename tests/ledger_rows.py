@@ -1,0 +1,48 @@
+"""Rows for the tests of the ledger: plain ones by hand, and strategies for any that the schema allows."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from memanalysis.schema import TABLES
+
+__all__ = ["RUN_ID", "cells", "rows_of", "run_row", "sample_row"]
+
+RUN_ID = "20250101T000000Z-42-0badcafe"
+
+FIRST_MICROSECOND = 0
+LAST_MICROSECOND = 4_102_444_800_000_000  # the year 2100: a float holds every microsecond up to there
+
+INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+EPOCH_S = st.integers(FIRST_MICROSECOND, LAST_MICROSECOND).map(lambda microseconds: microseconds / 1e6)
+
+cells: dict[str, st.SearchStrategy[Any]] = {
+    "string": TEXT,
+    "int64": INT64,
+    "float64": st.floats(allow_nan=False, allow_infinity=False),
+    "timestamp": EPOCH_S,
+    "json": JSON,
+}
+"""Values that a column of each kind may hold, beside null."""
+
+
+def rows_of(table: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Any row of a table but its run and service, each column known or null."""
+    columns = {name: kind for name, kind in TABLES[table].items() if name not in {"run_id", "service"}}
+    return st.fixed_dictionaries({}, optional={name: st.none() | cells[kind] for name, kind in columns.items()})
+
+
+def run_row(service: str = "api", run_id: str = RUN_ID, **more: Any) -> dict[str, Any]:
+    """A row of ``runs`` as a recorder hands it to the writer."""
+    return {"run_id": run_id, "service": service, "pid": 42, "started": 1735689600.0, **more}
+
+
+def sample_row(seq: int, **more: Any) -> dict[str, Any]:
+    """One tick a second from 2025-01-01T00:00:00Z on, a kilobyte more each."""
+    return {"seq": seq, "timestamp": 1735689600.0 + seq, "elapsed_s": float(seq), "rss_bytes": 1024 * seq, **more}
