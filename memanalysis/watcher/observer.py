@@ -8,7 +8,8 @@ import tracemalloc
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.capture.objects import read_object_census
+from memanalysis.capture.objects import count_objects, read_object_census
+from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.sites import read_site_table
 from memanalysis.capture.tracing import TOP_SITES, TracemallocIntegration
@@ -26,7 +27,7 @@ REST_FACTOR = 20.0
 """After a snapshot of so many seconds the next one waits 20 times as long at least: that holds its cost at 5 %."""
 
 CENSUS_INTERVAL_S = 600.0
-"""A census of the objects by type costs some 3 µs an object: the first snapshot, the last, and every ten minutes."""
+"""A census of the objects by type costs some 3 µs an object: at the start, at the end, and every ten minutes."""
 
 MAX_CENSUS_OBJECTS = 50_000
 """More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
@@ -77,23 +78,36 @@ class Observer:
         self._next_census_at = float("-inf")
         self._writer = None if settings.ledger is None else LedgerWriter(settings.ledger, run=run)
         self._tracer = TracemallocIntegration(settings.trace_limit)
-        if settings.trace:
+
+    def begin(self) -> None:
+        """Take the first census, start tracing if that is wanted, and take the first sample.
+
+        In this order: what is loaded and counted before tracing starts costs a tenth, and is not traced itself.
+        """
+        read_allocator_free_bytes()
+        census = self._read_census()
+        if self._settings.trace:
             self._tracer.start()
+        self._take(snapshot=self._settings.snapshot_interval_s is not None)
+        self._write_census(census)
 
     def tick(self) -> None:
         """Take one sample, and a full snapshot when one is due."""
-        interval = self._settings.snapshot_interval_s
-        self._take(snapshot=interval is not None and self._clock.monotonic() >= self._next_snapshot_at)
+        now = self._clock.monotonic()
+        self._take(snapshot=self._settings.snapshot_interval_s is not None and now >= self._next_snapshot_at)
+        if now >= self._next_census_at:
+            self._write_census(self._read_census())
 
     def take_snapshot(self) -> MemorySnapshot:
         """Take one sample and a full snapshot now."""
         self._take(snapshot=True)
         return self.snapshots[-1]
 
-    def tick_last(self) -> None:
-        """Take the last sample; with a full snapshot and a census, if there are to be any."""
-        self._next_census_at = float("-inf")
+    def end(self) -> None:
+        """Take the last sample, end tracing if it was started here, and take the last census."""
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
+        self._tracer.stop()
+        self._write_census(self._read_census())
 
     def mark(self, text: str) -> None:
         """Write a mark, and label the next sample with it."""
@@ -125,18 +139,15 @@ class Observer:
         self._reader.close()
 
     def _take(self, *, snapshot: bool) -> None:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.thread_time()
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
         sample["label"], self._label = self._label, None
         if snapshot:
             self._write_snapshot(sample)
-            cost = time.perf_counter() - started if self.n_snapshots > 1 else 0.0  # the first one also loads things
-            now = self._clock.monotonic()
-            self._next_snapshot_at = now + max(self._settings.snapshot_interval_s or 0.0, REST_FACTOR * cost)
-            if now >= self._next_census_at:
-                self._next_census_at = now + CENSUS_INTERVAL_S
-                self._write_census(sample)
+            cost = time.thread_time() - cpu_started
+            pause = max(self._settings.snapshot_interval_s or 0.0, REST_FACTOR * cost)
+            self._next_snapshot_at = self._clock.monotonic() + pause
         sample["capture_s"] = time.perf_counter() - started
         self.ticks += 1
         self.last = sample
@@ -151,7 +162,8 @@ class Observer:
             table = read_site_table()
             self._reader.own_traced_bytes = table.own_bytes
             rows = table.make_rows(top=self._settings.top_sites)
-            self._append("sites", [row | _stamp(sample) for row in rows])
+            stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
+            self._append("sites", [row | stamp for row in rows])
             top = [
                 {"file": row["file"], "line": row["line"], "size_mb": mb_from_bytes(row["size_bytes"])}
                 | {"count": row["live_allocations"]}
@@ -161,19 +173,20 @@ class Observer:
         self.n_snapshots += 1
         self.snapshots.append(_make_snapshot(sample, stats))
 
-    def _write_census(self, sample: Row) -> None:
-        if self._settings.top_types and (sample["object_count"] or 0) <= MAX_CENSUS_OBJECTS:
-            rows = read_object_census(top=self._settings.top_types)
-            self._append("objects", [row | _stamp(sample) for row in rows])
+    def _read_census(self) -> list[dict[str, Any]]:
+        if self._settings.top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS:
+            return []
+        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
+        return read_object_census(top=self._settings.top_types)
+
+    def _write_census(self, rows: list[dict[str, Any]]) -> None:
+        """Write a census as of the last sample."""
+        stamp = {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
+        self._append("objects", [row | stamp for row in rows])
 
     def _append(self, table: str, rows: list[Row]) -> None:
         if self._writer is not None:
             self._writer.append(table, rows)
-
-
-def _stamp(sample: Row) -> dict[str, Any]:
-    """Return what ties the rows of a snapshot to its sample."""
-    return {"seq": sample["seq"], "timestamp": sample["timestamp"]}
 
 
 def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:

@@ -107,7 +107,8 @@ class Recorder:
                 self._observer = None
                 self._observer = self._open()
                 self._note_start(self._observer)
-                self._tick()
+                with self._as_guest("tick"):
+                    self._observer.begin()
                 self._thread = threading.Thread(target=self._run, name="memanalysis-recorder", daemon=True)
                 self._thread.start()
                 self._is_running = True
@@ -134,7 +135,7 @@ class Recorder:
             self._stop_event.set()
             if self._wait_for_thread():
                 with self._as_guest("tick"), self._ticking:
-                    self._observer.tick_last()
+                    self._observer.end()
             with self._as_guest("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
             with self._as_guest("stop"):
