@@ -320,7 +320,8 @@ def _is_moment(timestamp: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < _TOO_LARGE
+    number: Any = value  # numpy's numbers are Real too, but tell the type checker nothing of how they compare
+    return isinstance(value, Real) and not isinstance(value, bool) and -_TOO_LARGE < number < _TOO_LARGE
 
 
 def _epoch_s(timestamp: float | str) -> float:
