@@ -1,0 +1,284 @@
+"""The door to a notebook: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
+
+A cell that begins with ``%%memwatch`` stays the very cell that IPython runs: an input transformer replaces only its
+first line, by a call that starts the measurement, and the measurement ends when IPython says that the cell has ended.
+So the result, the errors and their line numbers, ``await`` and the names that it defines are what they are without it.
+"""
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.display import display
+
+from memanalysis.errors import MemAnalysisError
+from memanalysis.notebook.holders import find_error_holder, find_result_holders, release
+from memanalysis.notebook.measure import CellMeter
+from memanalysis.notebook.names import CellNames
+from memanalysis.notebook.plot import load_drawing
+from memanalysis.notebook.session import NotebookSession, read_rss_text
+from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT, lighten_frames, restore_frames
+from memanalysis.notebook.show import TOP_LINES, CellReport
+
+__all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
+
+REST_OF_CELL = "# the rest of this cell"
+"""Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
+
+WORDS = ("on", "off", "status", "report", "release")
+
+_display: Callable[[object], object] = display
+_FIRST_LINE = re.compile(r"%%memwatch(?P<options>[ \t][^\n]*)?\n?")
+_OTHER_MAGIC = re.compile(r"%%(?P<name>\w+)[ \t]*(?P<options>[^\n]*)\n?(?P<body>.*)", re.DOTALL)
+_loaded: dict[int, "MemwatchMagics"] = {}
+
+
+def load(shell: Any) -> None:
+    """Register the magics with a shell; a second time changes nothing."""
+    if id(shell) not in _loaded:
+        magics = MemwatchMagics(shell)
+        shell.register_magics(magics)
+        magics.attach()
+        _loaded[id(shell)] = magics
+
+
+def unload(shell: Any) -> None:
+    """Stop watching and take everything back that ``load`` did."""
+    magics = _loaded.pop(id(shell), None)
+    if magics is not None:
+        magics.detach()
+        for kind in ("line", "cell"):
+            shell.magics_manager.magics[kind].pop("memwatch", None)
+
+
+def replace_first_line(lines: list[str]) -> list[str]:
+    """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
+
+    The cell keeps its line numbers, unless another cell magic follows, which has to stand first.
+    """
+    match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
+    if match is None or not "".join(lines[1:]).strip():
+        return lines
+    options = (match["options"] or "").strip()
+    call = f"get_ipython().run_cell_magic('memwatch', {options!r}, {REST_OF_CELL!r})\n"
+    other = _OTHER_MAGIC.fullmatch("".join(lines[1:]).lstrip("\n"))
+    if other is None:
+        return [call, *lines[1:]]
+    arguments = ", ".join(repr(other[part] or "") for part in ("name", "options", "body"))
+    return [call, f"get_ipython().run_cell_magic({arguments})\n"]
+
+
+@magics_class
+class MemwatchMagics(Magics):
+    """``%memwatch`` and ``%%memwatch`` of one shell."""
+
+    shell: Any
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._names = CellNames(shell)
+        self._session = NotebookSession()
+        self._depth = 0
+        self._measured: tuple[int, CellMeter, int] | None = None
+        self._labels: list[tuple[str, int]] = []
+
+    def attach(self) -> None:
+        """Listen to the shell: before each cell, after each cell, and to what is typed."""
+        self._names.learn_all()
+        lighten_frames(self.shell)
+        self.shell.events.register("pre_run_cell", self._before_cell)
+        self.shell.events.register("post_run_cell", self._after_cell)
+        self.shell.input_transformers_cleanup.append(replace_first_line)
+
+    def detach(self) -> None:
+        """Stop listening, and stop what was started."""
+        if self._session.is_on:
+            self._session.stop()
+        self.shell.events.unregister("pre_run_cell", self._before_cell)
+        self.shell.events.unregister("post_run_cell", self._after_cell)
+        self.shell.input_transformers_cleanup.remove(replace_first_line)
+        restore_frames(self.shell)
+
+    @line_cell_magic
+    def memwatch(self, line: str, cell: str | None = None) -> Any:
+        """Watch the memory of every cell, or measure one.
+
+        Measure one cell::
+
+            %%memwatch
+            rows = [str(number) for number in range(1_000_000)]
+
+        shows how long the cell took, how high memory rose, what it kept after garbage collection, and which of its
+        lines hold it (``In[3]:2``). The cell's result, errors and names are as without it. ``--top 20`` shows more
+        lines; ``--frames 25`` follows calls deeper into libraries than the usual 8, and takes longer.
+
+        Watch all cells::
+
+            %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell keeps much
+            %memwatch on --verbose           one line after every cell
+            %memwatch on --ledger runs/may --service training --interval 0.5
+            %memwatch on --no-trace          resident memory only: costs nothing, but names no lines
+            %memwatch status                 is it on, since when, how much memory (also: %memwatch alone)
+            %memwatch report                 the cells and the verdict so far
+            %memwatch off                    stop, and turn tracing off again
+
+        Let go of what IPython keeps::
+
+            %memwatch release 3              forget Out[3], _3 and _
+            %memwatch release                forget every Out, and the variables in the traceback of the last error
+
+        While watching, Python's allocations are followed by tracemalloc, which slows code that allocates many small
+        objects; arrays and frames hardly notice. Tracing that was on already is left on. The ledger is a
+        directory that ``memanalysis.open_ledger`` reads, also after the kernel was killed.
+        """
+        try:
+            if cell is None:
+                return self._run_line(line)
+            return self._start_measuring(line, cell)
+        except MemAnalysisError as exc:
+            raise UsageError(str(exc)) from exc
+
+    def _run_line(self, line: str) -> Any:
+        options = _line_parser().parse_line(line)
+        word = options.word
+        if word not in WORDS:
+            raise UsageError(f"%memwatch has no {word!r}. It knows {', '.join(WORDS)}; see %memwatch? for examples.")
+        if options.cells and word != "release":
+            raise UsageError(f"%memwatch {word} takes no {options.cells[0]!r}. See %memwatch? for examples.")
+        actions: dict[str, Callable[[Any], Any]] = {
+            "on": self._turn_on,
+            "off": lambda _: self._say(self._session.stop()),
+            "status": lambda _: self._say(self._session.describe()),
+            "report": lambda _: self._show_report(),
+            "release": self._release,
+        }
+        return actions[word](options)
+
+    def _turn_on(self, options: Any) -> None:
+        self._say(
+            self._session.start(
+                ledger=options.ledger,
+                service=options.service,
+                interval_s=options.interval,
+                trace=not options.no_trace,
+                verbose=options.verbose,
+            )
+        )
+
+    def _show_report(self) -> None:
+        report = self._session.report()
+        if report is None:
+            self._say("No cell was watched yet. %memwatch on watches every cell from the next one on.")
+        else:
+            _display(report)  # shown, not returned: Out would keep it
+
+    def _release(self, options: Any) -> None:
+        counts = None
+        if options.cells:
+            try:
+                counts = [int(text) for text in options.cells]
+            except ValueError:
+                raise UsageError(
+                    f"%memwatch release needs numbers, such as 3 for Out[3], but got {' '.join(options.cells)!r}."
+                ) from None
+        before = read_rss_text()
+        gone = release(self.shell, counts)
+        names = [f"Out[{count}]" for count in gone.outputs] + (["the last error"] if gone.error else [])
+        what = ", ".join(names) or "nothing: IPython keeps none of that"
+        self._say(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
+
+    def _start_measuring(self, line: str, cell: str) -> Any:
+        options = _cell_parser().parse_line(line)
+        if cell.strip() != REST_OF_CELL:
+            result = self.shell.run_cell(f"%%memwatch {line}\n{cell}")
+            result.raise_error()
+            return None
+        if self._measured is not None:
+            raise UsageError(
+                "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
+            )
+        label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
+        if getattr(self.shell, "kernel", None) is not None:
+            load_drawing()
+        meter = CellMeter(label, trace_limit=options.frames)
+        self._measured = (self._depth, meter, options.top)
+        meter.start()
+        return None
+
+    def _before_cell(self, info: Any) -> None:
+        self._depth += 1
+        within = self._labels[-1][0] if self._labels and not info.store_history else None
+        label = self._names.learn(info, within=within)
+        self._labels.append((label, self._depth))
+        if self._depth == 1:
+            self._session.before_cell(label, getattr(info, "cell_id", None) or info.raw_cell)
+
+    def _after_cell(self, result: Any) -> None:
+        depth, self._depth = self._depth, max(self._depth - 1, 0)
+        if self._labels:
+            self._labels.pop()
+        if self._measured is not None and self._measured[0] >= depth:
+            self._finish_measuring(result)
+        if depth <= 1:
+            line = self._session.after_cell(result)
+            if line:
+                self._say(line)
+
+    def _finish_measuring(self, result: Any) -> None:
+        assert self._measured is not None  # noqa: S101 - the caller has looked
+        (_, meter, top), self._measured = self._measured, None
+        error = None if result is None else (result.error_in_exec or result.error_before_exec)
+        cost = meter.stop(succeeded=bool(result is not None and result.success))
+        hints = [
+            find_result_holders(
+                self.shell,
+                None if result is None else result.result,
+                None if result is None else result.execution_count,
+                kept_bytes=cost.kept_bytes,
+            ),
+            find_error_holder(error, kept_bytes=cost.kept_bytes),
+        ]
+        _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
+
+    def _say(self, text: str) -> None:
+        print(text)  # noqa: T201 - a magic talks to the person who typed it
+
+
+class _Parser(argparse.ArgumentParser):
+    """Options of a magic: what is wrong with them is said in one sentence."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(prog=name, add_help=False, allow_abbrev=False)
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        try:
+            words = shlex.split(line)
+        except ValueError as exc:
+            raise UsageError(f"{self.prog} could not read {line!r}: {exc}.") from None
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. See {self.prog}? for examples.")
+
+
+def _line_parser() -> _Parser:
+    parser = _Parser("%memwatch")
+    parser.add_argument("word", nargs="?", default="status")
+    parser.add_argument("cells", nargs="*")
+    parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--ledger")
+    parser.add_argument("--service")
+    parser.add_argument("--no-trace", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    return parser
+
+
+def _cell_parser() -> _Parser:
+    parser = _Parser("%%memwatch")
+    parser.add_argument("--top", type=int, default=TOP_LINES)
+    parser.add_argument("--frames", type=int, default=CELL_TRACE_LIMIT)
+    return parser

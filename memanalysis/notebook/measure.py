@@ -1,0 +1,255 @@
+"""What did one cell cost? Seconds, the highest memory, and what was kept when it had ended.
+
+``CellMeter`` is started in the cell and stopped after it. Tracing that it turns on it turns off again; tracing that it
+finds running it joins, leaves running, and pays with one more look at the allocations before the cell. What a line
+held at the highest moment is seen by short looks from the curve's thread, which together may take ``LOOK_SHARE`` of the
+cell's time: the line that made a large intermediate value is named even though nothing of it is left in the end.
+"""
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from memanalysis.capture.process import ProcessReader
+from memanalysis.capture.sites import snapshot_sites
+from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve, read_highest_rss_bytes
+from memanalysis.notebook.lines import LineMemory, Place, sum_lines
+from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
+from memanalysis.schema import Row
+from memanalysis.units import KIB
+
+__all__ = ["CellCost", "CellLine", "CellMeter", "HighWater", "PeakLooks", "join_lines"]
+
+LOOK_SHARE = 0.1
+"""Share of the cell's time that looks at its highest moments may take."""
+
+LOOK_S_PER_BYTE = 2e-7
+"""Seconds that a look takes for each byte of the tracer's memory, until one was measured: 10 us for 50 bytes."""
+
+WORTH_A_LOOK = 1.1
+"""A new look only when Python holds this many times what it held at the last one."""
+
+SMALL_BYTES = 256 * KIB
+"""Growth below this is not worth a look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HighWater:
+    """One kind of memory over one cell, in bytes; None is unknown.
+
+    ``is_exact`` is False when the peak is only the highest of the readings, and may have been higher between two.
+    """
+
+    before: int | None
+    peak: int | None
+    after: int | None
+    is_exact: bool = False
+
+    @property
+    def change(self) -> int | None:
+        """Bytes more, or negative: less, than before the cell."""
+        return None if self.before is None or self.after is None else self.after - self.before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLine:
+    """What one line held at the highest moment that was looked at, and what it still holds."""
+
+    place: Place
+    highest_bytes: int
+    kept_bytes: int
+    kept_allocations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellCost:
+    """What one cell cost; ``kept_bytes`` is what its lines and the libraries they called still hold, after gc."""
+
+    label: str
+    seconds: float
+    succeeded: bool
+    rss: HighWater
+    python: HighWater | None
+    kept_bytes: int | None
+    lines: Sequence[CellLine]
+    curve: MemoryCurve
+    notes: tuple[str, ...] = field(default=())
+
+
+class PeakLooks:
+    """Keeps the site table of the highest moment that it was worth looking at."""
+
+    def __init__(
+        self,
+        read_sites: Callable[[], Sequence[Row]],
+        *,
+        read_tracer_bytes: Callable[[], int] = tracemalloc.get_tracemalloc_memory,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.rows: Sequence[Row] = ()
+        self.traced_bytes = 0
+        self._read_sites = read_sites
+        self._read_tracer_bytes = read_tracer_bytes
+        self._clock = clock
+        self._spent_s = 0.0
+        self._s_per_byte = LOOK_S_PER_BYTE
+
+    def start_from(self, traced_bytes: int) -> None:
+        """Set what Python held before the cell: growth is counted from there."""
+        self.traced_bytes = traced_bytes
+
+    def consider(self, point: CurvePoint) -> None:
+        """Look now, if memory is higher than at the last look and the looks so far leave the time for it."""
+        if point.traced_bytes is None or point.traced_bytes < self.traced_bytes * WORTH_A_LOOK + SMALL_BYTES:
+            return
+        tracer_bytes = max(self._read_tracer_bytes(), 1)
+        if self._spent_s + tracer_bytes * self._s_per_byte > point.elapsed_s * LOOK_SHARE:
+            return
+        began = self._clock()
+        self.rows = self._read_sites()
+        self.traced_bytes = point.traced_bytes
+        took_s = self._clock() - began
+        self._spent_s += took_s
+        self._s_per_byte = took_s / tracer_bytes
+
+
+class CellMeter:
+    """Measures from ``start`` to ``stop``; makes sure that tracing is afterwards as it was found."""
+
+    def __init__(self, label: str, *, trace_limit: int = CELL_TRACE_LIMIT) -> None:
+        self.label = label
+        self._trace_limit = trace_limit
+        self._reader = ProcessReader()
+        self._tracer = TracemallocIntegration(trace_limit=trace_limit)
+        self._looks = PeakLooks(snapshot_sites)
+        self._sampler = CurveSampler(self._reader.read_rss_bytes, on_point=self._looks.consider)
+        self._notes: list[str] = []
+        self._sites_before: Sequence[Row] = ()
+        self._traced_before = 0
+        self._highest_traced_before = 0
+        self._highest_rss_before: int | None = None
+        self._rss_before: int | None = None
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Collect garbage, so that older garbage is not the cell's, and begin."""
+        gc.collect()
+        try:
+            self._start()
+        except BaseException:  # an interrupt too: tracing must not stay on
+            self._close()
+            raise
+
+    def _start(self) -> None:
+        found_tracing = tracemalloc.is_tracing()
+        self._tracer.start()
+        if found_tracing:
+            self._sites_before = snapshot_sites()
+            frames = tracemalloc.get_traceback_limit()
+            if frames < min(self._trace_limit, CELL_TRACE_LIMIT):
+                self._notes.append(
+                    f"Tracing was on already, with {frames} frame{'s' if frames > 1 else ''} a traceback: memory that "
+                    "libraries allocated is shown at their own lines, not at the lines of the cell that called them."
+                )
+            self._traced_before, self._highest_traced_before = tracemalloc.get_traced_memory()
+        self._looks.start_from(self._traced_before)
+        self._rss_before = self._reader.read_rss_bytes()
+        self._highest_rss_before = read_highest_rss_bytes()
+        self._sampler.start()
+        self._began = time.perf_counter()
+
+    def stop(self, *, succeeded: bool) -> CellCost:
+        """End the measurement, collect garbage and tell what is left."""
+        try:
+            return self._stop(succeeded=succeeded)
+        finally:
+            self._close()
+
+    def _stop(self, *, succeeded: bool) -> CellCost:
+        seconds = time.perf_counter() - self._began
+        rss_peak, rss_is_exact = self._read_rss_peak()
+        python_peak = tracemalloc.get_traced_memory()[1] if tracemalloc.is_tracing() else None
+        curve = self._sampler.stop()
+        gc.collect()
+        rss_after = self._reader.read_rss_bytes()
+        rss = HighWater(
+            before=self._rss_before,
+            peak=_highest(curve.highest_rss_bytes, rss_peak),
+            after=rss_after,
+            is_exact=rss_is_exact,
+        )
+        if python_peak is None:
+            note = "The cell turned tracemalloc off: what its lines allocated and kept is not available."
+            return self._cost(seconds, succeeded, rss, None, None, [], curve, note)
+        python_is_exact = python_peak > self._highest_traced_before
+        python = HighWater(
+            before=self._traced_before,
+            peak=python_peak if python_is_exact else curve.highest_traced_bytes,
+            after=tracemalloc.get_traced_memory()[0],
+            is_exact=python_is_exact,
+        )
+        kept = sum_lines(self._sites_before, snapshot_sites())
+        highest = sum_lines(self._sites_before, self._looks.rows) if self._looks.rows else []
+        kept_bytes = sum(line.size_bytes for line in kept)
+        return self._cost(seconds, succeeded, rss, python, kept_bytes, join_lines(kept, highest), curve)
+
+    def _close(self) -> None:
+        self._tracer.stop()
+        self._reader.close()
+
+    def _read_rss_peak(self) -> tuple[int | None, bool]:
+        """The peak of the process, if it rose in the cell: then it is the exact peak of the cell."""
+        highest = read_highest_rss_bytes()
+        if highest is None or self._highest_rss_before is None or highest <= self._highest_rss_before:
+            return None, False
+        return highest, True
+
+    def _cost(
+        self,
+        seconds: float,
+        succeeded: bool,
+        rss: HighWater,
+        python: HighWater | None,
+        kept_bytes: int | None,
+        lines: list[CellLine],
+        curve: MemoryCurve,
+        *notes: str,
+    ) -> CellCost:
+        return CellCost(
+            label=self.label,
+            seconds=seconds,
+            succeeded=succeeded,
+            rss=rss,
+            python=python,
+            kept_bytes=kept_bytes,
+            lines=lines,
+            curve=curve,
+            notes=(*self._notes, *notes),
+        )
+
+
+def join_lines(kept: Sequence[LineMemory], highest: Sequence[LineMemory]) -> list[CellLine]:
+    """One row a line from what is kept and what was held at the highest look; the most memory first."""
+    kept_at = {(line.place.file, line.place.line): line for line in kept}
+    highest_at = {(line.place.file, line.place.line): line for line in highest}
+    rows = []
+    for key in kept_at.keys() | highest_at.keys():
+        kept_line, highest_line = kept_at.get(key), highest_at.get(key)
+        kept_bytes = kept_line.size_bytes if kept_line else 0
+        largest = max((line for line in (kept_line, highest_line) if line), key=lambda line: line.size_bytes)
+        rows.append(
+            CellLine(
+                place=largest.place,
+                highest_bytes=max(largest.size_bytes, 0),
+                kept_bytes=kept_bytes,
+                kept_allocations=kept_line.live_allocations if kept_line else 0,
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.highest_bytes, row.kept_bytes, row.place.file, row.place.line))
+
+
+def _highest(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)

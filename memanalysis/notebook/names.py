@@ -1,0 +1,61 @@
+"""What is the cell called that a line of code came from? ``In[3]``, as people call it.
+
+IPython compiles each cell under the name of a file that does not exist (``/tmp/ipykernel_123/4567.py`` in a kernel,
+``<ipython-input-3-...>`` in a terminal). The names are learned from the shell
+before a cell runs, and told to the capture room, so that no table and no ledger ever shows the made-up file.
+"""
+
+import linecache
+from typing import Any
+
+from memanalysis.capture.cells import register_cell
+
+__all__ = ["CellNames"]
+
+
+class CellNames:
+    """Knows the label of every cell of one shell, and the text of its lines."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._file_of: dict[str, str] = {}
+
+    def learn_all(self) -> None:
+        """Learn the cells that ran before anybody watched: functions defined there may run now."""
+        history = self._shell.history_manager
+        raw_cells = history.input_hist_raw
+        transformed_cells = history.input_hist_parsed
+        for number, (raw, transformed) in enumerate(zip(raw_cells, transformed_cells, strict=False)):
+            if raw:
+                self._learn(raw, transformed, number)
+
+    def learn(self, info: Any, *, within: str | None = None) -> str:
+        """Learn the cell that is about to run, from IPython's record of it; gives its label.
+
+        Code that a cell hands back to IPython (``%%capture``) counts as that cell, ``within``: it is what people see.
+        """
+        transformed = getattr(info, "transformed_cell", None)
+        if transformed is None:
+            transformed = self._shell.transform_cell(info.raw_cell)
+        number = count_of(self._shell, info)
+        return self._learn(info.raw_cell, transformed, number, label=within)
+
+    def read_source(self, label: str, line: int) -> str:
+        """Text of a line of ``In[3]`` or of a file, stripped; empty where there is none."""
+        return linecache.getline(self._file_of.get(label, label), line).strip()
+
+    def _learn(self, raw: str, transformed: str, number: int, *, label: str | None = None) -> str:
+        label = label or f"In[{number}]"
+        filename = self._shell.compile.get_code_name(raw, transformed, number)
+        self._file_of[label] = filename
+        register_cell(filename, label)
+        return label
+
+
+def count_of(shell: Any, info: Any) -> int:
+    """The number in the brackets of the cell that is about to run.
+
+    IPython has already counted a cell that goes into the history, and will not count one that does not.
+    """
+    count: int = shell.execution_count
+    return count - 1 if info.store_history and not info.silent else count

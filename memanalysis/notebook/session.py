@@ -1,0 +1,153 @@
+"""What did each cell of this notebook do to memory? A recorder that runs beside the cells, and one event a cell."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from memanalysis.capture.process import ProcessReader, read_limit_bytes
+from memanalysis.errors import LedgerError
+from memanalysis.notebook.child_report import read_report_of
+from memanalysis.notebook.passive import CellEvent, PassiveMeter
+from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
+from memanalysis.notebook.show import SessionReport
+from memanalysis.units import format_bytes
+from memanalysis.watcher.recorder import Recorder, watch
+from memanalysis.watcher.settings import DEFAULT_LEDGER
+
+__all__ = ["NotebookSession", "read_rss_text"]
+
+DEFAULT_SERVICE = "notebook"
+
+MOST_EVENTS = 1000
+"""Cells kept in memory for the report; the ledger has them all."""
+
+
+class NotebookSession:
+    """Watching of one shell, on or off."""
+
+    def __init__(self) -> None:
+        self.events: deque[CellEvent] = deque(maxlen=MOST_EVENTS)
+        self._recorder: Recorder | None = None
+        self._ledger = Path(DEFAULT_LEDGER)
+        self._service = DEFAULT_SERVICE
+        self._verbose = False
+        self._running: PassiveMeter | None = None
+        self._runs: Counter[object] = Counter()
+        self._reader = ProcessReader()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a recorder runs."""
+        return self._recorder is not None
+
+    def start(self, *, ledger: str | None, service: str | None, interval_s: float, trace: bool, verbose: bool) -> str:
+        """Start to watch; gives the sentence to show.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An interval or a name that cannot be used.
+        LedgerError
+            The ledger cannot be written.
+        """
+        if self._recorder is not None:
+            return f"{self.describe()} %memwatch off first to watch in another way."
+        self._service = service or _notebook_name() or DEFAULT_SERVICE
+        self._verbose = verbose
+        recorder = watch(
+            self._service,
+            ledger=ledger or DEFAULT_LEDGER,
+            interval=interval_s,
+            trace="always" if trace else "never",
+            trace_limit=CELL_TRACE_LIMIT,
+        )
+        if not recorder.start():
+            raise LedgerError(f"%memwatch on could not start: {recorder.status().last_error}")
+        self._recorder = recorder
+        self._ledger = recorder.status().ledger or Path(DEFAULT_LEDGER)
+        self.events.clear()
+        self._runs.clear()
+        how = "" if trace else ", without following Python's allocations"
+        return (
+            f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "
+            "a cell that keeps much says so. %memwatch report shows them all, %memwatch off stops."
+        )
+
+    def stop(self) -> str:
+        """Stop watching; gives the sentence to show."""
+        if self._recorder is None:
+            return "memwatch is off already."
+        recorder, self._recorder = self._recorder, None
+        self._abandon_cell()
+        recorder.stop()
+        self._reader.close()
+        return f"memwatch is off. {_count_cells(self.events)} in {self._ledger}: %memwatch report shows them."
+
+    def report(self) -> SessionReport | None:
+        """The cells of this session and the verdict on its ledger; None where nothing was watched.
+
+        Raises
+        ------
+        LedgerError
+            The ledger cannot be read.
+        """
+        if self._recorder is None and not self.events:
+            return None
+        if self._recorder is not None:
+            self._recorder.snapshot_now()
+        return SessionReport(list(self.events), read_report_of(self._ledger))
+
+    def describe(self) -> str:
+        """Say whether watching is on, and how much memory there is."""
+        memory = f"Resident memory: {read_rss_text()}{_limit_text()}."
+        if self._recorder is None:
+            return f"memwatch is off. {memory} %memwatch on watches every cell."
+        status = self._recorder.status()
+        trouble = f" It could not do everything: {status.last_error}." if status.errors else ""
+        return f"memwatch is on: {_count_cells(self.events)} of {self._service!r} in {self._ledger}. {memory}{trouble}"
+
+    def before_cell(self, label: str, identity: object) -> None:
+        """Begin to measure a cell, if watching is on."""
+        self._abandon_cell()
+        if self._recorder is not None:
+            self._runs[identity] += 1
+            self._running = PassiveMeter(label, self._reader, run_number=self._runs[identity])
+
+    def after_cell(self, result: Any) -> str | None:
+        """Record what the cell did; gives a line to show when there is reason to."""
+        meter, self._running = self._running, None
+        if meter is None or self._recorder is None:
+            return None
+        event = meter.finish(result)
+        self.events.append(event)
+        self._recorder.record_event("cell", message=event.render_line(), data=asdict(event))
+        return event.render_line() if self._verbose or event.is_notable else None
+
+    def _abandon_cell(self) -> None:
+        if self._running is not None:
+            self._running.abandon()
+            self._running = None
+
+
+def read_rss_text() -> str:
+    """Resident memory of this process now, in words."""
+    with ProcessReader() as reader:
+        return format_bytes(reader.read_rss_bytes())
+
+
+def _limit_text() -> str:
+    limit_bytes = read_limit_bytes()
+    return "" if limit_bytes is None else f" of the {format_bytes(limit_bytes)} that the container may use"
+
+
+def _count_cells(events: Collection[CellEvent]) -> str:
+    return "1 cell" if len(events) == 1 else f"{len(events)} cells"
+
+
+def _notebook_name() -> str | None:
+    """Name of the notebook's file without its ending, where Jupyter's server tells it to the kernel."""
+    path = os.environ.get("JPY_SESSION_NAME")
+    return Path(path).stem or None if path else None
