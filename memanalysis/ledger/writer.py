@@ -33,7 +33,7 @@ FlushPolicy = Literal["line", "fsync", "manual"]
 """Where a row is after ``append``: with the operating system, on the disk, or in memory until ``flush()``."""
 
 MAX_PENDING_BYTES = 8 * 1024**2
-"""What a table keeps in memory while the disk refuses: about a day of samples; the oldest go first, and are counted."""
+"""What a table keeps in memory before it is written, and while the disk refuses: about a day of samples, the newest."""
 
 _SHARD_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
@@ -121,8 +121,9 @@ class LedgerWriter:
             shard = self._shards.get(table)
             if shard is None:
                 shard = self._shards[table] = _Shard(table, self.path / table / self._partition)
-            self._keep(shard, b"".join(lines), len(lines))
-            if self._flush_policy != "manual":
+            shard.pending.append((b"".join(lines), len(lines)))
+            shard.pending_bytes += len(shard.pending[-1][0])
+            if self._flush_policy != "manual" or shard.pending_bytes > MAX_PENDING_BYTES:
                 self._write(shard)
 
     def flush(self) -> None:
@@ -181,9 +182,7 @@ class LedgerWriter:
                 "Give another path, or make room or leave to write there."
             ) from exc
 
-    def _keep(self, shard: _Shard, lines: bytes, n_rows: int) -> None:
-        shard.pending.append((lines, n_rows))
-        shard.pending_bytes += len(lines)
+    def _forget_oldest(self, shard: _Shard) -> None:
         while shard.pending_bytes > MAX_PENDING_BYTES and len(shard.pending) > 1:
             dropped, n_dropped = shard.pending.popleft()
             shard.pending_bytes -= len(dropped)
@@ -204,6 +203,7 @@ class LedgerWriter:
         except LedgerError:
             raise
         except OSError as exc:
+            self._forget_oldest(shard)
             raise LedgerError(
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
                 f"{exc.strerror}. The rows stay in memory; make room and append or flush again."

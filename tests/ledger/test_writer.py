@@ -263,19 +263,42 @@ print(refused, w.dropped_rows, text)
     assert ledger.damage == []
 
 
-def test_what_a_refusing_disk_leaves_in_memory_is_bounded_and_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("flush", ["line", "manual"])
+def test_what_a_refusing_disk_leaves_in_memory_is_bounded_and_counted(tmp_path: Path, flush: str) -> None:
+    program = f"""
+import resource
+from contextlib import suppress
+from memanalysis.errors import LedgerError
+from memanalysis.ledger import writer
+writer.MAX_PENDING_BYTES = 1000
+w = writer.LedgerWriter({str(tmp_path)!r}, run={run_row()!r}, flush={flush!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+for seq in range(100):
+    with suppress(LedgerError):
+        w.append("samples", [{{"seq": seq}}])
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+w.flush()
+print(w.dropped_rows)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    kept = open_ledger(tmp_path).samples["seq"].tolist()
+    assert kept == list(range(int(result.stdout), 100))
+    assert 5 < len(kept) < 20
+
+
+def test_manual_flush_holds_no_more_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it rows go out by themselves: they are never dropped while the disk takes them."""
     monkeypatch.setattr(writer_module, "MAX_PENDING_BYTES", 1000)
     writer = LedgerWriter(tmp_path, run=run_row(), flush="manual")
     for seq in range(100):
         writer.append("samples", [{"seq": seq}])
+    assert 80 < len(open_ledger(tmp_path).samples) < 100
 
     writer.flush()
 
-    kept = open_ledger(tmp_path).samples["seq"].tolist()
-    assert kept == list(range(writer.dropped_rows, 100))
-    assert 5 < len(kept) < 20
+    assert open_ledger(tmp_path).samples["seq"].tolist() == list(range(100))
+    assert writer.dropped_rows == 0
 
 
 def test_a_shard_with_spoilt_lines_is_not_sealed_and_nothing_is_lost(
