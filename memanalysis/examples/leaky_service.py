@@ -78,6 +78,7 @@ def main() -> None:
         policy=arguments.policy,
         interval=arguments.interval_s,
         snapshot_interval=arguments.snapshot_interval_s,
+        check_leaks=False,
     ):
         for number in keep_pace(REQUESTS_PER_SECOND, seconds=arguments.seconds):
             shop.handle(number)

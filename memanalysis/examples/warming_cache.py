@@ -61,6 +61,7 @@ def main() -> None:
         policy=arguments.policy,
         interval=arguments.interval_s,
         snapshot_interval=arguments.snapshot_interval_s,
+        check_leaks=False,
     ):
         for _ in keep_pace(REQUESTS_PER_SECOND, seconds=arguments.seconds):
             cache.serve(rng.randrange(PICTURES_TO_CACHE * capacity))

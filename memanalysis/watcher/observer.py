@@ -80,10 +80,12 @@ class Observer:
         self._tracer = TracemallocIntegration(settings.trace_limit)
 
     def begin(self) -> None:
-        """Take the first census, start tracing if that is wanted, and take the first sample.
+        """Make ready, start tracing if that is wanted, and take the first sample.
 
         In this order: what is loaded and counted before tracing starts costs a tenth, and is not traced itself.
         """
+        if self._guard is not None:
+            self._guard.begin(self.record_event)
         read_allocator_free_bytes()
         census = self._read_census()
         if self._settings.trace:

@@ -29,6 +29,8 @@ from memanalysis.watcher.settings import Settings, TraceMode, choose_settings
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
+    from memanalysis.response.cleanup import AutoCleanupManager
+    from memanalysis.watcher.guard import PolicyGuard
 
 __all__ = ["Recorder", "RecorderStatus", "watch"]
 
@@ -95,6 +97,7 @@ class Recorder:
         self._reported: set[str] = set()
         self._entered = 0
         self._stops_on_exit = False
+        self._guard = None if policy is None else _make_guard(settings, policy, clock)
         self._renew_locks()
 
     def start(self) -> bool:
@@ -168,6 +171,11 @@ class Recorder:
         return taken[0] if taken else None
 
     @property
+    def cleanup(self) -> "AutoCleanupManager | None":
+        """Where to register hooks and caches that the policy may free; None without a policy."""
+        return None if self._guard is None else self._guard.cleanup
+
+    @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
         """The last snapshots of this run, the oldest first; as many as the policy keeps."""
         return () if self._observer is None else tuple(self._observer.snapshots)
@@ -214,13 +222,8 @@ class Recorder:
     def _open(self) -> Observer:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
-        guard = None
-        if policy is not None:
-            from memanalysis.watcher.guard import PolicyGuard  # without a policy none of its rooms is loaded
-
-            guard = PolicyGuard(settings.service, policy, clock=self._clock)
         run = make_run_row(settings.service, started=started, policy_sha256=None if policy is None else policy.sha256)
-        return Observer(settings, run=run, reader=self._make_reader(), clock=self._clock, guard=guard)
+        return Observer(settings, run=run, reader=self._make_reader(), clock=self._clock, guard=self._guard)
 
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
@@ -309,6 +312,7 @@ def watch(
     snapshot_interval: float | None = None,
     top_sites: int = 100,
     top_types: int = 30,
+    check_leaks: bool = True,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -331,6 +335,8 @@ def watch(
         Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
     top_sites, top_types : int
         Rows of ``sites`` and of ``objects`` in a snapshot, at most.
+    check_leaks : bool
+        False leaves the policy's leak detection to those who read the ledger: nothing heavy is loaded in this process.
 
     Raises
     ------
@@ -350,8 +356,15 @@ def watch(
         snapshot_interval=snapshot_interval,
         top_sites=top_sites,
         top_types=top_types,
+        check_leaks=check_leaks,
     )
     return Recorder(settings, policy=rules)
+
+
+def _make_guard(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyGuard":
+    from memanalysis.watcher.guard import PolicyGuard  # without a policy none of its rooms is loaded
+
+    return PolicyGuard(settings.service, policy, clock=clock, check_leaks=settings.check_leaks)
 
 
 def _read_policy(policy: "str | os.PathLike[str] | Policy | None") -> "Policy | None":

@@ -70,6 +70,8 @@ class Settings:
         Rows of ``sites`` and of ``objects`` in a snapshot, at most.
     kept_snapshots : int
         Snapshots kept in memory.
+    check_leaks : bool
+        Whether a policy's leak detection runs in this process.
     left_out : frozenset of str
         Columns of ``samples`` that the policy does not ask for.
     """
@@ -83,6 +85,7 @@ class Settings:
     top_sites: int
     top_types: int
     kept_snapshots: int
+    check_leaks: bool
     left_out: frozenset[str]
 
 
@@ -97,6 +100,7 @@ def choose_settings(
     snapshot_interval: float | None,
     top_sites: int,
     top_types: int,
+    check_leaks: bool,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -131,6 +135,7 @@ def choose_settings(
         top_sites=top_sites,
         top_types=top_types if "object_counts" in wanted else 0,
         kept_snapshots=DEFAULT_KEPT_SNAPSHOTS if monitoring is None else monitoring.snapshots.retention_count,
+        check_leaks=check_leaks,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 
