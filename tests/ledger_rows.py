@@ -1,14 +1,26 @@
 """Rows for the tests of the ledger: plain ones by hand, and strategies for any that the schema allows."""
 
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from memanalysis.ledger.store import Ledger
+from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import TABLES
 
-__all__ = ["RUN_ID", "cells", "rows_of", "run_row", "sample_row"]
+__all__ = ["NEW_YEAR", "RUN_ID", "cells", "check_dtypes", "rows_of", "run_row", "sample_row", "write_ledger"]
 
 RUN_ID = "20250101T000000Z-42-0badcafe"
+
+DTYPES = {
+    "string": "string",
+    "int64": "Int64",
+    "float64": "float64",
+    "timestamp": "datetime64[us, UTC]",
+    "json": "object",
+}
+NEW_YEAR = 1735689600.0  # 2025-01-01T00:00:00Z
 
 FIRST_MICROSECOND = 0
 LAST_MICROSECOND = 4_102_444_800_000_000  # the year 2100: a float holds every microsecond up to there
@@ -46,3 +58,34 @@ def run_row(service: str = "api", run_id: str = RUN_ID, **more: Any) -> dict[str
 def sample_row(seq: int, **more: Any) -> dict[str, Any]:
     """One tick a second from 2025-01-01T00:00:00Z on, a kilobyte more each."""
     return {"seq": seq, "timestamp": 1735689600.0 + seq, "elapsed_s": float(seq), "rss_bytes": 1024 * seq, **more}
+
+
+def check_dtypes(ledger: Ledger) -> None:
+    for table, columns in TABLES.items():
+        frame = getattr(ledger, table)
+        assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+            name: DTYPES[kind] for name, kind in columns.items()
+        }
+
+
+def write_ledger(root: Path, *, seal: bool) -> None:
+    """Two services: ``b`` with a run, and ``a`` with two that lie ten minutes apart."""
+    for service, run_id, begin in (("b", "r1", 0), ("a", "r3", 600), ("a", "r2", 0)):
+        writer = LedgerWriter(root, run=run_row(service, run_id, started=NEW_YEAR + begin))
+        for seq in range(3):
+            writer.append("samples", [sample_row(seq, timestamp=NEW_YEAR + begin + seq)])
+        writer.append(
+            "sites",
+            [
+                {
+                    "seq": 2,
+                    "timestamp": NEW_YEAR + begin,
+                    "file": "a.py",
+                    "line": 3,
+                    "traceback": [["m.py", 1], ["a.py", 3]],
+                }
+            ],
+        )
+        writer.append("events", [{"timestamp": NEW_YEAR + begin, "kind": "mark", "data": {"note": "<b>"}}])
+        writer.append("objects", [{"seq": 2, "timestamp": NEW_YEAR + begin, "type": "dict", "count": 7}])
+        writer.close(ended=NEW_YEAR + begin + 60, seal=seal)

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
 from memanalysis.ledger.paths import is_hidden
 
-__all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at"]
+__all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at", "unreadable", "visible"]
 
 Kind = Literal["file", "folder", "link", "other"]
 

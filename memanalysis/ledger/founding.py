@@ -107,7 +107,7 @@ class MemoryLedger:
         self,
         service: str,
         memory_mb: float | None,
-        object_count: int | None,
+        object_count: int | None = None,
         allocation_count: int | None = None,
         deallocation_count: int | None = None,
         gc_collections: int | None = None,

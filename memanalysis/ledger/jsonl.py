@@ -18,6 +18,11 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import TABLES, ColumnType, Row
 
 __all__ = [
+    "MAX_LINE_BYTES",
+    "NOT_A_ROW",
+    "NOT_JSON",
+    "TOO_LONG",
+    "TORN_TAIL",
     "clean_text",
     "dump_json",
     "encode_row",

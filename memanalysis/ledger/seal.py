@@ -34,7 +34,8 @@ def seal_shard(path: Path, table: str) -> Path:
     Raises
     ------
     LedgerError
-        The shard has spoilt lines: it is left as it is, so that nothing that might be saved by hand is thrown away.
+        The shard has spoilt lines, or Parquet cannot hold it: it is left as it is, so that nothing that might be
+        saved by hand is thrown away.
     """
     sealed = path.with_suffix(PARQUET_SUFFIX)
     temporary = sealed.with_name(f".{sealed.name}.tmp")
@@ -44,6 +45,9 @@ def seal_shard(path: Path, table: str) -> Path:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(sealed)
+    except pa.ArrowException as exc:
+        temporary.unlink(missing_ok=True)
+        raise LedgerError(f"Sealing needs rows that Parquet can hold, but {path} has others: {exc}.") from exc
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -194,6 +195,21 @@ print(open_ledger(w.path).samples["seq"].tolist(), open_ledger(w.path).damage)
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 
     assert result.stdout == "[1, 2] []\n"
+
+
+def test_rows_of_many_threads_are_whole_and_there_once(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row())
+
+    def append_some(thread: int) -> None:
+        for number in range(100):
+            writer.append("samples", [{"seq": 100 * thread + number, "label": "x" * number}])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(append_some, range(4)))
+
+    ledger = open_ledger(tmp_path)
+    assert ledger.samples["seq"].tolist() == list(range(400))
+    assert ledger.damage == []
 
 
 def test_a_forked_child_writes_nothing_of_its_parents(tmp_path: Path) -> None:

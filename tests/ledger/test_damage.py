@@ -1,0 +1,106 @@
+"""What is spoilt in a folder is passed over and told, and never hides the rest."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from ledger_rows import RUN_ID, run_row, sample_row
+
+from memanalysis.ledger.sources import Damage
+from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.writer import LedgerWriter
+
+
+def test_spoilt_lines_are_counted_and_told_once(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = root / "samples" / "service=a"
+    (folder / "spoilt.jsonl").write_bytes(b'{"service":"a","seq":1}\nnonsense\n\x00\x00\n[1]\n{"service":"a","se')
+    ledger = open_ledger(root)
+
+    with caplog.at_level(logging.WARNING, logger="memanalysis"):
+        assert len(ledger.samples) == 10
+        assert len(ledger.samples) == 10
+
+    name = "samples/service=a/spoilt.jsonl"
+    assert ledger.damage == [
+        Damage(name, 2, "not JSON"),
+        Damage(name, 1, "not a row of its table"),
+        Damage(name, 1, "torn last line"),
+    ]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"memanalysis passed over 4 spoilt lines in 1 files of ledger {root}; Ledger.damage tells which and why"
+    ]
+
+
+def test_damage_is_told_also_of_tables_that_were_not_asked_for(root: Path) -> None:
+    (root / "events" / "service=b" / "x.jsonl").write_bytes(b"nonsense\n")
+
+    assert open_ledger(root).damage == [Damage("events/service=b/x.jsonl", 1, "not JSON")]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"nonsense" * 100])
+def test_a_parquet_shard_that_cannot_be_read_does_not_hide_the_others(root: Path, content: bytes) -> None:
+    (root / "samples" / "service=a" / "broken.parquet").write_bytes(content)
+
+    ledger = open_ledger(root)
+    assert len(ledger.samples) == 9
+    (damage,) = ledger.damage
+    assert (damage.file, damage.lines_skipped) == ("samples/service=a/broken.parquet", None)
+    assert damage.reason.startswith("open_ledger needs a whole Parquet file, but ")
+
+
+def test_lines_beside_a_broken_parquet_of_theirs_are_read(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row())
+    writer.append("samples", [sample_row(0)])
+    (tmp_path / f"samples/service=api/{RUN_ID}.parquet").write_bytes(b"PAR1 and then the disk broke")
+
+    assert open_ledger(tmp_path).samples["seq"].tolist() == [0]
+
+
+def test_an_empty_shard_is_no_damage(root: Path) -> None:
+    """A process killed between making its file and writing to it."""
+    (root / "samples" / "service=a" / "new.jsonl").write_bytes(b"")
+
+    assert open_ledger(root).damage == []
+
+
+def test_hidden_and_temporary_files_are_passed_over(root: Path) -> None:
+    for name in (".x.parquet.tmp", "_SUCCESS", ".x.jsonl", "notes.txt"):
+        (root / "samples" / "service=a" / name).write_bytes(b"nonsense")
+
+    ledger = open_ledger(root)
+    assert len(ledger.samples) == 9
+    assert ledger.damage == []
+
+
+def test_links_below_the_ledger_are_not_followed_and_told(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    shutil.copytree(root, outside)
+    secret = next((outside / "samples" / "service=a").iterdir())
+    (root / "samples" / "service=a" / f"link{secret.suffix}").symlink_to(secret)
+    (root / "samples" / "service=z").symlink_to(outside / "samples" / "service=a")
+    shutil.rmtree(root / "events")
+    (root / "events").symlink_to(outside / "events")
+
+    ledger = open_ledger(root)
+    assert len(ledger.samples) == 9
+    assert ledger.events.empty
+    assert ledger.services == ["a", "b"]
+    assert {(damage.file, damage.reason) for damage in ledger.damage} == {
+        ("events", "a link, which is not followed"),
+        (f"samples/service=a/link{secret.suffix}", "a link, which is not followed"),
+        ("samples/service=z", "a link, which is not followed"),
+    }
+
+
+def test_the_ledger_itself_may_be_reached_by_a_link(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+
+    assert len(open_ledger(tmp_path / "link").samples) == 9
+
+
+def test_a_named_pipe_in_a_ledger_does_not_hold_the_reader(root: Path) -> None:
+    os.mkfifo(root / "samples" / "service=a" / "pipe.jsonl")
+
+    assert len(open_ledger(root).samples) == 9
