@@ -7,10 +7,14 @@ whose ``__sizeof__`` is written in Python is counted with its bare size, since c
 import gc
 import sys
 from collections import defaultdict, deque
+from collections.abc import Callable
 from types import MethodDescriptorType, WrapperDescriptorType
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["count_objects", "read_object_census"]
+
+GC_HEADER_BYTES = sys.getsizeof([]) - [].__sizeof__()
+"""What the collector keeps before each object that it tracks."""
 
 
 def count_objects() -> int:
@@ -29,10 +33,9 @@ def read_object_census(*, top: int | None = None) -> list[dict[str, Any]]:
     named: dict[str, list[int]] = {}
     for group in _group_by_type(gc.get_objects()):
         kind = type(group[0])
-        size_of = sys.getsizeof if _has_native_size(kind) else object.__sizeof__
         row = named.setdefault(_name_type(kind), [0, 0])
         row[0] += len(group)
-        row[1] += sum(map(size_of, group))
+        row[1] += _sum_sizes(kind, group)
     ranked = sorted(named.items(), key=lambda entry: (-entry[1][0], entry[0]))
     return [{"type": name, "count": count, "size_bytes": size} for name, (count, size) in ranked[:top]]
 
@@ -49,16 +52,34 @@ def _group_by_type(objects: list[object]) -> list[list[object]]:
     return list(groups.values())
 
 
-def _has_native_size(kind: type) -> bool:
-    """Tell whether the type's ``__sizeof__`` is C code, which neither runs the program nor takes long."""
-    for base in type.__dict__["__mro__"].__get__(kind):
-        if "__sizeof__" in vars(base):
-            return isinstance(vars(base)["__sizeof__"], MethodDescriptorType | WrapperDescriptorType)
-    return False
+def _sum_sizes(kind: type, group: list[object]) -> int:
+    """Bytes of all objects of one type, as ``sys.getsizeof`` says, but without a bound method made for each."""
+    size_of = _find_native_size(kind)
+    if size_of is None:  # written in Python: not called
+        return len(group) * (object.__sizeof__(group[0]) + GC_HEADER_BYTES)
+    around_bytes = sys.getsizeof(group[0]) - size_of(group[0])  # what getsizeof adds, the same for all of a type
+    if size_of is object.__sizeof__ and _read_type("__itemsize__", kind) == 0:
+        return len(group) * (size_of(group[0]) + around_bytes)
+    return sum(map(size_of, group)) + len(group) * around_bytes
+
+
+def _find_native_size(kind: type) -> Callable[[object], int] | None:
+    """Find the type's ``__sizeof__`` if it is C code, which neither runs the program nor takes long; else None."""
+    for base in _read_type("__mro__", kind):
+        size_of = vars(base).get("__sizeof__")
+        if size_of is not None:
+            is_native = isinstance(size_of, MethodDescriptorType | WrapperDescriptorType)
+            return cast("Callable[[object], int]", size_of) if is_native else None
+    return None
+
+
+def _read_type(name: str, kind: type) -> Any:
+    """Read an attribute as ``type`` has it, without asking a metaclass of the program."""
+    return type.__dict__[name].__get__(kind)
 
 
 def _name_type(kind: type) -> str:
     """Module and qualified name, without asking a metaclass of the program."""
     module = vars(kind).get("__module__", "builtins")
-    qualname = type.__dict__["__qualname__"].__get__(kind)
+    qualname: str = _read_type("__qualname__", kind)
     return qualname if module == "builtins" or not isinstance(module, str) else f"{module}.{qualname}"

@@ -1,13 +1,9 @@
 """Is what was just read within the policy, and what is done if not? Budgets on each tick, leaks every now and then.
 
 Everything that is found and done becomes an event: ``breach`` when the level changes, ``alert`` when one went out,
-``leak`` when one was shown, ``cleanup`` when memory was freed. The engine that judges leaks is loaded before the first
-sample and before tracing starts: later its memory would count as growth, and under tracing its import takes not two
-seconds but ninety.
+``leak`` when one was shown, ``cleanup`` when memory was freed.
 """
 
-import sys
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +17,7 @@ from memanalysis.response.cleanup import AutoCleanupManager
 from memanalysis.response.comprehensive import ComprehensiveLeakDetector
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import mb_from_bytes
+from memanalysis.watcher.engine import load_engine
 
 __all__ = ["PolicyGuard", "RecordEvent"]
 
@@ -32,9 +29,6 @@ CLEANUP_REST_S = 60.0
 
 MOST_OBJECT_LEAKS = 10
 """Types in the event of a leak."""
-
-ENGINE = "memanalysis.detection.judge"
-"""The module whose import loads numpy and scipy."""
 
 TRACED_BEFORE = (
     "Leaks are not looked for in this run: tracing was on before watching started, and under tracing the engine takes "
@@ -80,11 +74,11 @@ class PolicyGuard:
         self._next_check = float("inf")
 
     def begin(self, record_event: RecordEvent) -> None:
-        """Begin a run: load the engine, if leaks are to be looked for, which is two seconds and tens of megabytes."""
+        """Begin a run: load the engine, if leaks are to be looked for."""
         self._level = None
         if not self._checks_leaks:
             return
-        if tracemalloc.is_tracing() and ENGINE not in sys.modules:
+        if not load_engine():
             record_event("error", level="warning", message=TRACED_BEFORE)
             return
         self._detector = ComprehensiveLeakDetector(self._policy, clock=self._clock.wall)
