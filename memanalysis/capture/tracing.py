@@ -26,8 +26,8 @@ DEFAULT_TRACE_LIMIT = 25
 TOP_SITES = 10
 """Sites in ``MemorySnapshot.tracemalloc_stats``."""
 
-FREE_COST_S = 0.005
-"""A table of sites that took longer than this is used again for a while."""
+FREE_COST_S = 0.05
+"""A table of sites that took more time of the processor than this is used again for a while."""
 
 REST_FACTOR = 20.0
 """Used again for 20 times as long as it took to make: that holds its cost at 5 % of the time."""
@@ -97,7 +97,7 @@ class TracemallocIntegration:
         )
 
     def _read_stats(self) -> dict[str, Any]:
-        started = time.monotonic()
+        started, cpu_started = time.monotonic(), time.thread_time()
         if not self._stats or started >= self._stats_good_until:
             table = read_site_table()
             top = [
@@ -106,7 +106,7 @@ class TracemallocIntegration:
             ]
             tracer_bytes = tracemalloc.get_tracemalloc_memory() + table.own_bytes
             self._stats = {"top": top, "tracer_mb": mb_from_bytes(tracer_bytes)}
-            cost = time.monotonic() - started
+            cost = time.thread_time() - cpu_started
             self._stats_good_until = started + REST_FACTOR * cost if cost > FREE_COST_S else started
         return self._stats
 
