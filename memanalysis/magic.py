@@ -9,6 +9,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -121,7 +122,7 @@ class MemwatchMagics(Magics):
             %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell keeps much
             %memwatch on --verbose           one line after every cell
             %memwatch on --ledger runs/may --service training --interval 0.5
-            %memwatch on --no-trace          resident memory only: costs nothing, but names no lines
+            %memwatch on --trace             follow Python's allocations too: names lines, and slows imports and loops
             %memwatch status                 is it on, since when, how much memory (also: %memwatch alone)
             %memwatch report                 the cells and the verdict so far
             %memwatch off                    stop, and turn tracing off again
@@ -131,9 +132,11 @@ class MemwatchMagics(Magics):
             %memwatch release 3              forget Out[3], _3 and _
             %memwatch release                forget every Out, and the variables in the traceback of the last error
 
-        While watching, Python's allocations are followed by tracemalloc, which slows code that allocates many small
-        objects; arrays and frames hardly notice. Tracing that was on already is left on. The ledger is a
-        directory that ``memanalysis.open_ledger`` reads, also after the kernel was killed.
+        Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` and
+        ``--trace`` follow each allocation by tracemalloc: arrays and frames hardly notice, but loops that make many
+        small objects take some ten times as long, and so do imports, which are best done in a cell before. Tracing
+        that was on already is left on. The ledger is a folder that ``memanalysis.open_ledger`` reads, also after the
+        kernel was killed.
         """
         try:
             if cell is None:
@@ -164,7 +167,7 @@ class MemwatchMagics(Magics):
                 ledger=options.ledger,
                 service=options.service,
                 interval_s=options.interval,
-                trace=not options.no_trace,
+                trace=options.trace,
                 verbose=options.verbose,
             )
         )
@@ -202,12 +205,27 @@ class MemwatchMagics(Magics):
                 "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
             )
         label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
-        if getattr(self.shell, "kernel", None) is not None:
+        if getattr(self.shell, "kernel", None) is not None:  # a terminal shows no picture
             load_drawing()
+        self._session.begin_again()
         meter = CellMeter(label, trace_limit=options.frames)
         self._measured = (self._depth, meter, options.top)
         meter.start()
+        self._stop_at_error(meter)
         return None
+
+    def _stop_at_error(self, meter: CellMeter) -> None:
+        """End the measurement before IPython shows an error: that parses sources, and is not the cell's doing."""
+        depth, show = self._depth, self.shell.showtraceback
+
+        def stop_and_show(*args: Any, **kwargs: Any) -> None:
+            try:
+                if self._depth == depth:
+                    meter.stop()
+            finally:
+                show(*args, **kwargs)
+
+        self.shell.showtraceback = stop_and_show
 
     def _before_cell(self, info: Any) -> None:
         self._depth += 1
@@ -215,24 +233,24 @@ class MemwatchMagics(Magics):
         label = self._names.learn(info, within=within)
         self._labels.append((label, self._depth))
         if self._depth == 1:
-            self._session.before_cell(label, getattr(info, "cell_id", None) or info.raw_cell)
+            self._session.before_cell(label, info.raw_cell, getattr(info, "cell_id", None) or info.raw_cell)
 
     def _after_cell(self, result: Any) -> None:
         depth, self._depth = self._depth, max(self._depth - 1, 0)
         if self._labels:
             self._labels.pop()
+        line = self._session.after_cell(result) if depth <= 1 else None
         if self._measured is not None and self._measured[0] >= depth:
             self._finish_measuring(result)
-        if depth <= 1:
-            line = self._session.after_cell(result)
-            if line:
-                self._say(line)
+        elif line:
+            self._say(line)
 
     def _finish_measuring(self, result: Any) -> None:
         assert self._measured is not None  # noqa: S101 - the caller has looked
         (_, meter, top), self._measured = self._measured, None
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
-        cost = meter.stop(succeeded=bool(result is not None and result.success))
+        vars(self.shell).pop("showtraceback", None)
+        cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
         hints = [
             find_result_holders(
                 self.shell,
@@ -272,7 +290,7 @@ def _line_parser() -> _Parser:
     parser.add_argument("--interval", type=float, default=1.0)
     parser.add_argument("--ledger")
     parser.add_argument("--service")
-    parser.add_argument("--no-trace", action="store_true")
+    parser.add_argument("--trace", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--verbose", action="store_true")
     return parser
 

@@ -100,12 +100,11 @@ def _release_output(shell: Any, outputs: dict[int, Any], count: int) -> None:
     result = outputs.pop(count)
     shell.user_ns.pop(f"_{count}", None)
     shell.user_ns_hidden.pop(f"_{count}", None)
-    hook = shell.displayhook
+    hook = vars(shell.displayhook)
     for name in _UNDERS:
-        if getattr(hook, name, None) is result:
-            if shell.user_ns.get(name) is result:
-                shell.user_ns[name] = ""
-            setattr(hook, name, "")  # as IPython's own flush does: the hook compares its value with the user's
+        for names in (shell.user_ns, shell.user_ns_hidden, hook):  # IPython compares them, so all get the same value
+            if names.get(name) is result:
+                names[name] = ""
     last = getattr(shell, "last_execution_result", None)
     if last is not None and last.result is result:
         last.result = None

@@ -10,7 +10,7 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from memanalysis.capture.process import ProcessReader
 from memanalysis.capture.sites import snapshot_sites
@@ -31,6 +31,8 @@ LOOK_S_PER_BYTE = 2e-7
 
 WORTH_A_LOOK = 1.1
 """A new look only when Python holds this many times what it held at the last one."""
+
+CELL_STOPPED_TRACING = "The cell turned tracemalloc off: what its lines allocated and kept is not available."
 
 SMALL_BYTES = 256 * KIB
 """Growth below this is not worth a look."""
@@ -70,13 +72,13 @@ class CellCost:
 
     label: str
     seconds: float
-    succeeded: bool
     rss: HighWater
-    python: HighWater | None
-    kept_bytes: int | None
-    lines: Sequence[CellLine]
     curve: MemoryCurve
-    notes: tuple[str, ...] = field(default=())
+    python: HighWater | None = None
+    kept_bytes: int | None = None
+    lines: Sequence[CellLine] = ()
+    notes: tuple[str, ...] = ()
+    succeeded: bool = True
 
 
 class PeakLooks:
@@ -133,6 +135,7 @@ class CellMeter:
         self._highest_rss_before: int | None = None
         self._rss_before: int | None = None
         self._began = 0.0
+        self._cost: CellCost | None = None
 
     def start(self) -> None:
         """Collect garbage, so that older garbage is not the cell's, and begin."""
@@ -161,29 +164,35 @@ class CellMeter:
         self._sampler.start()
         self._began = time.perf_counter()
 
-    def stop(self, *, succeeded: bool) -> CellCost:
-        """End the measurement, collect garbage and tell what is left."""
-        try:
-            return self._stop(succeeded=succeeded)
-        finally:
-            self._close()
+    def stop(self) -> CellCost:
+        """End the measurement, collect garbage and tell what is left; a second call tells the same."""
+        if self._cost is None:
+            try:
+                self._cost = self._stop()
+            finally:
+                self._close()
+        return self._cost
 
-    def _stop(self, *, succeeded: bool) -> CellCost:
+    def _stop(self) -> CellCost:
         seconds = time.perf_counter() - self._began
         rss_peak, rss_is_exact = self._read_rss_peak()
         python_peak = tracemalloc.get_traced_memory()[1] if tracemalloc.is_tracing() else None
         curve = self._sampler.stop()
         gc.collect()
-        rss_after = self._reader.read_rss_bytes()
-        rss = HighWater(
-            before=self._rss_before,
-            peak=_highest(curve.highest_rss_bytes, rss_peak),
-            after=rss_after,
-            is_exact=rss_is_exact,
+        cost = CellCost(
+            label=self.label,
+            seconds=seconds,
+            rss=HighWater(
+                before=self._rss_before,
+                peak=_highest(curve.highest_rss_bytes, rss_peak),
+                after=self._reader.read_rss_bytes(),
+                is_exact=rss_is_exact,
+            ),
+            curve=curve,
+            notes=tuple(self._notes),
         )
         if python_peak is None:
-            note = "The cell turned tracemalloc off: what its lines allocated and kept is not available."
-            return self._cost(seconds, succeeded, rss, None, None, [], curve, note)
+            return replace(cost, notes=(*cost.notes, CELL_STOPPED_TRACING))
         python_is_exact = python_peak > self._highest_traced_before
         python = HighWater(
             before=self._traced_before,
@@ -194,7 +203,7 @@ class CellMeter:
         kept = sum_lines(self._sites_before, snapshot_sites())
         highest = sum_lines(self._sites_before, self._looks.rows) if self._looks.rows else []
         kept_bytes = sum(line.size_bytes for line in kept)
-        return self._cost(seconds, succeeded, rss, python, kept_bytes, join_lines(kept, highest), curve)
+        return replace(cost, python=python, kept_bytes=kept_bytes, lines=join_lines(kept, highest))
 
     def _close(self) -> None:
         self._tracer.stop()
@@ -206,29 +215,6 @@ class CellMeter:
         if highest is None or self._highest_rss_before is None or highest <= self._highest_rss_before:
             return None, False
         return highest, True
-
-    def _cost(
-        self,
-        seconds: float,
-        succeeded: bool,
-        rss: HighWater,
-        python: HighWater | None,
-        kept_bytes: int | None,
-        lines: list[CellLine],
-        curve: MemoryCurve,
-        *notes: str,
-    ) -> CellCost:
-        return CellCost(
-            label=self.label,
-            seconds=seconds,
-            succeeded=succeeded,
-            rss=rss,
-            python=python,
-            kept_bytes=kept_bytes,
-            lines=lines,
-            curve=curve,
-            notes=(*self._notes, *notes),
-        )
 
 
 def join_lines(kept: Sequence[LineMemory], highest: Sequence[LineMemory]) -> list[CellLine]:

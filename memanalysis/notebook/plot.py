@@ -5,6 +5,8 @@ matplotlib is loaded when the first picture is drawn; no global state of it is u
 """
 
 import io
+import sys
+import tracemalloc
 from typing import TYPE_CHECKING
 
 from memanalysis.notebook.curve import CurvePoint, MemoryCurve
@@ -13,7 +15,7 @@ from memanalysis.units import KIB, MIB
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["INK", "draw_curve", "load_drawing", "render_curve_png"]
+__all__ = ["INK", "draw_curve", "is_ready_to_draw", "load_drawing", "render_curve_png"]
 
 INK = "#7a7a7a"
 """Grey with a contrast of 4.3 to 1 on white and 4.4 to 1 on JupyterLab's dark #111."""
@@ -26,8 +28,15 @@ PIXELS_PER_INCH = 192
 """Twice the size at which it is shown, for screens with small pixels."""
 
 
+def is_ready_to_draw() -> bool:
+    """Whether a picture costs little now: importing matplotlib takes 20 times as long while tracing runs."""
+    return "matplotlib.backends.backend_agg" in sys.modules or not tracemalloc.is_tracing()
+
+
 def load_drawing() -> None:
-    """Load matplotlib now, so that loading it later is not taken for the user's memory."""
+    """Load matplotlib now, so that loading it later is not taken for the user's memory; not while tracing runs."""
+    if not is_ready_to_draw():
+        return
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 

@@ -1,6 +1,8 @@
 """What did each cell of this notebook do to memory? A recorder that runs beside the cells, and one event a cell."""
 
 import os
+import re
+import sys
 from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import asdict
@@ -11,6 +13,7 @@ from memanalysis.capture.process import ProcessReader, read_limit_bytes
 from memanalysis.errors import LedgerError
 from memanalysis.notebook.child_report import read_report_of
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
+from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.notebook.show import SessionReport
 from memanalysis.units import format_bytes
@@ -19,6 +22,7 @@ from memanalysis.watcher.settings import DEFAULT_LEDGER
 
 __all__ = ["NotebookSession", "read_rss_text"]
 
+_ONLY_MEMWATCH = re.compile(r"\s*(%memwatch\b[^\n]*\s*)+")
 DEFAULT_SERVICE = "notebook"
 
 MOST_EVENTS = 1000
@@ -55,6 +59,8 @@ class NotebookSession:
         """
         if self._recorder is not None:
             return f"{self.describe()} %memwatch off first to watch in another way."
+        if trace:
+            load_drawing()  # before tracing starts: it is 20 times as slow after
         self._service = service or _notebook_name() or DEFAULT_SERVICE
         self._verbose = verbose
         recorder = watch(
@@ -70,7 +76,7 @@ class NotebookSession:
         self._ledger = recorder.status().ledger or Path(DEFAULT_LEDGER)
         self.events.clear()
         self._runs.clear()
-        how = "" if trace else ", without following Python's allocations"
+        how = ", following every allocation of Python" if trace else ""
         return (
             f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "
             "a cell that keeps much says so. %memwatch report shows them all, %memwatch off stops."
@@ -82,7 +88,7 @@ class NotebookSession:
             return "memwatch is off already."
         recorder, self._recorder = self._recorder, None
         self._abandon_cell()
-        recorder.stop()
+        recorder.stop(seal="pyarrow" in sys.modules)  # JSON lines read as well: nothing is loaded for the end
         self._reader.close()
         return f"memwatch is off. {_count_cells(self.events)} in {self._ledger}: %memwatch report shows them."
 
@@ -109,12 +115,18 @@ class NotebookSession:
         trouble = f" It could not do everything: {status.last_error}." if status.errors else ""
         return f"memwatch is on: {_count_cells(self.events)} of {self._service!r} in {self._ledger}. {memory}{trouble}"
 
-    def before_cell(self, label: str, identity: object) -> None:
-        """Begin to measure a cell, if watching is on."""
+    def before_cell(self, label: str, source: str, identity: object) -> None:
+        """Begin to measure a cell, if watching is on and the cell does more than to ask us."""
         self._abandon_cell()
-        if self._recorder is not None:
+        if self._recorder is not None and not _ONLY_MEMWATCH.fullmatch(source):
             self._runs[identity] += 1
             self._running = PassiveMeter(label, self._reader, run_number=self._runs[identity])
+
+    def begin_again(self) -> None:
+        """Leave out what this cell has done so far: it was our own doing."""
+        if self._running is not None:
+            self._running.abandon()
+            self._running = PassiveMeter(self._running.label, self._reader, run_number=self._running.run_number)
 
     def after_cell(self, result: Any) -> str | None:
         """Record what the cell did; gives a line to show when there is reason to."""

@@ -14,7 +14,7 @@ from memanalysis.notebook.lines import DEEP_LIBRARIES
 from memanalysis.notebook.measure import CellCost, CellLine, HighWater
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.passive import CellEvent
-from memanalysis.notebook.plot import render_curve_png
+from memanalysis.notebook.plot import is_ready_to_draw, render_curve_png
 from memanalysis.units import KIB, NOT_AVAILABLE, format_bytes, format_duration
 
 __all__ = ["CellReport", "SessionReport", "render_html", "render_text"]
@@ -31,6 +31,7 @@ MOST_CELLS = 50
 SOURCE_WIDTH = 90
 """Characters of a source line that are shown."""
 
+_HEADLINE = "font-size:13px;font-weight:bold;margin:4px 0"
 _NOTE = "font-size:13px;margin:4px 0;max-width:60em"
 _TABLE = "border-collapse:collapse;margin:4px 0;font-size:13px"
 _CELL = "padding:2px 12px 2px 0;text-align:right;white-space:nowrap"
@@ -72,7 +73,7 @@ class SessionReport:
         printer.text("SessionReport(...)" if cycle else repr(self))
 
     def _repr_html_(self) -> str:
-        headline = f'<div style="font-size:13px;font-weight:bold;margin:4px 0">{html.escape(self._headline())}</div>'
+        headline = f'<div style="{_HEADLINE}">{html.escape(self._headline())}</div>'
         return f'<div class="memwatch-session">{headline}{_html_table(self._rows())}</div>{self._shown.html}'
 
     def _headline(self) -> str:
@@ -82,6 +83,7 @@ class SessionReport:
 
     def _rows(self) -> list[list[str]]:
         rows = [["cell", "run", "time", "resident change", "peak", "Python change", ""]]
+        is_traced = any(event.traced_kept_bytes is not None for event in self.events)
         for event in self.events[-MOST_CELLS:]:
             at_least = "" if event.rss_peak_is_exact or event.rss_peak_bytes is None else "\u2265 "
             rows.append(
@@ -95,7 +97,7 @@ class SessionReport:
                     "" if event.success else event.error or "failed",
                 ]
             )
-        return rows
+        return rows if is_traced else [[*row[:5], *row[6:]] for row in rows]
 
 
 def render_text(report: CellReport) -> str:
@@ -111,17 +113,24 @@ def render_text(report: CellReport) -> str:
 def render_html(report: CellReport) -> str:
     """Render as HTML without scripts or style sheets, so that it shows in notebooks that are not trusted too."""
     cost = report.cost
-    picture = base64.b64encode(render_curve_png(cost.curve)).decode("ascii")
-    alt = f"Memory while {cost.label} ran"
     parts = [
-        f'<div style="font-size:13px;font-weight:bold;margin:4px 0">{html.escape(_headline(cost))}</div>',
+        f'<div style="{_HEADLINE}">{html.escape(_headline(cost))}</div>',
         _html_table(_memory_rows(cost)),
-        f'<img alt="{html.escape(alt)}" width="595" style="max-width:100%" src="data:image/png;base64,{picture}">',
+        _html_picture(cost),
     ]
     if report.lines:
         parts.append(_html_table(_line_rows(report), left_from=3))
     parts.extend(f'<div style="{_NOTE}">{html.escape(note)}</div>' for note in _footnotes(report))
     return f'<div class="memwatch-cell">{"".join(parts)}</div>'
+
+
+def _html_picture(cost: CellCost) -> str:
+    if not is_ready_to_draw():
+        text = "No picture: loading matplotlib while tracing runs would take long. Import it before tracing starts."
+        return f'<div style="{_NOTE}">{text}</div>'
+    picture = base64.b64encode(render_curve_png(cost.curve)).decode("ascii")
+    alt = html.escape(f"Memory while {cost.label} ran")
+    return f'<img alt="{alt}" width="595" style="max-width:100%" src="data:image/png;base64,{picture}">'
 
 
 def _headline(cost: CellCost) -> str:

@@ -1,0 +1,409 @@
+"""``%%memwatch`` and ``%memwatch`` in a real kernel."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kernels import Kernel, run_kernel
+
+from memanalysis import open_ledger
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with run_kernel(tmp_path_factory.mktemp("notebook")) as kernel:
+        assert not kernel.run("%load_ext memanalysis").error
+        yield kernel
+
+
+@pytest.fixture
+def folder(kernel: Kernel) -> Path:
+    """Where the kernel works."""
+    return Path(kernel.client.resources["metadata"]["path"])
+
+
+def sizes_at(text: str, line: str) -> list[float]:
+    """Highest and kept MiB in the row of a line."""
+    return sizes_of(next(row for row in text.splitlines() if row.strip().startswith(line + " ")))[:2]
+
+
+def sizes_of(row: str) -> list[float]:
+    """The sizes in MiB that stand in a row."""
+    return [
+        float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
+        for number, unit in re.findall(r"([\d.]+) (.iB)", row)
+    ]
+
+
+class TestMeasuredCell:
+    def test_the_line_that_keeps_memory_is_named_by_cell_and_line_with_its_text(self, kernel: Kernel) -> None:
+        """64 MiB of bytearray made in the third line of the cell are shown at that line, to a tenth of a MiB."""
+        shown = kernel.run("%%memwatch\nkept = []\nkept.append(bytearray(64 * 2**20))")
+
+        text = shown.displayed()[0]
+        line = f"In[{shown.execution_count}]:3"
+        assert sizes_at(text, line) == [pytest.approx(64, abs=0.1)] * 2
+        assert "kept.append(bytearray(64 * 2**20))" in text
+        assert text.startswith(f"In[{shown.execution_count}] took ")
+        assert "kept 64.0 MiB" in text
+
+    def test_memory_that_is_gone_after_the_cell_counts_in_its_peak_only(self, kernel: Kernel) -> None:
+        """48 MiB that live for a third of a second are in the peak, at their line, and kept by nobody."""
+        shown = kernel.run("%%memwatch\nimport time\nbig = bytearray(48 * 2**20)\ntime.sleep(0.3)\ndel big")
+
+        text = shown.displayed()[0]
+        highest, *_ = sizes_at(text, f"In[{shown.execution_count}]:3")
+        assert highest == pytest.approx(48, abs=0.1)
+        python_row = next(row for row in text.splitlines() if "Python allocations" in row)
+        assert re.search(r"4[89]\.\d MiB", python_row)
+        assert not re.search(r"kept \d+(\.\d)? MiB", text)
+
+    def test_garbage_of_earlier_cells_is_not_credited_to_the_cell(self, kernel: Kernel) -> None:
+        """A cycle of 32 MiB left by the cell before is collected before the measurement begins."""
+        kernel.run("import gc; gc.disable()\nloop = [bytearray(32 * 2**20)]; loop.append(loop); del loop")
+        shown = kernel.run("%%memwatch\nsmall = bytearray(2 * 2**20)")
+        kernel.run("gc.enable()")
+
+        assert "kept 2.0 MiB" in shown.displayed()[0]
+
+    def test_memory_allocated_in_a_library_is_shown_at_the_line_that_called_it(self, kernel: Kernel) -> None:
+        kernel.run("import json\ntext = json.dumps([{'a': [1.5, 2.5]}] * 20_000)")
+        shown = kernel.run("%%memwatch\n\nrecords = json.loads(text)")
+
+        text = shown.displayed()[0]
+        assert sizes_at(text, f"In[{shown.execution_count}]:3")[1] > 2
+        assert "# in json/decoder.py" in text
+
+    def test_a_function_defined_in_another_cell_keeps_the_name_of_that_cell(self, kernel: Kernel) -> None:
+        defined = kernel.run("store = []\ndef add(size):\n    store.append(bytearray(size))")
+        shown = kernel.run("%%memwatch\nadd(5 * 2**20)")
+
+        assert sizes_at(shown.displayed()[0], f"In[{defined.execution_count}]:3")[1] == pytest.approx(5, abs=0.1)
+
+    def test_no_file_name_of_the_kernel_is_shown(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nx = [str(number) for number in range(10_000)]")
+
+        everything = shown.displayed()[0] + shown.displayed("text/html")[0]
+        assert "ipykernel_" not in everything
+        assert "IPython/" not in everything
+
+    def test_a_cell_that_frees_memory_says_so(self, kernel: Kernel) -> None:
+        """Needs tracing from before the cell: what was allocated untraced cannot be seen going."""
+        kernel.run("import tracemalloc; tracemalloc.start(8)\nballast = bytearray(16 * 2**20)")
+        shown = kernel.run("%%memwatch\ndel ballast")
+        kernel.run("tracemalloc.stop()")
+
+        assert "let go of 16.0 MiB" in shown.displayed()[0]
+
+    def test_the_html_has_the_same_numbers_and_a_picture_with_nothing_fetched(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nx = bytearray(3 * 2**20)")
+
+        html = shown.displayed("text/html")[0]
+        assert f"In[{shown.execution_count}]:2" in html
+        assert "3.0 MiB" in html
+        assert re.findall(r'src="([^"]{22})', html) == ["data:image/png;base64,"]
+        assert "<script" not in html
+        assert "<style" not in html
+
+    def test_source_is_shown_escaped(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\ntag = bytearray(2**20) # <img src=x onerror=alert(1)>")
+
+        assert "<img src=x" not in shown.displayed("text/html")[0]
+        assert "&lt;img src=x" in shown.displayed("text/html")[0]
+
+    def test_top_limits_the_lines_and_says_how_many_more_there_are(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch --top 1\na = bytearray(2**20)\nb = bytearray(2**21)\nc = bytearray(2**19)")
+
+        text = shown.displayed()[0]
+        assert f"In[{shown.execution_count}]:3" in text
+        assert f"In[{shown.execution_count}]:2 " not in text
+        assert "2 more lines: %%memwatch --top 3" in text
+
+
+class TestTheCellIsAsWithoutTheMagic:
+    def test_the_last_expression_is_displayed_and_kept_in_out(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nnumber = 20\nnumber + 22")
+
+        assert shown.result == "42"
+        assert kernel.run(f"Out[{shown.execution_count}]").result == "42"
+
+    def test_names_are_defined_for_the_cells_after(self, kernel: Kernel) -> None:
+        kernel.run("%%memwatch\ndefined_here = 'yes'")
+
+        assert kernel.run("defined_here").result == "'yes'"
+
+    def test_an_error_is_shown_as_usual_at_the_line_where_it_stands(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\na = 1\na / 0")
+
+        assert (shown.error.ename, shown.error.evalue) == ("ZeroDivisionError", "division by zero")
+        assert f"Cell In[{shown.execution_count}], line 3" in shown.traceback
+        assert "memanalysis" not in shown.traceback
+        assert re.match(r"In\[\d+\] failed after \d+ ms", shown.displayed()[0])
+
+    def test_a_syntax_error_is_shown_as_usual_and_nothing_is_left_on(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\na = = 1")
+
+        assert shown.error.ename == "SyntaxError"
+        assert not shown.displayed()
+        assert kernel.run("import tracemalloc; tracemalloc.is_tracing()").result == "False"
+
+    def test_await_works_at_top_level(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nimport asyncio\nawait asyncio.sleep(0.01)\nlate = bytearray(2**20)\n'awaited'")
+
+        assert shown.result == "'awaited'"
+        assert f"In[{shown.execution_count}]:4" in shown.displayed()[0]
+
+    def test_history_has_the_cell_as_it_was_typed(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\npasted = 1")
+
+        assert kernel.run(f"In[{shown.execution_count}]").result is not None
+        assert kernel.run(f"_i{shown.execution_count}").result == repr("%%memwatch\npasted = 1")
+
+    def test_another_cell_magic_may_follow_or_lead(self, kernel: Kernel) -> None:
+        followed = kernel.run("%%memwatch\n%%time\nx = bytearray(2**20)")
+        led = kernel.run("%%time\n%%memwatch\nx = bytearray(2**20)")
+
+        for shown in (followed, led):
+            assert "Wall time" in shown.stdout
+            text = shown.displayed()[0]
+            assert max(sizes_of(row)[1] for row in text.splitlines() if "<timed exec>" in row) == 1.0
+
+    def test_a_cell_inside_a_captured_cell_is_measured_into_the_capture(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%capture captured\n%%memwatch\nx = bytearray(2**20)")
+
+        assert not shown.outputs
+        text = kernel.run("print(captured.outputs[0].data['text/plain'])").stdout
+        assert text.startswith(f"In[{shown.execution_count}] took")
+
+    def test_code_can_be_measured_by_calling_the_magic(self, kernel: Kernel) -> None:
+        shown = kernel.run("get_ipython().run_cell_magic('memwatch', '', 'y = bytearray(2**20)')")
+
+        assert "y = bytearray(2**20)" in shown.displayed()[0]
+
+    def test_a_cell_that_runs_code_in_the_shell_is_measured_to_its_own_end(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nget_ipython().run_cell('1 + 1')\nafter = bytearray(2**20)")
+
+        assert len(shown.displayed()) == 1
+        assert f"In[{shown.execution_count}]:3" in shown.displayed()[0]
+
+
+class TestTracing:
+    def test_tracing_that_the_magic_turned_on_is_off_afterwards(self, kernel: Kernel) -> None:
+        kernel.run("%%memwatch\nx = 1")
+        kernel.run("%%memwatch\n1 / 0")
+
+        assert kernel.run("tracemalloc.is_tracing()").result == "False"
+
+    def test_tracing_that_was_on_is_left_on_and_its_few_frames_are_told(self, kernel: Kernel) -> None:
+        kernel.run("import tracemalloc; tracemalloc.start(1)")
+        shown = kernel.run("%%memwatch\nx = bytearray(2**20)")
+        still_on = kernel.run("tracemalloc.is_tracing(), tracemalloc.get_traceback_limit()").result
+        kernel.run("tracemalloc.stop()")
+
+        assert still_on == "(True, 1)"
+        assert "Tracing was on already, with 1 frame a traceback" in shown.displayed()[0]
+        assert "kept 1.0 MiB" in shown.displayed()[0]
+
+    def test_a_cell_that_turns_tracing_off_is_told_what_is_missing(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nimport tracemalloc; tracemalloc.stop()")
+
+        assert "The cell turned tracemalloc off" in shown.displayed()[0]
+        assert "resident memory (RSS)" in shown.displayed()[0]
+
+
+class TestHolders:
+    def test_a_shown_result_is_held_until_it_is_released(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nimport numpy as np\nbig = np.ones(4_000_000)\nbig")
+        count = shown.execution_count
+
+        assert f"IPython keeps the shown result (30.5 MiB) as Out[{count}], _{count} and _." in shown.displayed()[0]
+        kernel.run("import weakref; watcher = weakref.ref(big); del big")
+        assert kernel.run("watcher() is None").result == "False"
+        released = kernel.run(f"%memwatch release {count}")
+        assert f"Released Out[{count}]." in released.stdout
+        assert kernel.run("watcher() is None").result == "True"
+
+    def test_a_view_is_told_with_the_size_of_the_array_it_keeps_alive(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nimport numpy as np\nnp.ones(2_000_000)[:3]")
+
+        assert "IPython keeps the shown result (15.3 MiB)" in shown.displayed()[0]
+        kernel.run("%memwatch release")
+
+    def test_a_small_result_is_passed_over(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\nlarge = bytearray(2**22)\nlen(large)")
+
+        assert "IPython keeps" not in shown.displayed()[0]
+
+    def test_the_last_error_holds_variables_until_it_is_released(self, kernel: Kernel) -> None:
+        shown = kernel.run(
+            "%%memwatch\nimport weakref\nclass Big(bytearray): pass\ndef fail():\n    global seen\n"
+            "    big = Big(2**22)\n    seen = weakref.ref(big)\n    raise ValueError('no')\nfail()"
+        )
+
+        assert "The traceback of this error keeps the variables" in shown.displayed()[0]
+        assert kernel.run("seen() is None").result == "False"
+        kernel.run("%memwatch release")
+        assert kernel.run("seen() is None").result == "True"
+        assert kernel.run("large is not None").result == "True"
+
+    def test_nothing_to_release_is_said(self, kernel: Kernel) -> None:
+        assert "Released nothing" in kernel.run("%memwatch release 9999").stdout
+
+
+class TestWatching:
+    def test_each_cell_becomes_an_event_row(self, kernel: Kernel, folder: Path) -> None:
+        """Four cells: one that keeps 40 MiB, one that fails, one that runs twice."""
+        on = kernel.run("%memwatch on --ledger watched --service session --interval 0.05")
+        big = kernel.run("import time\nheld = bytearray(40 * 2**20)")
+        failed = kernel.run("1 / 0")
+        again = [kernel.run("time.sleep(0.01)") for _ in range(2)]
+        off = kernel.run("%memwatch off")
+
+        assert "memwatch is on. Each cell adds a row to watched as 'session'" in on.stdout
+        assert "4 cells in watched" in off.stdout
+        cells = open_ledger(folder / "watched").events.query("kind == 'cell'").sort_values("timestamp")
+        data = list(cells["data"])
+        assert [each["cell"] for each in data] == [f"In[{each.execution_count}]" for each in (big, failed, *again)]
+        assert data[0]["rss_delta_bytes"] == pytest.approx(40 * MIB, abs=4 * MIB)
+        assert data[0]["rss_peak_bytes"] >= data[0]["rss_before_bytes"] + 36 * MIB
+        assert data[0]["traced_kept_bytes"] is None
+        assert [each["success"] for each in data] == [True, False, True, True]
+        assert data[1]["error"] == "ZeroDivisionError"
+        assert [each["run_number"] for each in data] == [1, 1, 1, 2]
+        assert all(0.01 <= each["seconds"] < 1 for each in data[2:])
+        assert set(cells["service"]) == {"session"}
+
+    def test_a_cell_that_keeps_much_says_so_and_others_are_silent(self, kernel: Kernel) -> None:
+        kernel.run("%memwatch on --ledger quiet")
+        quiet = kernel.run("x = 1")
+        loud = kernel.run("loud = bytearray(128 * 2**20)")
+        kernel.run("%memwatch off")
+        kernel.run("del loud")
+
+        assert quiet.stdout == ""
+        assert re.match(rf"memwatch: In\[{loud.execution_count}\] \d+ ms, resident \+128 MiB to", loud.stdout)
+
+    def test_verbose_says_a_line_after_every_cell(self, kernel: Kernel) -> None:
+        kernel.run("%memwatch on --ledger verbose --verbose")
+        shown = kernel.run("x = 1")
+        kernel.run("%memwatch off")
+
+        assert shown.stdout.startswith(f"memwatch: In[{shown.execution_count}] ")
+
+    def test_with_trace_the_ledger_names_lines_of_cells_and_python_memory(self, kernel: Kernel, folder: Path) -> None:
+        kernel.run("%memwatch on --trace --ledger traced")
+        shown = kernel.run("leaked = []\nfor _ in range(100):\n    leaked.append(bytearray(100_000))")
+        measured = kernel.run("%%memwatch\nmore = bytearray(2**21)")
+        kernel.run("%memwatch off")
+
+        ledger = open_ledger(folder / "traced")
+        assert kernel.run("tracemalloc.is_tracing()").result == "False"
+        site = ledger.sites.query("file.str.startswith('In[')").sort_values("size_bytes").iloc[-1]
+        assert (site["file"], site["line"]) == (f"In[{shown.execution_count}]", 3)
+        assert site["size_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
+        data = next(data for data in ledger.events["data"] if data and data.get("cell") == site["file"])
+        assert data["traced_kept_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
+        assert not ledger.sites["file"].str.contains("ipykernel_").any()
+        assert sizes_at(measured.displayed()[0], f"In[{measured.execution_count}]:2")[1] == pytest.approx(2, abs=0.1)
+
+    def test_report_shows_the_cells_and_loads_nothing_into_the_kernel(self, kernel: Kernel) -> None:
+        before = kernel.run("import sys; 'pandas' in sys.modules").result
+        kernel.run("%memwatch on --ledger reported --service reported --interval 0.05")
+        shown = kernel.run("x = bytearray(2**20)")
+        report = kernel.run("%memwatch report")
+        kernel.run("%memwatch off")
+        after = kernel.run("%memwatch report")
+
+        assert before == "False"
+        assert kernel.run("'pandas' in sys.modules").result == "False"
+        assert report.displayed()[0].startswith("1 watched cell.")
+        assert f"In[{shown.execution_count}]" in report.displayed("text/html")[0]
+        assert "reported" in report.displayed("text/html")[0]
+        assert after.displayed()[0].startswith("1 watched cell.")
+
+    def test_status_says_what_is_on(self, kernel: Kernel) -> None:
+        assert "memwatch is off. Resident memory: " in kernel.run("%memwatch").stdout
+        kernel.run("%memwatch on --ledger status --service mine")
+        on = kernel.run("%memwatch status")
+        twice = kernel.run("%memwatch on")
+        off = kernel.run("%memwatch off")
+
+        assert "memwatch is on: 0 cells of 'mine' in status." in on.stdout
+        assert "%memwatch off first" in twice.stdout
+        assert "memwatch is off." in off.stdout
+        assert kernel.run("%memwatch off").stdout == "memwatch is off already.\n"
+
+
+class TestWrongWords:
+    @pytest.mark.parametrize(
+        ("typed", "said"),
+        [
+            ("%memwatch onn", "%memwatch has no 'onn'. It knows on, off, status, report, release"),
+            ("%memwatch on --intervall 3", "%memwatch: unrecognized arguments: --intervall 3."),
+            ("%memwatch on --interval soon", "%memwatch: argument --interval: invalid float value: 'soon'."),
+            ("%memwatch on --interval 0", "watch needs interval of at least 0.01 s, but got 0.0."),
+            ("%memwatch on --ledger 'a", "%memwatch could not read"),
+            ("%memwatch off now", "%memwatch off takes no 'now'."),
+            ("%memwatch release three", "%memwatch release needs numbers, such as 3 for Out[3], but got 'three'."),
+            ("%%memwatch --topp 3\n1", "%%memwatch: unrecognized arguments: --topp 3."),
+        ],
+    )
+    def test_one_sentence_and_no_traceback(self, kernel: Kernel, typed: str, said: str) -> None:
+        shown = kernel.run(typed)
+
+        assert shown.error is None
+        assert said in shown.stderr
+        assert len(shown.stderr.strip().splitlines()) == 1
+
+    def test_a_folder_that_cannot_be_written_is_told(self, kernel: Kernel, folder: Path) -> None:
+        (folder / "file").write_text("")
+        shown = kernel.run("%memwatch on --ledger file/below")
+
+        assert "%memwatch on could not start" in shown.stderr
+        assert kernel.run("%memwatch").stdout.startswith("memwatch is off.")
+
+    def test_help_has_examples(self, kernel: Kernel) -> None:
+        shown = kernel.run("print(get_ipython().find_line_magic('memwatch').__doc__)").stdout
+
+        assert "%memwatch on --verbose" in shown
+        assert "%%memwatch" in shown
+
+
+class TestExtension:
+    def test_unloading_takes_everything_back_and_loading_again_works(self, kernel: Kernel) -> None:
+        """Listeners, transformer, magics, and the light copies of IPython's functions."""
+        left = """
+            shell = get_ipython()
+            callbacks = [each for some in shell.events.callbacks.values() for each in some]
+            (
+                [each for each in callbacks if "memanalysis" in repr(each)],
+                [each for each in shell.input_transformers_cleanup if "memanalysis" in each.__module__],
+                [kind for kind in ("line", "cell") if "memwatch" in shell.magics_manager.magics[kind]],
+                [name for name in vars(shell) if name in ("run_cell_async", "showtraceback")],
+            )
+        """
+        kernel.run("%memwatch on --ledger unloaded\n%unload_ext memanalysis")
+        assert kernel.run(left).result == "([], [], [], [])"
+        assert (
+            kernel.run("import threading; [each.name for each in threading.enumerate() if 'mem' in each.name]").result
+            == "[]"
+        )
+
+        kernel.run("%load_ext memanalysis")
+        assert "kept 1.0 MiB" in kernel.run("%%memwatch\nx = bytearray(2**20)").displayed()[0]
+
+    def test_ipythons_own_frames_make_tracing_no_slower(self, kernel: Kernel) -> None:
+        """20,000 small strings traced with 8 frames: 5 times as slow on IPython's functions with their line tables."""
+        cell = (
+            "import time; began = time.perf_counter()\nx = [str(n) for n in range(20_000)]\ntime.perf_counter() - began"
+        )
+        seconds = {}
+        for word in ("load", "unload", "load"):
+            kernel.run(f"%{word}_ext memanalysis\nimport tracemalloc; tracemalloc.start(8)")
+            seconds[word] = min(float(kernel.run(cell).result or "nan") for _ in range(3))
+            kernel.run("tracemalloc.stop()")
+
+        assert seconds["load"] < 0.5 * seconds["unload"]
