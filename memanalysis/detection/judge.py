@@ -1,7 +1,6 @@
 """What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
 
-Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy, tens of megabytes. A detector
-imports it when it is made: at the first question, its memory would count as growth of the process that is watched.
+Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy: see `detection.loading`.
 """
 
 from typing import Literal

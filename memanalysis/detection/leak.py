@@ -10,11 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.analysis.verdict import SEVERITIES, Severity, Verdict
+from memanalysis.detection.loading import load_engine
 from memanalysis.detection.rules import object_rules, scaled_thresholds, severity_rules
 from memanalysis.detection.series import SnapshotSeries, arrange_snapshots
 from memanalysis.errors import InvalidArgumentError
@@ -95,7 +95,7 @@ class MemoryLeakDetector:
         self._kept: deque[MemorySnapshot] = deque(maxlen=self.policy.snapshot_retention_count)
         self._lock = threading.Lock()
         if self.policy.enabled:
-            import_module("memanalysis.detection.judge")  # here and not at the first question, as that module tells
+            load_engine()
 
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
@@ -143,6 +143,7 @@ class MemoryLeakDetector:
         series = arrange_snapshots(self.snapshots)
         if series.n_moments < 3:
             return None
+        load_engine()
         from memanalysis.detection.judge import read_trend
 
         trend = read_trend(series.elapsed_s, series.current_mb)

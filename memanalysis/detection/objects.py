@@ -10,11 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 from memanalysis.capture.objects import read_object_census
+from memanalysis.detection.loading import load_engine
 from memanalysis.detection.rules import OBJECT_WEIGHT
 from memanalysis.errors import InvalidArgumentError
 
@@ -66,7 +66,6 @@ class ObjectLeakDetector:
         self._clock = clock
         self._kept: deque[tuple[float, dict[str, int]]] = deque(maxlen=retention)
         self._lock = threading.Lock()
-        import_module("memanalysis.detection.judge")  # here and not at the first question, as that module tells
 
     def take_object_snapshot(self) -> dict[str, int]:
         """Count the live objects now, and keep the counts; gives them by type."""
@@ -120,6 +119,7 @@ def _rises_each_time(counts: list[int]) -> bool:
 def _judged_growing(
     grown: list[dict[str, Any]], kept: Sequence[tuple[float, Mapping[str, int]]]
 ) -> list[dict[str, Any]]:
+    load_engine()
     from memanalysis.detection.judge import judge_counts
 
     times_s = [time_s for time_s, _ in kept]

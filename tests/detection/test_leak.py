@@ -414,3 +414,23 @@ assert not late, late
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_loading_the_engine_under_tracing_warns_first() -> None:
+    """A small module stands in for the engine, so that the test does not take the minutes that the warning tells of."""
+    program = """
+import logging, tracemalloc
+from memanalysis.detection import loading
+logging.basicConfig(format="%(message)s")
+loading._ENGINE = "json.tool"
+tracemalloc.start(1)
+loading.load_engine()
+loading.load_engine()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (
+        0,
+        "Loading numpy and scipy while tracemalloc traces can take minutes. "
+        "Make the detector, or import memanalysis.detection.judge, before tracing starts.\n",
+    )

@@ -1,6 +1,7 @@
 """One call: leak, trend, objects and cleanup, in the shape of the founding contract."""
 
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,15 +116,15 @@ def test_a_wrong_config_is_refused_at_once() -> None:
 
 
 def test_a_real_leak_is_found_with_its_objects() -> None:
-    """A program that keeps 4 MB of pages a round, watched as in the founding example, with the default policy."""
+    """A program that keeps 4 MB of pages a minute, watched as in the founding example, with the default policy."""
     tracer = TracemallocIntegration(trace_limit=1)
     assert tracer.start()
     kept: list[Page] = []
     try:
         detector = ComprehensiveLeakDetector(MemoryPolicyLoader("no/such/policy.yaml").config)
-        for _ in range(10):
+        for minute in range(10):
             kept.extend(Page() for _ in range(400))
-            detector.add_snapshot(tracer.take_snapshot())
+            detector.add_snapshot(replace(tracer.take_snapshot(), elapsed_s=60.0 * minute))
             if len(detector.leak_detector.snapshots) >= 3:
                 results = detector.run_full_detection()
     finally:
