@@ -1,0 +1,62 @@
+"""What the watcher's tests share: a clock moved by hand, waits with a deadline, programs in processes of their own."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memanalysis.capture.sample import Clock
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60.0
+
+
+class HandClock(Clock):
+    """Time that goes only when it is told to."""
+
+    def __init__(self, now=1000.0):
+        self_now = [now]
+        super().__init__(monotonic=lambda: self_now[0], wall=lambda: self_now[0] + 1_700_000_000.0)
+        object.__setattr__(self, "_now", self_now)
+
+    def go(self, seconds):
+        self._now[0] += seconds
+
+    _now: list
+
+
+@pytest.fixture
+def hand_clock():
+    return HandClock()
+
+
+@pytest.fixture
+def wait_until():
+    def wait(condition):
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Run a program of some lines in a process of its own; gives the finished process."""
+
+    def run(source, *, check=True):
+        script = tmp_path / "program.py"
+        script.write_text(source)
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            capture_output=True, text=True, timeout=120, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
