@@ -132,8 +132,9 @@ class Observer:
             The ledger refuses the last rows.
         """
         self.release()
-        if self._writer is not None:
-            self._writer.close(ended=self._clock.wall(), seal=seal)
+        writer, self._writer = self._writer, None  # a tick that is under way writes no more
+        if writer is not None:
+            writer.close(ended=self._clock.wall(), seal=seal)
 
     def release(self) -> None:
         """Let go of the process: tracing and descriptors, but not the ledger."""

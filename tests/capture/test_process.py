@@ -18,6 +18,8 @@ from memanalysis.capture.process import (
 )
 from memanalysis.units import KIB, MIB
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 ROLLUP = """\

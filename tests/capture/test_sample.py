@@ -12,6 +12,8 @@ from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.schema import SAMPLES
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 FROM_THE_RECORDER = {"run_id", "service", "seq", "label"}
 DEAR = {"pss_bytes", "uss_bytes", "object_count", "allocator_free_bytes"}
 

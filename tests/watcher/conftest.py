@@ -52,7 +52,7 @@ def run_program(tmp_path):
         script = tmp_path / "program.py"
         script.write_text(source)
         done = subprocess.run(
-            [sys.executable, str(script)],
+            [sys.executable, "-W", "ignore::DeprecationWarning", str(script)],  # 3.12 warns of forks beside threads
             capture_output=True, text=True, timeout=120, cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip

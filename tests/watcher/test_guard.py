@@ -1,0 +1,229 @@
+"""The policy in the loop: budgets on each tick, alerts, cleanup, leaks; time moved by hand."""
+
+import gc
+import logging
+import tracemalloc
+
+import pytest
+
+from memanalysis.ledger.store import open_ledger
+from memanalysis.policy.model import parse_policy
+from memanalysis.schema import MemorySnapshot
+from memanalysis.units import MIB
+from memanalysis.watcher.engine import load_engine
+from memanalysis.watcher.guard import NO_RESTART, TRACED_BEFORE, PolicyGuard
+from memanalysis.watcher.recorder import watch
+
+BUDGET = {"memory_budgets": {"services": {"api": {"max_memory_mb": 100}}}}  # warning from 80, critical from 95
+NO_LEAKS = {"leak_detection": {"enabled": False}}
+
+
+class Watched:
+    """A guard and the events it writes."""
+
+    def __init__(self, clock, policy, **arguments):
+        self.events = []
+        self.clock = clock
+        self.guard = PolicyGuard("api", parse_policy({**BUDGET, **policy}), clock=clock, **arguments)
+        self.guard.begin(self.record)
+
+    def record(self, kind, *, level=None, message=None, data=None):
+        self.events.append((kind, level, message, data))
+
+    def look(self, mb, *, traced_mb=None, snapshot=None):
+        rss, traced = (None if size is None else int(size * MIB) for size in (mb, traced_mb))
+        self.guard.look({"rss_bytes": rss, "traced_bytes": traced}, snapshot, self.record)
+
+    def kinds(self):
+        return [(kind, level) for kind, level, _, _ in self.events]
+
+
+@pytest.fixture
+def watched(hand_clock):
+    def make(policy, **arguments):
+        return Watched(hand_clock, {**NO_LEAKS, **policy}, **arguments)
+
+    return make
+
+
+def test_a_level_is_an_event_when_it_changes_and_only_then(watched):
+    found = watched({"enforcement": {"hard_limits": {"enabled": False}, "soft_limits": {"enabled": False}}})
+    for mb in (50, 81, 82, 96, 101, 102, 60, 61):
+        found.look(mb)
+
+    assert found.kinds() == [
+        ("breach", "warning"),
+        ("breach", "critical"),
+        ("breach", "emergency"),
+        ("breach", "ok"),
+    ]
+    assert found.events[0][3]["current_mb"] == 81
+
+
+def test_resident_memory_counts_and_traced_bytes_where_it_is_unknown(watched):
+    found = watched({})
+    found.look(50, traced_mb=99)
+    assert found.kinds() == []
+
+    found.look(None, traced_mb=99)
+    assert ("breach", "critical") in found.kinds()
+
+
+def test_an_unknown_reading_changes_nothing(watched):
+    found = watched({})
+    found.look(99)
+    before = list(found.events)
+    found.look(None)
+
+    assert found.events == before
+
+
+def test_alerts_go_to_the_log_and_keep_their_cooldown(watched, hand_clock, caplog):
+    found = watched({"alerts": {"levels": {"warning": {"cooldown_seconds": 300}}}})
+    with caplog.at_level(logging.WARNING, logger="memanalysis.alerts"):
+        for _ in range(10):
+            found.look(85)
+            hand_clock.go(60)
+
+    assert [kind for kind, _ in found.kinds()].count("alert") == 2  # at 0 s and at 300 s
+    assert len(caplog.records) == 2
+    assert "api uses 85.0 MB of 100 MB" in caplog.text
+
+
+def test_a_level_that_is_turned_off_alerts_nobody(watched, caplog):
+    found = watched({"alerts": {"levels": {"warning": {"enabled": False}}}})
+    found.look(85)
+
+    assert found.kinds() == [("breach", "warning")]
+    assert caplog.records == []
+
+
+def test_memory_is_freed_once_the_grace_period_is_over_and_not_on_every_tick(watched, hand_clock):
+    found = watched({"enforcement": {"hard_limits": {"action": "alert_and_cleanup"}, "grace_period_seconds": 30}})
+    freed = []
+    found.guard.cleanup.register_resource("pool", lambda: freed.append(hand_clock.monotonic()))
+    started = hand_clock.monotonic()
+    for _ in range(100):
+        found.look(96)
+        hand_clock.go(1)
+
+    assert [moment - started for moment in freed] == [30, 90]
+    cleanups = [event for event in found.events if event[0] == "cleanup"]
+    assert len(cleanups) == 2
+    assert set(cleanups[0][3]) == {"garbage_collection", "resource_cleanup", "cache_flush"}
+
+
+def test_a_restart_is_only_alerted_and_the_alert_says_so(watched, hand_clock):
+    found = watched({"enforcement": {"hard_limits": {"action": "alert_and_restart"}, "grace_period_seconds": 0}})
+    found.look(96)
+
+    message = next(message for kind, _, message, _ in found.events if kind == "alert")
+    assert message.endswith(NO_RESTART)
+
+
+def grow(found, clock, *, mb_per_step, steps, step_s=60):
+    for step in range(steps):
+        size = 20 + mb_per_step * step
+        snapshot = MemorySnapshot(clock.wall(), size, size, 10_000, elapsed_s=clock.monotonic())
+        found.look(30, snapshot=snapshot)
+        clock.go(step_s)
+
+
+LEAKS = {
+    "leak_detection": {
+        "check_interval_seconds": 300,
+        "thresholds": {"memory_growth_mb": 5},
+        "auto_cleanup": {"threshold_mb": 15},
+    }
+}
+
+
+def test_a_leak_is_found_at_the_check_interval_alerted_and_cleaned_up(hand_clock, caplog):
+    load_engine()
+    found = Watched(hand_clock, LEAKS)
+    freed = []
+    found.guard.cleanup.register_resource("pool", lambda: freed.append(1))
+    grow(found, hand_clock, mb_per_step=2, steps=21)
+
+    leaks = [event for event in found.events if event[0] == "leak"]
+    assert 1 <= len(leaks) <= 4
+    assert leaks[0][1] in ("medium", "high", "critical")
+    assert leaks[0][3]["memory_growth_mb"] >= 5
+    assert ("alert", "critical") in found.kinds() or ("alert", "warning") in found.kinds()
+    assert freed
+    assert "cleanup" in [kind for kind, _ in found.kinds()]
+
+
+def test_a_steady_process_is_no_leak(hand_clock):
+    load_engine()
+    found = Watched(hand_clock, LEAKS)
+    grow(found, hand_clock, mb_per_step=0, steps=21)
+
+    assert found.events == []
+
+
+@pytest.mark.parametrize("arguments", [{}, {"check_leaks": False}])
+def test_no_leak_is_looked_for_when_that_is_turned_off(hand_clock, arguments):
+    load_engine()
+    policy = LEAKS if arguments else NO_LEAKS
+    found = Watched(hand_clock, policy, **arguments)
+    grow(found, hand_clock, mb_per_step=2, steps=21)
+
+    assert found.events == []
+
+
+def test_under_tracing_the_engine_is_not_loaded_and_that_is_said(hand_clock, monkeypatch):
+    """Importing numpy and scipy under tracemalloc takes minutes: better no judgement than a stopped program."""
+    monkeypatch.delitem(__import__("sys").modules, "memanalysis.detection.judge", raising=False)
+    tracemalloc.start(1)
+    found = Watched(hand_clock, LEAKS)
+    tracemalloc.stop()
+
+    assert found.events == [("error", "warning", TRACED_BEFORE, None)]
+
+
+def test_a_policy_file_acts_in_a_real_recorder(tmp_path, wait_until, caplog):
+    """A budget of 1 MB is far exceeded by this process: the events are in the ledger, and the hook was run."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "memory_budgets: {services: {api: 1MB}}\n"
+        "leak_detection: {enabled: false}\n"
+        "enforcement: {grace_period_seconds: 0}\n"
+        "monitoring: {snapshots: {interval_seconds: 0.05, retention_count: 3}, tracemalloc: {trace_limit: 2}}\n"
+    )
+    recorder = watch("api", ledger=tmp_path / "ledger", policy=policy, interval=0.02, top_types=0)
+    freed = []
+    recorder.cleanup.register_resource("pool", lambda: freed.append(gc.isenabled()))
+    with recorder:
+        assert tracemalloc.get_traceback_limit() == 2
+        wait_until(lambda: len(freed) > 0 and recorder.status().snapshots > 4)
+        assert len(recorder.snapshots) == 3
+        recorder.stop(seal=False)
+
+    ledger = open_ledger(tmp_path / "ledger")
+    assert {"breach", "alert", "cleanup"} <= set(ledger.events["kind"])
+    assert ledger.events.query("kind == 'breach'")["level"].tolist() == ["emergency"]
+    assert ledger.runs["policy_sha256"].str.len().tolist() == [64]
+    assert recorder.status().errors == 0
+
+
+def test_metrics_that_the_policy_leaves_out_are_unknown_in_the_ledger(tmp_path):
+    policy = parse_policy({**NO_LEAKS, "monitoring": {"metrics": ["memory_usage"], "tracemalloc": {"enabled": False}}})
+    recorder = watch("api", ledger=tmp_path / "ledger", policy=policy)
+    with recorder:
+        pass
+
+    samples = open_ledger(tmp_path / "ledger").samples
+    assert samples["rss_bytes"].notna().all()
+    assert samples[["object_count", "live_allocations", "gc_collections", "gc_collected"]].isna().all(axis=None)
+    assert open_ledger(tmp_path / "ledger").objects.empty
+
+
+def test_a_ledger_turned_off_is_not_written_and_the_budget_is_still_held(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    policy = {**NO_LEAKS, "ledger": {"enabled": False}, "memory_budgets": {"services": {"api": "1MB"}}}
+    with watch("api", policy=parse_policy(policy), trace="never", top_types=0) as recorder:
+        assert recorder.status().ledger is None
+
+    assert list(tmp_path.iterdir()) == []
+    assert "Memory emergency: api uses" in caplog.text
