@@ -5,6 +5,7 @@ MB are 2**20 bytes, percents are of the budget and go from 0 to 100.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 from memanalysis.errors import InvalidArgumentError
@@ -32,12 +33,13 @@ class MemoryBudget:
     critical_threshold_percent: float = declare_key(95, _PERCENT)
 
     def __post_init__(self) -> None:
-        if not 0 < self.max_memory_mb <= MAX_MB:
+        if not _is_number(self.max_memory_mb) or not 0 < self.max_memory_mb <= MAX_MB:
             raise InvalidArgumentError(
                 f"MemoryBudget needs max_memory_mb above 0 MB up to {MAX_MB}, but got {found(self.max_memory_mb)}. "
                 "Give the MB that the service may use, for example 512."
             )
-        if not 0 < self.warning_threshold_percent <= self.critical_threshold_percent <= 100:
+        percents = (self.warning_threshold_percent, self.critical_threshold_percent)
+        if not all(map(_is_number, percents)) or not 0 < percents[0] <= percents[1] <= 100:
             raise InvalidArgumentError(
                 "MemoryBudget needs 0 < warning_threshold_percent <= critical_threshold_percent <= 100, but got "
                 f"{found(self.warning_threshold_percent)} and {found(self.critical_threshold_percent)}. "
@@ -53,6 +55,10 @@ class MemoryBudget:
     def critical_mb(self) -> float:
         """MB from which the status is critical."""
         return self.max_memory_mb * self.critical_threshold_percent / 100
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check_global(value: Any, place: Place) -> MemoryBudget:

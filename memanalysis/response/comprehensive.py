@@ -42,9 +42,12 @@ class ComprehensiveLeakDetector:
     def __init__(self, config: Mapping[str, Any] | Policy, *, clock: Callable[[], float] = time.time) -> None:
         policy = parse_policy(config, source="config")
         self._enabled = policy.leak_detection.enabled
-        self._counted_first = False
+        self._latest_s: float | None = None
         self.leak_detector = MemoryLeakDetector(policy, clock=clock)
-        self.object_detector = ObjectLeakDetector(retention=policy.leak_detection.snapshot_retention_count)
+        self.object_detector = ObjectLeakDetector(
+            retention=policy.leak_detection.snapshot_retention_count,
+            clock=lambda: clock() if self._latest_s is None else self._latest_s,  # objects and memory on one time axis
+        )
         self.cleanup_manager = AutoCleanupManager(policy)
 
     def add_snapshot(self, snapshot: MemorySnapshot) -> None:
@@ -56,8 +59,9 @@ class ComprehensiveLeakDetector:
             It is no snapshot, or its readings are no sizes.
         """
         self.leak_detector.add_snapshot(snapshot)
-        if self._enabled and not self._counted_first:
-            self._counted_first = True
+        is_first = self._latest_s is None
+        self._latest_s = snapshot.timestamp if snapshot.elapsed_s is None else snapshot.elapsed_s
+        if is_first and self._enabled:
             self.object_detector.take_object_snapshot()
 
     def run_full_detection(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from typing import Any
 
 import pytest
 
@@ -17,16 +18,16 @@ def test_thresholds_of_a_budget_are_percents_of_it() -> None:
     assert (budget.warning_mb, budget.critical_mb) == (150, 180)
 
 
-@pytest.mark.parametrize("size", [0, -1, math.nan, math.inf, 2**43 + 1])
-def test_a_budget_is_above_zero_and_fits_the_address_space(size: float) -> None:
+@pytest.mark.parametrize("size", [0, -1, math.nan, math.inf, 2**43 + 1, "100MB", None, True])
+def test_a_budget_is_above_zero_and_fits_the_address_space(size: Any) -> None:
     with pytest.raises(
         InvalidArgumentError, match=r"^MemoryBudget needs max_memory_mb above 0 MB up to 8796093022208,"
     ):
         MemoryBudget(size, 80, 95)
 
 
-@pytest.mark.parametrize("percents", [(0, 95), (96, 95), (80, 101), (math.nan, 95), (80, math.nan)])
-def test_thresholds_of_a_budget_are_in_order(percents: tuple[float, float]) -> None:
+@pytest.mark.parametrize("percents", [(0, 95), (96, 95), (80, 101), (math.nan, 95), (80, math.nan), ("80", 95)])
+def test_thresholds_of_a_budget_are_in_order(percents: tuple[Any, Any]) -> None:
     with pytest.raises(
         InvalidArgumentError, match=r"0 < warning_threshold_percent <= critical_threshold_percent <= 100"
     ):
