@@ -122,14 +122,13 @@ class Recorder:
                     self._observer.close(seal=False)
             return self._is_running
 
-    def stop(self, *, seal: bool = True) -> bool:
+    def stop(self, *, seal: bool | None = None) -> bool:
         """Take a last tick and stop. True when it was running.
 
         Parameters
         ----------
-        seal : bool
-            Turn this run's files into Parquet, for which pyarrow is loaded; False leaves JSON lines, which read as
-            well.
+        seal : bool, optional
+            Whether this run's files become Parquet; as ``watch`` was told when not given.
         """
         with self._lifecycle:
             if not self._is_running or self._observer is None:
@@ -142,7 +141,7 @@ class Recorder:
             with self._as_guest("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
             with self._as_guest("stop"):
-                self._observer.close(seal=seal)
+                self._observer.close(seal=self.settings.seal if seal is None else seal)
             _running.discard(self)
             atexit.unregister(self._stop_at_exit)
             return True
@@ -284,7 +283,7 @@ class Recorder:
 
     def _stop_at_exit(self) -> None:
         """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
-        self.stop(seal="pyarrow" in sys.modules)
+        self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
 
     def _renew_locks(self) -> None:
         self._lifecycle = threading.RLock()
@@ -313,6 +312,7 @@ def watch(
     top_sites: int = 100,
     top_types: int = 30,
     check_leaks: bool = True,
+    seal: bool = True,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -337,6 +337,9 @@ def watch(
         Rows of ``sites`` and of ``objects`` in a snapshot, at most.
     check_leaks : bool
         False leaves the policy's leak detection to those who read the ledger: nothing heavy is loaded in this process.
+    seal : bool
+        Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
+        read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
 
     Raises
     ------
@@ -357,6 +360,7 @@ def watch(
         top_sites=top_sites,
         top_types=top_types,
         check_leaks=check_leaks,
+        seal=seal,
     )
     return Recorder(settings, policy=rules)
 

@@ -72,6 +72,8 @@ class Settings:
         Snapshots kept in memory.
     check_leaks : bool
         Whether a policy's leak detection runs in this process.
+    seal : bool
+        Whether the run's files become Parquet when it stops.
     left_out : frozenset of str
         Columns of ``samples`` that the policy does not ask for.
     """
@@ -86,6 +88,7 @@ class Settings:
     top_types: int
     kept_snapshots: int
     check_leaks: bool
+    seal: bool
     left_out: frozenset[str]
 
 
@@ -101,6 +104,7 @@ def choose_settings(
     top_sites: int,
     top_types: int,
     check_leaks: bool,
+    seal: bool,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -136,6 +140,7 @@ def choose_settings(
         top_types=top_types if "object_counts" in wanted else 0,
         kept_snapshots=DEFAULT_KEPT_SNAPSHOTS if monitoring is None else monitoring.snapshots.retention_count,
         check_leaks=check_leaks,
+        seal=seal,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

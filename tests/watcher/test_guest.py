@@ -39,7 +39,7 @@ class FailingReader(SampleReader):
 
 @forks
 def test_a_forked_child_is_not_watched_and_the_parent_goes_on(tmp_path, wait_until):
-    recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02)
+    recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, seal=False)
     with recorder:
         read_end, write_end = os.pipe()
         pid = os.fork()
@@ -172,7 +172,7 @@ def test_a_ledger_that_cannot_be_made_is_told_in_the_log_and_raises_nothing(tmp_
 
 
 def test_an_error_of_the_recorder_is_logged_once_counted_and_written(tmp_path, caplog, wait_until):
-    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never").settings
+    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False).settings
     recorder = Recorder(settings, make_reader=FailingReader)
 
     with caplog.at_level(logging.WARNING, logger="memanalysis"), recorder:
@@ -237,7 +237,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(tmp_path, hand_clo
 
 def test_stopping_from_its_own_thread_does_no_harm(tmp_path, wait_until):
     """A hook that runs in a tick may stop the recorder that ticks."""
-    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never").settings
+    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False).settings
 
     class StoppingReader(SampleReader):
         readings = 0

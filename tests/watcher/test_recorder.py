@@ -26,14 +26,14 @@ def record(tmp_path):
     made = []
 
     def make(**arguments):
-        defaults = {"ledger": tmp_path / "ledger", "interval": 0.02, "snapshot_interval": 0.1, "top_types": 5}
-        recorder = watch(arguments.pop("service", "api"), **{**defaults, **arguments})
+        quick = {"interval": 0.02, "snapshot_interval": 0.1, "top_types": 0, "seal": False}
+        recorder = watch(arguments.pop("service", "api"), **{"ledger": tmp_path / "ledger", **quick, **arguments})
         made.append(recorder)
         return recorder
 
     yield make
     for recorder in made:
-        recorder.stop(seal=False)
+        recorder.stop()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_start_and_stop_say_whether_they_did_it(record):
     assert recorder.stop() is False
     assert recorder.start() is True
     assert recorder.start() is False
-    assert recorder.stop(seal=False) is True
+    assert recorder.stop() is True
     assert recorder.stop() is False
 
 
@@ -212,6 +212,15 @@ def test_inside_a_started_recorder_a_with_block_does_not_stop_it(record):
     assert recorder.status().running
 
 
+@pytest.mark.parametrize(("seal", "suffix"), [(True, ".parquet"), (False, ".jsonl")])
+def test_a_run_that_stops_is_sealed_into_parquet_unless_told_not_to(record, tmp_path, seal, suffix):
+    with record(seal=seal):
+        pass
+
+    tables = [path for path in (tmp_path / "ledger").glob("*/*/*") if path.is_file()]
+    assert {path.suffix for path in tables} == {suffix}
+
+
 def test_no_thread_is_left_after_stop(record):
     recorder = record()
     with recorder:
@@ -222,7 +231,7 @@ def test_no_thread_is_left_after_stop(record):
 
 def test_two_recorders_share_tracing_and_a_ledger(record, ledger):
     with record(service="one") as one, record(service="two") as two:
-        one.stop(seal=False)
+        one.stop()
         assert tracemalloc.is_tracing()
         assert two.status().running
 
