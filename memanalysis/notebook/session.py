@@ -25,6 +25,9 @@ __all__ = ["NotebookSession", "read_rss_text"]
 _ONLY_MEMWATCH = re.compile(r"\s*(%memwatch\b[^\n]*\s*)+")
 DEFAULT_SERVICE = "notebook"
 
+SNAPSHOT_INTERVAL_S = 5.0
+"""Between two looks at all allocation sites: people wait for a notebook, so its growth is to be named soon."""
+
 MOST_EVENTS = 1000
 """Cells kept in memory for the report; the ledger has them all."""
 
@@ -69,6 +72,7 @@ class NotebookSession:
             interval=interval_s,
             trace="always" if trace else "never",
             trace_limit=CELL_TRACE_LIMIT,
+            snapshot_interval=SNAPSHOT_INTERVAL_S,
         )
         if not recorder.start():
             raise LedgerError(f"%memwatch on could not start: {recorder.status().last_error}")

@@ -1,0 +1,211 @@
+"""How does one look around in a ledger? Pick a service, a run, a metric and a stretch of time, and see what it says.
+
+The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left behind when it is closed.
+Everything that comes from the ledger is escaped.
+"""
+
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+
+from memanalysis.reports.assess import assess
+from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
+from memanalysis.reports.inputs import LedgerSource, PolicySource, resolve_ledger
+from memanalysis.reports.theme import CSS_COLOURS, render_css_variables
+from memanalysis.reports.wording import METRIC_NAMES, SEVERITY_MARKS, clean_text, render_all_cells, short_run_id
+from memanalysis.units import format_bytes, format_duration
+from memanalysis.widgets.state import (
+    Selection,
+    View,
+    choose_metric,
+    choose_range,
+    choose_run,
+    choose_service,
+    first_selection,
+    list_choices,
+    make_view,
+)
+
+__all__ = ["Explorer", "explore"]
+
+CHART_PX = (880, 300)
+
+SLIDER_STEPS = 500
+"""Steps of the slider over the run: finer than a hand can set."""
+
+_TITLES = ("service", "run", "shape", "leak", "severity", "growth an hour", "time to budget", "guilty line")
+_NOTHING = (
+    "No samples are in {ledger} yet. Record some: with <code>%memwatch on</code> in a notebook, or with "
+    "<code>memanalysis.watch(&quot;my-service&quot;, ledger=...)</code> in a program."
+)
+
+
+def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
+    """Look around in a ledger.
+
+    Parameters
+    ----------
+    ledger : Ledger, path or URL
+        Read once, when the widget is made.
+    policy : path, mapping or Policy, optional
+        Budgets and thresholds, as for `assess`.
+
+    Raises
+    ------
+    LedgerError
+        The ledger cannot be read.
+    PolicyError
+        The policy is broken.
+    """
+    return Explorer(ledger, policy=policy)
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """Pickers, a picture and the verdicts of a ledger; ``selection`` is what is looked at, None in an empty ledger."""
+
+    def __init__(self, ledger: LedgerSource, *, policy: PolicySource = None) -> None:
+        opened = resolve_ledger(ledger, call="explore")
+        self._samples = opened.samples
+        self._events = opened.events
+        self.selection = first_selection(self._samples)
+        if self.selection is None:
+            message = _NOTHING.format(ledger=escape(clean_text(opened.path)))
+            super().__init__([ipywidgets.HTML(_page(f"<p>{message}</p>"))])
+            return
+        self._verdicts = assess(opened, policy=policy)
+        self._is_updating = False
+        self.service = _picker("Service")
+        self.run = _picker("Run")
+        self.metric = _picker("Metric")
+        self.range = ipywidgets.FloatRangeSlider(
+            description="Time", continuous_update=False, readout=False, layout={"width": "560px", "max_width": "100%"}
+        )
+        self.range_text = ipywidgets.HTML()
+        self.picture = ipywidgets.HTML()
+        self.table = ipywidgets.HTML(_page(_verdict_table(self._verdicts)))
+        super().__init__(
+            [
+                ipywidgets.HBox([self.service, self.run, self.metric], layout={"flex_flow": "row wrap"}),
+                ipywidgets.HBox([self.range, self.range_text], layout={"flex_flow": "row wrap"}),
+                self.picture,
+                self.table,
+            ]
+        )
+        self._show(self.selection)
+        self.service.observe(self._on_service, names="value")
+        self.run.observe(self._on_run, names="value")
+        self.metric.observe(self._on_metric, names="value")
+        self.range.observe(self._on_range, names="value")
+
+    def _on_service(self, change: Any) -> None:
+        if self._is_reader_asking():
+            self._show(choose_service(self._samples, self._selected, change["new"]))
+
+    def _on_run(self, change: Any) -> None:
+        if self._is_reader_asking():
+            self._show(choose_run(self._samples, self._selected, change["new"]))
+
+    def _on_metric(self, change: Any) -> None:
+        if self._is_reader_asking():
+            self._show(choose_metric(self._samples, self._selected, change["new"]))
+
+    def _on_range(self, change: Any) -> None:
+        if self._is_reader_asking():
+            start_s, end_s = change["new"]
+            self._show(choose_range(self._selected, start_s, end_s, length_s=self.range.max))
+
+    @property
+    def _selected(self) -> Selection:
+        assert self.selection is not None  # noqa: S101 - the pickers exist only then
+        return self.selection
+
+    def _is_reader_asking(self) -> bool:
+        """Whether a picker was moved by a hand, and not by us while we show a new selection."""
+        return not self._is_updating
+
+    def _show(self, selection: Selection) -> None:
+        self.selection = selection
+        choices = list_choices(self._samples, selection)
+        self._is_updating = True
+        try:
+            _set_options(self.service, [(clean_text(name), name) for name in choices.services], selection.service)
+            _set_options(self.run, [(_name_run(run_id), run_id) for run_id in choices.run_ids], selection.run_id)
+            _set_options(
+                self.metric, [(METRIC_NAMES.get(name, name), name) for name in choices.metrics], selection.metric
+            )
+            self.run.layout.display = None if len(choices.run_ids) > 1 else "none"
+            _set_range(self.range, selection, length_s=choices.length_s)
+        finally:
+            self._is_updating = False
+        view = make_view(self._samples, self._events, selection)
+        self.range_text.value = _page(f'<span class="ma-note">{_describe_range(view)}</span>')
+        self.picture.value = _page(f'{_draw(view)}<p class="ma-sentence">{escape(view.sentence)}</p>')
+
+
+def _picker(description: str) -> Any:
+    return ipywidgets.Dropdown(description=description, layout={"width": "270px"})
+
+
+def _set_options(picker: Any, options: list[tuple[str, str]], value: str) -> None:
+    if list(picker.options) != options:
+        picker.options = options
+    picker.value = value
+
+
+def _set_range(slider: Any, selection: Selection, *, length_s: float) -> None:
+    """Set the ends before the value: the slider refuses a value outside of its ends."""
+    length_s = max(length_s, 1e-3)
+    if slider.max != length_s:
+        slider.value = (0.0, 0.0)
+        slider.max = length_s
+    slider.step = length_s / SLIDER_STEPS
+    slider.value = (selection.start_s, max(selection.end_s, selection.start_s))
+
+
+def _name_run(run_id: str) -> str:
+    return f"{clean_text(run_id)[:16]} {short_run_id(run_id)}" if run_id else "the only one"
+
+
+def _describe_range(view: View) -> str:
+    selection = view.selection
+    length = format_duration(selection.end_s - selection.start_s)
+    if view.started is None:
+        return escape(f"{length}, {view.elapsed_s.size} points")
+    first, last = (view.started + pd.Timedelta(seconds=at) for at in (selection.start_s, selection.end_s))
+    same_day = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
+    return escape(f"{first:%Y-%m-%d %H:%M:%S} to {same_day} UTC, {length}")
+
+
+def _draw(view: View) -> str:
+    selection = view.selection
+    name = METRIC_NAMES.get(selection.metric, selection.metric)
+    chart = SeriesChart(name=name, elapsed_s=view.elapsed_s, values=view.values, marks=view.marks)
+    width, height = CHART_PX
+    picture = render_svg(
+        lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), width_px=width, height_px=height, salt="explorer"
+    )
+    latest = f", {format_bytes(view.values[-1])} at the end" if view.values.size else ""
+    label = escape(f"{name} of {clean_text(selection.service)}{latest}", quote=True)
+    return f'<figure role="img" aria-label="{label}" style="max-width:{width}px">{picture}</figure>'
+
+
+def _verdict_table(verdicts: pd.DataFrame) -> str:
+    head = "".join(f"<th>{title}</th>" for title in _TITLES)
+    rows = []
+    for cells in render_all_cells(verdicts):
+        badge = f'<span class="ma-badge ma-{cells.severity}">{SEVERITY_MARKS.get(cells.severity, "")} {cells.severity}</span>'
+        texts = [cells.service, cells.run, cells.shape, cells.leak, None, cells.growth, cells.time, cells.guilty]
+        values = [badge if text is None else escape(text) for text in texts]
+        rows.append("<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>")
+    return f'<table class="ma-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _page(body: str) -> str:
+    """HTML with the styles of a report, which follow the theme of the reader."""
+    css = files("memanalysis.reports").joinpath("report.css").read_text(encoding="utf-8")
+    return (
+        f'<div class="memanalysis"><style>{render_css_variables()}{css}</style><div class="ma-body">{body}</div></div>'
+    )
