@@ -7,8 +7,9 @@ counts in ``own_bytes`` and makes no row.
 import hashlib
 import tracemalloc
 from _tracemalloc import _get_traces
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
@@ -19,12 +20,21 @@ from memanalysis.capture.grouping import RawFrames, RawGroup, RawTrace, group_tr
 from memanalysis.capture.paths import is_door, is_own_file, make_portable
 from memanalysis.errors import CaptureError
 
-__all__ = ["SiteTable", "build_site_table", "find_own_groups", "hash_site", "read_site_table", "snapshot_sites"]
+__all__ = [
+    "SiteTable",
+    "build_site_table",
+    "find_own_groups",
+    "hash_site",
+    "make_rows",
+    "read_site_table",
+    "snapshot_sites",
+]
 
 SITE_ID_BYTES = 8
 """64 bits: among 100,000 sites two of them agree by chance once in 4 * 10**9 programs."""
 
 _get_file = itemgetter(0)
+_get_size_and_count = itemgetter(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +53,25 @@ class SiteTable:
     own_bytes: int
     own_blocks: int
 
-    def make_rows(self, *, top: int | None = None) -> list[dict[str, Any]]:
-        """Rows of the table ``sites`` without run, seq and time, for the ``top`` biggest groups or for all."""
-        groups = self.groups if top is None else self.groups[:top]
-        functions = name_functions(frames[0] for frames, _, _ in groups)
-        return [
-            {
-                "site_id": hash_site(frames),
-                "file": display_file(frames[0][0]),
-                "line": frames[0][1],
-                "function": functions[frames[0]],
-                "traceback": [[display_file(file), line] for file, line in reversed(frames)],
-                "size_bytes": size,
-                "live_allocations": count,
-            }
-            for frames, size, count in groups
-        ]
+    def pick(self, top: int | None = None, *, first_sizes: Mapping[int, int] | None = None) -> list[RawGroup]:
+        """Pick at most ``top`` groups, the most bytes first; with ``first_sizes`` half of them by what they grew.
+
+        Parameters
+        ----------
+        top : int, optional
+            All when not given.
+        first_sizes : mapping, optional
+            What `read_sizes` gave earlier. A small site that grows is then seen long before it is among the biggest.
+        """
+        if top is None or top >= len(self.groups) or not first_sizes:
+            return list(self.groups[:top])
+        biggest, rest = self.groups[: (top + 1) // 2], self.groups[(top + 1) // 2 :]
+        grown = nlargest(top // 2, rest, key=lambda group: group[1] - first_sizes.get(hash(group[0]), 0))
+        return sorted([*biggest, *grown], key=_get_size_and_count, reverse=True)
+
+    def read_sizes(self, top: int) -> dict[int, int]:
+        """Bytes of the ``top`` biggest groups, by the hash of their frames, which holds in this process only."""
+        return {hash(frames): size for frames, size, _ in self.groups[:top]}
 
 
 def snapshot_sites(*, top: int | None = None) -> list[dict[str, Any]]:
@@ -80,7 +93,7 @@ def snapshot_sites(*, top: int | None = None) -> list[dict[str, Any]]:
     CaptureError
         tracemalloc is not tracing.
     """
-    return read_site_table().make_rows(top=top)
+    return make_rows(read_site_table().pick(top))
 
 
 def read_site_table() -> SiteTable:
@@ -99,12 +112,29 @@ def read_site_table() -> SiteTable:
     return build_site_table(cast("Sequence[RawTrace]", _get_traces()))
 
 
+def make_rows(groups: Sequence[RawGroup]) -> list[dict[str, Any]]:
+    """Rows of the table ``sites`` without run, seq and time."""
+    functions = name_functions(frames[0] for frames, _, _ in groups)
+    return [
+        {
+            "site_id": hash_site(frames),
+            "file": display_file(frames[0][0]),
+            "line": frames[0][1],
+            "function": functions[frames[0]],
+            "traceback": [[display_file(file), line] for file, line in reversed(frames)],
+            "size_bytes": size,
+            "live_allocations": count,
+        }
+        for frames, size, count in groups
+    ]
+
+
 def build_site_table(traces: Sequence[RawTrace]) -> SiteTable:
     """Group raw traces into the program's sites and the total of our own; pure."""
     groups = group_traces(traces)
     own = find_own_groups(groups)
     theirs = [group for group, is_own in zip(groups, own, strict=True) if not is_own]
-    theirs.sort(key=itemgetter(1, 2), reverse=True)
+    theirs.sort(key=_get_size_and_count, reverse=True)
     return SiteTable(
         theirs,
         own_bytes=sum(size for (_, size, _), is_own in zip(groups, own, strict=True) if is_own),

@@ -4,6 +4,7 @@ Everything that is found and done becomes an event: ``breach`` when the level ch
 ``leak`` when one was shown, ``cleanup`` when memory was freed.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from memanalysis.units import mb_from_bytes
 from memanalysis.watcher.engine import load_engine
 
 __all__ = ["PolicyGuard", "RecordEvent"]
+
+_LOGGER = logging.getLogger("memanalysis")
 
 RecordEvent = Callable[..., None]
 """Writes an event: ``record_event(kind, *, level, message, data)``."""
@@ -79,6 +82,7 @@ class PolicyGuard:
         if not self._checks_leaks:
             return
         if not load_engine():
+            _LOGGER.warning("%s: %s", self._service, TRACED_BEFORE)
             record_event("error", level="warning", message=TRACED_BEFORE)
             return
         self._detector = ComprehensiveLeakDetector(self._policy, clock=self._clock.wall)

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,7 +118,7 @@ class PersistentLedgerManager:
     ----------
     config : mapping or Policy
         A policy as a plain mapping, whole or only some sections; ``ledger`` is what counts here. A relative
-        ``storage_path`` is seen from the working folder.
+        ``storage_path`` is seen from the working folder of this moment.
 
     Raises
     ------
@@ -129,7 +130,9 @@ class PersistentLedgerManager:
 
     def __init__(self, config: Mapping[str, Any] | Policy) -> None:
         self.policy = parse_policy(config, source="config").ledger
-        self.ledger = MemoryLedger(self.policy.storage_path, max_entries=self.policy.retention.max_entries)
+        self.ledger = MemoryLedger(
+            Path(self.policy.storage_path).absolute(), max_entries=self.policy.retention.max_entries
+        )
         self.analyzer = LedgerAnalyzer(self.ledger)
         if self.policy.enabled:
             self.ledger.load()

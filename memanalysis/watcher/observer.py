@@ -3,6 +3,7 @@
 Nothing here knows of threads, and time is handed in: the recorder decides when, the observer does it.
 """
 
+import sys
 import time
 import tracemalloc
 from collections import deque
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
-from memanalysis.capture.sites import read_site_table
+from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TOP_SITES, TracemallocIntegration
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
@@ -31,6 +32,10 @@ CENSUS_INTERVAL_S = 600.0
 
 MAX_CENSUS_OBJECTS = 200_000
 """More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
+
+
+MAX_REMEMBERED_SITES = 5_000
+"""Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
 
 
 class Observer:
@@ -76,16 +81,21 @@ class Observer:
         self._label: str | None = None
         self._next_snapshot_at = float("-inf")
         self._next_census_at = float("-inf")
-        self._writer = None if settings.ledger is None else LedgerWriter(settings.ledger, run=run)
+        self._first_sizes: dict[int, int] = {}
+        # absolute: the program may change its working folder, and files are opened as they are needed
+        self._writer = None if settings.ledger is None else LedgerWriter(settings.ledger.absolute(), run=run)
         self._tracer = TracemallocIntegration(settings.trace_limit)
 
-    def begin(self) -> None:
-        """Make ready, start tracing if that is wanted, and take the first sample.
-
-        In this order: what is loaded and counted before tracing starts costs a tenth, and is not traced itself.
-        """
+    def prepare(self) -> None:
+        """Load what the policy needs; to be called before `begin`, since under tracing it would take minutes."""
         if self._guard is not None:
             self._guard.begin(self.record_event)
+
+    def begin(self) -> None:
+        """Start tracing if that is wanted, and take the first sample.
+
+        What is loaded and counted just before tracing starts costs a tenth, and is not traced itself.
+        """
         read_allocator_free_bytes()
         census = self._read_census()
         if self._settings.trace:
@@ -126,6 +136,12 @@ class Observer:
     def close(self, *, seal: bool) -> None:
         """End the run: end tracing if it was started here, and close the ledger.
 
+        Parameters
+        ----------
+        seal : bool
+            Turn the files into Parquet. Not done where pyarrow would have to be loaded under somebody else's tracing,
+            which would take a minute.
+
         Raises
         ------
         LedgerError
@@ -134,7 +150,8 @@ class Observer:
         self.release()
         writer, self._writer = self._writer, None  # a tick that is under way writes no more
         if writer is not None:
-            writer.close(ended=self._clock.wall(), seal=seal)
+            can_seal = "pyarrow" in sys.modules or not tracemalloc.is_tracing()
+            writer.close(ended=self._clock.wall(), seal=seal and can_seal)
 
     def release(self) -> None:
         """Let go of the process: tracing and descriptors, but not the ledger."""
@@ -164,7 +181,10 @@ class Observer:
         if tracemalloc.is_tracing():
             table = read_site_table()
             self._reader.own_traced_bytes = table.own_bytes
-            rows = table.make_rows(top=self._settings.top_sites)
+            groups = table.pick(self._settings.top_sites, first_sizes=self._first_sizes)
+            if not self._first_sizes:
+                self._first_sizes = table.read_sizes(MAX_REMEMBERED_SITES)
+            rows = make_rows(groups)
             stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
             self._append("sites", [row | stamp for row in rows])
             top = [

@@ -110,6 +110,8 @@ class Recorder:
                 self._observer = None
                 self._observer = self._open()
                 self._note_start(self._observer)
+                with self._as_guest("prepare"):
+                    self._observer.prepare()
                 with self._as_guest("tick"):
                     self._observer.begin()
                 self._thread = threading.Thread(target=self._run, name="memanalysis-recorder", daemon=True)
@@ -309,7 +311,7 @@ def watch(
     trace: TraceMode | None = None,
     trace_limit: int | None = None,
     snapshot_interval: float | None = None,
-    top_sites: int = 100,
+    top_sites: int = 50,
     top_types: int = 30,
     check_leaks: bool = True,
     seal: bool = True,
@@ -334,7 +336,7 @@ def watch(
     snapshot_interval : float, optional
         Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
     top_sites, top_types : int
-        Rows of ``sites`` and of ``objects`` in a snapshot, at most.
+        Rows of ``sites`` (the biggest, and those that grew most) and of ``objects`` in a snapshot, at most.
     check_leaks : bool
         False leaves the policy's leak detection to those who read the ledger: nothing heavy is loaded in this process.
     seal : bool

@@ -50,7 +50,7 @@ def make_run_row(service: str, *, started: float, policy_sha256: str | None = No
         "python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}",
         "platform": system,
         "argv": [str(argument) for argument in sys.argv],
-        "git_commit": read_git_commit(_find_program_folder()),
+        "git_commit": _read_program_commit(),
         "packages": list_packages(),
         "policy_sha256": policy_sha256,
         "schema_version": SCHEMA_VERSION,
@@ -84,7 +84,11 @@ def _read_system() -> tuple[str, str | None]:
     return sys.platform, os.environ.get("COMPUTERNAME")
 
 
-def _find_program_folder() -> Path:
-    """Folder of the main program, or the working folder in a notebook or prompt."""
+def _read_program_commit() -> str | None:
+    """Commit around the main program, or around the working folder in a notebook or prompt."""
     main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(main_file).absolute().parent if isinstance(main_file, str) else Path.cwd()
+    try:
+        folder = Path(main_file).absolute().parent if isinstance(main_file, str) else Path.cwd()
+    except FileNotFoundError:  # the working folder was removed
+        return None
+    return read_git_commit(folder)

@@ -14,7 +14,14 @@ import pytest
 from memanalysis.capture import cells, paths
 from memanalysis.capture.cells import register_cell
 from memanalysis.capture.paths import PACKAGE_FOLDER, make_portable, register_door
-from memanalysis.capture.sites import build_site_table, find_own_groups, hash_site, read_site_table, snapshot_sites
+from memanalysis.capture.sites import (
+    build_site_table,
+    find_own_groups,
+    hash_site,
+    make_rows,
+    read_site_table,
+    snapshot_sites,
+)
 from memanalysis.errors import CaptureError
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +72,7 @@ def test_rows_and_what_is_ours_add_up_to_the_standard_librarys_total(tracing):
     table = build_site_table(traces)
 
     statistics = tracemalloc.Snapshot(traces, 25).statistics("traceback")
-    rows = table.make_rows()
+    rows = make_rows(table.pick())
     assert sum(row["size_bytes"] for row in rows) + table.own_bytes == sum(stat.size for stat in statistics)
     assert sum(row["live_allocations"] for row in rows) + table.own_blocks == sum(stat.count for stat in statistics)
 
@@ -74,7 +81,7 @@ def test_each_row_is_one_traceback_of_the_standard_library(tracing):
     kept = [Registry() for _ in range(20)]
     traces = _get_traces()
 
-    rows = build_site_table(traces).make_rows()
+    rows = make_rows(build_site_table(traces).groups)
 
     statistics = {
         tuple((frame.filename, frame.lineno) for frame in stat.traceback): (stat.size, stat.count)
@@ -92,6 +99,18 @@ def test_top_limits_the_rows(tracing):
     assert len(snapshot_sites(top=2)) == 2
     assert snapshot_sites(top=0) == []
     assert len(kept) == 4
+
+
+def test_half_of_the_rows_go_to_the_sites_that_grew_most():
+    """Forty static sites of a megabyte, and one of a kilobyte that grows: it is picked, at the end."""
+    static = [(0, 2**20 + number, ((f"static{number}.py", 1),), 1) for number in range(40)]
+    before = build_site_table([*static, (0, 1024, (("growing.py", 1),), 1)])
+    after = build_site_table([*static, (0, 4096, (("growing.py", 1),), 1)])
+
+    picked = after.pick(4, first_sizes=before.read_sizes(100))
+
+    assert [frames[0][0] for frames, _, _ in picked] == ["static39.py", "static38.py", "static37.py", "growing.py"]
+    assert "growing.py" not in [frames[0][0] for frames, _, _ in after.pick(4)]
 
 
 def test_without_tracing_the_error_says_what_to_do():
@@ -139,7 +158,7 @@ def test_cells_are_named_as_people_know_them(monkeypatch):
     monkeypatch.setattr(cells, "_names", {})
     register_cell("/run/ipykernel_77/123.py", "In[3]")
 
-    row = build_site_table([(0, 10, (("/run/ipykernel_77/123.py", 2), ("app.py", 1)), 2)]).make_rows()[0]
+    row = make_rows(build_site_table([(0, 10, (("/run/ipykernel_77/123.py", 2), ("app.py", 1)), 2)]).groups)[0]
 
     assert (row["file"], row["line"]) == ("In[3]", 2)
     assert row["traceback"] == [["app.py", 1], ["In[3]", 2]]
