@@ -29,8 +29,8 @@ EXIT_PIPE_CLOSED = 141
 
 _EXAMPLE = """\
 examples:
-  memanalysis demo                          watch three small programs, find the one that leaks
-  memanalysis assess logs/ledger            a verdict on every service of a ledger
+  memanalysis demo                          find the one of three that leaks
+  memanalysis assess logs/ledger            a verdict on every service
   memanalysis report logs/ledger -o r.html  the same with charts, in one file
 """
 

@@ -46,13 +46,13 @@ BAR_WIDTH = 24
 _EXAMPLE = """\
 example:
   memanalysis demo
-  memanalysis demo --out /tmp/demo --scenario leaking_service --seconds 30
+  memanalysis demo --out /tmp/demo --scenario leaky_service --seconds 30
 """
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``demo`` to the command line."""
-    scenarios = "\n".join(f"  {name:<17} {what}" for name, what in SCENARIOS.items())
+    scenarios = "\n".join(f"  {name:<15} {scenario.title}" for name, scenario in SCENARIOS.items())
     parser = commands.add_parser(
         "demo",
         help="watch three small programs and find the one that leaks",
@@ -127,7 +127,7 @@ def _record(console: Console, names: Sequence[str], ledger: Path, seconds: float
     from memanalysis.cli.programs import follow_programs, run_programs
 
     common = ("--seconds", f"{seconds:g}", "--ledger", str(ledger.resolve()), "--policy", str(POLICY))
-    commands = {name: ("-m", f"memanalysis.examples.{name}", *common) for name in names}
+    commands = {name: ("-m", SCENARIOS[name].module, *common) for name in names}
     console.say(
         f"Watching {len(names)} {'program' if len(names) == 1 else 'programs'} for {seconds:g} s: {', '.join(names)}"
     )

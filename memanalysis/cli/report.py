@@ -1,10 +1,8 @@
 """``memanalysis report LEDGER``: verdicts with charts, breaches and guilty lines, in one file."""
 
 import argparse
-from pathlib import Path
 
-from memanalysis.cli.console import describe_command, open_console
-from memanalysis.errors import InvalidArgumentError
+from memanalysis.cli.console import describe_command, open_console, render_plain
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "add_parser", "run"]
 
@@ -47,20 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     from memanalysis.reports.model import report
 
     made = report(arguments.ledger, policy=arguments.policy)
-    render = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}
-    text = render[arguments.format]()
+    write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[arguments.format]
     console = open_console()
     out = arguments.out or (DEFAULT_OUT if arguments.format == "html" else "-")
     if out == "-":
-        console.stream.write(text.rstrip("\n") + "\n")
+        console.stream.write(write())
         return 0
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise InvalidArgumentError(
-            f"memanalysis report needs a file it can write, but {out} cannot be written: {exc.strerror}. "
-            "Pass another path with -o."
-        ) from exc
+    write(out)
     console.say_wrapped(made.headline)
-    console.say(f"Report: {out}")
+    console.say(f"Report: {render_plain(out)}")
     return 0

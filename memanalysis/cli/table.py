@@ -88,14 +88,12 @@ def wrap_cell(text: str, width: int) -> list[str]:
 
 def _fit_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
     """Width of each column, or None where they do not fit side by side."""
-    longest = [
-        max([_longest_word(column.title), *(display_width(line) for row in rows for line in row[at].split("\n"))])
-        for at, column in enumerate(columns)
+    cells = [
+        max([0, *(display_width(line) for row in rows for line in row[at].split("\n"))]) for at in range(len(columns))
     ]
+    longest = [max(display_width(column.title), cells[at]) for at, column in enumerate(columns)]
     shortest = [
-        longest[at]
-        if column.narrowest is None
-        else min(longest[at], max(column.narrowest, _longest_word(column.title)))
+        max(_longest_word(column.title), cells[at] if column.narrowest is None else min(cells[at], column.narrowest))
         for at, column in enumerate(columns)
     ]
     widths = list(longest)

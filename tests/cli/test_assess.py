@@ -1,0 +1,76 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from memanalysis.analysis.verdict import VERDICT_COLUMNS
+from memanalysis.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_the_table_fits_80_columns_and_the_worst_comes_first(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["assess", str(recorded)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
+    assert lines[0].split() == ["service", "shape", "leak", "severity", "growth", "an", "time", "to", "guilty", "line"]
+    assert lines[3].split()[:4] == ["leaking_", "growing", "yes", "high"]
+
+
+def test_a_sentence_a_service_follows_the_table(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["assess", str(recorded)])
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "leaking_registry: A leak: grew by " in text
+    assert "of the traced growth comes from app/registry.py:42 in remember." in text
+    assert "young: Cannot be told yet: needs 2 more samples: 3 of at least 5 are there." in text
+
+
+def test_a_hostile_name_does_nothing_to_the_terminal(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("table", "json", "markdown"):
+        main(["assess", str(recorded), "--format", form])
+        assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_gets_the_verdicts_stacked(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    main(["assess", str(recorded)])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "service         leaking_registry"
+    assert [line for line in lines if len(line) > 50] == []
+
+
+def test_a_policy_gives_the_time_to_the_budget(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("memory_budgets: {global: {max_memory_mb: 100}}")
+    main(["assess", str(recorded), "--policy", str(policy)])
+    with_policy = capsys.readouterr().out
+    main(["assess", str(recorded)])
+
+    assert "no budget" not in with_policy
+    assert "about 1.0 min" in " ".join(with_policy.split())
+    assert "no budget" in capsys.readouterr().out
+
+
+def test_json_and_csv_have_the_columns_of_the_frame(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["assess", str(recorded), "--format", "json"])
+    rows = json.loads(capsys.readouterr().out)
+    main(["assess", str(recorded), "--format", "csv"])
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+    assert [list(row) for row in rows] == [list(VERDICT_COLUMNS)] * 4
+    assert [row["service"] for row in table] == [row["service"] for row in rows]
+    assert list(table[0]) == list(VERDICT_COLUMNS)

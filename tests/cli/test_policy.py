@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from memanalysis.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_right_policy_is_told_in_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("policy.yaml").write_text("memory_budgets: {services: {messaging: 100MB}}")
+
+    assert main(["policy", "check", "policy.yaml"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["OK:", "policy.yaml"]
+    assert ["messaging", "100", "MiB", "80.0", "MiB", "95.0", "MiB"] in rows
+    assert ["every", "other", "512", "MiB", "410", "MiB", "486", "MiB"] in rows
+
+
+def test_a_wrong_policy_names_file_line_and_key_and_what_would_be_right(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("policy.yaml").write_text("memory_budgets:\n  globl: {}\n")
+
+    assert main(["policy", "check", "policy.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("memanalysis: error: policy.yaml:2: memory_budgets.globl: ")
+    assert "global" in error.partition("memory_budgets.globl")[2]
+
+
+def test_a_missing_policy_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policy", "check", "none.yaml"]) == 2
+    assert "none.yaml" in capsys.readouterr().err
