@@ -8,7 +8,7 @@ import random
 from array import array
 from statistics import fmean
 
-from memanalysis import watch
+import memanalysis
 from memanalysis.examples.pace import keep_pace, read_arguments
 from memanalysis.units import MIB
 
@@ -57,7 +57,7 @@ def main() -> None:
     arguments = read_arguments("A small batch job whose memory swings up and down.")
     steps_a_batch = max(4, round(STEPS_PER_SECOND * arguments.seconds / BATCHES))
     job = BatchJob(steps_a_batch, random.Random(40))  # noqa: S311  the same run every time
-    with watch(
+    with memanalysis.watch(
         SERVICE,
         ledger=arguments.ledger,
         policy=arguments.policy,

@@ -7,7 +7,7 @@ who left stay in the registry, with the page that was rendered for them: about 0
 import random
 from dataclasses import dataclass, field
 
-from memanalysis import watch
+import memanalysis
 from memanalysis.examples.pace import keep_pace, read_arguments
 
 SERVICE = "leaky_service"
@@ -72,7 +72,7 @@ def main() -> None:
     """Serve for as long as was asked."""
     arguments = read_arguments("A small service that leaks through a registry nobody empties.")
     shop = Shop(random.Random(20))  # noqa: S311  the same run every time
-    with watch(
+    with memanalysis.watch(
         SERVICE,
         ledger=arguments.ledger,
         policy=arguments.policy,

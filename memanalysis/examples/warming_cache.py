@@ -8,7 +8,7 @@ import random
 import zlib
 from collections import OrderedDict
 
-from memanalysis import watch
+import memanalysis
 from memanalysis.examples.pace import keep_pace, read_arguments
 from memanalysis.units import KIB, MIB
 
@@ -55,7 +55,7 @@ def main() -> None:
     rng = random.Random(30)  # noqa: S311  the same run every time
     capacity = max(1, round(FILLING_SHARE * arguments.seconds * REQUESTS_PER_SECOND * MISSES_WHILE_FILLING))
     cache = ThumbnailCache(capacity, CACHE_BYTES // capacity, rng)
-    with watch(
+    with memanalysis.watch(
         SERVICE,
         ledger=arguments.ledger,
         policy=arguments.policy,

@@ -6,62 +6,38 @@ anything runs.
 """
 
 import atexit
-import logging
 import os
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
+from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.loop import run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run import make_run_row
 from memanalysis.watcher.settings import Settings, TraceMode, choose_settings
+from memanalysis.watcher.status import RecorderStatus
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
     from memanalysis.response.cleanup import AutoCleanupManager
     from memanalysis.watcher.guard import PolicyGuard
 
-__all__ = ["Recorder", "RecorderStatus", "watch"]
+__all__ = ["Recorder", "watch"]
 
 STOP_TIMEOUT_S = 10.0
 """A tick that is under way may take as long as its snapshot; after this, stopping goes on without waiting for it."""
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
-_LOGGER = logging.getLogger("memanalysis")
 _running: "set[Recorder]" = set()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecorderStatus:
-    """What a recorder is doing; None where there is nothing yet.
-
-    ``capture_s`` is what the last tick cost, ``tracing`` whether tracemalloc traces now, ``errors`` what was swallowed.
-    """
-
-    service: str
-    running: bool
-    run_id: str | None
-    ledger: Path | None
-    ticks: int
-    snapshots: int
-    rss_bytes: int | None
-    traced_bytes: int | None
-    capture_s: float | None
-    tracing: bool
-    errors: int
-    last_error: str | None
 
 
 class Recorder:
@@ -92,9 +68,7 @@ class Recorder:
         self._observer: Observer | None = None
         self._thread: threading.Thread | None = None
         self._is_running = False
-        self._errors = 0
-        self._last_error: str | None = None
-        self._reported: set[str] = set()
+        self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
         self._guard = None if policy is None else _make_guard(settings, policy, clock)
@@ -105,14 +79,14 @@ class Recorder:
         with self._lifecycle:
             if self._is_running:
                 return False
-            with self._as_guest("start"):
+            with self._boundary.guard("start"):
                 self._stop_event = threading.Event()
                 self._observer = None
                 self._observer = self._open()
                 self._note_start(self._observer)
-                with self._as_guest("prepare"):
+                with self._boundary.guard("prepare"):
                     self._observer.prepare()
-                with self._as_guest("tick"):
+                with self._boundary.guard("tick"):
                     self._observer.begin()
                 self._thread = threading.Thread(target=self._run, name="memanalysis-recorder", daemon=True)
                 self._thread.start()
@@ -120,7 +94,7 @@ class Recorder:
                 _running.add(self)
                 atexit.register(self._stop_at_exit)
             if not self._is_running and self._observer is not None:  # no thread could be started
-                with self._as_guest("start"):
+                with self._boundary.guard("start"):
                     self._observer.close(seal=False)
             return self._is_running
 
@@ -138,11 +112,11 @@ class Recorder:
             self._is_running = False
             self._stop_event.set()
             if self._wait_for_thread():
-                with self._as_guest("tick"), self._ticking:
+                with self._boundary.guard("tick"), self._ticking:
                     self._observer.end()
-            with self._as_guest("write an event"):
+            with self._boundary.guard("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
-            with self._as_guest("stop"):
+            with self._boundary.guard("stop"):
                 self._observer.close(seal=self.settings.seal if seal is None else seal)
             _running.discard(self)
             atexit.unregister(self._stop_at_exit)
@@ -196,8 +170,8 @@ class Recorder:
             traced_bytes=last.get("traced_bytes"),
             capture_s=last.get("capture_s"),
             tracing=tracemalloc.is_tracing(),
-            errors=self._errors,
-            last_error=self._last_error,
+            errors=self._boundary.errors,
+            last_error=self._boundary.last_error,
         )
 
     def __enter__(self) -> Self:
@@ -229,7 +203,7 @@ class Recorder:
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
         data = {"interval_s": settings.interval_s, "trace": settings.trace, "trace_limit": settings.trace_limit}
-        with self._as_guest("write an event"):
+        with self._boundary.guard("write an event"):
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 
     def _wait_for_thread(self) -> bool:
@@ -248,40 +222,21 @@ class Recorder:
         )
 
     def _tick(self) -> None:
-        with self._as_guest("tick"), self._ticking:
+        with self._boundary.guard("tick"), self._ticking:
             if self._observer is not None and not self._stop_event.is_set():
                 self._observer.tick()
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
         done = False
-        with self._as_guest(what):
+        with self._boundary.guard(what):
             if self._is_running and self._observer is not None:
                 action(self._observer)
                 done = True
         return done
 
-    @contextmanager
-    def _as_guest(self, what: str) -> Iterator[None]:
-        """Let nothing out: a recorder that fails must not fail its host. What is swallowed is told, once a kind."""
-        try:
-            yield
-        except Exception as exc:  # the boundary to the host, on purpose
-            self._errors += 1
-            self._last_error = f"{type(exc).__name__}: {exc}"
-            key = f"{what} {type(exc).__name__}"
-            if key not in self._reported:
-                self._reported.add(key)
-                self._report(what, exc)
-
-    def _report(self, what: str, exc: Exception) -> None:
-        _LOGGER.warning(
-            "memanalysis could not %s while watching %r, and goes on: %s", what, self.settings.service, self._last_error
-        )
+    def _record_error(self, what: str, error: str) -> None:
         if self._observer is not None:
-            try:
-                self._observer.record_event("error", level="warning", message=self._last_error, data={"during": what})
-            except Exception:  # the ledger may be what failed; the log has it
-                _LOGGER.debug("The error could not be written to the ledger either.", exc_info=exc)
+            self._observer.record_event("error", level="warning", message=error, data={"during": what})
 
     def _stop_at_exit(self) -> None:
         """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
