@@ -1,23 +1,20 @@
 """The verdict on one series, and on each run of a ledger's samples: one engine for whoever asks."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from memanalysis.analysis.budget import primary_metric
-from memanalysis.analysis.forecast import forecast_exhaustion
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
-from memanalysis.analysis.origin import classify_origin
-from memanalysis.analysis.series import prepare_series
-from memanalysis.analysis.severity import SeverityRules, classify_severity
-from memanalysis.analysis.shape import classify_shape
+from memanalysis.analysis.judge import judge_batch
+from memanalysis.analysis.origin import classify_origins
+from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch, prepare_series
+from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES, Evidence, Verdict
-from memanalysis.analysis.wording import describe_guilty, describe_shape, describe_time_left
+from memanalysis.analysis.wording import describe_guilty
 from memanalysis.schema import BYTE_METRICS
 
 __all__ = ["assess_samples", "assess_series"]
@@ -51,48 +48,12 @@ def assess_series(
     InvalidArgumentError
         Unequal lengths, negative sizes, or no numbers.
     """
-    series = prepare_series(elapsed_s, values_bytes)
-    finding = classify_shape(series)
-    fit = finding.fit
-    latest = float(series.values[-1]) if series.values.size else None
-    is_leak = finding.shape == "growing"
-    exhaustion = (
-        forecast_exhaustion(fit, latest_bytes=latest, limit_bytes=limit_bytes)
-        if is_leak and fit is not None and latest is not None and limit_bytes is not None
-        else None
-    )
-    growth_percent = _growth_percent(finding.growth_bytes, latest)
-    verdict = Verdict(
-        shape=finding.shape,
-        origin="unknown",
-        is_leak=is_leak,
-        severity=classify_severity(
-            is_leak=is_leak,
-            growth_bytes=finding.growth_bytes,
-            growth_percent=growth_percent,
-            time_to_exhaustion_s=exhaustion.time_s if exhaustion else None,
-            rules=rules or SeverityRules(),
-        ),
-        slope_bytes_per_s=fit.slope_bytes_per_s if fit else None,
-        low_bytes_per_s=fit.low_bytes_per_s if fit else None,
-        high_bytes_per_s=fit.high_bytes_per_s if fit else None,
-        growth_bytes=finding.growth_bytes,
-        growth_percent=growth_percent,
-        latest_bytes=latest,
-        limit_bytes=None if limit_bytes is None else float(limit_bytes),
-        time_to_exhaustion_s=exhaustion.time_s if exhaustion else None,
-        time_to_exhaustion_low_s=exhaustion.low_s if exhaustion else None,
-        time_to_exhaustion_high_s=exhaustion.high_s if exhaustion else None,
-        evidence=Evidence(
-            n_samples=int(series.values.size),
-            duration_s=series.duration_s,
-            windows=finding.floors.values.size - 1 if finding.floors else 0,
-            weakest_window_bytes_per_s=finding.floors.weakest_bytes_per_s if finding.floors else None,
-            missing=finding.missing,
-        ),
-        sentence=describe_shape(finding),
-    )
-    return replace(verdict, sentence=verdict.sentence + describe_time_left(verdict))
+    limits = np.array([np.nan if limit_bytes is None else float(limit_bytes)])
+    columns = judge_batch(prepare_series(elapsed_s, values_bytes), limits, rules or SeverityRules())
+    row = {name: _plain(values[0]) for name, values in columns.items() if name != "judged_s"}
+    row["n_samples"], row["windows"] = int(columns["n_samples"][0]), int(columns["windows"][0])
+    evidence = Evidence(**{name: row.pop(name) for name in Evidence.__dataclass_fields__})
+    return Verdict(origin="unknown", evidence=evidence, **row)
 
 
 def assess_samples(
@@ -129,60 +90,85 @@ def assess_samples(
     """
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
-    if "run_id" not in samples:
-        samples = samples.assign(run_id=None)
-    ranked = rank_sites(sites) if sites is not None and len(sites) else None
-    rows = []
-    for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False):
-        budget_bytes = (budgets_bytes or {}).get(str(service))
-        metric, verdict = _assess_run(run, limit_bytes=_limit(run, budget_bytes), rules=rules)
-        rows.append(_verdict_row(service, run_id, metric, verdict, _guilty(ranked, service, run_id, verdict)))
-    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)).astype(VERDICT_DTYPES)
-
-
-def _assess_run(run: pd.DataFrame, *, limit_bytes: float | None, rules: SeverityRules | None) -> tuple[str, Verdict]:
-    elapsed_s = with_elapsed(run)
-    metric = primary_metric(run)
-    verdicts = {
-        known: assess_series(elapsed_s, known_floats(run, known), limit_bytes=limit_bytes, rules=rules)
-        for known in BYTE_METRICS
-        if known == metric or np.isfinite(known_floats(run, known)).any()
+    runs, series = _number_runs(samples)
+    elapsed_s = with_elapsed(samples)
+    limits = _limits(samples, series, runs["service"], budgets_bytes or {})
+    judged = {
+        metric: judge_batch(
+            prepare_batch(series, elapsed_s, known_floats(samples, metric), n_series=len(runs)),
+            limits,
+            rules or SeverityRules(),
+        )
+        for metric in known
     }
-    if not verdicts[metric].is_leak:
-        metric = next((name for name, verdict in verdicts.items() if verdict.is_leak), metric)
-    verdict = verdicts[metric]
-    return metric, replace(verdict, origin=classify_origin(run, elapsed_s, verdicts) if verdict.is_leak else "unknown")
+    verdicts = _choose_metric(judged, len(runs))
+    verdicts["origin"] = classify_origins(samples, series, elapsed_s, judged, verdicts["is_leak"].to_numpy())
+    verdicts[["service", "run_id"]] = runs
+    verdicts = _with_guilty(verdicts, sites)
+    return verdicts[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
 
 
-def _limit(run: pd.DataFrame, budget_bytes: float | None) -> float | None:
-    recorded = known_floats(run, "limit_bytes")
-    limits = [*recorded[np.isfinite(recorded)][-1:], *([] if budget_bytes is None else [budget_bytes])]
-    return float(min(limits)) if limits else None
+def _plain(value: Any) -> Any:
+    """One cell as Python holds it, None where it is NaN."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def _growth_percent(growth_bytes: float | None, latest_bytes: float | None) -> float | None:
-    """Growth as a share of the level before it."""
-    if growth_bytes is None or latest_bytes is None:
-        return None
-    before = latest_bytes - growth_bytes
-    return 100 * growth_bytes / before if before > 0 else float("inf") if growth_bytes > 0 else 0.0
+def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
+    """Services and runs in order, and to which of them each row belongs."""
+    keys = samples[["service"]].assign(run_id=samples["run_id"] if "run_id" in samples else None)
+    groups = keys.groupby(["service", "run_id"], sort=True, dropna=False)
+    numbers: IntArray = groups.ngroup().to_numpy(dtype=np.int64)
+    firsts = np.full(groups.ngroups, -1, dtype=np.int64)
+    firsts[numbers[::-1]] = np.arange(numbers.size)[::-1]
+    return keys.iloc[firsts].reset_index(drop=True), numbers
 
 
-def _guilty(ranked: pd.DataFrame | None, service: object, run_id: object, verdict: Verdict) -> Mapping[Any, Any] | None:
-    if ranked is None or not verdict.is_leak:
-        return None
-    of_run = ranked[(ranked["service"] == service) & (ranked["run_id"] == run_id) & (ranked["growth_bytes"] > 0)]
-    return None if of_run.empty else of_run.iloc[0].to_dict()
+def _limits(
+    samples: pd.DataFrame, series: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
+) -> FloatArray:
+    """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
+    budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
+    recorded = known_floats(samples, "limit_bytes")
+    known = np.flatnonzero(np.isfinite(recorded))
+    latest = np.full(services.size, np.nan)
+    latest[series[known]] = recorded[known]
+    return np.fmin(budgets, latest)
 
 
-def _verdict_row(
-    service: object, run_id: object, metric: str, verdict: Verdict, guilty: Mapping[Any, Any] | None
-) -> dict[str, Any]:
-    row = {name: getattr(verdict, name) for name in VERDICT_COLUMNS if hasattr(verdict, name)}
-    evidence = {name: getattr(verdict.evidence, name) for name in VERDICT_COLUMNS if hasattr(verdict.evidence, name)}
-    row |= evidence | {"service": service, "run_id": run_id, "metric": metric}
-    if guilty is not None:
-        row |= {f"guilty_{name}": guilty[name] for name in ("file", "line", "function", "share")}
-        function = guilty["function"] if isinstance(guilty["function"], str) else None
-        row["sentence"] += describe_guilty(str(guilty["file"]), int(guilty["line"]), function, float(guilty["share"]))
-    return row
+def _choose_metric(judged: Mapping[str, dict[str, Any]], count: int) -> pd.DataFrame:
+    """The verdict on the first metric that is known, or on the first that shows a leak."""
+    verdicts = pd.DataFrame(index=range(count))
+    frames = {metric: pd.DataFrame(columns).assign(metric=metric) for metric, columns in judged.items()}
+    for metric, frame in frames.items():
+        if verdicts.empty or verdicts.columns.empty:
+            verdicts = frame.copy()
+            continue
+        unknown = verdicts["n_samples"].eq(0) & frame["n_samples"].gt(0)
+        shows = frame["is_leak"] & ~verdicts["is_leak"]
+        better = unknown | shows
+        verdicts.loc[better] = frames[metric][better]
+    return verdicts
+
+
+def _with_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
+    """Add the line that carries most of the growth of each leak."""
+    empty = verdicts.assign(guilty_file=None, guilty_line=pd.NA, guilty_function=None, guilty_share=np.nan)
+    if sites is None or sites.empty or not verdicts["is_leak"].any():
+        return empty
+    leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
+    ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
+    first = ranked[ranked["growth_bytes"] > 0].drop_duplicates(["service", "run_id"])
+    guilty = {(row["service"], row["run_id"]): row for _, row in first.iterrows()}
+    for i, service, run_id in leaking.itertuples():
+        row = guilty.get((service, run_id))
+        if row is not None:
+            function = row["function"] if isinstance(row["function"], str) else None
+            empty.loc[i, ["guilty_file", "guilty_line", "guilty_function", "guilty_share"]] = [
+                row["file"],
+                row["line"],
+                function,
+                row["share"],
+            ]
+            empty.loc[i, "sentence"] += describe_guilty(row["file"], int(row["line"]), function, float(row["share"]))
+    return empty

@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from memanalysis.analysis.growth import GrowthFit
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.growth import GrowthFits
+from memanalysis.analysis.periods import find_periods
+from memanalysis.analysis.series import FloatArray, IntArray
 
-__all__ = ["Floors", "find_floors", "find_period"]
+__all__ = ["MOST_WINDOWS", "Floors", "find_floors"]
 
 MOST_WINDOWS = 8
 """Eight floors in a row that each lie above the one before: one chance in 40,320 for exchangeable floors."""
@@ -26,35 +27,40 @@ MANY_SAMPLES = 10.0
 TOLD_APART = 3.0
 """Floors are told apart when they differ by this many standard deviations."""
 
-LEAST_PERIODS = 3
-"""Fewer whole periods than this show no floor that can be compared."""
-
 FLOOR_QUANTILE = 0.2
 """The floor of a window is the level that a fifth of its samples lie under: the very lowest may be a misreading."""
-
-MIN_PERIOD_POWER = 0.5
-"""Share of the detrended variance that must come back after one period before the series is called periodic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floors:
-    """Floors of consecutive windows, with their times."""
+    """Floors of ``m`` series in consecutive windows.
 
-    elapsed_s: FloatArray
+    Parameters
+    ----------
+    windows : array of int, shape (m,)
+        How many windows the series was cut into.
+    times, values : arrays of float, shape (m, 8)
+        Mean time and floor of each window; NaN past the last.
+    """
+
+    windows: IntArray
+    times: FloatArray
     values: FloatArray
 
     @property
-    def slopes_bytes_per_s(self) -> FloatArray:
-        """Slope from each floor to the next, shape (windows - 1,)."""
-        return np.diff(self.values) / np.diff(self.elapsed_s)
+    def slopes(self) -> FloatArray:
+        """Slope from each floor to the next in bytes per second, shape (m, 7); NaN past the last."""
+        return np.diff(self.values, axis=1) / np.diff(self.times, axis=1)
 
     @property
-    def weakest_bytes_per_s(self) -> float:
-        """The least of the slopes."""
-        return float(self.slopes_bytes_per_s.min())
+    def weakest(self) -> FloatArray:
+        """The least of the slopes of each series; NaN where there is one window."""
+        slopes = self.slopes
+        least = np.min(np.where(np.isnan(slopes), np.inf, slopes), axis=1)
+        return np.where(np.isinf(least), np.nan, least)
 
 
-def find_floors(elapsed_s: FloatArray, values: FloatArray, fit: GrowthFit) -> Floors:
+def find_floors(times: FloatArray, levels: FloatArray, fits: GrowthFits) -> Floors:
     """Floors of up to eight windows of equally many samples.
 
     There are as many windows as can be told apart: each is at least one period long, and while the fitted growth from
@@ -62,58 +68,48 @@ def find_floors(elapsed_s: FloatArray, values: FloatArray, fit: GrowthFit) -> Fl
 
     Parameters
     ----------
-    elapsed_s, values : arrays of float, shape (n,), n >= 2
-        Strictly rising seconds, and bytes without NaN.
-    fit : GrowthFit
-        Their line, for its noise.
+    times, levels : arrays of float, shape (m, p), p >= 2
+        Strictly rising seconds, and bytes without NaN, one series a row.
+    fits : GrowthFits
+        Their lines, for their noise.
     """
-    windows = min(MOST_WINDOWS, elapsed_s.size)
-    rise = abs(fit.slope_bytes_per_s) * float(elapsed_s[-1] - elapsed_s[0])
-    while (
-        fit.n_effective >= MANY_SAMPLES
-        and windows > LEAST_WINDOWS
-        and rise / windows < TOLD_APART * _noise_between(windows, fit)
-    ):
-        windows -= 1
-    period_s = find_period(elapsed_s, values)
-    if period_s is not None:
-        windows = min(windows, int((elapsed_s[-1] - elapsed_s[0]) / period_s))
-    edges = np.linspace(0, elapsed_s.size, windows + 1).round().astype(int)
-    pieces = [slice(a, b) for a, b in pairwise(edges)]
-    return Floors(
-        elapsed_s=np.array([elapsed_s[piece].mean() for piece in pieces]),
-        values=np.array([np.quantile(values[piece], FLOOR_QUANTILE) for piece in pieces]),
+    rows, points = levels.shape
+    windows = _count_windows(times, levels, fits)
+    floors = Floors(
+        windows=windows, times=np.full((rows, MOST_WINDOWS), np.nan), values=np.full((rows, MOST_WINDOWS), np.nan)
     )
+    for count in np.unique(windows):
+        of_count = windows == count
+        edges = np.linspace(0, points, int(count) + 1).round().astype(int)
+        for window, (first, last) in enumerate(pairwise(edges)):
+            floors.times[of_count, window] = times[of_count, first:last].mean(axis=1)
+            floors.values[of_count, window] = _low_quantile(levels[of_count, first:last])
+    return floors
 
 
-def find_period(elapsed_s: FloatArray, values: FloatArray) -> float | None:
-    """Length in seconds of the swing that repeats, or None where nothing is seen to repeat three times.
-
-    The period is the lag of the highest peak of the autocorrelation of the detrended series, after it first fell below
-    zero, if at least half of the variance comes back there.
-    """
-    n = elapsed_s.size
-    if n < 12:
-        return None
-    grid = np.linspace(elapsed_s[0], elapsed_s[-1], n)
-    level = np.interp(grid, elapsed_s, values)
-    rest = level - np.polyval(np.polyfit(grid - grid[0], level, 1), grid - grid[0])
-    power = float(rest @ rest)
-    if power <= 1e-12 * max(1.0, float(level @ level)):
-        return None
-    spectrum = np.fft.rfft(rest, 2 * n)
-    correlation = np.fft.irfft(spectrum * np.conj(spectrum))[: n // 2 + 1] / power
-    correlation *= n / (n - np.arange(n // 2 + 1))
-    below = np.flatnonzero(correlation < 0)
-    if not below.size:
-        return None
-    lag = int(below[0]) + int(np.argmax(correlation[below[0] :]))
-    if correlation[lag] < MIN_PERIOD_POWER or lag > n // LEAST_PERIODS:
-        return None
-    return float(lag * (grid[1] - grid[0]))
+def _count_windows(times: FloatArray, levels: FloatArray, fits: GrowthFits) -> IntArray:
+    spans = times[:, -1] - times[:, 0]
+    rise = np.abs(fits.slope) * spans
+    windows = np.full(times.shape[0], min(MOST_WINDOWS, times.shape[1]), dtype=np.int64)
+    for fewer in range(int(windows.max(initial=0)) - 1, LEAST_WINDOWS - 1, -1):
+        blurred = rise / windows < TOLD_APART * _noise_between(windows, fits)
+        windows[(windows == fewer + 1) & (fits.n_effective >= MANY_SAMPLES) & blurred] = fewer
+    periods_s = find_periods(times, levels)
+    periodic = np.isfinite(periods_s)
+    windows[periodic] = np.minimum(windows[periodic], (spans[periodic] / periods_s[periodic]).astype(np.int64))
+    return windows
 
 
-def _noise_between(windows: int, fit: GrowthFit) -> float:
+def _noise_between(windows: IntArray, fits: GrowthFits) -> FloatArray:
     """Standard deviation of the difference of two neighbouring floors; a low quantile scatters 1.4 times as a mean."""
-    in_a_window = max(1.0, fit.n_effective / windows)
-    return 1.4 * fit.noise_bytes * float(np.sqrt(2 / in_a_window))
+    in_a_window = np.maximum(1.0, fits.n_effective / windows)
+    return 1.4 * fits.noise * np.sqrt(2 / in_a_window)
+
+
+def _low_quantile(window: FloatArray) -> FloatArray:
+    """``FLOOR_QUANTILE`` of each row, between its neighbours in order."""
+    ordered = np.sort(window, axis=1)
+    place = FLOOR_QUANTILE * (window.shape[1] - 1)
+    below = int(place)
+    above = min(below + 1, window.shape[1] - 1)
+    return ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])

@@ -1,23 +1,17 @@
-"""How fast one series grows, and between which bounds: robust slope, interval honest for autocorrelated samples.
+"""How fast series grow, and between which bounds: robust slopes, intervals honest for autocorrelated samples.
 
 Memory at one moment is nearly memory a moment ago, so samples are not independent, and an interval that takes them for
 independent is far too narrow. The interval here is widened by the autocorrelation of what the line leaves over.
 """
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.signal import lfilter
 
 from memanalysis.analysis.series import FloatArray
-from memanalysis.errors import NotEnoughSamplesError
 
-__all__ = ["GrowthFit", "fit_growth", "fit_lag_one", "theil_sen_slope"]
-
-MAX_POINTS = 400
-"""More samples than this are first put into that many medians in a row: pairwise slopes take n**2 memory."""
+__all__ = ["CONFIDENCE", "GrowthFits", "fit_growth", "fit_lag_one", "theil_sen_slopes"]
 
 CONFIDENCE = 0.95
 """Coverage of the interval that is told."""
@@ -34,52 +28,49 @@ MAX_LAG_ONE = 0.98
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation of a normal sample times this is its standard deviation."""
 
+OUTLIER_SIGMAS = 5.0
+"""Residuals are pulled in to this many robust standard deviations: one spike must not widen the interval."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrowthFit:
-    """Growth of one series, in bytes per second, with its confidence interval.
+class GrowthFits:
+    """Lines through ``m`` series; every array has shape (m,).
 
     Parameters
     ----------
-    slope_bytes_per_s, low_bytes_per_s, high_bytes_per_s : float
-        Theil-Sen slope and the ends of its 95 % interval.
-    intercept_bytes : float
-        Value of the line at ``elapsed_s`` 0.
-    noise_bytes : float
-        Standard deviation about the line, outliers pulled in.
-    lag_one : float
-        Autocorrelation of neighbouring residuals, corrected for its bias in short series.
-    n_samples, n_effective : int, float
-        Samples, and how many independent ones they are worth.
+    slope, intercept : arrays of float
+        Theil-Sen slope in bytes per second, and the value of the line at ``elapsed_s`` 0.
+    noise : array of float
+        Standard deviation about the line in bytes, outliers pulled in.
+    lag_one : array of float
+        Autocorrelation of neighbouring residuals, taken on the cautious side.
+    n_effective : array of float
+        How many independent samples the series is worth.
+    standard_error : array of float
+        Of the slope.
     """
 
-    slope_bytes_per_s: float
-    low_bytes_per_s: float
-    high_bytes_per_s: float
-    intercept_bytes: float
-    noise_bytes: float
-    lag_one: float
-    n_samples: int
-    n_effective: float
-    standard_error: float
+    slope: FloatArray
+    intercept: FloatArray
+    noise: FloatArray
+    lag_one: FloatArray
+    n_effective: FloatArray
+    standard_error: FloatArray
 
-    def half_width(self, confidence: float) -> float:
-        """Half the width of the slope's interval at another confidence."""
-        return self.standard_error * float(stats.t.ppf(0.5 + confidence / 2, max(LEAST_FREEDOM, self.n_effective - 2)))
+    def half_width(self, confidence: float = CONFIDENCE) -> FloatArray:
+        """Half the width of the slopes' intervals."""
+        freedom = np.maximum(LEAST_FREEDOM, self.n_effective - 2)
+        quantile: FloatArray = stats.t.ppf(0.5 + confidence / 2, freedom)
+        return self.standard_error * quantile
 
 
-def fit_growth(elapsed_s: FloatArray, values: FloatArray) -> GrowthFit:
-    """Theil-Sen line with an interval widened for autocorrelation.
+def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
+    """Theil-Sen lines with intervals widened for autocorrelation.
 
     Parameters
     ----------
-    elapsed_s, values : arrays of float, shape (n,)
-        Strictly rising seconds, and bytes without NaN.
-
-    Raises
-    ------
-    NotEnoughSamplesError
-        Fewer than 3 samples.
+    times, levels : arrays of float, shape (m, p), p >= 3
+        Strictly rising seconds, and bytes without NaN, one series a row.
 
     Notes
     -----
@@ -88,73 +79,63 @@ def fit_growth(elapsed_s: FloatArray, values: FloatArray) -> GrowthFit:
     even). Bias of the autocorrelation: Marriott and Pope (1954), Biometrika 41, 390-402. Degrees of freedom: those of
     the effective sample size n (1 - r) / (1 + r), Bayley and Hammersley (1946), J. R. Stat. Soc. 8, 184-197.
     """
-    if elapsed_s.size < 3:
-        raise NotEnoughSamplesError(f"fit_growth needs 3 samples or more, but got {elapsed_s.size}. Record for longer.")
-    times, levels = _medians_in_a_row(elapsed_s, values)
-    slope = theil_sen_slope(times, levels)
-    intercept = float(np.median(levels - slope * times))
-    residuals = _winsorized(levels - (intercept + slope * times))
+    slope = theil_sen_slopes(times, levels)
+    intercept = np.median(levels - slope[:, None] * times, axis=1)
+    residuals = pull_in_outliers(levels - intercept[:, None] - slope[:, None] * times)
     lag_one = fit_lag_one(residuals)
-    fit = GrowthFit(
-        slope_bytes_per_s=slope,
-        low_bytes_per_s=slope,
-        high_bytes_per_s=slope,
-        intercept_bytes=intercept,
-        noise_bytes=float(np.sqrt(residuals @ residuals / max(1, residuals.size - 2))),
+    points = times.shape[1]
+    return GrowthFits(
+        slope=slope,
+        intercept=intercept,
+        noise=np.sqrt(np.sum(residuals**2, axis=1) / max(1, points - 2)),
         lag_one=lag_one,
-        n_samples=int(elapsed_s.size),
-        n_effective=times.size * (1 - lag_one) / (1 + lag_one),
+        n_effective=points * (1 - lag_one) / (1 + lag_one),
         standard_error=_standard_error(times, residuals, lag_one),
     )
-    half_width = fit.half_width(CONFIDENCE)
-    return replace(fit, low_bytes_per_s=slope - half_width, high_bytes_per_s=slope + half_width)
 
 
-def theil_sen_slope(elapsed_s: FloatArray, values: FloatArray) -> float:
-    """Median of all pairwise slopes: holds while fewer than 29 % of the samples are outliers.
-
-    Notes
-    -----
-    O(n**2) time and memory.
-    """
-    later, earlier = np.triu_indices(elapsed_s.size, k=1)
-    return float(np.median((values[earlier] - values[later]) / (elapsed_s[earlier] - elapsed_s[later])))
-
-
-def fit_lag_one(residuals: FloatArray) -> float:
-    """Lag-one autocorrelation of residuals about a line, between 0 and ``MAX_LAG_ONE``; 0 when they are all equal."""
-    centred = residuals - residuals.mean()
-    power = float(centred @ centred)
-    if power == 0 or centred.size < 4:
-        return 0.0
-    raw = float(centred[1:] @ centred[:-1]) / power
-    unbiased = raw + (2 + 4 * raw) / centred.size
-    cautious = unbiased + CAUTION * np.sqrt(max(0.0, 1 - unbiased**2) / centred.size)
-    return float(np.clip(cautious, 0.0, MAX_LAG_ONE))
+def theil_sen_slopes(times: FloatArray, levels: FloatArray) -> FloatArray:
+    """Median of all pairwise slopes of each row: holds while fewer than 29 % of the samples are outliers."""
+    rows, points = levels.shape
+    slopes = np.empty((rows, points * (points - 1) // 2))
+    filled = 0
+    for lag in range(1, points):
+        width = points - lag
+        np.subtract(levels[:, lag:], levels[:, :-lag], out=slopes[:, filled : filled + width])
+        slopes[:, filled : filled + width] /= times[:, lag:] - times[:, :-lag]
+        filled += width
+    return np.median(slopes, axis=1, overwrite_input=True)
 
 
-def _standard_error(times: FloatArray, residuals: FloatArray, lag_one: float) -> float:
+def fit_lag_one(residuals: FloatArray) -> FloatArray:
+    """Lag-one autocorrelation of each row, between 0 and ``MAX_LAG_ONE``; 0 where all are equal."""
+    points = residuals.shape[1]
+    centred = residuals - residuals.mean(axis=1, keepdims=True)
+    power = np.sum(centred**2, axis=1)
+    raw = np.sum(centred[:, 1:] * centred[:, :-1], axis=1) / np.where(power > 0, power, 1.0)
+    unbiased = raw + (2 + 4 * raw) / points
+    cautious = unbiased + CAUTION * np.sqrt(np.maximum(0.0, 1 - unbiased**2) / points)
+    return np.where((power > 0) & (points >= 4), np.clip(cautious, 0.0, MAX_LAG_ONE), 0.0)
+
+
+def pull_in_outliers(residuals: FloatArray) -> FloatArray:
+    """Residuals held within five robust standard deviations of each row."""
+    middle = np.median(residuals, axis=1, keepdims=True)
+    sigma = MAD_TO_SIGMA * np.median(np.abs(residuals - middle), axis=1, keepdims=True)
+    bound = np.where(sigma > 0, OUTLIER_SIGMAS * sigma, np.inf)
+    return np.clip(residuals, -bound, bound)
+
+
+def _standard_error(times: FloatArray, residuals: FloatArray, lag_one: FloatArray) -> FloatArray:
     """Standard error of a least-squares slope under AR(1) errors, which Theil-Sen's is hardly above."""
-    innovations = residuals[1:] - lag_one * residuals[:-1]
-    variance = float(innovations @ innovations) / max(1, times.size - 2)
-    centred = times - times.mean()
-    weights = centred / float(centred @ centred)
-    carried = lfilter([1.0], [1.0, -lag_one], weights[::-1])[::-1]
-    return float(np.sqrt(variance * (carried[0] ** 2 / (1 - lag_one**2) + carried[1:] @ carried[1:])))
-
-
-def _winsorized(residuals: FloatArray) -> FloatArray:
-    """Pull outliers in to five robust standard deviations: one spike must not widen the interval without end."""
-    sigma = MAD_TO_SIGMA * float(np.median(np.abs(residuals - np.median(residuals))))
-    return residuals if sigma == 0 else np.clip(residuals, -5 * sigma, 5 * sigma)
-
-
-def _medians_in_a_row(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    if times.size <= MAX_POINTS:
-        return times, values
-    edges = np.linspace(0, times.size, MAX_POINTS + 1).astype(int)
-    pieces = [slice(a, b) for a, b in pairwise(edges)]
-    return (
-        np.array([times[piece].mean() for piece in pieces]),
-        np.array([np.median(values[piece]) for piece in pieces]),
-    )
+    points = times.shape[1]
+    innovations = residuals[:, 1:] - lag_one[:, None] * residuals[:, :-1]
+    variance = np.sum(innovations**2, axis=1) / max(1, points - 2)
+    centred = times - times.mean(axis=1, keepdims=True)
+    weights = centred / np.sum(centred**2, axis=1, keepdims=True)
+    carried, total = np.zeros(times.shape[0]), np.zeros(times.shape[0])
+    for i in range(points - 1, 0, -1):
+        carried = weights[:, i] + lag_one * carried
+        total += carried**2
+    first = weights[:, 0] + lag_one * carried
+    return np.sqrt(variance * (total + first**2 / (1 - lag_one**2)))

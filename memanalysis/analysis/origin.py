@@ -1,57 +1,68 @@
 """Where growth of RSS comes from: Python objects, native code, memory that the allocator holds free, or unknown."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from memanalysis.analysis.frames import known_floats
-from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.series import FloatArray, prepare_series
-from memanalysis.analysis.shape import MIN_SAMPLES
-from memanalysis.analysis.verdict import Origin, Verdict
+from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
+from memanalysis.analysis.shape import classify_shapes
 
-__all__ = ["classify_origin"]
+__all__ = ["classify_origins"]
 
 LEAST_SHARE = 0.4
 """A part that explains at least this share of the growth of RSS names its origin."""
 
 
-def classify_origin(run: pd.DataFrame, elapsed_s: FloatArray, verdicts: Mapping[str, Verdict]) -> Origin:
-    """Name the origin of a leak in one run.
+def classify_origins(
+    samples: pd.DataFrame,
+    series: IntArray,
+    elapsed_s: FloatArray,
+    judged: Mapping[str, Mapping[str, Any]],
+    is_leak: NDArray[np.bool_],
+) -> NDArray[np.str_]:
+    """Name the origin of each leak; ``unknown`` for what is none.
 
     Parameters
     ----------
-    run : DataFrame
-        Samples of one run.
-    elapsed_s : array of float
-        Their seconds.
-    verdicts : mapping
-        Verdicts on the run's metrics, by name.
+    samples : DataFrame
+        Samples of all runs.
+    series, elapsed_s : arrays, shape (n,)
+        To which run a sample belongs, and its seconds.
+    judged : mapping
+        Columns of ``judge_batch`` by metric.
+    is_leak : array of bool, shape (m,)
+        Runs of which a leak was shown, on whichever metric.
 
     Notes
     -----
-    ``python`` when traced bytes carry the growth (or traced bytes leak by themselves), ``fragmentation`` when the
-    allocator holds it free, ``native`` when traced bytes are known and carry it not, else ``unknown``.
+    ``python`` when traced bytes carry the growth (or leak by themselves), ``fragmentation`` when the allocator holds it
+    free, ``native`` when traced bytes are known and carry it not, else ``unknown``. What tracing itself takes, which
+    grows with the blocks it follows, is taken off the growth of RSS first.
     """
-    rss, traced = verdicts.get("rss_bytes"), verdicts.get("traced_bytes")
-    if traced is None:
-        return "unknown"
-    if rss is None or not rss.is_leak or not rss.slope_bytes_per_s:
-        return "python" if rss is not None and traced.is_leak else "unknown"
-    own = _slope(run, elapsed_s, "tracer_bytes")
-    to_explain = max(rss.slope_bytes_per_s - own, rss.slope_bytes_per_s / 10)
-    if (traced.slope_bytes_per_s or 0.0) >= LEAST_SHARE * to_explain:
-        return "python"
-    if _slope(run, elapsed_s, "allocator_free_bytes") >= LEAST_SHARE * to_explain:
-        return "fragmentation"
-    return "native"
+    origins = np.full(is_leak.size, "unknown", dtype="<U13")
+    if "traced_bytes" not in judged or "rss_bytes" not in judged or not is_leak.any():
+        return origins
+    rss, traced = judged["rss_bytes"], judged["traced_bytes"]
+    both = is_leak & np.isfinite(traced["slope_bytes_per_s"]) & (rss["n_samples"] > 0)
+    tracer, free = (
+        _slopes(samples, series, elapsed_s, name, is_leak) for name in ("tracer_bytes", "allocator_free_bytes")
+    )
+    to_explain = np.maximum(rss["slope_bytes_per_s"] - tracer, rss["slope_bytes_per_s"] / 10)
+    origins[both] = "native"
+    origins[both & (free >= LEAST_SHARE * to_explain)] = "fragmentation"
+    origins[both & (~rss["is_leak"] | (traced["slope_bytes_per_s"] >= LEAST_SHARE * to_explain))] = "python"
+    return origins
 
 
-def _slope(run: pd.DataFrame, elapsed_s: FloatArray, column: str) -> float:
+def _slopes(
+    samples: pd.DataFrame, series: IntArray, elapsed_s: FloatArray, column: str, wanted: NDArray[np.bool_]
+) -> FloatArray:
     """Growth of a column in bytes per second; 0 where too little of it is known to explain anything."""
-    values = known_floats(run, column)
-    if np.isfinite(values).sum() < MIN_SAMPLES:
-        return 0.0
-    series = prepare_series(elapsed_s, values)
-    return fit_growth(series.elapsed_s, series.values).slope_bytes_per_s
+    rows = wanted[series] & np.isfinite(known_floats(samples, column))
+    values = known_floats(samples, column)[rows]
+    batch = prepare_batch(series[rows], elapsed_s[rows], values, n_series=wanted.size)
+    return np.nan_to_num(classify_shapes(batch).slope)

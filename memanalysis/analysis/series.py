@@ -1,7 +1,8 @@
-"""One series made fit to judge: known, sorted, one value a moment, cut where the process began anew.
+"""Many series made fit to judge: known, sorted, one value a moment, cut where the process began anew.
 
-Times are seconds of a monotonic clock, values are bytes (or counts). A fall of more than half is taken for a restart
-when what follows is the longest stretch and at least a third of the whole; many such falls are a saw-tooth, and stay.
+Times are seconds of a monotonic clock, values are bytes (or counts). All series lie one after the other in flat arrays,
+so that a fleet is cleaned as fast as one process. A fall of more than half is taken for a restart when what follows is
+the longest stretch and at least a third of the whole; many such falls are a saw-tooth, and stay.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["FloatArray", "PreparedSeries", "prepare_series"]
+__all__ = ["FloatArray", "IntArray", "SeriesBatch", "prepare_batch", "prepare_series"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 RESTART_FALL = 0.5
 """A fall by more than this share of the value before it may be a restart (coroot cuts at the same share)."""
@@ -23,32 +25,57 @@ RESTART_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedSeries:
-    """The stretch of a series that is judged.
+class SeriesBatch:
+    """The stretches of ``m`` series that are judged, one after the other.
 
     Parameters
     ----------
     elapsed_s, values : arrays of float, shape (n,)
-        Strictly rising times and finite values.
-    n_dropped : int
-        Samples left out because they were unknown, infinite, or earlier than the last restart.
-    restarts : int
+        Strictly rising times within each series, and finite values.
+    starts, stops : arrays of int, shape (m,)
+        Series ``i`` is ``elapsed_s[starts[i]:stops[i]]``; an empty one is one without a known value.
+    n_dropped : array of int, shape (m,)
+        Samples left out: unknown, infinite, doubled, or earlier than the last restart.
+    restarts : array of int, shape (m,)
         Falls that were taken for restarts.
     """
 
     elapsed_s: FloatArray
     values: FloatArray
-    n_dropped: int
-    restarts: int
+    starts: IntArray
+    stops: IntArray
+    n_dropped: IntArray
+    restarts: IntArray
 
     @property
-    def duration_s(self) -> float:
-        """Seconds from the first to the last sample; 0 for fewer than two."""
-        return float(self.elapsed_s[-1] - self.elapsed_s[0]) if self.elapsed_s.size > 1 else 0.0
+    def sizes(self) -> IntArray:
+        """Samples of each series."""
+        return self.stops - self.starts
+
+    @property
+    def durations_s(self) -> FloatArray:
+        """Seconds from first to last sample of each series; 0 for fewer than two."""
+        durations = np.zeros(self.starts.size)
+        some = self.sizes > 1
+        durations[some] = self.elapsed_s[self.stops[some] - 1] - self.elapsed_s[self.starts[some]]
+        return durations
+
+    @property
+    def latest(self) -> FloatArray:
+        """Last value of each series; NaN for an empty one."""
+        latest = np.full(self.starts.size, np.nan)
+        some = self.sizes > 0
+        latest[some] = self.values[self.stops[some] - 1]
+        return latest
+
+    def take(self, i: int) -> tuple[FloatArray, FloatArray]:
+        """Seconds and values of one series."""
+        piece = slice(int(self.starts[i]), int(self.stops[i]))
+        return self.elapsed_s[piece], self.values[piece]
 
 
-def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> PreparedSeries:
-    """Sort, clean and cut one series.
+def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> SeriesBatch:
+    """Sort, clean and cut one series: a batch of one.
 
     Parameters
     ----------
@@ -58,25 +85,49 @@ def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> PreparedSeries:
     Raises
     ------
     InvalidArgumentError
-        The two differ in length, or a value is negative: memory cannot be.
+        The two differ in length, are no numbers, or a value is negative: memory cannot be.
     """
     times, measured = _as_floats(elapsed_s, "elapsed_s"), _as_floats(values, "values_bytes")
     if times.shape != measured.shape:
         raise InvalidArgumentError(
             f"A series needs a time for each value, but got {times.size} and {measured.size}. Pass as many of each."
         )
-    known = np.isfinite(times) & np.isfinite(measured)
-    times, measured = times[known], measured[known]
-    if measured.size and measured.min() < 0:
+    return prepare_batch(np.zeros(times.size, dtype=np.int64), times, measured, n_series=1)
+
+
+def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *, n_series: int) -> SeriesBatch:
+    """Sort, clean and cut many series.
+
+    Parameters
+    ----------
+    series : array of int, shape (n,)
+        To which series, from 0 to ``n_series - 1``, a sample belongs.
+    elapsed_s, values : arrays of float, shape (n,)
+        Seconds and bytes, in any order, NaN where unknown.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value is negative.
+    """
+    given = np.bincount(series, minlength=n_series)
+    known = np.isfinite(elapsed_s) & np.isfinite(values)
+    if not known.all():
+        series, elapsed_s, values = series[known], elapsed_s[known], values[known]
+    if values.size and values.min() < 0:
         raise InvalidArgumentError(
-            f"A series needs sizes of 0 bytes or more, but got {measured.min():.0f}. Leave unknown values empty (NaN)."
+            f"A series needs sizes of 0 bytes or more, but got {values.min():.0f}. Leave unknown values empty (NaN)."
         )
-    times, measured = _one_value_a_moment(times, measured)
-    start, restarts = _last_restart(times, measured)
-    return PreparedSeries(
-        elapsed_s=times[start:],
-        values=measured[start:],
-        n_dropped=int(known.size - (times.size - start)),
+    series, elapsed_s, values = _one_value_a_moment(series, elapsed_s, values)
+    stops = np.cumsum(np.bincount(series, minlength=n_series))
+    starts = np.concatenate(([0], stops[:-1]))
+    starts, restarts = _skip_restarts(series, elapsed_s, values, starts, stops)
+    return SeriesBatch(
+        elapsed_s=elapsed_s,
+        values=values,
+        starts=starts,
+        stops=stops,
+        n_dropped=given - (stops - starts),
         restarts=restarts,
     )
 
@@ -88,30 +139,37 @@ def _as_floats(data: ArrayLike, name: str) -> FloatArray:
     except (TypeError, ValueError) as exc:
         raise InvalidArgumentError(f"A series needs numbers in {name}, but got {type(data).__name__}: {exc}.") from exc
     if array.ndim != 1:
-        raise InvalidArgumentError(
-            f"A series needs {name} in one dimension, but got {array.ndim}. Pass one series a call."
-        )
+        raise InvalidArgumentError(f"A series needs {name} in one dimension, but got {array.ndim}. Pass one a call.")
     return array
 
 
-def _one_value_a_moment(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sort by time and keep the last value that was given for each moment."""
-    order = np.argsort(times, kind="stable")
-    times, values = times[order], values[order]
-    is_last = np.append(np.diff(times) > 0, True) if times.size else np.zeros(0, dtype=bool)
-    return times[is_last], values[is_last]
+def _one_value_a_moment(
+    series: IntArray, times: FloatArray, values: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Sort by series and time, and keep the last value that was given for each moment."""
+    same, later = np.diff(series), np.diff(times)
+    if bool(np.all((same > 0) | ((same == 0) & (later > 0)))):
+        return series, times, values
+    order = np.lexsort((times, series))
+    series, times, values = series[order], times[order], values[order]
+    is_last = np.append((np.diff(times) > 0) | (np.diff(series) > 0), True) if times.size else np.zeros(0, dtype=bool)
+    return series[is_last], times[is_last], values[is_last]
 
 
-def _last_restart(times: FloatArray, values: FloatArray) -> tuple[int, int]:
-    """Index at which the judged stretch begins, and how many restarts lie before it."""
-    if times.size < 2:
-        return 0, 0
-    falls = np.flatnonzero(values[1:] < values[:-1] * (1 - RESTART_FALL)) + 1
-    if not falls.size:
-        return 0, 0
-    edges = np.concatenate(([0], falls, [times.size]))
-    lengths = times[edges[1:] - 1] - times[edges[:-1]]
-    last = lengths[-1]
-    if last >= RESTART_SHARE * (times[-1] - times[0]) and last >= lengths.max():
-        return int(falls[-1]), int(falls.size)
-    return 0, 0
+def _skip_restarts(
+    series: IntArray, times: FloatArray, values: FloatArray, starts: IntArray, stops: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Where each judged stretch begins, and how many restarts lie before it."""
+    restarts = np.zeros(starts.size, dtype=np.int64)
+    if values.size < 2:
+        return starts, restarts
+    falls = np.flatnonzero((values[1:] < values[:-1] * (1 - RESTART_FALL)) & (series[1:] == series[:-1])) + 1
+    starts = starts.copy()
+    for i in np.unique(series[falls]):
+        of_series = falls[series[falls] == i]
+        edges = np.concatenate(([starts[i]], of_series, [stops[i]]))
+        lengths = times[edges[1:] - 1] - times[edges[:-1]]
+        whole = times[stops[i] - 1] - times[starts[i]]
+        if lengths[-1] >= RESTART_SHARE * whole and lengths[-1] >= lengths.max():
+            starts[i], restarts[i] = of_series[-1], of_series.size
+    return starts, restarts

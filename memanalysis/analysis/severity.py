@@ -3,21 +3,24 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from memanalysis.analysis.verdict import SEVERITIES, Severity
+import numpy as np
+from numpy.typing import NDArray
+
+from memanalysis.analysis.series import FloatArray, IntArray
 from memanalysis.units import MIB
 
-__all__ = ["Sensitivity", "SeverityRules", "classify_severity"]
+__all__ = ["Sensitivity", "SeverityRules", "classify_severities"]
 
 Sensitivity = Literal["low", "medium", "high"]
 
 SENSITIVITY_FACTORS: dict[Sensitivity, float] = {"low": 2.0, "medium": 1.0, "high": 0.5}
 """The policy's thresholds are multiplied by this: a high sensitivity reports half the growth."""
 
-EXCESS_STEPS = (1.0, 2.0, 5.0)
+EXCESS_STEPS = np.array([1.0, 2.0, 5.0])
 """Growth in multiples of the threshold from which a leak is medium, high, critical."""
 
-HOURS_LEFT_STEPS = (7 * 24.0, 24.0, 1.0)
-"""Hours to exhaustion from which downwards a leak is medium, high, critical."""
+SECONDS_LEFT_STEPS = 3600 * np.array([7 * 24.0, 24.0, 1.0])
+"""Seconds to exhaustion from which downwards a leak is medium, high, critical."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +32,28 @@ class SeverityRules:
     sensitivity: Sensitivity = "medium"
 
 
-def classify_severity(
+def classify_severities(
     *,
-    is_leak: bool,
-    growth_bytes: float | None,
-    growth_percent: float | None,
-    time_to_exhaustion_s: float | None,
+    is_leak: NDArray[np.bool_],
+    growth_bytes: FloatArray,
+    growth_percent: FloatArray,
+    time_left_s: FloatArray,
     rules: SeverityRules,
-) -> Severity:
-    """Grade a leak: the worse of its size and its urgency; ``none`` where no leak was shown.
+) -> IntArray:
+    """Grade leaks: the worse of size and urgency; 0 where no leak was shown.
 
-    ``low`` is a leak below the policy's thresholds with more than a week left.
+    Parameters
+    ----------
+    is_leak, growth_bytes, growth_percent, time_left_s : arrays, shape (m,)
+        NaN where unknown: it urges nothing.
+
+    Returns
+    -------
+    array of int, shape (m,)
+        Places in ``verdict.SEVERITIES``; 1, low, is a leak below the policy's thresholds with more than a week left.
     """
-    if not is_leak:
-        return "none"
     factor = SENSITIVITY_FACTORS[rules.sensitivity]
-    excess = max((growth_bytes or 0.0) / rules.growth_bytes, (growth_percent or 0.0) / rules.growth_percent) / factor
-    by_size = sum(excess >= step for step in EXCESS_STEPS)
-    hours_left = float("inf") if time_to_exhaustion_s is None else time_to_exhaustion_s / 3600
-    by_urgency = sum(hours_left <= step for step in HOURS_LEFT_STEPS)
-    return SEVERITIES[1 + max(by_size, by_urgency)]
+    excess = np.fmax(growth_bytes / rules.growth_bytes, growth_percent / rules.growth_percent) / factor
+    by_size = np.sum(excess[:, None] >= EXCESS_STEPS, axis=1)
+    by_urgency = np.sum(time_left_s[:, None] <= SECONDS_LEFT_STEPS, axis=1)
+    return np.where(is_leak, 1 + np.maximum(by_size, by_urgency), 0)

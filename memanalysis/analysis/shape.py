@@ -2,33 +2,35 @@
 
 A series is *growing* only when all of this holds after its first quarter, where programs warm up: the interval of the
 slope lies above zero, the floor rose in every window, the growth is not slowing down, and it is large enough to matter.
+One engine judges one series and fifty thousand: a batch in, arrays out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.changepoint import is_stepped
-from memanalysis.analysis.floors import Floors, find_floors
-from memanalysis.analysis.growth import GrowthFit, fit_growth
-from memanalysis.analysis.series import FloatArray, PreparedSeries
+from memanalysis.analysis.changepoint import are_stepped
+from memanalysis.analysis.floors import MOST_WINDOWS, Floors, find_floors
+from memanalysis.analysis.growth import GrowthFits, fit_growth
+from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 from memanalysis.analysis.slowing import fit_slowing
-from memanalysis.analysis.verdict import Shape
+from memanalysis.analysis.stacks import Stack, stack_series
+from memanalysis.analysis.swings import count_swings
 
-__all__ = ["MIN_SAMPLES", "ShapeFinding", "classify_shape", "least_growth_bytes"]
+__all__ = ["SHAPES", "Findings", "classify_shapes", "least_growth_bytes"]
 
-MIN_SAMPLES = 5
-"""Five samples that all rise happen by chance once in 120 orders; fewer prove nothing."""
+SHAPES = np.array(["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"])
+"""Names of the shapes, in the order of their codes."""
 
-WARM_UP_SHARE = 0.25
-"""Programs fill caches and import modules at first: growth is judged on what comes after this share of the time."""
-
-MIN_SAMPLES_TO_CUT_WARM_UP = 16
-"""A shorter series is judged whole: what is left would be too little."""
+GROWING, PLATEAUING, STEPPED, SAWTOOTH, STABLE, SHRINKING, INCONCLUSIVE = range(7)
 
 PROOF_CONFIDENCE = 0.98
 """Confidence at which the slope must lie above zero before a leak is spoken of."""
+
+PROOF_CONFIDENCE_ALL_WINDOWS = 0.90
+"""The same where all eight floors can be told apart: that each lies above the one before is most of the proof."""
 
 WEAKEST_SHARE = 0.05
 """The floor must rise in each window, by at least this share of the fitted slope."""
@@ -51,6 +53,9 @@ SLOWING_END_TO_MEAN = 0.75
 SWING_SHARE = 0.4
 """A rise or fall of this share of the whole range is a swing; smaller ones are noise."""
 
+LEAST_SWINGS = 3
+"""Up, down, up and down again."""
+
 STILL_SHARE = 0.1
 """A level that moves by less than this share of its earlier rise keeps still."""
 
@@ -59,116 +64,154 @@ SAWTOOTH_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShapeFinding:
-    """The shape of a series, and the measurements that led to it (None where there were too few samples)."""
+class Findings:
+    """Shapes of ``m`` series and the measurements that led to them; arrays of shape (m,), NaN where not measured.
 
-    shape: Shape
-    fit: GrowthFit | None
-    floors: Floors | None
-    judged_s: float
-    """Seconds of the stretch that was judged, warm-up left out."""
-    missing: str | None
-    """What more is needed before anything can be said."""
+    Parameters
+    ----------
+    shape : array of int
+        Places in ``SHAPES``.
+    slope, low, high : arrays of float
+        Bytes per second with the ends of the 95 % interval.
+    intercept, noise : arrays of float
+        Value of the line at second 0, and standard deviation about it, in bytes.
+    judged_s : array of float
+        Seconds of the stretch that was judged, warm-up left out.
+    windows : array of int
+        Rises from floor to floor that were looked at; 0 where too short.
+    weakest : array of float
+        The least of those rises, in bytes per second.
+    floor_times, floors : arrays of float, shape (m, 8)
+        Mean second and floor of each window.
+    """
+
+    shape: IntArray
+    slope: FloatArray
+    low: FloatArray
+    high: FloatArray
+    intercept: FloatArray
+    noise: FloatArray
+    judged_s: FloatArray
+    windows: IntArray
+    weakest: FloatArray
+    floor_times: FloatArray
+    floors: FloatArray
 
     @property
-    def growth_bytes(self) -> float | None:
-        """Fitted growth over the judged stretch."""
-        return None if self.fit is None else self.fit.slope_bytes_per_s * self.judged_s
+    def growth(self) -> FloatArray:
+        """Fitted growth over the judged stretch in bytes."""
+        return self.slope * self.judged_s
 
 
-def classify_shape(series: PreparedSeries) -> ShapeFinding:
-    """Judge one prepared series."""
-    times, values = series.elapsed_s, series.values
-    if times.size < MIN_SAMPLES:
-        more = MIN_SAMPLES - times.size
-        return ShapeFinding(
-            shape="inconclusive",
-            fit=None,
-            floors=None,
-            judged_s=series.duration_s,
-            missing=f"{more} more sample{'s' if more > 1 else ''}: {times.size} of at least {MIN_SAMPLES} are there",
+def classify_shapes(batch: SeriesBatch) -> Findings:
+    """Judge each series of a batch."""
+    count = batch.starts.size
+    nothing = np.full(count, np.nan)
+    findings = Findings(
+        shape=np.full(count, INCONCLUSIVE, dtype=np.int64),
+        slope=nothing.copy(),
+        low=nothing.copy(),
+        high=nothing.copy(),
+        intercept=nothing.copy(),
+        noise=nothing.copy(),
+        judged_s=batch.durations_s,
+        windows=np.zeros(count, dtype=np.int64),
+        weakest=nothing.copy(),
+        floor_times=np.full((count, MOST_WINDOWS), np.nan),
+        floors=np.full((count, MOST_WINDOWS), np.nan),
+    )
+    for stack in stack_series(batch):
+        _judge(stack, findings)
+    return findings
+
+
+def least_growth_bytes(level: FloatArray) -> FloatArray:
+    """Growth below which nothing is said, for series at these levels."""
+    return np.maximum(LEAST_GROWTH_BYTES, LEAST_GROWTH_SHARE * level)
+
+
+def _judge(stack: Stack, findings: Findings) -> None:
+    """Judge the series of one stack and write what was found into their places."""
+    fits = fit_growth(stack.times, stack.levels)
+    floors = find_floors(stack.times, stack.levels, fits)
+    where, half_width = stack.index, fits.half_width()
+    findings.shape[where] = _name_shapes(stack, fits, floors)
+    findings.slope[where] = fits.slope
+    findings.low[where] = fits.slope - half_width
+    findings.high[where] = fits.slope + half_width
+    findings.intercept[where] = fits.intercept
+    findings.noise[where] = fits.noise
+    findings.judged_s[where] = stack.times[:, -1] - stack.times[:, 0]
+    findings.windows[where] = floors.windows - 1
+    findings.weakest[where] = floors.weakest
+    findings.floor_times[where] = floors.times
+    findings.floors[where] = floors.values
+
+
+def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
+    """Codes of the shapes: the first rule that holds decides, so the rules are applied from the last to the first."""
+    least = least_growth_bytes(np.median(stack.levels, axis=1))
+    level, whole_range = np.median(stack.whole, axis=1), np.ptp(stack.whole, axis=1)
+    growth = fits.slope * (stack.times[:, -1] - stack.times[:, 0])
+    matters = np.abs(growth) >= np.maximum(least, LEAST_GROWTH_NOISE * fits.noise)
+    all_windows = floors.windows == MOST_WINDOWS
+    needed = np.where(all_windows, fits.half_width(PROOF_CONFIDENCE_ALL_WINDOWS), fits.half_width(PROOF_CONFIDENCE))
+    proven = matters & (np.abs(fits.slope) > needed)
+    rises, moves = proven & (growth > 0), whole_range >= least
+    in_each_window = rises & moves & (floors.weakest > WEAKEST_SHARE * fits.slope)
+    others = moves & ~in_each_window
+
+    shape = np.where(rises, INCONCLUSIVE, np.where(proven, SHRINKING, STABLE))
+    shape[others & _fill_up(stack, floors, least)] = PLATEAUING
+    shape[_among(others, lambda rows: are_stepped(stack.whole[rows]))] = STEPPED
+    shape[
+        _among(
+            others & (whole_range >= SAWTOOTH_SHARE * level),
+            lambda rows: count_swings(stack.whole[rows], SWING_SHARE * whole_range[rows]) >= LEAST_SWINGS,
         )
-    judged = _after_warm_up(times)
-    times, values = times[judged], values[judged]
-    fit = fit_growth(times, values)
-    floors = find_floors(times, values, fit)
-    judged_s = float(times[-1] - times[0])
-    shape = _name_shape(series, times, values, fit, floors)
-    missing = None
-    if shape == "inconclusive":
-        missing = (
-            f"a longer record: it grew on the whole, but not in each of {floors.values.size - 1} windows "
-            f"of {judged_s / floors.values.size:.3g} s"
-        )
-    return ShapeFinding(shape=shape, fit=fit, floors=floors, judged_s=judged_s, missing=missing)
+    ] = SAWTOOTH
+    shape[in_each_window] = GROWING
+    shape[_among(in_each_window, lambda rows: _are_slowing(stack.times[rows], stack.levels[rows]))] = PLATEAUING
+    shape[~moves] = STABLE
+    return shape
 
 
-def least_growth_bytes(values: FloatArray) -> float:
-    """Growth below which nothing is said, for a series at this level."""
-    return max(LEAST_GROWTH_BYTES, LEAST_GROWTH_SHARE * float(np.median(values)))
+def _are_slowing(times: FloatArray, levels: FloatArray) -> NDArray[np.bool_]:
+    slowing = fit_slowing(times, levels)
+    return (slowing.information_gain > SLOWING_GAIN) & (slowing.end_to_mean < SLOWING_END_TO_MEAN)
 
 
-def _after_warm_up(times: FloatArray) -> NDArray[np.bool_]:
-    if times.size < MIN_SAMPLES_TO_CUT_WARM_UP:
-        return np.ones(times.size, dtype=bool)
-    judged = times >= times[0] + WARM_UP_SHARE * (times[-1] - times[0])
-    return judged if judged.sum() >= MIN_SAMPLES else np.ones(times.size, dtype=bool)
-
-
-def _name_shape(series: PreparedSeries, times: FloatArray, values: FloatArray, fit: GrowthFit, floors: Floors) -> Shape:
-    least = least_growth_bytes(values)
-    whole_range, level = float(np.ptp(series.values)), float(np.median(series.values))
-    growth = fit.slope_bytes_per_s * float(times[-1] - times[0])
-    is_proven = abs(fit.slope_bytes_per_s) > fit.half_width(PROOF_CONFIDENCE)
-    matters = abs(growth) >= max(least, LEAST_GROWTH_NOISE * fit.noise_bytes)
-    rises = is_proven and matters and growth > 0
-    if whole_range < least:
-        return "stable"
-    if rises and floors.weakest_bytes_per_s > WEAKEST_SHARE * fit.slope_bytes_per_s:
-        return "plateauing" if _is_slowing(times, values) else "growing"
-    if whole_range >= SAWTOOTH_SHARE * level and _count_swings(series.values, SWING_SHARE * whole_range) >= 3:
-        return "sawtooth"
-    if is_stepped(series.values):
-        return "stepped"
-    if _fills_up(series, floors, least):
-        return "plateauing"
-    if is_proven and matters and growth < 0:
-        return "shrinking"
-    return "inconclusive" if rises else "stable"
-
-
-def _is_slowing(times: FloatArray, values: FloatArray) -> bool:
-    slowing = fit_slowing(times, values)
-    return slowing.information_gain > SLOWING_GAIN and slowing.end_to_mean < SLOWING_END_TO_MEAN
-
-
-def _fills_up(series: PreparedSeries, floors: Floors, least: float) -> bool:
+def _fill_up(stack: Stack, floors: Floors, least: FloatArray) -> NDArray[np.bool_]:
     """Whether the level rose early, keeps still now against that rise, and the rise is slowing or over."""
-    values = series.values
-    first, last = values[: max(3, values.size // 20)], values[-max(3, values.size // 5) :]
-    rise = float(np.median(last) - np.median(first))
-    if rise < least or float(np.median(np.abs(last - np.median(last)))) > STILL_SHARE * rise:
-        return False
-    ending = max(2, floors.values.size // 4)
-    ending_rise = float(floors.values[-1] - floors.values[-ending])
-    ending_s = float(floors.elapsed_s[-1] - floors.elapsed_s[-ending])
-    slower_than_mean = ending_rise * series.duration_s < SLOWING_END_TO_MEAN * rise * ending_s
-    return ending_rise < rise / 20 or (slower_than_mean and _is_slowing(series.elapsed_s, values))
+    points = stack.whole.shape[1]
+    first, last = stack.whole[:, : max(3, points // 20)], stack.whole[:, -max(3, points // 5) :]
+    middle = np.median(last, axis=1, keepdims=True)
+    rise = middle[:, 0] - np.median(first, axis=1)
+    still = np.median(np.abs(last - middle), axis=1) <= STILL_SHARE * rise
+    ending_rise, ending_s = _ending(floors)
+    spans = stack.whole_s[:, -1] - stack.whole_s[:, 0]
+    slower = ending_rise * spans < SLOWING_END_TO_MEAN * rise * ending_s
+    candidates = (rise >= least) & still
+    over = ending_rise < rise / 20
+    return (candidates & over) | _among(
+        candidates & slower & ~over, lambda rows: _are_slowing(stack.whole_s[rows], stack.whole[rows])
+    )
 
 
-def _count_swings(values: FloatArray, swing: float) -> int:
-    """Number of turns between rises and falls of at least ``swing`` bytes."""
-    turns, low, high, direction = 0, values[0], values[0], 0
-    for value in values:
-        low, high = min(low, value), max(high, value)
-        if direction <= 0 and value - low >= swing:
-            turns += direction < 0
-            direction, high = 1, value
-        elif direction >= 0 and high - value >= swing:
-            turns += direction > 0
-            direction, low = -1, value
-        if direction > 0:
-            low = value
-        elif direction < 0:
-            high = value
-    return turns
+def _ending(floors: Floors) -> tuple[FloatArray, FloatArray]:
+    """Rise of the floor over the last quarter of the windows (at least two), and its seconds."""
+    rows = np.arange(floors.windows.size)
+    last = np.maximum(floors.windows, 1) - 1
+    before = np.maximum(0, floors.windows - np.maximum(2, floors.windows // 4))
+    return (
+        floors.values[rows, last] - floors.values[rows, before],
+        floors.times[rows, last] - floors.times[rows, before],
+    )
+
+
+def _among(rows: NDArray[np.bool_], holds: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Rows for which a costly test holds; it is made only for the rows named."""
+    result = np.zeros(rows.size, dtype=bool)
+    if rows.any():
+        result[rows] = holds(rows)
+    return result

@@ -1,10 +1,12 @@
-"""The one sentence that a verdict says to a person."""
+"""The one sentence that a verdict says to a person. *Growth* is what was measured, *leak* only what was shown."""
 
-from memanalysis.analysis.shape import ShapeFinding
-from memanalysis.analysis.verdict import Verdict
+from collections.abc import Mapping
+from typing import Any
+
+from memanalysis.analysis.stacks import MIN_SAMPLES
 from memanalysis.units import format_bytes, format_duration, format_rate
 
-__all__ = ["describe_guilty", "describe_shape", "describe_time_left"]
+__all__ = ["describe_guilty", "describe_missing", "describe_series"]
 
 _PLAIN = {
     "plateauing": "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
@@ -14,33 +16,68 @@ _PLAIN = {
 }
 
 
-def describe_shape(finding: ShapeFinding) -> str:
-    """Say what was measured, and a leak only where it was shown."""
-    if finding.shape == "inconclusive":
-        return f"Cannot be told yet: needs {finding.missing}."
-    if finding.shape == "growing" and finding.fit is not None and finding.floors is not None:
-        return (
-            f"A leak: grew by {format_rate(finding.fit.slope_bytes_per_s)} "
-            f"({format_rate(finding.fit.low_bytes_per_s)} to {format_rate(finding.fit.high_bytes_per_s)}) "
-            f"and its floor rose in each of {finding.floors.values.size - 1} windows."
-        )
-    if finding.shape == "stable":
-        trend = format_bytes(finding.growth_bytes, sign=True)
-        return f"Stable: its trend over {format_duration(finding.judged_s)} is {trend}, within its noise."
-    return _PLAIN[finding.shape]
+def describe_missing(columns: Mapping[str, Any]) -> list[str | None]:
+    """What more each series needs before anything can be said; None where something is said."""
+    needs = zip(columns["shape"], columns["n_samples"], columns["windows"], columns["judged_s"], strict=True)
+    return [_missing(*row) if row[0] == "inconclusive" else None for row in needs]
 
 
-def describe_time_left(verdict: Verdict) -> str:
-    """Say when the limit is reached; empty where there is no limit or no leak."""
-    if not verdict.is_leak or verdict.limit_bytes is None or verdict.time_to_exhaustion_s is None:
-        return ""
-    limit = format_bytes(verdict.limit_bytes)
-    if verdict.time_to_exhaustion_s == 0:
-        return f" It is at its limit of {limit}."
-    return f" It reaches its limit of {limit} in about {format_duration(verdict.time_to_exhaustion_s)}."
+def describe_series(columns: Mapping[str, Any]) -> list[str]:
+    """One sentence a series, from the columns of ``judge_batch``."""
+    names = (
+        "shape",
+        "missing",
+        "slope_bytes_per_s",
+        "low_bytes_per_s",
+        "high_bytes_per_s",
+        "windows",
+        "growth_bytes",
+        "judged_s",
+        "limit_bytes",
+        "time_to_exhaustion_s",
+    )
+    return [_sentence(*row) for row in zip(*(columns[name] for name in names), strict=True)]
 
 
 def describe_guilty(file: str, line: int, function: str | None, share: float) -> str:
     """Say which line carries the growth."""
     inside = f" in {function}" if function else ""
     return f" {share:.0%} of the traced growth comes from {file}:{line}{inside}."
+
+
+def _missing(_shape: str, n_samples: int, windows: int, judged_s: float) -> str:
+    if n_samples < MIN_SAMPLES:
+        more = MIN_SAMPLES - n_samples
+        return f"{more} more sample{'s' if more > 1 else ''}: {n_samples} of at least {MIN_SAMPLES} are there"
+    length = format_duration(judged_s / (windows + 1))
+    return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
+
+
+def _sentence(
+    shape: str,
+    missing: str | None,
+    slope: float,
+    low: float,
+    high: float,
+    windows: int,
+    growth: float,
+    judged_s: float,
+    limit: float,
+    time_left_s: float,
+) -> str:
+    if shape == "inconclusive":
+        return f"Cannot be told yet: needs {missing}."
+    if shape == "stable":
+        trend = format_bytes(growth, sign=True)
+        return f"Stable: its trend over {format_duration(judged_s)} is {trend}, within its noise."
+    if shape != "growing":
+        return _PLAIN[shape]
+    grew = (
+        f"A leak: grew by {format_rate(slope)} ({format_rate(low)} to {format_rate(high)}) "
+        f"and its floor rose in each of {windows} windows."
+    )
+    if limit != limit:  # NaN: there is no limit
+        return grew
+    if time_left_s == 0:
+        return f"{grew} It is at its limit of {format_bytes(limit)}."
+    return f"{grew} It reaches its limit of {format_bytes(limit)} in about {format_duration(time_left_s)}."
