@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
 
 def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
     """Services and runs in order, and to which of them each row belongs."""
-    keys = samples[["service"]].assign(run_id=samples["run_id"] if "run_id" in samples else None)
+    keys = samples[["service"]].assign(run_id=samples.get("run_id"))
     groups = keys.groupby(["service", "run_id"], sort=True, dropna=False)
     numbers: IntArray = groups.ngroup().to_numpy(dtype=np.int64)
     firsts = np.full(groups.ngroups, -1, dtype=np.int64)

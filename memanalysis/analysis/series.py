@@ -119,8 +119,9 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
             f"A series needs sizes of 0 bytes or more, but got {values.min():.0f}. Leave unknown values empty (NaN)."
         )
     series, elapsed_s, values = _one_value_a_moment(series, elapsed_s, values)
-    stops = np.cumsum(np.bincount(series, minlength=n_series))
-    starts = np.concatenate(([0], stops[:-1]))
+    counts = np.bincount(series, minlength=n_series)
+    stops = np.cumsum(counts)
+    starts = stops - counts
     starts, restarts = _skip_restarts(series, elapsed_s, values, starts, stops)
     return SeriesBatch(
         elapsed_s=elapsed_s,

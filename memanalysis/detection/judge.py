@@ -45,12 +45,13 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
     verdict = assess_series(elapsed_s, values_bytes)
     slope, low, high = verdict.slope_bytes_per_s, verdict.low_bytes_per_s, verdict.high_bytes_per_s
     if slope is None or low is None or high is None:  # too short for a verdict, not for a slope
-        series = prepare_series(elapsed_s, values_bytes)
-        if series.elapsed_s.size < MIN_MOMENTS:
+        times, levels = prepare_series(elapsed_s, values_bytes).take(0)
+        if times.size < MIN_MOMENTS:
             return None
-        fit = fit_growth(series.elapsed_s, series.values)
-        slope, low, high = fit.slope_bytes_per_s, fit.low_bytes_per_s, fit.high_bytes_per_s
-        if abs(slope) * series.duration_s < least_growth_bytes(series.values):
+        fit = fit_growth(times[None], levels[None])
+        slope, half_width = float(fit.slope[0]), float(fit.half_width()[0])
+        low, high = slope - half_width, slope + half_width
+        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(np.median(levels)):
             return "stable", slope / MIB
     if verdict.shape == "stable" or low <= 0 <= high:
         return "stable", slope / MIB

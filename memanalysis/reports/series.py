@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis.analysis.evidence import find_evidence_line
 from memanalysis.analysis.frames import known_floats, with_elapsed
-from memanalysis.analysis.series import prepare_series
-from memanalysis.analysis.shape import classify_shape
 from memanalysis.reports.charts import thin_series
 from memanalysis.reports.wording import render_interval, render_rate
 
@@ -26,9 +25,6 @@ MOST_SITE_LINES = 5
 
 MOST_SNAPSHOTS = 60
 """A site's line is drawn through at most this many snapshots."""
-
-FITTED_SHAPES = ("growing", "shrinking")
-"""Shapes whose trend is one line; under the others the floor is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +64,15 @@ def read_series(samples: pd.DataFrame, metric: str) -> Series:
 
 def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
     """Give the line that the verdict rests on: the fitted growth, or the floors of its windows."""
-    finding = classify_shape(prepare_series(series.elapsed_s, series.values))
-    if finding.fit is None or finding.floors is None:
+    line = find_evidence_line(series.elapsed_s, series.values)
+    if line is None:
         return None
-    if finding.shape in FITTED_SHAPES:
-        fit = finding.fit
-        ends = np.array([series.elapsed_s[-1] - finding.judged_s, series.elapsed_s[-1]])
+    if line.kind == "growth":
         rates = [verdict[f"{end}_bytes_per_s"] for end in ("slope", "low", "high")]
         name = f"fitted {render_rate(*rates)} ({render_interval(*rates)})"
-        return FittedLine(name=name, elapsed_s=ends, size_bytes=fit.intercept_bytes + fit.slope_bytes_per_s * ends)
-    name = f"floor of each of {finding.floors.values.size} windows"
-    return FittedLine(name=name, elapsed_s=finding.floors.elapsed_s, size_bytes=finding.floors.values)
+    else:
+        name = f"floor of each of {line.values.size} windows"
+    return FittedLine(name=name, elapsed_s=line.elapsed_s, size_bytes=line.values)
 
 
 def read_site_lines(sites: pd.DataFrame, samples: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:

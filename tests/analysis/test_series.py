@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from factories import ramp
 
-from memanalysis.analysis.series import prepare_series
+from memanalysis.analysis.series import prepare_batch, prepare_series
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 
@@ -13,9 +13,9 @@ from memanalysis.units import MIB
 def test_unknown_and_infinite_values_are_left_out_and_counted():
     series = prepare_series([0, 1, 2, 3, np.nan], [1.0, np.nan, np.inf, 4.0, 5.0])
 
-    assert series.elapsed_s.tolist() == [0, 3]
+    assert series.take(0)[0].tolist() == [0, 3]
     assert series.values.tolist() == [1, 4]
-    assert series.n_dropped == 3
+    assert series.n_dropped.tolist() == [3]
 
 
 def test_rows_may_come_in_any_order_and_the_last_value_of_a_moment_counts():
@@ -38,9 +38,9 @@ def test_what_follows_a_restart_is_judged_alone():
         np.concatenate([before.elapsed_s, after.elapsed_s + 40]), np.concatenate([before.values, after.values])
     )
 
-    assert series.restarts == 1
-    assert series.elapsed_s[0] == 40
-    assert series.duration_s == 79
+    assert series.restarts.tolist() == [1]
+    assert series.take(0)[0][0] == 40
+    assert series.durations_s.tolist() == [79]
 
 
 def test_short_teeth_are_no_restarts():
@@ -48,8 +48,8 @@ def test_short_teeth_are_no_restarts():
     tooth = np.linspace(10 * MIB, 100 * MIB, 20)
     series = prepare_series(np.arange(200.0), np.tile(tooth, 10))
 
-    assert series.restarts == 0
-    assert series.values.size == 200
+    assert series.restarts.tolist() == [0]
+    assert series.sizes.tolist() == [200]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_short_teeth_are_no_restarts():
         (
             [[0, 1]],
             [1, 5],
-            "A series needs elapsed_s in one dimension, but got 2. Pass one series a call.",
+            "A series needs elapsed_s in one dimension, but got 2. Pass one a call.",
         ),
     ],
 )
@@ -77,3 +77,18 @@ def test_what_is_no_series_is_told_so(times, values, text):
 def test_text_is_no_number():
     with pytest.raises(InvalidArgumentError, match="A series needs numbers in values_bytes, but got list"):
         prepare_series([0, 1], ["a", "b"])
+
+
+def test_a_batch_is_each_of_its_series_apart():
+    """Two series mixed row by row, one of them unsorted, one with an unknown value, and a third with nothing known."""
+    batch = prepare_batch(
+        np.array([0, 1, 0, 1, 1, 2]),
+        np.array([5.0, 1.0, 2.0, 2.0, 3.0, 1.0]),
+        np.array([50.0, 10.0, 20.0, np.nan, 30.0, np.nan]),
+        n_series=3,
+    )
+
+    assert [batch.take(i)[1].tolist() for i in range(3)] == [[20, 50], [10, 30], []]
+    assert batch.n_dropped.tolist() == [0, 1, 1]
+    assert batch.durations_s.tolist() == [3, 2, 0]
+    assert np.array_equal(batch.latest, [50, 30, np.nan], equal_nan=True)

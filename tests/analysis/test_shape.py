@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from factories import Series, ar_noise, plateau, ramp, sawtooth, staircase, steps
 
-from memanalysis.analysis.series import prepare_series
-from memanalysis.analysis.shape import classify_shape
+from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series import prepare_batch, prepare_series
+from memanalysis.analysis.shape import SHAPES, classify_shapes
 from memanalysis.units import KIB, MIB
 
 
 def shape_of(series: Series) -> str:
-    return classify_shape(prepare_series(series.elapsed_s, series.values)).shape
+    return str(SHAPES[classify_shapes(prepare_series(series.elapsed_s, series.values)).shape[0]])
 
 
 @pytest.mark.parametrize(
@@ -47,19 +48,17 @@ def test_a_cache_that_is_nearly_full_is_no_leak():
 
 
 def test_too_few_samples_say_how_many_more_are_needed():
-    finding = classify_shape(prepare_series([0, 1, 2], [1, 2, 3]))
-    assert finding.missing == "2 more samples: 3 of at least 5 are there"
+    assert assess_series([0, 1, 2], [1, 2, 3]).evidence.missing == "2 more samples: 3 of at least 5 are there"
 
 
 def test_growth_that_one_window_breaks_is_inconclusive_and_asks_for_a_longer_record():
-    """Rises, rests for a third of the time, rises on: on the whole it grew, but not in each window."""
+    """Rises, rests, rises on: it grew on the whole, but not in each eighth of the 221 s after the warm-up."""
     t = np.arange(300.0)
     values = 50 * MIB + 0.2 * MIB * np.where(t < 150, t, np.where(t < 210, 150, t - 60))
-    finding = classify_shape(prepare_series(t, values))
+    verdict = assess_series(t, values)
 
-    assert finding.shape == "inconclusive"
-    assert finding.missing is not None
-    assert finding.missing.startswith("a longer record: it grew on the whole, but not in each of 7 windows of ")
+    assert verdict.shape == "inconclusive"
+    assert verdict.evidence.missing == "a longer record: it grew on the whole, but not in each of 7 windows of 27.6 s"
 
 
 @pytest.mark.parametrize("lag_one", [0.0, 0.5, 0.9, 0.99])
@@ -84,3 +83,23 @@ def test_small_leaks_under_noise_are_found():
         for _ in range(100)
     )
     assert found >= 95
+
+
+def test_a_batch_says_of_each_series_what_is_said_of_it_alone():
+    """Series of every shape and of different lengths, judged together and one by one."""
+    rng = np.random.default_rng(4)
+    noisy = Series(np.arange(90.0), 50 * MIB + ar_noise(rng, 90, lag_one=0.5, sigma=MIB), 0.0)
+    several = [ramp(n=100), plateau(), steps(n=300), sawtooth(), noisy, ramp(n=3), staircase(n=40), ramp(n=1000)]
+    batch = prepare_batch(
+        np.repeat(np.arange(len(several)), [series.values.size for series in several]),
+        np.concatenate([series.elapsed_s for series in several]),
+        np.concatenate([series.values for series in several]),
+        n_series=len(several),
+    )
+    together = classify_shapes(batch)
+
+    for i, series in enumerate(several):
+        alone = classify_shapes(prepare_series(series.elapsed_s, series.values))
+        assert together.shape[i] == alone.shape[0]
+        assert np.array_equal(together.slope[i : i + 1], alone.slope, equal_nan=True)
+        assert np.array_equal(together.weakest[i : i + 1], alone.weakest, equal_nan=True)
