@@ -64,7 +64,9 @@ def measure_detection() -> tuple[float, float]:
         snapshot = MemorySnapshot(timestamp=1e9 + 60 * i, current_mb=100 + 5.0 * i, peak_mb=150.0, object_count=50_000)
         detector.add_snapshot(snapshot)
         comprehensive.add_snapshot(snapshot)
-    return median_seconds(detector.detect_leak, repeats=50), median_seconds(comprehensive.run_full_detection, repeats=10)
+    return median_seconds(detector.detect_leak, repeats=50), median_seconds(
+        comprehensive.run_full_detection, repeats=10
+    )
 
 
 def measure_ledger() -> tuple[float, float, int, int, int]:

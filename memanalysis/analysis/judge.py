@@ -37,7 +37,7 @@ def judge_batch(batch: SeriesBatch, limits: FloatArray, rules: SeverityRules) ->
     findings = classify_shapes(batch)
     is_leak = findings.shape == GROWING
     latest = batch.latest
-    left = forecast_exhaustion(findings, latest=latest, limits=limits)
+    left = forecast_exhaustion(findings, last_s=batch.last_s, latest=latest, limits=limits)
     percent = _growth_percent(findings.growth, latest)
     severity = classify_severities(
         is_leak=is_leak,

@@ -61,17 +61,25 @@ class SeriesBatch:
         return durations
 
     @property
+    def last_s(self) -> FloatArray:
+        """Second of the last sample of each series; NaN for an empty one."""
+        return self._last_of(self.elapsed_s)
+
+    @property
     def latest(self) -> FloatArray:
         """Last value of each series; NaN for an empty one."""
-        latest = np.full(self.starts.size, np.nan)
-        some = self.sizes > 0
-        latest[some] = self.values[self.stops[some] - 1]
-        return latest
+        return self._last_of(self.values)
 
     def take(self, i: int) -> tuple[FloatArray, FloatArray]:
         """Seconds and values of one series."""
         piece = slice(int(self.starts[i]), int(self.stops[i]))
         return self.elapsed_s[piece], self.values[piece]
+
+    def _last_of(self, flat: FloatArray) -> FloatArray:
+        last = np.full(self.starts.size, np.nan)
+        some = self.sizes > 0
+        last[some] = flat[self.stops[some] - 1]
+        return last
 
 
 def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> SeriesBatch:

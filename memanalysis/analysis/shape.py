@@ -75,6 +75,8 @@ class Findings:
         Bytes per second with the ends of the 95 % interval.
     intercept, noise : arrays of float
         Value of the line at second 0, and standard deviation about it, in bytes.
+    n_effective : array of float
+        How many independent samples the judged stretch is worth.
     judged_s : array of float
         Seconds of the stretch that was judged, warm-up left out.
     windows : array of int
@@ -91,6 +93,7 @@ class Findings:
     high: FloatArray
     intercept: FloatArray
     noise: FloatArray
+    n_effective: FloatArray
     judged_s: FloatArray
     windows: IntArray
     weakest: FloatArray
@@ -114,6 +117,7 @@ def classify_shapes(batch: SeriesBatch) -> Findings:
         high=nothing.copy(),
         intercept=nothing.copy(),
         noise=nothing.copy(),
+        n_effective=nothing.copy(),
         judged_s=batch.durations_s,
         windows=np.zeros(count, dtype=np.int64),
         weakest=nothing.copy(),
@@ -141,6 +145,7 @@ def _judge(stack: Stack, findings: Findings) -> None:
     findings.high[where] = fits.slope + half_width
     findings.intercept[where] = fits.intercept
     findings.noise[where] = fits.noise
+    findings.n_effective[where] = fits.n_effective
     findings.judged_s[where] = stack.times[:, -1] - stack.times[:, 0]
     findings.windows[where] = floors.windows - 1
     findings.weakest[where] = floors.weakest
