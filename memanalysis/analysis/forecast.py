@@ -1,10 +1,10 @@
 """When growing series reach their limits, with an interval."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from memanalysis.analysis.growth import CONFIDENCE
 from memanalysis.analysis.series import FloatArray
@@ -14,9 +14,9 @@ __all__ = ["Exhaustion", "forecast_exhaustion"]
 
 FORECAST_CONFIDENCE = 0.90
 
-NORMAL_QUANTILE = float(norm.ppf(0.5 + FORECAST_CONFIDENCE / 2))
+NORMAL_QUANTILE = NormalDist().inv_cdf(0.5 + FORECAST_CONFIDENCE / 2)
 
-NARROWED = NORMAL_QUANTILE / float(norm.ppf(0.5 + CONFIDENCE / 2))
+NARROWED = NORMAL_QUANTILE / NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 """The slope's 95 % interval narrowed to 90 %."""
 
 

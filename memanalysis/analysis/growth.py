@@ -7,8 +7,8 @@ independent is far too narrow. The interval here is widened by the autocorrelati
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series import FloatArray
 
 __all__ = ["CONFIDENCE", "GrowthFits", "fit_growth", "fit_lag_one", "theil_sen_slopes"]
@@ -60,8 +60,7 @@ class GrowthFits:
     def half_width(self, confidence: float = CONFIDENCE) -> FloatArray:
         """Half the width of the slopes' intervals."""
         freedom = np.maximum(LEAST_FREEDOM, self.n_effective - 2)
-        quantile: FloatArray = stats.t.ppf(0.5 + confidence / 2, freedom)
-        return self.standard_error * quantile
+        return self.standard_error * student_t_quantile(0.5 + confidence / 2, freedom)
 
 
 def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:

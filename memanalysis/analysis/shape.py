@@ -16,7 +16,7 @@ from memanalysis.analysis.floors import MOST_WINDOWS, Floors, find_floors
 from memanalysis.analysis.growth import GrowthFits, fit_growth
 from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 from memanalysis.analysis.slowing import fit_slowing
-from memanalysis.analysis.stacks import Stack, stack_series
+from memanalysis.analysis.stacks import MIN_SAMPLES_TO_CUT_WARM_UP, Stack, stack_series
 from memanalysis.analysis.swings import count_swings
 
 __all__ = ["SHAPES", "Findings", "classify_shapes", "least_growth_bytes"]
@@ -49,6 +49,12 @@ SLOWING_GAIN = 10.0
 
 SLOWING_END_TO_MEAN = 0.75
 """A preferred curve that ends at less than this share of its mean slope is slowing down."""
+
+STILL_SLOWING_END_TO_MEAN = 0.85
+"""The same in the second half alone, where a curve bends less."""
+
+MIN_POINTS_OF_A_HALF = 5
+"""Of fewer points no bend is told."""
 
 SWING_SHARE = 0.4
 """A rise or fall of this share of the whole range is a swing; smaller ones are noise."""
@@ -182,8 +188,21 @@ def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
 
 
 def _are_slowing(times: FloatArray, levels: FloatArray) -> NDArray[np.bool_]:
-    slowing = fit_slowing(times, levels)
-    return (slowing.information_gain > SLOWING_GAIN) & (slowing.end_to_mean < SLOWING_END_TO_MEAN)
+    """Whether growth is slowing down.
+
+    In a short series no warm-up was cut off: there the second half must be slowing too, for a quick start alone is one.
+    """
+    half = levels.shape[1] // 2
+    whole = fit_slowing(times, levels)
+    slowing = (whole.information_gain > SLOWING_GAIN) & (whole.end_to_mean < SLOWING_END_TO_MEAN)
+    if levels.shape[1] >= MIN_SAMPLES_TO_CUT_WARM_UP or levels.shape[1] - half < MIN_POINTS_OF_A_HALF:
+        return slowing
+
+    def still(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        later = fit_slowing(times[rows, half:], levels[rows, half:])
+        return (later.information_gain > 0) & (later.end_to_mean < STILL_SLOWING_END_TO_MEAN)
+
+    return _among(slowing, still)
 
 
 def _fill_up(stack: Stack, floors: Floors, least: FloatArray) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 
-__all__ = ["MIN_SAMPLES", "MOST_POINTS", "Stack", "stack_series"]
+__all__ = ["MIN_SAMPLES", "MIN_SAMPLES_TO_CUT_WARM_UP", "MOST_POINTS", "Stack", "stack_series"]
 
 MOST_POINTS = 64
 """A longer stretch is put into this many medians in a row; pairwise slopes of 64 points are 2,016."""

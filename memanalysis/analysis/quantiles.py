@@ -1,0 +1,55 @@
+"""Quantiles of Student's t, without SciPy: the engine may be loaded in a process that is being traced.
+
+Under tracemalloc with 25 frames the import of scipy.stats takes about a minute in CPython 3.11; numpy alone takes seconds.
+"""
+
+from statistics import NormalDist
+
+import numpy as np
+
+from memanalysis.analysis.series import FloatArray
+
+__all__ = ["student_t_quantile"]
+
+
+def student_t_quantile(probability: float, freedom: FloatArray) -> FloatArray:
+    """Quantile of Student's t for each number of degrees of freedom.
+
+    Parameters
+    ----------
+    probability : float
+        Between 0.5 and 1.
+    freedom : array of float
+        At least 3; need not be whole.
+
+    Notes
+    -----
+    Hill (1970), Algorithm 396, Comm. ACM 13, 619-620; within 0.01 % of SciPy for 3 degrees of freedom and more.
+    """
+    normal = NormalDist().inv_cdf(probability)
+    tails = 2 * (1 - probability)
+    a = 1 / (freedom - 0.5)
+    b = 48 / (a * a)
+    c = ((20700 * a / b - 98) * a - 16) * a + 96.36
+    d = ((94.5 / (b + c) - 3) / b + 1) * np.sqrt(a * np.pi / 2) * freedom
+    y = (d * tails) ** (2 / freedom)
+    far = y > 0.05 + a
+    return np.sqrt(freedom * np.where(far, _central(normal, a, b, c, d, freedom), _tail(y, freedom, d, c)))
+
+
+def _central(
+    normal: float, a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray, freedom: FloatArray
+) -> FloatArray:
+    """Asymptotic inverse expansion about the normal quantile."""
+    x = -normal
+    y = x * x
+    c = np.where(freedom < 5, c + 0.3 * (freedom - 4.5) * (x + 0.6), c)
+    c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c
+    y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
+    return np.expm1(a * y * y)
+
+
+def _tail(y: FloatArray, freedom: FloatArray, d: FloatArray, c: FloatArray) -> FloatArray:
+    """Expansion far out, for few degrees of freedom."""
+    inner = 1 / (((freedom + 6) / (freedom * y) - 0.089 * d - 0.822) * (freedom + 2) * 3) + 0.5 / (freedom + 4)
+    return (inner * y - 1) * (freedom + 1) / (freedom + 2) + 1 / y
