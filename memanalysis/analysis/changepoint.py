@@ -56,16 +56,17 @@ def are_stepped(levels: FloatArray) -> NDArray[np.bool_]:
     points = levels.shape[1]
     changes = find_level_changes(levels)
     piece = np.sum(np.arange(points)[None, :, None] >= changes[:, None, :], axis=2)
-    medians, left_over = np.zeros((levels.shape[0], MOST_CHANGES + 1)), np.zeros(levels.shape[0])
+    means, left_over = np.zeros((levels.shape[0], MOST_CHANGES + 1)), np.zeros(levels.shape[0])
     for place in range(MOST_CHANGES + 1):
         inside = piece == place
         count = np.maximum(1, inside.sum(axis=1))
         mean = np.sum(np.where(inside, levels, 0.0), axis=1) / count
         left_over += np.sum(np.where(inside, levels - mean[:, None], 0.0) ** 2, axis=1)
-        medians[:, place] = mean
+        means[:, place] = mean
     whole = np.sum((levels - levels.mean(axis=1, keepdims=True)) ** 2, axis=1)
     explained = left_over <= (1 - EXPLAINED_SHARE) * whole
-    return (changes[:, 0] < points) & explained & _are_sudden(levels, changes, medians)
+    stepped: NDArray[np.bool_] = (changes[:, 0] < points) & explained & _are_sudden(levels, changes, means)
+    return stepped
 
 
 def _are_sudden(levels: FloatArray, changes: IntArray, means: FloatArray) -> NDArray[np.bool_]:

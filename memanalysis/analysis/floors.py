@@ -103,7 +103,8 @@ def _count_windows(times: FloatArray, levels: FloatArray, fits: GrowthFits) -> I
 def _noise_between(windows: IntArray, fits: GrowthFits) -> FloatArray:
     """Standard deviation of the difference of two neighbouring floors; a low quantile scatters 1.4 times as a mean."""
     in_a_window = np.maximum(1.0, fits.n_effective / windows)
-    return 1.4 * fits.noise * np.sqrt(2 / in_a_window)
+    noise: FloatArray = 1.4 * fits.noise * np.sqrt(2 / in_a_window)
+    return noise
 
 
 def _low_quantile(window: FloatArray) -> FloatArray:
@@ -112,4 +113,5 @@ def _low_quantile(window: FloatArray) -> FloatArray:
     place = FLOOR_QUANTILE * (window.shape[1] - 1)
     below = int(place)
     above = min(below + 1, window.shape[1] - 1)
-    return ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+    quantile: FloatArray = ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+    return quantile

@@ -42,5 +42,4 @@ def with_elapsed(samples: pd.DataFrame) -> FloatArray:
         return elapsed_s
     require_columns("assess", samples, ["timestamp"])
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
-    seconds: FloatArray = (stamps - stamps.min()).dt.total_seconds().to_numpy(dtype=np.float64)
-    return seconds
+    return np.asarray((stamps - stamps.min()).dt.total_seconds(), dtype=np.float64)

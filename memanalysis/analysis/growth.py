@@ -7,6 +7,7 @@ independent is far too narrow. The interval here is widened by the autocorrelati
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.ma  # noqa: F401 - np.median loads it at its first call, which may be under tracing
 
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series import FloatArray
@@ -137,4 +138,5 @@ def _standard_error(times: FloatArray, residuals: FloatArray, lag_one: FloatArra
         carried = weights[:, i] + lag_one * carried
         total += carried**2
     first = weights[:, 0] + lag_one * carried
-    return np.sqrt(variance * (total + first**2 / (1 - lag_one**2)))
+    errors: FloatArray = np.sqrt(variance * (total + first**2 / (1 - lag_one**2)))
+    return errors

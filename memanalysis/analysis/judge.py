@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from memanalysis.analysis.forecast import forecast_exhaustion
+from memanalysis.analysis.grading import classify_severities
 from memanalysis.analysis.series import FloatArray, SeriesBatch
-from memanalysis.analysis.severity import SeverityRules, classify_severities
+from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import GROWING, SHAPES, classify_shapes
 from memanalysis.analysis.verdict import SEVERITIES
 from memanalysis.analysis.wording import describe_missing, describe_series

@@ -1,6 +1,7 @@
 """Whether a series swings with a period: batches, collections, days."""
 
 import numpy as np
+from numpy import fft
 from numpy.typing import NDArray
 
 from memanalysis.analysis.series import FloatArray
@@ -39,9 +40,9 @@ def find_periods(times: FloatArray, levels: FloatArray) -> FloatArray:
     rest = _detrended(_on_even_steps(times, levels, step))
     power = np.sum(rest**2, axis=1)
     moves = power > 1e-12 * np.maximum(1.0, np.sum(levels**2, axis=1))
-    spectrum = np.fft.rfft(rest, 2 * points, axis=1)
+    spectrum = fft.rfft(rest, 2 * points, axis=1)
     lags = points // 2 + 1
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :lags] / np.where(moves, power, 1.0)[:, None]
+    correlation = fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :lags] / np.where(moves, power, 1.0)[:, None]
     correlation *= points / (points - np.arange(lags))
     past_zero = np.cumsum(correlation < 0, axis=1) > 0
     peaks = np.where(past_zero, correlation, -np.inf)
@@ -73,4 +74,5 @@ def _detrended(levels: FloatArray) -> FloatArray:
     """What a least-squares line leaves over of each row."""
     place = np.arange(levels.shape[1]) - (levels.shape[1] - 1) / 2
     centred = levels - levels.mean(axis=1, keepdims=True)
-    return centred - ((centred @ place) / float(place @ place))[:, None] * place
+    rest: FloatArray = centred - ((centred @ place) / float(place @ place))[:, None] * place
+    return rest

@@ -1,6 +1,6 @@
 """What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
 
-Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy and scipy: see `detection.loading`.
+Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy: see `detection.loading`.
 """
 
 from typing import Literal
@@ -51,7 +51,7 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
         fit = fit_growth(times[None], levels[None])
         slope, half_width = float(fit.slope[0]), float(fit.half_width()[0])
         low, high = slope - half_width, slope + half_width
-        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(np.median(levels)):
+        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(np.atleast_1d(np.median(levels)))[0]:
             return "stable", slope / MIB
     if verdict.shape == "stable" or low <= 0 <= high:
         return "stable", slope / MIB

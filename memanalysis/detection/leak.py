@@ -123,7 +123,7 @@ class MemoryLeakDetector:
         from memanalysis.detection.judge import (
             judge_counts,
             judge_memory,
-        )  # loads numpy and scipy: not before it is asked
+        )  # loads numpy: not before it is asked
 
         memory = judge_memory(series.elapsed_s, series.current_mb, rules=severity_rules(self.policy))
         objects = judge_counts(series.elapsed_s, series.object_count, rules=object_rules(self.policy))

@@ -5,16 +5,16 @@ Nothing is judged here: the ledger gives the samples, the policy gives budgets a
 
 import pandas as pd
 
-from memanalysis.analysis.assess import assess_samples
+from memanalysis.analysis.runs import assess_samples
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy
 from memanalysis.reports.inputs import (
     LedgerSource,
     PolicySource,
     find_budgets,
+    find_rules,
     resolve_ledger,
     resolve_policy,
-    severity_rules,
 )
 
 __all__ = ["ENGINES", "assess", "assess_tables"]
@@ -73,5 +73,5 @@ def assess_tables(samples: pd.DataFrame, *, sites: pd.DataFrame | None, policy: 
         samples,
         sites=sites,
         budgets_bytes={service: budget.max_bytes for service, budget in find_budgets(policy, services).items()},
-        rules=severity_rules(policy),
+        rules=find_rules(policy),
     )

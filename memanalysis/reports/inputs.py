@@ -9,13 +9,14 @@ from typing import Any
 
 from memanalysis.analysis.budget import Budget
 from memanalysis.analysis.severity import SeverityRules
+from memanalysis.detection.rules import severity_rules
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger, open_ledger
 from memanalysis.policy.loader import read_policy
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.units import bytes_from_mb
 
-__all__ = ["LedgerSource", "PolicySource", "find_budgets", "resolve_ledger", "resolve_policy", "severity_rules"]
+__all__ = ["LedgerSource", "PolicySource", "find_budgets", "find_rules", "resolve_ledger", "resolve_policy"]
 
 LedgerSource = Ledger | str | PathLike[str]
 PolicySource = Policy | Mapping[str, Any] | str | PathLike[str] | None
@@ -76,13 +77,6 @@ def find_budgets(policy: Policy | None, services: Iterable[str]) -> dict[str, Bu
     }
 
 
-def severity_rules(policy: Policy | None) -> SeverityRules:
+def find_rules(policy: Policy | None) -> SeverityRules:
     """Thresholds of the policy's ``leak_detection``; the shipped defaults without a policy."""
-    if policy is None:
-        return SeverityRules()
-    thresholds = policy.leak_detection.thresholds
-    return SeverityRules(
-        growth_bytes=bytes_from_mb(thresholds.memory_growth_mb),
-        growth_percent=thresholds.memory_growth_percent,
-        sensitivity=policy.leak_detection.sensitivity,
-    )
+    return SeverityRules() if policy is None else severity_rules(policy.leak_detection)

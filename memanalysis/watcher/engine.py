@@ -1,7 +1,7 @@
-"""Can the engine that judges leaks be loaded here without harm? Before tracing: yes, in a second or two. Under it: no.
+"""Can the engine that judges leaks be loaded here without harm? Before tracing: yes. Under it: no.
 
-The engine brings numpy, scipy and pandas. While tracemalloc follows 25 frames of every allocation, importing these
-takes not two seconds but ninety, and their memory would count as growth of the program. So whoever is about to start
+The engine brings numpy. While tracemalloc follows 25 frames of every allocation, importing it
+takes many seconds, and its memory would count as growth of the program. So whoever is about to start
 tracing, and will want a judgement later, loads the engine first.
 """
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from factories import as_samples, plateau, ramp, sawtooth, steps
 
-from memanalysis.analysis.assess import assess_samples, assess_series
+from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.runs import assess_samples
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.errors import MissingColumnError

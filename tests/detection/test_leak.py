@@ -393,7 +393,7 @@ def test_threads_may_add_while_another_asks() -> None:
 
 
 def test_nothing_is_loaded_between_the_first_snapshot_and_the_answer() -> None:
-    """The memory of numpy and scipy must not count as growth of the watched process; importing alone loads neither."""
+    """The memory of numpy must not count as growth of the watched process; importing alone does not load it."""
     program = """
 import sys
 from memanalysis.detection.leak import MemoryLeakDetector
@@ -417,7 +417,7 @@ assert not late, late
 
 
 def test_loading_the_engine_under_tracing_warns_first() -> None:
-    """A small module stands in for the engine, so that the test does not take the minutes that the warning tells of."""
+    """A small module stands in for the engine, so that the test does not take the time that the warning tells of."""
     program = """
 import logging, tracemalloc
 from memanalysis.detection import loading
@@ -431,6 +431,6 @@ loading.load_engine()
 
     assert (done.returncode, done.stderr) == (
         0,
-        "Loading numpy and scipy while tracemalloc traces can take minutes. "
+        "Loading numpy while tracemalloc traces can take many seconds. "
         "Make the detector, or import memanalysis.detection.judge, before tracing starts.\n",
     )

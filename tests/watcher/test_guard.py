@@ -173,7 +173,7 @@ def test_no_leak_is_looked_for_when_that_is_turned_off(hand_clock, arguments):
 
 
 def test_under_tracing_the_engine_is_not_loaded_and_that_is_said(hand_clock, monkeypatch):
-    """Importing numpy and scipy under tracemalloc takes minutes: better no judgement than a stopped program."""
+    """Importing numpy under tracemalloc takes long: better no judgement than a stopped program."""
     monkeypatch.delitem(__import__("sys").modules, "memanalysis.detection.judge", raising=False)
     tracemalloc.start(1)
     found = Watched(hand_clock, LEAKS)

@@ -1,0 +1,124 @@
+"""The verdicts on the runs of a ledger's samples, a row a service and run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.judge import judge_batch
+from memanalysis.analysis.origin import classify_origins
+from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
+from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.sites import rank_sites
+from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
+from memanalysis.analysis.wording import describe_guilty
+from memanalysis.schema import BYTE_METRICS
+
+__all__ = ["assess_samples"]
+
+
+def assess_samples(
+    samples: pd.DataFrame,
+    *,
+    sites: pd.DataFrame | None = None,
+    budgets_bytes: Mapping[str, float] | None = None,
+    rules: SeverityRules | None = None,
+) -> pd.DataFrame:
+    """Judge each run of each service.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Rows of the table ``samples``; at least ``service`` and one of ``rss_bytes`` and ``traced_bytes``, with
+        ``elapsed_s`` or ``timestamp``. Without ``run_id`` a service is one run.
+    sites : DataFrame, optional
+        Rows of the table ``sites``, to name the guilty line.
+    budgets_bytes : mapping, optional
+        From service to its budget; the lower of budget and recorded limit counts.
+    rules : SeverityRules, optional
+        Thresholds of severity.
+
+    Returns
+    -------
+    DataFrame
+        ``VERDICT_COLUMNS``, a row a service and run, in the order of service and time. The row is given on RSS where it
+        is known, on traced bytes where only they are known or only they show the leak.
+
+    Raises
+    ------
+    MissingColumnError
+        A column that is needed is not there.
+    """
+    known = [metric for metric in BYTE_METRICS if metric in samples]
+    require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
+    runs, series = _number_runs(samples)
+    elapsed_s = with_elapsed(samples)
+    limits = _limits(samples, series, runs["service"], budgets_bytes or {})
+    judged = {
+        metric: judge_batch(
+            prepare_batch(series, elapsed_s, known_floats(samples, metric), n_series=len(runs)),
+            limits,
+            rules or SeverityRules(),
+        )
+        for metric in known
+    }
+    verdicts = _choose_metric(judged)
+    verdicts["origin"] = classify_origins(samples, series, elapsed_s, judged, verdicts["is_leak"].to_numpy())
+    verdicts[["service", "run_id"]] = runs
+    verdicts = _with_guilty(verdicts, sites)
+    return verdicts[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
+
+
+def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
+    """Services and runs in order, and to which of them each row belongs."""
+    keys = samples[["service"]].assign(run_id=samples.get("run_id"))
+    groups = keys.groupby(["service", "run_id"], sort=True, dropna=False)
+    numbers = np.asarray(groups.ngroup(), dtype=np.int64)
+    firsts = np.full(groups.ngroups, -1, dtype=np.int64)
+    firsts[numbers[::-1]] = np.arange(numbers.size)[::-1]
+    return keys.iloc[firsts].reset_index(drop=True), numbers
+
+
+def _limits(
+    samples: pd.DataFrame, series: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
+) -> FloatArray:
+    """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
+    budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
+    recorded = known_floats(samples, "limit_bytes")
+    known = np.flatnonzero(np.isfinite(recorded))
+    latest = np.full(services.size, np.nan)
+    latest[series[known]] = recorded[known]
+    lower: FloatArray = np.fmin(budgets, latest)
+    return lower
+
+
+def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
+    """The verdict on the first metric that is known, or on the first that shows a leak."""
+    chosen, *others = [pd.DataFrame(columns).assign(metric=metric) for metric, columns in judged.items()]
+    for other in others:
+        unknown = chosen["n_samples"].eq(0) & other["n_samples"].gt(0)
+        shows = other["is_leak"] & ~chosen["is_leak"]
+        chosen = other.where(unknown | shows, chosen)
+    return chosen
+
+
+def _with_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
+    """Add the line that carries most of the growth of each leak."""
+    names = ("file", "line", "function", "share")
+    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in names}
+    sentences = list(verdicts["sentence"])
+    if sites is not None and len(sites) and verdicts["is_leak"].any():
+        leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
+        ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
+        first = ranked[ranked["growth_bytes"] > 0].drop_duplicates(["service", "run_id"])
+        guilty = {(row["service"], row["run_id"]): row for row in first.to_dict("records")}
+        for i, service, run_id in leaking.itertuples():
+            if (row := guilty.get((service, run_id))) is not None:
+                row["function"] = row["function"] if isinstance(row["function"], str) else None
+                for name in names:
+                    found[name][i] = row[name]
+                sentences[i] += describe_guilty(*(row[name] for name in names))
+    columns = {f"guilty_{name}": pd.Series(values, dtype=object) for name, values in found.items()}
+    return verdicts.assign(sentence=sentences, **columns)
