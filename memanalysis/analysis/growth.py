@@ -7,7 +7,7 @@ independent is far too narrow. The interval here is widened by the autocorrelati
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.ma  # noqa: F401 - np.median loads it at its first call, which may be under tracing
+import numpy.ma  # np.median loads it at its first call, which may be under tracing
 
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series import FloatArray
