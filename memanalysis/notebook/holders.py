@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from memanalysis.response.trim import return_free_memory
 from memanalysis.units import MIB, format_bytes
 
 __all__ = ["Released", "find_error_holder", "find_result_holders", "release", "shallow_size_bytes"]
@@ -84,7 +85,7 @@ def shallow_size_bytes(value: Any) -> int | None:
 def release(shell: Any, counts: Iterable[int] | None = None) -> Released:
     """Make IPython let go of shown results (all of them, or those of some cells), and of the last error.
 
-    An error is let go of only when no cells are named.
+    An error is let go of only when no cells are named. What is free then is given back to the system.
     """
     outputs = shell.user_ns.get("_oh", {})
     asked = set(outputs) if counts is None else set(counts)
@@ -93,6 +94,7 @@ def release(shell: Any, counts: Iterable[int] | None = None) -> Released:
         _release_output(shell, outputs, count)
     error = counts is None and _release_error(shell)
     gc.collect()
+    return_free_memory()
     return Released(gone, error)
 
 

@@ -25,7 +25,7 @@ from memanalysis.reports.wording import (
 )
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["render_fragment", "render_page"]
+__all__ = ["render_fragment", "render_page", "render_styles", "render_verdict_table"]
 
 SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page tells the browser itself that it runs nothing and fetches nothing."""
@@ -52,10 +52,10 @@ def render_fragment(report: Report) -> str:
     more = report.n_services - len(report.sections)
     parts = [
         '<div class="memanalysis">',
-        f"<style>\n{render_css_variables()}{_read_css()}</style>",
+        render_styles(),
         '<div class="ma-body">',
         _header(report),
-        _verdict_table(report.verdicts) if len(report.verdicts) else "",
+        render_verdict_table(report.verdicts) if len(report.verdicts) else "",
         *(_section(section, number) for number, section in enumerate(report.sections)),
         f'<p class="ma-note">{more} more services are in the table only.</p>' if more > 0 else "",
         _footer(report),
@@ -65,8 +65,32 @@ def render_fragment(report: Report) -> str:
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _read_css() -> str:
-    return files("memanalysis.reports").joinpath("report.css").read_text(encoding="utf-8")
+def render_styles() -> str:
+    """Style element for what is shown inside an element of class ``memanalysis``, light or dark as the reader's theme."""
+    css = files("memanalysis.reports").joinpath("report.css").read_text(encoding="utf-8")
+    return f"<style>\n{render_css_variables()}{css}</style>"
+
+
+def render_verdict_table(verdicts: pd.DataFrame) -> str:
+    """Table of verdicts; inside an element of class ``memanalysis``, on a page that has `render_styles`."""
+    cells = render_all_cells(verdicts)
+    services = [cell.service for cell in cells]
+    rows = [
+        [
+            f'<strong class="ma-name">{_text(cell.service)}</strong>'
+            + (f'<span class="ma-sub">run {_text(cell.run)}</span>' if services.count(cell.service) > 1 else ""),
+            _text(cell.shape),
+            _text(cell.leak),
+            _badge(cell),
+            _with_interval(cell.growth, cell.growth_interval),
+            _with_interval(cell.time, cell.time_interval),
+            f'<code title="{_text(cell.guilty_path)}">{_text(cell.guilty)}</code>'
+            if ":" in cell.guilty
+            else _text(cell.guilty),
+        ]
+        for cell in cells
+    ]
+    return _table(_TITLES, rows, numeric=(4, 5), label="Verdicts")
 
 
 def _header(report: Report) -> str:
@@ -91,27 +115,6 @@ def _footer(report: Report) -> str:
         "line, with a 90 % interval. MiB are 2<sup>20</sup> bytes.</p>"
         f"<p>memanalysis {_text(__version__)}</p></footer>"
     )
-
-
-def _verdict_table(verdicts: pd.DataFrame) -> str:
-    cells = render_all_cells(verdicts)
-    services = [cell.service for cell in cells]
-    rows = [
-        [
-            f'<strong class="ma-name">{_text(cell.service)}</strong>'
-            + (f'<span class="ma-sub">run {_text(cell.run)}</span>' if services.count(cell.service) > 1 else ""),
-            _text(cell.shape),
-            _text(cell.leak),
-            _badge(cell),
-            _with_interval(cell.growth, cell.growth_interval),
-            _with_interval(cell.time, cell.time_interval),
-            f'<code title="{_text(cell.guilty_path)}">{_text(cell.guilty)}</code>'
-            if ":" in cell.guilty
-            else _text(cell.guilty),
-        ]
-        for cell in cells
-    ]
-    return _table(_TITLES, rows, numeric=(4, 5), label="Verdicts")
 
 
 def _section(section: ServiceSection, number: int) -> str:

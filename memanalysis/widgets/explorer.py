@@ -1,11 +1,10 @@
 """How does one look around in a ledger? Pick a service, a run, a metric and a stretch of time, and see what it says.
 
-The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left behind when it is closed.
+The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left when it is closed.
 Everything that comes from the ledger is escaped.
 """
 
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import ipywidgets
@@ -13,11 +12,13 @@ import pandas as pd
 
 from memanalysis.reports.assess import assess
 from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
+from memanalysis.reports.html import render_styles, render_verdict_table
 from memanalysis.reports.inputs import LedgerSource, PolicySource, resolve_ledger
-from memanalysis.reports.theme import CSS_COLOURS, render_css_variables
-from memanalysis.reports.wording import METRIC_NAMES, SEVERITY_MARKS, clean_text, render_all_cells, short_run_id
+from memanalysis.reports.theme import CSS_COLOURS
+from memanalysis.reports.wording import clean_text, short_run_id
 from memanalysis.units import format_bytes, format_duration
 from memanalysis.widgets.state import (
+    METRICS,
     Selection,
     View,
     choose_metric,
@@ -36,7 +37,6 @@ CHART_PX = (880, 300)
 SLIDER_STEPS = 500
 """Steps of the slider over the run: finer than a hand can set."""
 
-_TITLES = ("service", "run", "shape", "leak", "severity", "growth an hour", "time to budget", "guilty line")
 _NOTHING = (
     "No samples are in {ledger} yet. Record some: with <code>%memwatch on</code> in a notebook, or with "
     "<code>memanalysis.watch(&quot;my-service&quot;, ledger=...)</code> in a program."
@@ -73,7 +73,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.selection = first_selection(self._samples)
         if self.selection is None:
             message = _NOTHING.format(ledger=escape(clean_text(opened.path)))
-            super().__init__([ipywidgets.HTML(_page(f"<p>{message}</p>"))])
+            super().__init__([ipywidgets.HTML(_part(f"{render_styles()}<p>{message}</p>"))])
             return
         self._verdicts = assess(opened, policy=policy)
         self._is_updating = False
@@ -83,9 +83,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.range = ipywidgets.FloatRangeSlider(
             description="Time", continuous_update=False, readout=False, layout={"width": "560px", "max_width": "100%"}
         )
-        self.range_text = ipywidgets.HTML()
+        self.range_text = ipywidgets.HTML(layout={"flex": "1 0 320px"})
         self.picture = ipywidgets.HTML()
-        self.table = ipywidgets.HTML(_page(_verdict_table(self._verdicts)))
+        self.table = ipywidgets.HTML(_part(render_styles() + render_verdict_table(self._verdicts)))
         super().__init__(
             [
                 ipywidgets.HBox([self.service, self.run, self.metric], layout={"flex_flow": "row wrap"}),
@@ -133,16 +133,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         try:
             _set_options(self.service, [(clean_text(name), name) for name in choices.services], selection.service)
             _set_options(self.run, [(_name_run(run_id), run_id) for run_id in choices.run_ids], selection.run_id)
-            _set_options(
-                self.metric, [(METRIC_NAMES.get(name, name), name) for name in choices.metrics], selection.metric
-            )
+            _set_options(self.metric, [(METRICS[name], name) for name in choices.metrics], selection.metric)
             self.run.layout.display = None if len(choices.run_ids) > 1 else "none"
             _set_range(self.range, selection, length_s=choices.length_s)
         finally:
             self._is_updating = False
         view = make_view(self._samples, self._events, selection)
-        self.range_text.value = _page(f'<span class="ma-note">{_describe_range(view)}</span>')
-        self.picture.value = _page(f'{_draw(view)}<p class="ma-sentence">{escape(view.sentence)}</p>')
+        self.range_text.value = _describe_range(view)
+        self.picture.value = _part(f'{_draw(view)}<p class="ma-sentence">{escape(view.sentence)}</p>')
 
 
 def _picker(description: str) -> Any:
@@ -181,7 +179,7 @@ def _describe_range(view: View) -> str:
 
 def _draw(view: View) -> str:
     selection = view.selection
-    name = METRIC_NAMES.get(selection.metric, selection.metric)
+    name = METRICS[selection.metric]
     chart = SeriesChart(name=name, elapsed_s=view.elapsed_s, values=view.values, marks=view.marks)
     width, height = CHART_PX
     picture = render_svg(
@@ -192,20 +190,5 @@ def _draw(view: View) -> str:
     return f'<figure role="img" aria-label="{label}" style="max-width:{width}px">{picture}</figure>'
 
 
-def _verdict_table(verdicts: pd.DataFrame) -> str:
-    head = "".join(f"<th>{title}</th>" for title in _TITLES)
-    rows = []
-    for cells in render_all_cells(verdicts):
-        badge = f'<span class="ma-badge ma-{cells.severity}">{SEVERITY_MARKS.get(cells.severity, "")} {cells.severity}</span>'
-        texts = [cells.service, cells.run, cells.shape, cells.leak, None, cells.growth, cells.time, cells.guilty]
-        values = [badge if text is None else escape(text) for text in texts]
-        rows.append("<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>")
-    return f'<table class="ma-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _page(body: str) -> str:
-    """HTML with the styles of a report, which follow the theme of the reader."""
-    css = files("memanalysis.reports").joinpath("report.css").read_text(encoding="utf-8")
-    return (
-        f'<div class="memanalysis"><style>{render_css_variables()}{css}</style><div class="ma-body">{body}</div></div>'
-    )
+def _part(body: str) -> str:
+    return f'<div class="memanalysis"><div class="ma-body">{body}</div></div>'

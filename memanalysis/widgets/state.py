@@ -17,7 +17,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.charts import thin_series
 from memanalysis.reports.series import Series, read_series
 from memanalysis.reports.wording import METRIC_NAMES, clean_text
-from memanalysis.schema import SAMPLES
+from memanalysis.schema import BYTE_METRICS
 
 __all__ = [
     "METRICS",
@@ -33,10 +33,13 @@ __all__ = [
     "make_view",
 ]
 
-METRICS = tuple(METRIC_NAMES) + tuple(
-    column for column in SAMPLES if column.endswith("_bytes") and column not in (*METRIC_NAMES, "limit_bytes")
-)
-"""Columns of ``samples`` that can be looked at, those that verdicts are given on first."""
+METRICS = {
+    **METRIC_NAMES,
+    "traced_peak_bytes": "most that Python allocated so far",
+    "allocator_free_bytes": "held free by the C allocator",
+    "tracer_bytes": "memory of the tracer itself",
+}
+"""Columns of ``samples`` that can be looked at and what they are called, those that verdicts are given on first."""
 
 MOST_MARKS = 12
 """Names beside each other in one picture: more would cover each other."""
@@ -184,7 +187,7 @@ def _list_runs(of_service: pd.DataFrame) -> list[str]:
 
 def _list_metrics(run: pd.DataFrame) -> list[str]:
     known = [metric for metric in METRICS if np.isfinite(known_floats(run, metric)).any()]
-    return known or [METRICS[0]]
+    return known or [BYTE_METRICS[0]]
 
 
 def _length_s(run: pd.DataFrame, metric: str) -> float:
