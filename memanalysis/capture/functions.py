@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 __all__ = ["find_functions", "name_functions"]
 
@@ -24,6 +25,7 @@ _FROZEN = re.compile(r"<frozen (.+)>")
 _PYC_HEADER = struct.Struct("<4sIII")
 _HASHED = 1  # flag of a .pyc that is checked by hash (PEP 552), which importing has done
 _MODULE_LEVEL = "<module>"
+_CLASS_DICT = type.__dict__["__dict__"]  # reads a class without asking its metaclass
 
 _known: dict[tuple[str, int], str | None] = {}
 
@@ -116,36 +118,47 @@ def _find_live_codes(file: str) -> Iterator[CodeType]:
             step = step.f_back
     frozen = _FROZEN.fullmatch(file)
     for name, module in list(sys.modules.items()):
-        names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict):
-            continue
+        names = _read_names(module)
         if name == "__main__" or (name == frozen[1] if frozen else names.get("__file__") == file):
             yield from _walk_functions(names, file)
 
 
+def _read_names(module: object) -> dict[str, object]:
+    """Names of a module, read past its own ``__getattribute__``: that of a lazy module would load it."""
+    try:
+        names = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return {}
+    return names if type(names) is dict else {}
+
+
 def _walk_functions(names: dict[str, object], file: str) -> Iterator[CodeType]:
     """Code of every function of the file that the names lead to; runs nothing of the program."""
-    waiting, seen = list(names.values()), set[int]()
+    waiting: list[Any] = list(names.values())
+    seen = set[int]()
     while waiting and len(seen) < MAX_OBJECTS:
         item = waiting.pop()
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, FunctionType):
+        kind = type(item)  # isinstance would ask a proxy for its __class__, and so run the program
+        if issubclass(kind, FunctionType):
             if item.__code__.co_filename == file:
                 yield item.__code__
             waiting.append(item.__dict__.get("__wrapped__"))
             waiting.extend(_read_cells(item))
-        elif isinstance(item, staticmethod | classmethod):
+        elif issubclass(kind, staticmethod | classmethod):
             waiting.append(item.__func__)
-        elif isinstance(item, property):
+        elif issubclass(kind, property):
             waiting.extend((item.fget, item.fset, item.fdel))
-        elif isinstance(item, functools.partial):
+        elif issubclass(kind, functools.partial):
             waiting.append(item.func)
-        elif isinstance(item, functools._lru_cache_wrapper):
+        elif issubclass(kind, functools._lru_cache_wrapper):
             waiting.append(item.__wrapped__)
-        elif isinstance(item, type) and item.__module__ == names.get("__name__"):
-            waiting.extend(vars(item).values())
+        elif issubclass(kind, type):
+            members = _CLASS_DICT.__get__(item)
+            if members.get("__module__") == names.get("__name__"):
+                waiting.extend(members.values())
 
 
 def _read_cells(function: FunctionType) -> list[object]:

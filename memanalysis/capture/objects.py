@@ -66,7 +66,7 @@ def _sum_sizes(kind: type, group: list[object]) -> int:
 def _find_native_size(kind: type) -> Callable[[object], int] | None:
     """Find the type's ``__sizeof__`` if it is C code, which neither runs the program nor takes long; else None."""
     for base in _read_type("__mro__", kind):
-        size_of = vars(base).get("__sizeof__")
+        size_of = _read_type("__dict__", base).get("__sizeof__")
         if size_of is not None:
             is_native = isinstance(size_of, MethodDescriptorType | WrapperDescriptorType)
             return cast("Callable[[object], int]", size_of) if is_native else None
@@ -80,6 +80,6 @@ def _read_type(name: str, kind: type) -> Any:
 
 def _name_type(kind: type) -> str:
     """Module and qualified name, without asking a metaclass of the program."""
-    module = vars(kind).get("__module__", "builtins")
+    module = _read_type("__dict__", kind).get("__module__", "builtins")
     qualname: str = _read_type("__qualname__", kind)
     return qualname if module == "builtins" or not isinstance(module, str) else f"{module}.{qualname}"

@@ -59,12 +59,12 @@ class Recorder:
         *,
         policy: "Policy | None" = None,
         clock: Clock = SYSTEM_CLOCK,
-        make_reader: Callable[[], SampleReader] = SampleReader,
+        make_reader: Callable[[], SampleReader] | None = None,
     ) -> None:
         self.settings = settings
         self.policy = policy
         self._clock = clock
-        self._make_reader = make_reader
+        self._make_reader = make_reader or (lambda: SampleReader(clock=clock))
         self._observer: Observer | None = None
         self._thread: threading.Thread | None = None
         self._is_running = False

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -97,6 +98,35 @@ def test_a_live_module_without_pyc_is_searched(tmp_path, monkeypatch):
         "Shop.cached",
         "one_line",
     ]
+
+
+class Proxy:
+    """As web frameworks make them: asking for anything outside of a request raises."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("working outside of request context")
+
+    def __getattr__(self, name):
+        raise RuntimeError("working outside of request context")
+
+
+class LazyModule(ModuleType):
+    def __getattribute__(self, name):
+        raise AssertionError("the module was loaded")
+
+
+def test_looking_for_functions_runs_nothing_of_the_program(tmp_path, monkeypatch):
+    source = tmp_path / "proxied.py"
+    source.write_text("def work():\n    return 1\n")
+    module = ModuleType("proxied")
+    exec(compile(source.read_text(), str(source), "exec"), vars(module))  # noqa: S102
+    vars(module).update(__file__=str(source), request=Proxy(), odd=type("Odd", (type,), {})("Cls", (), {}))
+    monkeypatch.setitem(sys.modules, "proxied", module)
+    monkeypatch.setitem(sys.modules, "lazy", LazyModule("lazy"))
+    monkeypatch.setitem(sys.modules, "no_module", 3)
+
+    assert name_functions([(str(source), 2)])[str(source), 2] == "work"
 
 
 def test_frozen_modules_are_known():

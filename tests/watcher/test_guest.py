@@ -211,7 +211,7 @@ def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
 
 
 def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(tmp_path, hand_clock):
-    """4,000 ticks and 40 snapshots by a clock moved by hand, after a warm-up of 1,000 and 10."""
+    """2,500 ticks and 25 snapshots by a clock moved by hand, after a warm-up of 500 and 5."""
     settings = watch("api", ledger=tmp_path / "ledger", interval=1.0, snapshot_interval=100, trace="never").settings
     reader = SampleReader(clock=hand_clock)
     run = make_run_row("api", started=hand_clock.wall())
@@ -224,15 +224,15 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(tmp_path, hand_clo
             observer.tick()
 
     tracemalloc.start(1)
-    tick(1000)
+    tick(500)
     before, _ = tracemalloc.get_traced_memory()
-    tick(4000)
+    tick(2500)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     observer.close(seal=False)
 
-    assert observer.ticks == 5001
-    assert after - before < 200_000
+    assert observer.ticks == 3001
+    assert after - before < 100_000
 
 
 def test_stopping_from_its_own_thread_does_no_harm(tmp_path, wait_until):
