@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-__all__ = ["Kernel", "Outputs", "run_kernel"]
+__all__ = ["CELL_TIMEOUT_S", "Kernel", "Outputs", "run_kernel"]
 
 CELL_TIMEOUT_S = 120
 

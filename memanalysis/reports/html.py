@@ -66,7 +66,7 @@ def render_fragment(report: Report) -> str:
 
 
 def render_styles() -> str:
-    """Style element for what is shown inside an element of class ``memanalysis``, light or dark as the reader's theme."""
+    """Style element for what is inside an element of class ``memanalysis``, light or dark as the reader's theme."""
     css = files("memanalysis.reports").joinpath("report.css").read_text(encoding="utf-8")
     return f"<style>\n{render_css_variables()}{css}</style>"
 
@@ -140,28 +140,38 @@ def _section(section: ServiceSection, number: int) -> str:
 
 
 def _sites(section: ServiceSection, number: int) -> str:
-    heading = "<h3>Lines that hold the memory</h3>"
+    is_leak = bool(section.verdict["is_leak"])
+    heading = f"<h3>{'Lines that grow' if is_leak else 'Lines that held the most'}</h3>"
     if section.sites.empty:
         return f'{heading}\n<p class="ma-note">{_text(describe_no_sites(section))}</p>'
     rows = []
     for site in section.sites.to_dict("records"):
         full = render_place(site["file"], site["line"], short=False)
         function = "" if pd.isna(site["function"]) else f"in {clean_text(site['function'])}"
-        share = min(1.0, max(0.0, float(site["share"])))
         rows.append(
             [
                 f'<code title="{_text(full)}">{_text(render_place(site["file"], site["line"], short=True))}</code>'
                 f'<span class="ma-sub">{_text(function)}</span>',
+                *([_bar(site["share"])] if is_leak else []),
                 _text(format_bytes(site["growth_bytes"], sign=True)),
-                f'<span class="ma-bar" style="--share:{share:.3f}"></span><span class="ma-percent">{share:.0%}</span>',
+                _text(format_bytes(site["peak_bytes"])),
                 _text(format_bytes(site["last_bytes"])),
             ]
         )
-    table = _table(
-        ("line", "growth", "share of all growth", "holds at the end"), rows, numeric=(1, 2, 3), label="Lines"
-    )
+    titles = ("line", *(["share of all growth"] if is_leak else []), "growth", "held at most", "held at the end")
+    table = _table(titles, rows, numeric=range(1, len(titles)), label="Lines")
     picture = render_sites_picture(section, salt=f"sites-{number}")
-    return f"{heading}\n{picture}{table}{_more(section.n_sites, len(rows), 'lines')}"
+    return f"{heading}\n{picture}{table}{_fewer(section.n_sites - len(rows))}"
+
+
+def _fewer(rest: int) -> str:
+    lines = "1 more line that has less is" if rest == 1 else f"{rest} more lines that have less are"
+    return f'<p class="ma-note">{lines} not shown.</p>' if rest > 0 else ""
+
+
+def _bar(share: float) -> str:
+    width = min(1.0, max(0.0, float(share)))
+    return f'<span class="ma-bar" style="--share:{width:.3f}"></span><span class="ma-percent">{share:.0%}</span>'
 
 
 def _breaches(section: ServiceSection) -> str:

@@ -1,0 +1,164 @@
+"""The explorer as a widget: in this process, and with a real front end's messages in a real kernel."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_core.utils import run_sync
+from kernels import CELL_TIMEOUT_S, Kernel, run_kernel
+from ledger_rows import run_row, sample_row
+
+from memanalysis import explore, open_ledger
+from memanalysis.errors import LedgerNotFoundError
+from memanalysis.ledger.writer import LedgerWriter
+
+SAMPLES = Path(__file__).parents[2] / "sample_ledgers"
+
+
+def write_service(path: Path, service: str, run_id: str, *, n: int = 40) -> None:
+    writer = LedgerWriter(path, run=run_row(service, run_id))
+    writer.append("samples", [sample_row(seq, rss_bytes=50 * 2**20 + seq * 2**20) for seq in range(n)])
+    writer.close(ended=1735689600.0 + n)
+
+
+def test_the_pickers_show_what_is_selected_and_hide_the_run_where_there_is_one() -> None:
+    explorer = explore(SAMPLES / "leaking_service")
+
+    assert explorer.service.value == "leaky_service"
+    assert explorer.run.layout.display == "none"
+    assert explorer.metric.value == "rss_bytes"
+    assert explorer.range.value == (0.0, explorer.range.max)
+    assert 55 < explorer.range.max < 65
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d to \d\d:\d\d:\d\d UTC, 1.0 min", explorer.range_text.value)
+    assert "leaky_service.py:58" in explorer.table.value
+    assert "critical" in explorer.table.value
+    assert "<svg" in explorer.picture.value
+    explorer.close_all()
+
+
+def test_a_new_metric_or_range_changes_picture_and_sentence_and_nothing_else() -> None:
+    explorer = explore(SAMPLES / "leaking_service")
+    table, picture = explorer.table.value, explorer.picture.value
+
+    explorer.metric.value = "traced_bytes"
+    assert explorer.selection.metric == "traced_bytes"
+    assert "memory that Python allocated of leaky_service" in explorer.picture.value
+    assert explorer.picture.value != picture
+    explorer.range.value = (10.0, 20.0)
+    assert (explorer.selection.start_s, explorer.selection.end_s) == (10.0, 20.0)
+    assert "10.0 s" in explorer.range_text.value
+    assert explorer.table.value == table
+    explorer.close_all()
+
+
+def test_another_service_or_run_is_shown_whole(tmp_path: Path) -> None:
+    write_service(tmp_path, "api", "20250101T000000Z-1-00000001")
+    write_service(tmp_path, "api", "20250101T000000Z-1-00000002", n=20)
+    write_service(tmp_path, "worker", "20250101T000000Z-1-00000003", n=90)
+    explorer = explore(tmp_path)
+
+    explorer.range.value = (3.0, 6.0)
+    explorer.service.value = "worker"
+    assert (explorer.range.value, explorer.range.max) == ((0.0, 89.0), 89.0)
+    assert explorer.run.layout.display == "none"
+    explorer.service.value = "api"
+    assert explorer.run.layout.display is None
+    for run_id, length_s in zip(dict(explorer.run.options).values(), (39.0, 19.0), strict=True):
+        explorer.run.value = run_id
+        assert explorer.range.value == (0.0, length_s)
+        assert explorer.selection.run_id == run_id
+    explorer.close_all()
+
+
+def test_an_empty_ledger_says_how_to_fill_it(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path / "new", run=run_row("api")).close(ended=1735689601.0)
+    explorer = explore(open_ledger(tmp_path / "new"))
+
+    assert explorer.selection is None
+    assert "No samples are in" in explorer.children[0].value
+    assert "%memwatch on" in explorer.children[0].value
+    explorer.close_all()
+
+
+def test_a_missing_ledger_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LedgerNotFoundError):
+        explore(tmp_path / "nowhere")
+
+
+def test_names_from_a_ledger_are_text_and_never_markup(tmp_path: Path) -> None:
+    name = "../../x<script>alert(1)</script>"
+    write_service(tmp_path, name, "20250101T000000Z-1-00000001")
+    explorer = explore(tmp_path)
+
+    shown = explorer.table.value + explorer.picture.value + explorer.range_text.value
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    explorer.close_all()
+
+
+def test_pyplot_is_not_loaded(founding: Callable[[], Path]) -> None:
+    """Its figures are global state; in a fresh process because other tests may have loaded it."""
+    look = f"import sys, memanalysis; memanalysis.explore({str(founding())!r})"
+    code = f"{look}; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with run_kernel(tmp_path_factory.mktemp("notebook")) as kernel:
+        yield kernel
+
+
+async def receive_updates(kernel: Kernel, message_id: str) -> dict[str, dict[str, Any]]:
+    """States that the kernel sends to a front end until it is done with a message."""
+    states: dict[str, dict[str, Any]] = {}
+    while True:
+        message = await kernel.client.kc.get_iopub_msg(timeout=CELL_TIMEOUT_S)
+        if message["parent_header"].get("msg_id") != message_id:
+            continue
+        content = message["content"]
+        if message["msg_type"] == "comm_msg" and content["data"]["method"] == "update":
+            states.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+        if message["msg_type"] == "status" and content["execution_state"] == "idle":
+            return states
+
+
+def move_widget(kernel: Kernel, model_id: str, state: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Send what a front end sends when a hand moves a widget; gives what comes back, by widget."""
+    content = {"comm_id": model_id, "data": {"method": "update", "state": state, "buffer_paths": []}}
+    message = kernel.client.kc.session.msg("comm_msg", content)
+    kernel.client.kc.shell_channel.send(message)
+    return run_sync(receive_updates)(kernel, message["header"]["msg_id"])
+
+
+def test_a_front_end_gets_the_widgets_and_its_moves_reach_the_kernel(kernel: Kernel) -> None:
+    """What a browser would hold is what nbclient collects from the comm messages."""
+    shown = kernel.run(
+        f"import memanalysis\nexplorer = memanalysis.explore({str(SAMPLES / 'leaking_service')!r})\nexplorer"
+    )
+    bundle = next(each.data for each in shown.outputs if each.output_type == "execute_result")
+    model_id = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+    states = kernel.client.widget_state
+    assert states[model_id]["_model_name"] == "VBoxModel"
+
+    ids = dict(
+        line.split()
+        for line in kernel.run(
+            "for name in ('metric', 'range', 'picture'): print(name, getattr(explorer, name).model_id)"
+        ).stdout.splitlines()
+    )
+    assert states[ids["metric"]]["_options_labels"][:1] == ["resident memory"]
+    assert "<svg" in states[ids["picture"]]["value"]
+
+    labels = list(states[ids["metric"]]["_options_labels"])
+    after_metric = move_widget(kernel, ids["metric"], {"index": labels.index("memory that Python allocated")})
+    after_range = move_widget(kernel, ids["range"], {"value": [10.0, 30.0]})
+    selected = kernel.run("explorer.selection.metric, explorer.selection.start_s, explorer.selection.end_s").result
+
+    assert "memory that Python allocated of leaky_service" in after_metric[ids["picture"]]["value"]
+    assert after_range[ids["picture"]]["value"] != after_metric[ids["picture"]]["value"]
+    assert selected == "('traced_bytes', 10.0, 30.0)"

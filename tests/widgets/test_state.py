@@ -1,0 +1,172 @@
+"""What a reader selects, and what is then shown: without any widget."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ledger_rows import NEW_YEAR
+
+from memanalysis import open_ledger
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.units import MIB
+from memanalysis.widgets.state import (
+    Selection,
+    choose_metric,
+    choose_range,
+    choose_run,
+    choose_service,
+    first_selection,
+    list_choices,
+    make_view,
+)
+
+OLD_RUN, NEW_RUN, OTHER_RUN = (f"20250101T00000{number}Z-1-0000000{number}" for number in range(3))
+
+
+def write_run(path: Path, service: str, run_id: str, *, start: float, n: int, traced: bool = False) -> None:
+    """A run that rises by 1 MiB a second from 50 MiB; its clock reads 5 s at its first sample."""
+    writer = LedgerWriter(path, run={"run_id": run_id, "service": service, "started": start})
+    writer.append(
+        "samples",
+        [
+            {
+                "seq": number,
+                "timestamp": start + number,
+                "elapsed_s": 5.0 + number,
+                "rss_bytes": (50 + number) * MIB,
+                "traced_bytes": number * MIB if traced else None,
+            }
+            for number in range(n)
+        ],
+    )
+    writer.append(
+        "events",
+        [
+            {"timestamp": start, "kind": "start"},
+            {"timestamp": start + 3, "kind": "mark", "message": "deploy 1.4"},
+            {"timestamp": start + 4, "kind": "cell", "data": {"cell": "In[7]"}},
+            {"timestamp": start + 5, "kind": "breach", "message": "over\nbudget"},
+        ],
+    )
+    writer.close(ended=start + n)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Samples and events of ``api`` (two runs) and ``worker`` (one, traced)."""
+    write_run(tmp_path, "worker", OTHER_RUN, start=NEW_YEAR, n=30, traced=True)
+    write_run(tmp_path, "api", NEW_RUN, start=NEW_YEAR + 1000, n=20)
+    write_run(tmp_path, "api", OLD_RUN, start=NEW_YEAR, n=10)
+    ledger = open_ledger(tmp_path)
+    return ledger.samples, ledger.events
+
+
+@pytest.fixture
+def samples(tables: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    return tables[0]
+
+
+@pytest.fixture
+def first(samples: pd.DataFrame) -> Selection:
+    selection = first_selection(samples)
+    assert selection is not None
+    return selection
+
+
+def test_the_newest_run_of_the_first_service_is_shown_first_and_whole(first: Selection) -> None:
+    assert first == Selection(service="api", run_id=NEW_RUN, metric="rss_bytes", start_s=0.0, end_s=19.0)
+
+
+def test_an_empty_ledger_has_no_selection(samples: pd.DataFrame) -> None:
+    assert first_selection(samples.iloc[:0]) is None
+
+
+def test_choices_are_services_by_name_runs_by_age_and_metrics_that_are_known(
+    samples: pd.DataFrame, first: Selection
+) -> None:
+    choices = list_choices(samples, first)
+
+    assert list(choices.services) == ["api", "worker"]
+    assert list(choices.run_ids) == [OLD_RUN, NEW_RUN]
+    assert list(choices.metrics) == ["rss_bytes"]
+    assert choices.length_s == 19.0
+    worker = choose_service(samples, first, "worker")
+    assert list(list_choices(samples, worker).metrics) == ["rss_bytes", "traced_bytes"]
+
+
+def test_another_service_is_shown_whole_with_the_same_metric_if_it_has_it(
+    samples: pd.DataFrame, first: Selection
+) -> None:
+    worker = choose_service(samples, first, "worker")
+    traced = choose_metric(samples, worker, "traced_bytes")
+
+    assert (worker.run_id, worker.end_s) == (OTHER_RUN, 29.0)
+    assert choose_service(samples, traced, "worker").metric == "traced_bytes"
+    assert choose_service(samples, traced, "api").metric == "rss_bytes"
+
+
+def test_an_unknown_service_is_refused_with_those_that_are_known(samples: pd.DataFrame, first: Selection) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"The ledger has no service 'ap1'\. It has: api, worker\."):
+        choose_service(samples, first, "ap1")
+
+
+def test_an_older_run_is_shown_whole(samples: pd.DataFrame, first: Selection) -> None:
+    older = choose_run(samples, first, OLD_RUN)
+
+    assert (older.run_id, older.start_s, older.end_s) == (OLD_RUN, 0.0, 9.0)
+
+
+def test_the_range_stays_when_the_metric_changes(samples: pd.DataFrame, first: Selection) -> None:
+    worker = choose_service(samples, first, "worker")
+    part = choose_range(worker, 4.0, 11.0, length_s=29.0)
+
+    assert choose_metric(samples, part, "traced_bytes") == Selection(
+        service="worker", run_id=OTHER_RUN, metric="traced_bytes", start_s=4.0, end_s=11.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [((3, 8), (3, 8)), ((8, 3), (3, 8)), ((-5, 99), (0, 19)), ((50, 60), (19, 19))]
+)
+def test_a_range_is_turned_and_cut_to_the_run(
+    first: Selection, asked: tuple[float, float], given: tuple[float, float]
+) -> None:
+    part = choose_range(first, *asked, length_s=19.0)
+
+    assert (part.start_s, part.end_s) == given
+
+
+def test_a_view_holds_the_selected_stretch_and_judges_it_alone(
+    tables: tuple[pd.DataFrame, pd.DataFrame], first: Selection
+) -> None:
+    samples, events = tables
+    whole = make_view(samples, events, first)
+    part = make_view(samples, events, choose_range(first, 2.0, 4.0, length_s=19.0))
+
+    assert list(part.elapsed_s) == [2.0, 3.0, 4.0]
+    assert list(part.values) == [52 * MIB, 53 * MIB, 54 * MIB]
+    assert "+3.5 GiB/h" in whole.sentence  # 1 MiB a second is 3600 MiB an hour
+    assert "+3.5 GiB/h" not in part.sentence  # three points say nothing
+    assert whole.started == pd.Timestamp(NEW_YEAR + 1000, unit="s", tz="UTC")
+
+
+def test_marks_are_the_events_of_the_run_in_the_stretch_by_their_second(
+    tables: tuple[pd.DataFrame, pd.DataFrame], first: Selection
+) -> None:
+    samples, events = tables
+
+    assert list(make_view(samples, events, first).marks) == [(3.0, "deploy 1.4"), (4.0, "In[7]"), (5.0, "breach")]
+    part = choose_range(first, 4.0, 19.0, length_s=19.0)
+    assert [name for _, name in make_view(samples, events, part).marks] == ["In[7]", "breach"]
+
+
+def test_the_founding_array_which_has_no_runs_can_be_looked_at(founding: Callable[[], Path]) -> None:
+    ledger = open_ledger(founding())
+    selection = first_selection(ledger.samples)
+
+    assert selection is not None
+    view = make_view(ledger.samples, ledger.events, selection)
+    assert (selection.service, selection.metric, selection.end_s) == ("messaging", "traced_bytes", 120.0)
+    assert list(view.values) == [10 * MIB, 11 * MIB, 12 * MIB]
