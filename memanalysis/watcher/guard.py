@@ -35,7 +35,7 @@ MOST_OBJECT_LEAKS = 10
 
 TRACED_BEFORE = (
     "Leaks are not looked for in this run: tracing was on before watching started, and under tracing the engine takes "
-    "minutes to load. Start watching before tracing, or import memanalysis.detection.judge first."
+    "long to load. Start watching before tracing, or import memanalysis.detection.judge first."
 )
 
 NO_RESTART = " This version does not restart programs: it only alerts."

@@ -87,7 +87,7 @@ class Observer:
         self._tracer = TracemallocIntegration(settings.trace_limit)
 
     def prepare(self) -> None:
-        """Load what the policy needs; to be called before `begin`, since under tracing it would take minutes."""
+        """Load what the policy needs; to be called before `begin`, since under tracing it takes long."""
         if self._guard is not None:
             self._guard.begin(self.record_event)
 
