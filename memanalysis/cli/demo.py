@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from memanalysis.cli.console import Console, describe_command, open_console, render_plain
 from memanalysis.errors import CaptureError, InvalidArgumentError
 from memanalysis.examples import SCENARIOS
-from memanalysis.units import format_bytes
+from memanalysis.units import MIB
 
 if TYPE_CHECKING:
     from memanalysis.cli.programs import Program
@@ -41,7 +41,8 @@ POLICY = Path(__file__).parents[1] / "examples" / "demo_policy.yaml"
 
 EXIT_PROGRAM_FAILED = 1
 
-BAR_WIDTH = 24
+BAR = (8, 24)
+"""Shortest and longest bar."""
 
 _EXAMPLE = """\
 example:
@@ -165,24 +166,25 @@ class _Progress:
             self._console.redraw("")
 
     def _line(self, elapsed_s: float) -> str:
-        filled = round(BAR_WIDTH * min(1.0, elapsed_s / self._seconds))
-        full, empty = ("━", "─") if self._console.unicode else ("#", ".")
-        bar = self._console.paint(full * filled, "good") + self._console.paint(empty * (BAR_WIDTH - filled), "dim")
         time = f"{min(elapsed_s, self._seconds):3.0f} of {self._seconds:g} s"
-        sizes = [(program.name, program.read_rss_bytes()) for program in self._programs]
-        room = self._console.width - BAR_WIDTH - len(time) - 5
-        for text in (
-            "  ".join(f"{name} {_short_size(size)}" for name, size in sizes),
-            "  ".join(_short_size(size) for _, size in sizes),
-            "",
-        ):
-            if len(text) <= room:
-                break
-        return f"{bar} {time}  {text}".rstrip()
+        sizes = [(program.name, _short_size(program.read_rss_bytes())) for program in self._programs]
+        with_names = "  ".join(f"{name} {size}" for name, size in sizes)
+        if not self._console.live:
+            return f"{time}  {with_names}"
+        room = self._console.width - 1 - len(time) - 4
+        text = next(
+            (text for text in (with_names, "  ".join(size for _, size in sizes)) if len(text) <= room - BAR[0]), ""
+        )
+        return f"{self._bar(elapsed_s, min(BAR[1], room - len(text)))} {time}  {text}".rstrip()
+
+    def _bar(self, elapsed_s: float, width: int) -> str:
+        filled = round(width * min(1.0, elapsed_s / self._seconds))
+        full, empty = ("━", "─") if self._console.unicode else ("#", ".")
+        return self._console.paint(full * filled, "good") + self._console.paint(empty * (width - filled), "dim")
 
 
 def _short_size(size_bytes: int | None) -> str:
-    return "ended" if size_bytes is None else format_bytes(size_bytes)
+    return "ended" if size_bytes is None else f"{size_bytes / MIB:.0f} MiB"
 
 
 def _show(console: Console, path: Path, report_path: Path) -> int:
@@ -195,7 +197,7 @@ def _show(console: Console, path: Path, report_path: Path) -> int:
     rows = ", ".join(
         f"{name} {len(getattr(ledger, name))}" for name in ("runs", "samples", "sites", "objects", "events")
     )
-    console.say(f"Read {path} into DataFrames (rows: {rows})")
+    console.say_wrapped(f"Read {path} into DataFrames. Rows: {rows}.")
     console.say()
     made = report(ledger, policy=POLICY)
     say_verdicts(console, made.verdicts)

@@ -13,8 +13,8 @@ __all__ = ["Column", "render_table", "wrap_cell"]
 GAP = "  "
 """Between two columns."""
 
-_BREAKABLE = " _-/.:@"
-"""A long name is best broken after one of these."""
+_AFTER_PUNCTUATION = "_-/@"
+"""A name without spaces is best broken after one of these: not inside a number, nor between a file and its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,11 @@ def _fit_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
     if sum(shortest) > room:
         return None
     while sum(widths) > room:
-        at = max((at for at in range(len(widths)) if widths[at] > shortest[at]), key=lambda at: widths[at])
+        # Numbers first, which wrap between their words; then the longest name.
+        at = max(
+            (at for at in range(len(widths)) if widths[at] > shortest[at]),
+            key=lambda at: (columns[at].right, widths[at]),
+        )
         widths[at] -= 1
     return widths
 
@@ -140,16 +144,18 @@ def _render_stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], wi
 
 
 def _break_at(text: str, width: int) -> int:
-    """Index after which to break: the last breakable character that fits, else as much as fits."""
-    used, last, end = 0, 0, 0
+    """Index after which to break: the last space that fits, else the last punctuation, else as much as fits."""
+    used, after_space, after_punctuation, end = 0, 0, 0, 0
     for index, char in enumerate(text):
         used += display_width(char)
-        if used > width and not (char == " " and used == width + 1):
+        if char == " " and used <= width + 1:
+            after_space = index + 1
+        if used > width:
             break
         end = index + 1
-        if char in _BREAKABLE:
-            last = end
-    return last or max(1, end)
+        if char in _AFTER_PUNCTUATION:
+            after_punctuation = end
+    return after_space or after_punctuation or max(1, end)
 
 
 def _longest_word(text: str) -> int:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "say_verdicts"]
 
 COLUMNS = (
-    Column("service", narrowest=8),
+    Column("service", narrowest=7),
     Column("shape"),
     Column("leak"),
     Column("severity"),
     Column("growth an hour", narrowest=10, right=True),
-    Column("time to budget", narrowest=9, right=True),
-    Column("guilty line", narrowest=12),
+    Column("time to budget", narrowest=10, right=True),
+    Column("guilty line", narrowest=13),
 )
 
 LONGEST_NAME = 48

@@ -187,8 +187,9 @@ def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, colours: ChartColours = L
             site.elapsed_s / seconds, site.values / factor,
             color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.6, label=site.name,
         )  # fmt: skip
-    ax.set_ylim(bottom=0)
     ax.margins(x=0.02)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
     _draw_legend(ax, colours)
 
 

@@ -43,7 +43,12 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     rate = render_rate(slope, low, high)
     facts.append(("Growth an hour", f"{rate}, 95 % interval {interval}" if interval else rate))
     if windows:
-        facts.append(("Weakest window", f"{format_rate(weakest)}, the least of {windows}"))
+        facts.append(
+            (
+                "Least rise of its floor",
+                f"{format_rate(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
+            )
+        )
     if verdict["is_leak"]:
         facts.append(("Origin", _ORIGINS[verdict["origin"]]))
     return facts

@@ -39,10 +39,12 @@ def render_headline(verdicts: pd.DataFrame) -> str:
             if n_open < services
             else (f"Nothing can be said yet about {_count(services)}: more samples are needed.")
         )
-    worst = render_all_cells(order_verdicts(leaking))[0].service
+    worst = render_all_cells(order_verdicts(leaking))[0]
+    place = f", at {worst.guilty}" if ":" in worst.guilty else ""
+    what = f"{worst.service} grows by {worst.growth.removeprefix('+')}{place}"
     if n_leaking == 1:
-        return f"1 of {_count(services)} leaks: {worst}.{unclear}"
-    return f"{n_leaking} of {_count(services)} leak: {worst} is the worst.{unclear}"
+        return f"1 of {_count(services)} leaks: {what}.{unclear}"
+    return f"{n_leaking} of {_count(services)} leak. The worst: {what}.{unclear}"
 
 
 def _count(services: int) -> str:

@@ -77,13 +77,20 @@ def _section(section: ServiceSection) -> list[str]:
                 "" if pd.isna(site["function"]) else clean_text(site["function"]),
                 format_bytes(site["growth_bytes"], sign=True),
                 f"{site['share']:.0%}",
+                format_bytes(site["peak_bytes"]),
                 format_bytes(site["last_bytes"]),
             )
             for site in section.sites.to_dict("records")
         ]
-        parts.append(_table(("line", "function", "growth", "share", "holds now"), rows, right=(2, 3, 4)).rstrip("\n"))
+        parts.append(
+            _table(
+                ("line", "function", "growth", "share of growth", "held at most", "at the end"),
+                rows,
+                right=(2, 3, 4, 5),
+            ).rstrip("\n")
+        )
     if not section.breaches.empty:
-        rows = [
+        breaches = [
             (
                 breach["level"],
                 f"{breach['first']:%Y-%m-%d %H:%M:%S} UTC",
@@ -93,7 +100,7 @@ def _section(section: ServiceSection) -> list[str]:
             )
             for breach in section.breaches.to_dict("records")
         ]
-        parts.append(_table(("breach", "from", "for", "worst", "budget"), rows, right=(2, 3, 4)).rstrip("\n"))
+        parts.append(_table(("breach", "from", "for", "worst", "budget"), breaches, right=(2, 3, 4)).rstrip("\n"))
     return parts
 
 

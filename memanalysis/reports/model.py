@@ -19,7 +19,8 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.assess import assess_tables
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.inputs import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
-from memanalysis.reports.series import FittedLine, fit_line, read_series, read_site_lines
+from memanalysis.reports.series import FittedLine, fit_line, read_series
+from memanalysis.reports.sites import choose_sites, read_site_lines
 from memanalysis.reports.wording import clean_text
 
 __all__ = ["Report", "ServiceSection", "report"]
@@ -27,7 +28,6 @@ __all__ = ["Report", "ServiceSection", "report"]
 MOST_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
 
-MOST_SITES = 10
 MOST_EVENTS = 20
 MOST_BREACHES = 20
 
@@ -50,7 +50,7 @@ class ServiceSection:
     line : FittedLine or None
         Fitted growth or floors, to draw over the series.
     sites : DataFrame
-        The run's allocation sites, most growth first, as `rank_sites` gives them.
+        The run's leading lines of code, as `choose_sites` gives them.
     site_lines : DataFrame
         ``file, line, elapsed_s, size_bytes`` of the first few of them.
     marks : sequence of (float, str)
@@ -201,7 +201,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
         for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.events)
     )
     whole = read_series(samples, verdict["metric"])
-    shown_sites = ranked.head(MOST_SITES)
+    shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
     return ServiceSection(
         service=service,
         run_id=run_id,

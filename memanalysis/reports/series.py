@@ -1,4 +1,4 @@
-"""What is drawn of one run: the judged metric over time, the line the verdict rests on, and the growth of its sites.
+"""What is drawn of one run: the judged metric over time and the line the verdict rests on.
 
 Seconds are those of the run's own clock, counted from its first sample; sizes are bytes.
 """
@@ -16,15 +16,9 @@ from memanalysis.analysis.frames import known_floats, with_elapsed
 from memanalysis.reports.charts import thin_series
 from memanalysis.reports.wording import render_interval, render_rate
 
-__all__ = ["FittedLine", "Series", "fit_line", "read_series", "read_site_lines"]
+__all__ = ["FittedLine", "Series", "fit_line", "read_series"]
 
 FloatArray = NDArray[np.float64]
-
-MOST_SITE_LINES = 5
-"""More lines than this in one chart are not told apart."""
-
-MOST_SNAPSHOTS = 60
-"""A site's line is drawn through at most this many snapshots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +67,3 @@ def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
     else:
         name = f"floor of each of {line.values.size} windows"
     return FittedLine(name=name, elapsed_s=line.elapsed_s, size_bytes=line.values)
-
-
-def read_site_lines(sites: pd.DataFrame, samples: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:
-    """Sizes of the first few ranked lines of code, snapshot by snapshot.
-
-    Returns
-    -------
-    DataFrame
-        ``file, line, elapsed_s, size_bytes``; a line that a snapshot does not list held nothing then. Empty when there
-        is but one snapshot, which is no line.
-    """
-    columns = ["file", "line", "elapsed_s", "size_bytes"]
-    if sites.empty or ranked.empty or sites["timestamp"].nunique() < 2:
-        return pd.DataFrame(columns=columns)
-    sizes = sites.pivot_table(
-        index="timestamp", columns=["file", "line"], values="size_bytes", aggfunc="sum", fill_value=0
-    )
-    if len(sizes) > MOST_SNAPSHOTS:
-        sizes = sizes.iloc[np.linspace(0, len(sizes) - 1, MOST_SNAPSHOTS).round().astype(int)]
-    start = min(samples["timestamp"].min(), sizes.index[0]) if len(samples) else sizes.index[0]
-    elapsed_s = (sizes.index - start).total_seconds().to_numpy(dtype=np.float64)
-    pieces = [
-        pd.DataFrame(
-            {"file": file, "line": line, "elapsed_s": elapsed_s, "size_bytes": sizes[(file, line)].to_numpy(np.float64)}
-        )
-        for file, line in ranked[["file", "line"]].head(MOST_SITE_LINES).itertuples(index=False, name=None)
-    ]
-    return pd.concat(pieces, ignore_index=True)

@@ -108,11 +108,12 @@ def render_rate(slope: float | None, low: float | None = None, high: float | Non
 
 
 def render_interval(slope: float | None, low: float | None, high: float | None) -> str:
-    """Ends of the interval, such as ``+2.9 to +3.3``, in the unit of `render_rate`; empty where there is none."""
+    """Ends of the interval, such as ``2.9 to 3.3``, in the unit of `render_rate`; signed where one is below zero."""
     if slope is None or low is None or high is None:
         return ""
     factor, _ = _scale(slope, low, high)
-    return " to ".join(_digits(end * _HOUR_S / factor, _decimals(low, high, factor)) for end in (low, high))
+    ends = [_digits(end * _HOUR_S / factor, _decimals(low, high, factor)) for end in (low, high)]
+    return " to ".join(ends if low < 0 else [end.removeprefix("+") for end in ends])
 
 
 def render_time_interval(time_s: float | None, low_s: float | None, high_s: float | None) -> str:
@@ -170,14 +171,15 @@ def _scale(*rates: float | None) -> tuple[int, str]:
 
 
 def _decimals(low: float | None, high: float | None, factor: int) -> int:
-    """Decimals at which the ends of an interval are told apart, from one to three."""
+    """As many decimals as the width of the interval lets mean something: none to two."""
     if low is None or high is None or not math.isfinite(high - low) or high <= low:
         return 1
-    return min(3, max(1, math.ceil(-math.log10((high - low) * _HOUR_S / factor))))
+    width = (high - low) * _HOUR_S / factor
+    return 0 if width >= 10 else 1 if width >= 0.1 else 2
 
 
 def _digits(value: float, decimals: int) -> str:
     if not math.isfinite(value):
         return "any" if math.isnan(value) else ("+" if value > 0 else "-") + "unbounded"
-    text = f"{value:+.{0 if abs(value) >= 99.95 and decimals == 1 else decimals}f}"
+    text = f"{value:+.{decimals if abs(value) < 99.95 or decimals > 1 else 0}f}"
     return text[1:] if not text.strip("+-0.") else text

@@ -12,10 +12,10 @@ from memanalysis.units import MIB
 START = 1_750_000_000.0
 
 
-@pytest.fixture
-def recorded(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A leak of 0.5 MiB a second with its line, a flat service, one with three samples, and one of a hostile name."""
-    path = tmp_path / "ledger"
+    path = tmp_path_factory.mktemp("recorded") / "ledger"
     series: dict[str, tuple[int, Callable[[float], float]]] = {
         "leaking_registry": (60, lambda at: (40 + 0.5 * at) * MIB + 20_000 * math.sin(7 * at)),
         "größe": (60, lambda at: 50 * MIB + 10_000 * math.sin(3 * at)),

@@ -22,10 +22,10 @@ def test_columns_stand_side_by_side_and_numbers_at_the_right() -> None:
 
 def test_a_long_name_wraps_after_its_punctuation() -> None:
     assert render_table(COLUMNS, [("payments_reconciliation_worker", "no", "0.0 B/h")], width=40) == (
-        "service             leak  growth an hour\n"
-        "------------------  ----  --------------\n"
-        "payments_           no           0.0 B/h\n"
-        "reconciliation_\n"
+        "service                    leak   growth\n"
+        "                                 an hour\n"
+        "-------------------------  ----  -------\n"
+        "payments_reconciliation_   no    0.0 B/h\n"
         "worker"
     )
 

@@ -82,9 +82,10 @@ def maker(tmp_path: Path) -> LedgerMaker:
     return LedgerMaker(tmp_path / "ledger")
 
 
-@pytest.fixture
-def three_services(maker: LedgerMaker) -> Path:
-    """A leak of 0.5 MiB a second with its line, a cache that fills within 20 s, and a batch that swings."""
+@pytest.fixture(scope="session")
+def three_services(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A leak of 0.5 MiB a second with its line, a cache that fills within 20 s, and a batch that swings; read only."""
+    maker = LedgerMaker(tmp_path_factory.mktemp("three") / "ledger")
     maker.add(
         "leaking_registry",
         lambda at: (40 + 0.5 * at) * MIB + 20_000 * math.sin(7 * at),

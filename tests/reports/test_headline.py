@@ -5,8 +5,16 @@ import pytest
 
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.reports.headline import order_verdicts, render_headline
+from memanalysis.units import MIB
 
-LEAK: dict[str, Any] = {"shape": "growing", "is_leak": True, "severity": "high"}
+LEAK: dict[str, Any] = {
+    "shape": "growing",
+    "is_leak": True,
+    "severity": "high",
+    "slope_bytes_per_s": 2 * MIB / 3600,
+    "guilty_file": "/srv/b.py",
+    "guilty_line": 3,
+}
 WELL: dict[str, Any] = {"shape": "stable", "is_leak": False, "severity": "none"}
 OPEN: dict[str, Any] = {"shape": "inconclusive", "is_leak": False, "severity": "none"}
 
@@ -19,8 +27,11 @@ def frame(**services: dict[str, Any]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (frame(a=WELL, b=LEAK, c=WELL), "1 of 3 services leaks: b."),
-        (frame(a=LEAK | {"severity": "critical"}, b=LEAK), "2 of 2 services leak: a is the worst."),
+        (frame(a=WELL, b=LEAK, c=WELL), "1 of 3 services leaks: b grows by 2.0 MiB/h, at b.py:3."),
+        (
+            frame(a=LEAK | {"severity": "critical"}, b=LEAK),
+            "2 of 2 services leak. The worst: a grows by 2.0 MiB/h, at b.py:3.",
+        ),
         (frame(a=WELL), "No leak was shown in 1 service."),
         (frame(a=WELL, b=OPEN), "No leak was shown in 1 service. 1 cannot be told yet: more samples are needed."),
         (frame(a=OPEN), "Nothing can be said yet about 1 service: more samples are needed."),

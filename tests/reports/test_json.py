@@ -21,7 +21,7 @@ def test_the_report_is_strict_json_with_everything_in_it(three_services: Path) -
     )
 
     assert content["format"] == "memanalysis-report"
-    assert content["headline"] == "1 of 3 services leaks: leaking_registry."
+    assert content["headline"] == "1 of 3 services leaks: leaking_registry grows by 1.76 GiB/h, at registry.py:42."
     assert (content["started"], content["ended"]) == ("2025-06-15T15:06:40.000000Z", "2025-06-15T15:07:39.000000Z")
     leak = content["services"][0]
     assert leak["budget"]["max_bytes"] == 128 * MIB

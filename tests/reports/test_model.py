@@ -12,7 +12,8 @@ def test_the_worst_service_comes_first(three_services: Path) -> None:
     made = report(open_ledger(three_services))
 
     assert [section.service for section in made.sections] == ["leaking_registry", "swinging_batch", "warming_cache"]
-    assert repr(made) == f"<Report on {three_services}: 1 of 3 services leaks: leaking_registry.>"
+    said = "1 of 3 services leaks: leaking_registry grows by 1.76 GiB/h, at registry.py:42."
+    assert repr(made) == f"<Report on {three_services}: {said}>"
 
 
 def test_a_service_is_shown_by_its_worst_run(maker: Any) -> None:
@@ -24,7 +25,7 @@ def test_a_service_is_shown_by_its_worst_run(maker: Any) -> None:
     assert len(made.verdicts) == 3
     assert [section.run_id for section in made.sections] == [leaking]
     assert len(made.sections[0].other_verdicts) == 2
-    assert made.headline == "1 of 1 service leaks: api."
+    assert made.headline == "1 of 1 service leaks: api grows by 3.5 GiB/h."
 
 
 def test_marks_are_on_the_clock_of_the_chart(three_services: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_founding_ledger_gives_a_report(tmp_path: Path) -> None:
     file.write_text(f"[{entries}]")
     made = report(file)
 
-    assert made.headline == "1 of 1 service leaks: my_service."
+    assert made.headline == "1 of 1 service leaks: my_service grows by 60.0 MiB/h."
     assert "memory that Python allocated" in made.to_html()
 
 

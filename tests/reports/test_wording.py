@@ -47,7 +47,7 @@ def test_a_leak_is_said_with_its_interval_its_time_and_its_line() -> None:
     )  # fmt: skip
 
     assert (cells.leak, cells.severity, cells.shape) == ("yes", "high", "growing")
-    assert (cells.growth, cells.growth_interval) == ("+3.0 MiB/h", "+2.8 to +3.3")
+    assert (cells.growth, cells.growth_interval) == ("+3.0 MiB/h", "2.8 to 3.3")
     assert (cells.time, cells.time_interval) == ("4.0 h", "3.5 to 4.5 h")
     assert (cells.guilty, cells.guilty_path) == ("registry.py:42", "/srv/app/registry.py:42")
 
@@ -91,7 +91,7 @@ def test_rate_and_interval_share_one_unit_and_decimals_that_tell_the_ends_apart(
 
     assert render_rate(slope, low, high) == "+0.5 MiB/h"
     assert render_interval(slope, low, high) == "-1.0 to +2.0"
-    assert render_interval(*(mib * MIB / HOUR for mib in (1.76, 1.752, 1.769))) == "+1.75 to +1.77"
+    assert render_interval(*(mib * MIB / HOUR for mib in (1.76, 1.752, 1.769))) == "1.75 to 1.77"
     assert render_rate(0.0, 0.0, 0.0) == "0.0 B/h"
 
 

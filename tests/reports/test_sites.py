@@ -1,0 +1,58 @@
+from collections.abc import Mapping
+
+import pandas as pd
+
+from memanalysis.analysis.sites import rank_sites
+from memanalysis.reports.sites import choose_sites, read_site_lines
+from memanalysis.units import MIB
+
+START = pd.Timestamp("2025-06-15T15:00:00Z")
+
+
+def sites_of(lines: Mapping[int, list[float]]) -> pd.DataFrame:
+    """Rows of one run: by line of ``app.py``, MiB in each of its snapshots, ten seconds apart."""
+    rows = [
+        {
+            "service": "api", "run_id": "r", "timestamp": START + pd.Timedelta(seconds=10 * at), "site_id": f"s{line}",
+            "file": "app.py", "line": line, "function": "f", "size_bytes": round(mib * MIB),
+        }
+        for line, sizes in lines.items()
+        for at, mib in enumerate(sizes)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_of_a_leak_the_lines_that_grow_come_first_and_crumbs_are_left_out() -> None:
+    sites = sites_of({1: [1, 2, 3, 4, 5], 2: [9, 9, 9, 9, 9], 3: [0, 0.001, 0.002, 0.003, 0.004], 4: [0, 1, 2, 3, 3]})
+
+    assert list(choose_sites(rank_sites(sites), sites, is_leak=True)["line"]) == [1, 4]
+
+
+def test_without_a_leak_those_that_ever_held_the_most_come_first() -> None:
+    """A batch of 24 MiB that is released before the end outranks what stays."""
+    sites = sites_of({1: [0, 24, 0, 24, 0], 2: [1, 1, 1, 1, 1], 3: [0.001] * 5})
+    chosen = choose_sites(rank_sites(sites), sites, is_leak=False)
+
+    assert list(chosen["line"]) == [1, 2]
+    assert list(chosen["peak_bytes"]) == [24 * MIB, MIB]
+
+
+def test_one_line_is_shown_even_when_nothing_grew() -> None:
+    sites = sites_of({1: [1, 1, 1], 2: [0.1, 0.1, 0.1]})
+
+    assert len(choose_sites(rank_sites(sites), sites, is_leak=True)) == 1
+
+
+def test_lines_over_time_are_on_the_clock_of_the_samples() -> None:
+    sites = sites_of({1: [1, 2, 3], 2: [3, 2, 1]})
+    samples = pd.DataFrame({"timestamp": [START - pd.Timedelta(seconds=5)]})
+    lines = read_site_lines(sites, samples, rank_sites(sites))
+
+    assert list(lines[lines["line"] == 2]["elapsed_s"]) == [5.0, 15.0, 25.0]
+    assert list(lines[lines["line"] == 2]["size_bytes"]) == [3 * MIB, 2 * MIB, MIB]
+
+
+def test_one_snapshot_is_no_line() -> None:
+    sites = sites_of({1: [1]})
+
+    assert read_site_lines(sites, pd.DataFrame({"timestamp": [START]}), rank_sites(sites)).empty
