@@ -156,6 +156,25 @@ class TestTheCellIsAsWithoutTheMagic:
         assert shown.result == "'awaited'"
         assert f"In[{shown.execution_count}]:4" in shown.displayed()[0]
 
+    def test_an_interrupted_cell_is_shown_as_usual_and_measured_so_far(self, kernel: Kernel) -> None:
+        shown = kernel.run(
+            "%%memwatch\nimport os, signal, time\nheld = bytearray(2**21)\n"
+            "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)"
+        )
+
+        assert shown.error.ename == "KeyboardInterrupt"
+        assert sizes_at(shown.displayed()[0], f"In[{shown.execution_count}]:3")[1] == pytest.approx(2, abs=0.1)
+        assert kernel.run("import tracemalloc; tracemalloc.is_tracing()").result == "False"
+
+    def test_magics_shell_commands_and_future_imports_may_stand_in_it(self, kernel: Kernel) -> None:
+        shown = kernel.run(
+            "%%memwatch\nfrom __future__ import annotations\n%timeit -n 1 -r 1 [bytes(100)]\n!echo shouted\n'done'"
+        )
+
+        assert shown.error is None
+        assert shown.result == "'done'"
+        assert "shouted" in shown.stdout
+
     def test_history_has_the_cell_as_it_was_typed(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\npasted = 1")
 
