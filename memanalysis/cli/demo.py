@@ -41,7 +41,7 @@ POLICY = Path(__file__).parents[1] / "examples" / "demo_policy.yaml"
 
 EXIT_PROGRAM_FAILED = 1
 
-BAR = (8, 24)
+BAR = (6, 24)
 """Shortest and longest bar."""
 
 _EXAMPLE = """\
@@ -167,11 +167,13 @@ class _Progress:
 
     def _line(self, elapsed_s: float) -> str:
         time = f"{min(elapsed_s, self._seconds):3.0f} of {self._seconds:g} s"
+        if elapsed_s > self._seconds:
+            return f"{self._bar(elapsed_s, BAR[1]) if self._console.live else time}  sealing the ledger"
         sizes = [(program.name, _short_size(program.read_rss_bytes())) for program in self._programs]
         with_names = "  ".join(f"{name} {size}" for name, size in sizes)
         if not self._console.live:
             return f"{time}  {with_names}"
-        room = self._console.width - 1 - len(time) - 4
+        room = self._console.width - 1 - len(time) - 3
         text = next(
             (text for text in (with_names, "  ".join(size for _, size in sizes)) if len(text) <= room - BAR[0]), ""
         )
@@ -184,7 +186,7 @@ class _Progress:
 
 
 def _short_size(size_bytes: int | None) -> str:
-    return "ended" if size_bytes is None else f"{size_bytes / MIB:.0f} MiB"
+    return "ended" if not size_bytes else f"{size_bytes / MIB:.0f} MiB"
 
 
 def _show(console: Console, path: Path, report_path: Path) -> int:

@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it: real programs in processes of their own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,3 +148,38 @@ def _wait_for_children(pid: int, count: int) -> list[psutil.Process]:
             return children
         time.sleep(0.05)
     raise AssertionError("the demo started no programs")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
+def test_a_terminal_gets_one_line_that_is_drawn_over(tmp_path: Path) -> None:
+    """Every state of the bar fits the terminal, and nothing of it stays."""
+    import pty
+
+    master, slave = pty.openpty()
+    environment = PLAIN | {"TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    command = [*DEMO, "--seconds", "2", "--scenario", "batch_job", "--out", str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdin=slave, stdout=slave, stderr=slave) as demo:
+        os.close(slave)
+        shown = _read_to_end(master)
+    os.close(master)
+    states = [re.sub(r"\x1b\[[0-9;]*[mK]", "", part) for part in shown.split("\r\x1b[2K")[1:]]
+
+    assert demo.returncode == 0
+    assert len(states) > 5
+    assert all(len(state) < 80 for state in states[:-1])
+    assert any(re.fullmatch(r"━*─*   1 of 2 s  batch_job \d+ MiB", state) for state in states)
+    assert states[-1].startswith("Read ")
+
+
+def _read_to_end(master: int) -> str:
+    pieces = []
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    return b"".join(pieces).decode()
