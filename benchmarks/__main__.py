@@ -8,9 +8,14 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import founding
+from benchmarks import analysis, founding
+from benchmarks.detection import run as detection
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"founding": founding.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "analysis": analysis.main,
+    "detection": detection.main,
+    "founding": founding.main,
+}
 
 
 def main() -> int:

@@ -17,6 +17,10 @@ LEAST_SHARE = 0.4
 """A part that explains at least this share of the growth of RSS names its origin."""
 
 
+LEAST_SHARE_OF_A_LEAK = 0.1
+"""The same where traced bytes are a leak of their own: allocators and tracing inflate what small objects cost."""
+
+
 def classify_origins(
     samples: pd.DataFrame,
     series: IntArray,
@@ -54,7 +58,8 @@ def classify_origins(
     to_explain = np.maximum(rss["slope_bytes_per_s"] - tracer, rss["slope_bytes_per_s"] / 10)
     origins[both] = "native"
     origins[both & (free >= LEAST_SHARE * to_explain)] = "fragmentation"
-    origins[both & (~rss["is_leak"] | (traced["slope_bytes_per_s"] >= LEAST_SHARE * to_explain))] = "python"
+    share = np.where(traced["is_leak"], LEAST_SHARE_OF_A_LEAK, LEAST_SHARE)
+    origins[both & (~rss["is_leak"] | (traced["slope_bytes_per_s"] >= share * to_explain))] = "python"
     return origins
 
 

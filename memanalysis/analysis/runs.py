@@ -11,7 +11,7 @@ from memanalysis.analysis.judge import judge_batch
 from memanalysis.analysis.origin import classify_origins
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
 from memanalysis.analysis.severity import SeverityRules
-from memanalysis.analysis.sites import rank_sites
+from memanalysis.analysis.sites import find_guilty, rank_sites
 from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
 from memanalysis.analysis.wording import describe_guilty
 from memanalysis.schema import BYTE_METRICS
@@ -112,8 +112,7 @@ def _with_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataF
     if sites is not None and len(sites) and verdicts["is_leak"].any():
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
         ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
-        first = ranked[ranked["growth_bytes"] > 0].drop_duplicates(["service", "run_id"])
-        guilty = {(row["service"], row["run_id"]): row for row in first.to_dict("records")}
+        guilty = {(row["service"], row["run_id"]): row for row in find_guilty(ranked).to_dict("records")}
         for i, service, run_id in leaking.itertuples():
             if (row := guilty.get((service, run_id))) is not None:
                 row["function"] = row["function"] if isinstance(row["function"], str) else None

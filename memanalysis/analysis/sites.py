@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from memanalysis.analysis.frames import require_columns
 from memanalysis.analysis.series import FloatArray
 
-__all__ = ["RANK_COLUMNS", "rank_sites"]
+__all__ = ["RANK_COLUMNS", "find_guilty", "rank_sites"]
 
 RANK_COLUMNS = (
     "service",
@@ -58,6 +58,30 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     ]
     filled = [frame for frame in ranked if not frame.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
+
+
+def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Pick the line that is named for each run: the first of the file whose lines grew most together.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        What ``rank_sites`` gives.
+
+    Returns
+    -------
+    DataFrame
+        ``RANK_COLUMNS``, at most a row a run; none where nothing grew.
+
+    Notes
+    -----
+    One leaked object is often built by several lines of one file: a line of a caller that makes much in one place must
+    not hide them.
+    """
+    growing = ranked[ranked["growth_bytes"] > 0]
+    of_file = growing.groupby(["service", "run_id", "file"])["growth_bytes"].transform("sum")
+    order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
+    return order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
 
 
 def _rank_run(run: pd.DataFrame, *, service: object, run_id: object) -> pd.DataFrame:

@@ -1,0 +1,102 @@
+"""Score the verdict and print the tables: ``python -m benchmarks detection``."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.detection.material import LeakCase, find_material, read_leak_cases, read_recorded
+from benchmarks.detection.naive import NAIVE
+from benchmarks.detection.scores import Score, by_source
+from benchmarks.detection.simulated import coverage_of_forecasts, coverage_of_slopes, false_alarms
+from benchmarks.measure import print_table
+from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.runs import assess_samples
+from memanalysis.analysis.sites import find_guilty, rank_sites
+
+COUNT = 1000
+HEADER = ["detector", "precision", "recall", "F1", "false alarms", "missed"]
+PUBLISHED = ["Precog, published on other series", "-", "-", "-", "85 % accurate", "-"]
+
+
+def main(count: int = COUNT) -> None:
+    """Score on everything that is here."""
+    folder = find_material()
+    if folder is None:
+        print(
+            "The recorded series and the leaking packages are not on this machine: MEMANALYSIS_MATERIAL names them.\n"
+        )
+    else:
+        score_recorded(folder)
+        score_leak_cases(folder)
+    score_simulated(count)
+
+
+def score_recorded(folder: Path) -> None:
+    """Score on recorded series with labels."""
+    series = read_recorded(folder)
+    for strength in ("strong", "weak"):
+        scores = {name: Score() for name in ["memanalysis", *NAIVE]}
+        labelled = series[series["strength"].eq(strength) & series["label"].isin(["leak", "benign", "stress"])]
+        for name, rows in labelled.groupby("series_id"):
+            times, values = rows["t_seconds"].to_numpy(float), rows["size_bytes"].to_numpy(float)
+            is_leak = rows["label"].iloc[0] == "leak"
+            scores["memanalysis"].add(str(name), is_leak=is_leak, said=assess_series(times, values).is_leak)
+            for naive, detect in NAIVE.items():
+                scores[naive].add(str(name), is_leak=is_leak, said=detect(times, values))
+        print_scores(f"Recorded series, {strength} labels", scores)
+
+
+def score_leak_cases(folder: Path) -> None:
+    """Score on real leaks of real packages: RSS of the plain run, or RSS and traced bytes of the traced run."""
+    scores = {name: Score() for name in ["memanalysis", "memanalysis, plain run only", *NAIVE]}
+    named, right = [], []
+    for case in read_leak_cases(folder):
+        if not case.is_scored:
+            continue
+        label = f"{case.variant}/{case.case}"
+        plain = bool(assess_samples(case.plain)["is_leak"].iloc[0])
+        traced = bool(assess_samples(case.traced)["is_leak"].iloc[0])
+        scores["memanalysis"].add(label, is_leak=case.is_leak, said=plain or traced)
+        scores["memanalysis, plain run only"].add(label, is_leak=case.is_leak, said=plain)
+        for naive, detect in NAIVE.items():
+            times, values = (case.plain[name].to_numpy(float)[1:] for name in ("elapsed_s", "rss_bytes"))
+            scores[naive].add(label, is_leak=case.is_leak, said=detect(times, values))
+        if case.is_leak and case.kind == "python":
+            named.append(case.case)
+            right += [case.case] if names_guilty(case) else []
+    print_scores("Real leaks of real packages, their fixed releases, healthy programs", scores)
+    wrong = ", ".join(sorted(set(named) - set(right))) or "none"
+    print(f"Guilty file named first in {len(right)} of {len(named)} Python leaks; not in: {wrong}\n")
+
+
+def names_guilty(case: LeakCase) -> bool:
+    """Whether the file that allocates, or that keeps the reference, is named."""
+    guilty = find_guilty(rank_sites(case.sites))
+    return bool(len(guilty)) and str(guilty["file"].iloc[0]).endswith(case.guilty)
+
+
+def score_simulated(count: int) -> None:
+    """Coverage and false alarms on series of known truth."""
+    started = time.perf_counter()
+    slopes = list(coverage_of_slopes(count))
+    rows = [[name, f"{held:.1%}", str(n)] for name, held, n in slopes]
+    rows.append(["all", f"{np.mean([held for _, held, _ in slopes]):.1%}", str(sum(n for _, _, n in slopes))])
+    print_table("95 % interval of the slope: holds the truth in", ["noise", "share", "series"], rows)
+    alarms = [[name, f"{found} of {count}"] for name, found, _ in false_alarms(count)]
+    print_table("Called a leak, and are none", ["series", "false alarms"], alarms)
+    held, leaks = coverage_of_forecasts(count)
+    print_table(
+        "90 % interval of the time to the limit: holds the truth in",
+        ["series", "share", "leaks"],
+        [["leaks under AR(1) noise", f"{held:.1%}", str(leaks)]],
+    )
+    print(f"{time.perf_counter() - started:.0f} s\n")
+
+
+def print_scores(title: str, scores: dict[str, Score]) -> None:
+    """Print a table, and of ours what it got wrong."""
+    rows = [[name, *score.cells()] for name, score in scores.items()]
+    print_table(title, HEADER, [*rows, PUBLISHED])
+    ours = scores["memanalysis"]
+    print(f"memanalysis missed: {', '.join(ours.misses) or 'none'}; false alarms by source: {by_source(ours.alarms)}\n")
