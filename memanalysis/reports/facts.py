@@ -85,5 +85,6 @@ def describe_budget(section: "ServiceSection") -> str:
 
 def describe_no_sites(section: "ServiceSection") -> str:
     """Why no line of code can be named."""
-    advice = "" if not section.verdict["is_leak"] else ' Record again with trace="always" to learn which lines grow.'
-    return f"No allocation sites were recorded in this run: tracing was off.{advice}"
+    why = "only what Python allocated in all" if section.is_traced else "tracing was off"
+    advice = ' Record again with trace="always" to learn which lines grow.' if section.verdict["is_leak"] else ""
+    return f"No allocation sites were recorded in this run: {why}.{advice}"

@@ -55,6 +55,8 @@ class ServiceSection:
         ``file, line, elapsed_s, size_bytes`` of the first few of them.
     marks : sequence of (float, str)
         Moments that the run marked, in seconds since its first sample, with their names.
+    is_traced : bool
+        Whether tracemalloc followed the run.
     n_sites, n_breaches, n_events : int
         How many there are in all; the frames hold the first (of the events: the last) few.
     """
@@ -74,6 +76,7 @@ class ServiceSection:
     n_events: int
     marks: Sequence[tuple[float, str]]
     budget: Budget | None
+    is_traced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -218,6 +221,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
         n_events=len(events),
         marks=_read_marks(events, samples),
         budget=budget,
+        is_traced=bool(samples["traced_bytes"].notna().any()),
     )
 
 

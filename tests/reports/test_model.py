@@ -62,7 +62,9 @@ def test_a_founding_ledger_gives_a_report(tmp_path: Path) -> None:
     made = report(file)
 
     assert made.headline == "1 of 1 service leaks: my_service grows by 60.0 MiB/h."
-    assert "memory that Python allocated" in made.to_html()
+    page = made.to_html()
+    assert "memory that Python allocated" in page
+    assert "No allocation sites were recorded in this run: only what Python allocated in all." in page
 
 
 def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path, tmp_path: Path) -> None:
