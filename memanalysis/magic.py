@@ -207,10 +207,10 @@ class MemwatchMagics(Magics):
         label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
         if getattr(self.shell, "kernel", None) is not None:  # a terminal shows no picture
             load_drawing()
-        self._session.begin_again()
         meter = CellMeter(label, trace_limit=options.frames)
         self._measured = (self._depth, meter, options.top)
         meter.start()
+        self._session.begin_again()
         self._stop_at_error(meter)
         return None
 

@@ -330,6 +330,7 @@ class TestWatching:
 
     def test_report_shows_the_cells_and_loads_nothing_into_the_kernel(self, kernel: Kernel) -> None:
         before = kernel.run("import sys; 'pandas' in sys.modules").result
+        kernel.run("%memwatch on --ledger reported --service older\n%memwatch off")
         kernel.run("%memwatch on --ledger reported --service reported --interval 0.05")
         shown = kernel.run("x = bytearray(2**20)")
         report = kernel.run("%memwatch report")
@@ -340,7 +341,7 @@ class TestWatching:
         assert kernel.run("'pandas' in sys.modules").result == "False"
         assert report.displayed()[0].startswith("1 watched cell.")
         assert f"In[{shown.execution_count}]" in report.displayed("text/html")[0]
-        assert "reported" in report.displayed("text/html")[0]
+        assert "Memory of reported" in report.displayed("text/html")[0]
         assert after.displayed()[0].startswith("1 watched cell.")
 
     def test_status_says_what_is_on(self, kernel: Kernel) -> None:

@@ -9,8 +9,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from memanalysis.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from memanalysis.ledger.store import Ledger
 
 __all__ = ["ShownReport", "read_report_of"]
 
@@ -26,15 +34,15 @@ class ShownReport:
     text: str
 
 
-def read_report_of(ledger: str | PathLike[str]) -> ShownReport:
-    """Make the report on a ledger in another process.
+def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
+    """Make the report on one run of a ledger in another process.
 
     Raises
     ------
     LedgerError
         The ledger cannot be read, or no process can be started.
     """
-    command = [sys.executable, "-m", "memanalysis.notebook.child_report", str(ledger)]
+    command = [sys.executable, "-m", "memanalysis.notebook.child_report", str(ledger), run_id]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, and the path is an argument, not a command
             command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
@@ -50,13 +58,14 @@ def read_report_of(ledger: str | PathLike[str]) -> ShownReport:
     return ShownReport(html=answer["html"], text=answer["text"])
 
 
-def main(ledger: str) -> int:
-    """Print the report on a ledger as JSON; its error, if it has one, as one line."""
+def main(path: str, run_id: str) -> int:
+    """Print the report on one run of a ledger as JSON; its error, if it has one, as one line."""
     from memanalysis.errors import MemAnalysisError
+    from memanalysis.ledger.store import open_ledger
     from memanalysis.reports.model import report
 
     try:
-        made = report(ledger)
+        made = report(_only_run(open_ledger(path), run_id))
         answer = {"html": made._repr_html_(), "text": made.headline}
     except MemAnalysisError as exc:
         sys.stderr.write(f"{' '.join(str(exc).split())}\n")
@@ -65,5 +74,18 @@ def main(ledger: str) -> int:
     return 0
 
 
+def _only_run(ledger: "Ledger", run_id: str) -> "Ledger":
+    """The ledger as if it held this run alone: the report is on this session, not on those of other days."""
+    read = ledger.read
+
+    def read_run(table: str, *, columns: "Sequence[str] | None" = None, **narrowed: Any) -> "pd.DataFrame":
+        frame = read(table, columns=None if columns is None else [*columns, "run_id"], **narrowed)
+        of_run = frame[frame["run_id"] == run_id] if columns is None else frame[frame.iloc[:, -1] == run_id]
+        return (of_run if columns is None else of_run.iloc[:, :-1]).reset_index(drop=True)
+
+    ledger.read = read_run  # type: ignore[method-assign]
+    return ledger
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

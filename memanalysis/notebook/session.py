@@ -40,6 +40,7 @@ class NotebookSession:
         self._recorder: Recorder | None = None
         self._ledger = Path(DEFAULT_LEDGER)
         self._service = DEFAULT_SERVICE
+        self._run_id = ""
         self._verbose = False
         self._running: PassiveMeter | None = None
         self._runs: Counter[object] = Counter()
@@ -78,6 +79,7 @@ class NotebookSession:
             raise LedgerError(f"%memwatch on could not start: {recorder.status().last_error}")
         self._recorder = recorder
         self._ledger = recorder.status().ledger or Path(DEFAULT_LEDGER)
+        self._run_id = recorder.status().run_id or ""
         self.events.clear()
         self._runs.clear()
         how = ", following every allocation of Python" if trace else ""
@@ -108,7 +110,7 @@ class NotebookSession:
             return None
         if self._recorder is not None:
             self._recorder.snapshot_now()
-        return SessionReport(list(self.events), read_report_of(self._ledger))
+        return SessionReport(list(self.events), read_report_of(self._ledger, run_id=self._run_id))
 
     def describe(self) -> str:
         """Say whether watching is on, and how much memory there is."""

@@ -36,6 +36,7 @@ _NOTE = "font-size:13px;margin:4px 0;max-width:60em"
 _TABLE = "border-collapse:collapse;margin:4px 0;font-size:13px"
 _CELL = "padding:2px 12px 2px 0;text-align:right;white-space:nowrap"
 _LEFT = "padding:2px 12px 2px 0;text-align:left;white-space:pre;font-family:monospace"
+_SOURCE = "padding:2px 12px 2px 0;text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace"
 
 
 class CellReport:
@@ -215,7 +216,7 @@ def _text_table(rows: list[list[str]], *, left_from: int = 99) -> str:
 
 def _html_table(rows: list[list[str]], *, left_from: int = 99) -> str:
     head, *body = rows
-    styles = [_LEFT if column == 0 or column >= left_from else _CELL for column in range(len(head))]
+    styles = [_LEFT if column == 0 else _SOURCE if column >= left_from else _CELL for column in range(len(head))]
     header = _html_row("th", head, [_head_style(style) for style in styles])
     lines = "".join(_html_row("td", row, styles) for row in body)
     return f'<table style="{_TABLE}"><thead>{header}</thead><tbody>{lines}</tbody></table>'

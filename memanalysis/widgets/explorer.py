@@ -4,6 +4,7 @@ The widget draws into itself: nothing of matplotlib's global state is used, and 
 Everything that comes from the ledger is escaped.
 """
 
+import re
 from html import escape
 from typing import Any
 
@@ -37,6 +38,7 @@ CHART_PX = (880, 300)
 SLIDER_STEPS = 500
 """Steps of the slider over the run: finer than a hand can set."""
 
+_BEGAN = re.compile(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-")
 _NOTHING = (
     "No samples are in {ledger} yet. Record some: with <code>%memwatch on</code> in a notebook, or with "
     "<code>memanalysis.watch(&quot;my-service&quot;, ledger=...)</code> in a program."
@@ -144,7 +146,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def _picker(description: str) -> Any:
-    return ipywidgets.Dropdown(description=description, layout={"width": "270px"})
+    return ipywidgets.Dropdown(description=description, layout={"width": "290px"})
 
 
 def _set_options(picker: Any, options: list[tuple[str, str]], value: str) -> None:
@@ -164,7 +166,12 @@ def _set_range(slider: Any, selection: Selection, *, length_s: float) -> None:
 
 
 def _name_run(run_id: str) -> str:
-    return f"{clean_text(run_id)[:16]} {short_run_id(run_id)}" if run_id else "the only one"
+    """When it began and the last part of its id: ``11-22 16:55:48 7374c496``."""
+    began = _BEGAN.match(run_id)
+    if began is None:
+        return clean_text(run_id) or "the only one"
+    month, day, hour, minute, second = began.groups()
+    return f"{month}-{day} {hour}:{minute}:{second} {short_run_id(run_id)}"
 
 
 def _describe_range(view: View) -> str:
