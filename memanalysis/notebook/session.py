@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter, deque
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ DEFAULT_SERVICE = "notebook"
 
 SNAPSHOT_INTERVAL_S = 5.0
 """Between two looks at all allocation sites: people wait for a notebook, so its growth is to be named soon."""
+
+TRACED_COLUMNS = {"traced_bytes", "traced_peak_bytes", "tracer_bytes"}
+"""Left out without ``--trace``: a cell under ``%%memwatch`` is traced alone: no growth of the session."""
 
 MOST_EVENTS = 1000
 """Cells kept in memory for the report; the ledger has them all."""
@@ -75,6 +78,9 @@ class NotebookSession:
             trace_limit=CELL_TRACE_LIMIT,
             snapshot_interval=SNAPSHOT_INTERVAL_S,
         )
+        if not trace:
+            left_out = recorder.settings.left_out | TRACED_COLUMNS
+            recorder.settings = replace(recorder.settings, left_out=left_out)
         if not recorder.start():
             raise LedgerError(f"%memwatch on could not start: {recorder.status().last_error}")
         self._recorder = recorder
