@@ -15,10 +15,12 @@ __all__ = [
     "GIB",
     "KIB",
     "MIB",
+    "NOT_AVAILABLE",
     "bytes_from_mb",
     "format_bytes",
     "format_duration",
-    "format_rate",
+    "format_growth",
+    "format_growth_interval",
     "mb_from_bytes",
     "parse_bytes",
 ]
@@ -27,10 +29,11 @@ KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 
+HOUR_S = 3600.0
+
 NOT_AVAILABLE = "not available"
 
 _BYTE_STEPS = ((1024**4, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
-_RATE_STEPS = ((3600.0, "h"), (86400.0, "day"))
 _DURATION_STEPS = ((86400.0 * 365, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 _FACTORS = {
     "": 1,
@@ -71,12 +74,27 @@ def format_bytes(size_bytes: float | None, *, sign: bool = False) -> str:
     return f"{size_bytes:+.0f} B" if sign else f"{size_bytes:.0f} B"
 
 
-def format_rate(bytes_per_s: float | None) -> str:
-    """Render a growth rate with its sign, such as ``+3.1 MiB/h``; by the day when an hour is under 1 KiB."""
-    if not _is_known(bytes_per_s):
+def format_growth(slope: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Render growth an hour, such as ``+3.1 MiB/h``, in the unit and with the digits that suit its interval too.
+
+    Parameters
+    ----------
+    slope, low, high : float or None
+        Bytes per second, and the ends of its interval.
+    """
+    if not _is_known(slope):
         return NOT_AVAILABLE
-    seconds, unit = _RATE_STEPS[0] if abs(bytes_per_s) * 3600 >= KIB or bytes_per_s == 0 else _RATE_STEPS[1]
-    return f"{format_bytes(bytes_per_s * seconds, sign=True)}/{unit}"
+    factor, unit = _growth_scale(slope, low, high)
+    return f"{_growth_digits(slope * HOUR_S / factor, _growth_decimals(low, high, factor))} {unit}/h"
+
+
+def format_growth_interval(slope: float | None, low: float | None, high: float | None) -> str:
+    """Render the interval, such as ``2.9 to 3.3``, in the unit of ``format_growth``; signed where one is below zero."""
+    if slope is None or low is None or high is None:
+        return ""
+    factor, _ = _growth_scale(slope, low, high)
+    ends = [_growth_digits(end * HOUR_S / factor, _growth_decimals(low, high, factor)) for end in (low, high)]
+    return " to ".join(ends if low < 0 else [end.removeprefix("+") for end in ends])
 
 
 def format_duration(seconds: float | None) -> str:
@@ -108,6 +126,26 @@ def parse_bytes(text: str) -> int:
 
 def _is_known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
+
+
+def _growth_scale(*rates: float | None) -> tuple[int, str]:
+    largest = max((abs(rate) * HOUR_S for rate in rates if _is_known(rate)), default=0.0)
+    return next(((factor, unit) for factor, unit in _BYTE_STEPS if largest >= factor * 0.9995), (1, "B"))
+
+
+def _growth_decimals(low: float | None, high: float | None, factor: int) -> int:
+    """As many decimals as the width of the interval lets mean something: none to two."""
+    if low is None or high is None or not math.isfinite(high - low) or high <= low:
+        return 1
+    width = (high - low) * HOUR_S / factor
+    return 0 if width >= 10 else 1 if width >= 0.1 else 2
+
+
+def _growth_digits(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return "any" if math.isnan(value) else ("+" if value > 0 else "-") + "unbounded"
+    text = f"{value:+.{decimals if abs(value) < 99.95 or decimals > 1 else 0}f}"
+    return text[1:] if not text.strip("+-0.") else text
 
 
 def _three_digits(value: float, *, sign: bool = False) -> str:

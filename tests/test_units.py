@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.units import GIB, KIB, MIB, format_bytes, format_duration, format_rate, parse_bytes
+from memanalysis.units import (
+    GIB,
+    KIB,
+    MIB,
+    format_bytes,
+    format_duration,
+    format_growth,
+    format_growth_interval,
+    parse_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +44,21 @@ def test_sizes_read_as_people_write_them(size, text):
     [
         (3.1 * MIB / 3600, "+3.1 MiB/h"),
         (-3.1 * MIB / 3600, "-3.1 MiB/h"),
-        (0.0, "+0 B/h"),
-        (100 / 86400, "+100 B/day"),
+        (0.0, "0.0 B/h"),
+        (100 / 3600, "+100 B/h"),
         (None, "not available"),
     ],
 )
-def test_rates_carry_their_sign_and_a_fitting_unit(rate, text):
-    assert format_rate(rate) == text
+def test_growth_carries_its_sign_and_a_fitting_unit(rate, text):
+    assert format_growth(rate) == text
+
+
+def test_growth_and_its_interval_share_unit_and_digits():
+    """2.9 MiB/h between 2.5 and 3.3: one decimal; between 2.88 and 2.92: two, for a narrow interval means more."""
+    rates = [value * MIB / 3600 for value in (2.9, 2.5, 3.3)]
+    assert (format_growth(*rates), format_growth_interval(*rates)) == ("+2.9 MiB/h", "2.5 to 3.3")
+    rates = [value * MIB / 3600 for value in (2.9, 2.88, 2.92)]
+    assert (format_growth(*rates), format_growth_interval(*rates)) == ("+2.90 MiB/h", "2.88 to 2.92")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from memanalysis.analysis.stacks import MIN_SAMPLES
-from memanalysis.units import format_bytes, format_duration, format_rate
+from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 __all__ = ["describe_guilty", "describe_missing", "describe_series"]
 
@@ -40,9 +40,10 @@ def describe_series(columns: Mapping[str, Any]) -> list[str]:
 
 
 def describe_guilty(file: str, line: int, function: str | None, share: float) -> str:
-    """Say which line carries the growth."""
+    """Say which line carries the growth; the file with its folder, which is enough for a person."""
     inside = f" in {function}" if function else ""
-    return f" {share:.0%} of the traced growth comes from {file}:{line}{inside}."
+    near = "/".join(file.replace("\\", "/").rsplit("/", 2)[-2:])
+    return f" {share:.0%} of the traced growth comes from {near}:{line}{inside}."
 
 
 def _missing(_shape: str, n_samples: int, windows: int, judged_s: float) -> str:
@@ -68,12 +69,12 @@ def _sentence(
     if shape == "inconclusive":
         return f"Cannot be told yet: needs {missing}."
     if shape == "stable":
-        trend = format_bytes(growth, sign=True)
-        return f"Stable: its trend over {format_duration(judged_s)} is {trend}, within its noise."
+        trend = f"its trend over {format_duration(judged_s)} is {format_bytes(growth, sign=True)}"
+        return f"Stable: {trend}, {'within its noise' if low <= 0 <= high else 'too little to matter'}."
     if shape != "growing":
         return _PLAIN[shape]
     grew = (
-        f"A leak: grew by {format_rate(slope)} ({format_rate(low)} to {format_rate(high)}) "
+        f"A leak: grew by {format_growth(slope, low, high)} ({format_growth_interval(slope, low, high)}) "
         f"and its floor rose in each of {windows} windows."
     )
     if limit != limit:  # NaN: there is no limit

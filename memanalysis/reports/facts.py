@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.reports.wording import METRIC_NAMES, known_number, render_interval, render_rate
-from memanalysis.units import format_bytes, format_duration, format_rate
+from memanalysis.reports.wording import METRIC_NAMES, known_number
+from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
     from memanalysis.reports.model import ServiceSection
@@ -39,14 +39,14 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Level at the end", format_bytes(known_number(verdict["latest_bytes"]))),
         ("Growth", growth if percent is None or not math.isfinite(percent) else f"{growth} ({percent:+.1f} %)"),
     ]
-    interval = render_interval(slope, low, high)
-    rate = render_rate(slope, low, high)
+    interval = format_growth_interval(slope, low, high)
+    rate = format_growth(slope, low, high)
     facts.append(("Growth an hour", f"{rate}, 95 % interval {interval}" if interval else rate))
     if windows:
         facts.append(
             (
                 "Least rise of its floor",
-                f"{format_rate(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
+                f"{format_growth(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
             )
         )
     if verdict["is_leak"]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from memanalysis.analysis.evidence import find_evidence_line
 from memanalysis.analysis.frames import known_floats, with_elapsed
 from memanalysis.reports.charts import thin_series
-from memanalysis.reports.wording import render_interval, render_rate
+from memanalysis.units import format_growth, format_growth_interval
 
 __all__ = ["FittedLine", "Series", "fit_line", "read_series"]
 
@@ -63,7 +63,7 @@ def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
         return None
     if line.kind == "growth":
         rates = [verdict[f"{end}_bytes_per_s"] for end in ("slope", "low", "high")]
-        name = f"fitted {render_rate(*rates)} ({render_interval(*rates)})"
+        name = f"fitted {format_growth(*rates)} ({format_growth_interval(*rates)})"
     else:
         name = f"floor of each of {line.values.size} windows"
     return FittedLine(name=name, elapsed_s=line.elapsed_s, size_bytes=line.values)

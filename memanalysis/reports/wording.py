@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.units import GIB, KIB, MIB, NOT_AVAILABLE, format_duration
+from memanalysis.units import format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,7 @@ __all__ = [
     "known_number",
     "render_all_cells",
     "render_cells",
-    "render_interval",
     "render_place",
-    "render_rate",
     "render_time_interval",
     "short_run_id",
 ]
@@ -45,8 +43,6 @@ SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑"
 NOTHING = "-"
 """Stands where a cell does not apply: a service that does not grow has no guilty line."""
 
-_HOUR_S = 3600.0
-_SCALES = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B"))
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories that change how other text is shown: controls, bidi overrides, surrogates, separators."""
 
@@ -80,8 +76,8 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
         shape=str(verdict["shape"]),
         leak="unknown" if inconclusive else "yes" if verdict["is_leak"] else "no",
         severity="unknown" if inconclusive else str(verdict["severity"]),
-        growth=render_rate(slope, low, high),
-        growth_interval=render_interval(slope, low, high),
+        growth=format_growth(slope, low, high),
+        growth_interval=format_growth_interval(slope, low, high),
         time="no budget" if limit is None else format_duration(time_s) if verdict["is_leak"] else NOTHING,
         time_interval=render_time_interval(
             time_s,
@@ -97,23 +93,6 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
 def render_all_cells(verdicts: "pd.DataFrame") -> list[VerdictCells]:
     """Put every row of a verdict frame into words."""
     return [render_cells({str(name): value for name, value in row.items()}) for row in verdicts.to_dict("records")]
-
-
-def render_rate(slope: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Growth an hour, such as ``+3.1 MiB/h``, in the unit that suits its interval too."""
-    if slope is None:
-        return NOT_AVAILABLE
-    factor, unit = _scale(slope, low, high)
-    return f"{_digits(slope * _HOUR_S / factor, _decimals(low, high, factor))} {unit}/h"
-
-
-def render_interval(slope: float | None, low: float | None, high: float | None) -> str:
-    """Ends of the interval, such as ``2.9 to 3.3``, in the unit of `render_rate`; signed where one is below zero."""
-    if slope is None or low is None or high is None:
-        return ""
-    factor, _ = _scale(slope, low, high)
-    ends = [_digits(end * _HOUR_S / factor, _decimals(low, high, factor)) for end in (low, high)]
-    return " to ".join(ends if low < 0 else [end.removeprefix("+") for end in ends])
 
 
 def render_time_interval(time_s: float | None, low_s: float | None, high_s: float | None) -> str:
@@ -163,23 +142,3 @@ def known_number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return None if math.isnan(number) else number
-
-
-def _scale(*rates: float | None) -> tuple[int, str]:
-    largest = max((abs(rate) * _HOUR_S for rate in rates if rate is not None and math.isfinite(rate)), default=0.0)
-    return next(((factor, unit) for factor, unit in _SCALES if largest >= factor * 0.9995), _SCALES[-1])
-
-
-def _decimals(low: float | None, high: float | None, factor: int) -> int:
-    """As many decimals as the width of the interval lets mean something: none to two."""
-    if low is None or high is None or not math.isfinite(high - low) or high <= low:
-        return 1
-    width = (high - low) * _HOUR_S / factor
-    return 0 if width >= 10 else 1 if width >= 0.1 else 2
-
-
-def _digits(value: float, decimals: int) -> str:
-    if not math.isfinite(value):
-        return "any" if math.isnan(value) else ("+" if value > 0 else "-") + "unbounded"
-    text = f"{value:+.{decimals if abs(value) < 99.95 or decimals > 1 else 0}f}"
-    return text[1:] if not text.strip("+-0.") else text

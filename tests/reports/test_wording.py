@@ -7,10 +7,10 @@ import pytest
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.reports.wording import (
     clean_text,
+    format_growth,
+    format_growth_interval,
     render_cells,
-    render_interval,
     render_place,
-    render_rate,
     render_time_interval,
     short_run_id,
 )
@@ -89,10 +89,10 @@ def test_every_kind_of_missing_value_is_not_available(unknown: Any) -> None:
 def test_rate_and_interval_share_one_unit_and_decimals_that_tell_the_ends_apart() -> None:
     slope, low, high = (mib * MIB / HOUR for mib in (0.5, -1.0, 2.0))
 
-    assert render_rate(slope, low, high) == "+0.5 MiB/h"
-    assert render_interval(slope, low, high) == "-1.0 to +2.0"
-    assert render_interval(*(mib * MIB / HOUR for mib in (1.76, 1.752, 1.769))) == "1.75 to 1.77"
-    assert render_rate(0.0, 0.0, 0.0) == "0.0 B/h"
+    assert format_growth(slope, low, high) == "+0.5 MiB/h"
+    assert format_growth_interval(slope, low, high) == "-1.0 to +2.0"
+    assert format_growth_interval(*(mib * MIB / HOUR for mib in (1.76, 1.752, 1.769))) == "1.75 to 1.77"
+    assert format_growth(0.0, 0.0, 0.0) == "0.0 B/h"
 
 
 def test_a_time_that_may_never_come_says_so() -> None:
