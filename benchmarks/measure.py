@@ -5,18 +5,20 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-__all__ = ["median_seconds", "print_table"]
+__all__ = ["median_seconds", "print_table", "seconds_of"]
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Wall-clock seconds of one call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def median_seconds(call: Callable[[], Any], *, repeats: int) -> float:
     """Median wall-clock seconds of a call, after one that does not count."""
     call()
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - started)
-    return median(taken)
+    return median(seconds_of(call) for _ in range(repeats))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
