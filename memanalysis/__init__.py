@@ -4,8 +4,8 @@ The names below are doors: each loads its room when it is first used, so that ``
 program nothing. The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``report`` and ``explore``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""Type checkers hold it for true; ``typing`` itself would be most of the cost of this import."""
 
 __version__ = "0.1.0"
 
@@ -71,6 +71,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from memanalysis.analysis.assess import assess_series
     from memanalysis.analysis.summary import LedgerAnalyzer
     from memanalysis.analysis.verdict import Verdict
@@ -93,7 +95,9 @@ if TYPE_CHECKING:
     from memanalysis.widgets.explorer import explore
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in _DOORS:
         raise AttributeError(f"module 'memanalysis' has no attribute {name!r}")
     value = getattr(import_module(_DOORS[name]), name)
@@ -105,14 +109,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load_ipython_extension(shell: Any) -> None:
+def load_ipython_extension(shell: "Any") -> None:
     """Register ``%memwatch``; called by ``%load_ext memanalysis``."""
     from memanalysis.magic import load
 
     load(shell)
 
 
-def unload_ipython_extension(shell: Any) -> None:
+def unload_ipython_extension(shell: "Any") -> None:
     """Stop watching and remove ``%memwatch``; called by ``%unload_ext memanalysis``."""
     from memanalysis.magic import unload
 
