@@ -14,9 +14,7 @@ import pytest
 
 from memanalysis.capture.sample import SampleReader
 from memanalysis.ledger.store import open_ledger
-from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.recorder import Recorder, watch
-from memanalysis.watcher.run import make_run_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -210,29 +208,37 @@ def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
     assert samples["seq"].tolist() == list(range(len(samples)))
 
 
-def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(tmp_path, hand_clock):
-    """2,500 ticks and 25 snapshots by a clock moved by hand, after a warm-up of 500 and 5."""
-    settings = watch("api", ledger=tmp_path / "ledger", interval=1.0, snapshot_interval=100, trace="never").settings
-    reader = SampleReader(clock=hand_clock)
-    run = make_run_row("api", started=hand_clock.wall())
-    observer = Observer(settings, run=run, reader=reader, clock=hand_clock)
-    observer.begin()
+def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
+    """2,500 ticks and 25 snapshots by a clock moved by hand, after a warm-up of 500 and 5, in a process of its own."""
+    done = run_program(
+        "import tracemalloc\n"
+        "from memanalysis import watch\n"
+        "from memanalysis.capture.sample import Clock, SampleReader\n"
+        "from memanalysis.watcher.observer import Observer\n"
+        "from memanalysis.watcher.run import make_run_row\n"
+        "now = [1000.0]\n"
+        "clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0] + 1_700_000_000.0)\n"
+        "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=100, trace='never').settings\n"
+        "run = make_run_row('api', started=clock.wall())\n"
+        "observer = Observer(settings, run=run, reader=SampleReader(clock=clock), clock=clock)\n"
+        "observer.begin()\n"
+        "def tick(times):\n"
+        "    for _ in range(times):\n"
+        "        now[0] += 1.0\n"
+        "        observer.tick()\n"
+        "tracemalloc.start(1)\n"
+        "tick(500)\n"
+        "before, _ = tracemalloc.get_traced_memory()\n"
+        "tick(2500)\n"
+        "after, _ = tracemalloc.get_traced_memory()\n"
+        "tracemalloc.stop()\n"
+        "observer.close(seal=False)\n"
+        "print(observer.ticks, after - before)\n"
+    )
+    ticks, kept_bytes = map(int, done.stdout.split())
 
-    def tick(times):
-        for _ in range(times):
-            hand_clock.go(1.0)
-            observer.tick()
-
-    tracemalloc.start(1)
-    tick(500)
-    before, _ = tracemalloc.get_traced_memory()
-    tick(2500)
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    observer.close(seal=False)
-
-    assert observer.ticks == 3001
-    assert after - before < 100_000
+    assert ticks == 3001
+    assert kept_bytes < 100_000
 
 
 def test_stopping_from_its_own_thread_does_no_harm(tmp_path, wait_until):
