@@ -197,9 +197,9 @@ class Observer:
         self.snapshots.append(_make_snapshot(sample, stats))
 
     def _read_census(self) -> list[dict[str, Any]]:
+        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
         if self._settings.top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS:
             return []
-        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
         return read_object_census(top=self._settings.top_types)
 
     def _write_census(self, rows: list[dict[str, Any]]) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from memanalysis.capture.objects import count_objects
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import open_ledger
+from memanalysis.watcher import observer
 from memanalysis.watcher.recorder import Recorder, watch
 
 THIS_FILE = Path(__file__)
@@ -94,13 +96,26 @@ def test_what_grows_is_found_by_line_in_the_snapshots(record, ledger):
     assert set(sites["seq"]) <= set(ledger().samples["seq"])
 
 
-def test_the_first_and_the_last_tick_have_a_census_of_the_objects(record, ledger):
+def test_the_first_and_the_last_tick_have_a_census_of_the_objects(record, ledger, monkeypatch):
+    monkeypatch.setattr(observer, "MAX_CENSUS_OBJECTS", 10**9)  # this process holds what all tests have loaded
     with record(top_types=4):
         pass
 
     objects, samples = ledger().objects, ledger().samples
     assert objects.groupby("seq").size().to_dict() == {0: 4, samples["seq"].max(): 4}
     assert objects["count"].gt(0).all()
+
+
+def test_a_process_too_large_for_a_census_is_not_counted_again_at_every_tick(record, ledger, monkeypatch, wait_until):
+    counted = []
+    monkeypatch.setattr(observer, "MAX_CENSUS_OBJECTS", 0)
+    monkeypatch.setattr(observer, "count_objects", lambda: counted.append(1) or count_objects())
+    recorder = record(top_types=4)
+    with recorder:
+        wait_until(lambda: recorder.status().ticks >= 5)
+
+    assert ledger().objects.empty
+    assert len(counted) <= 3  # at the first tick, at the first snapshot, and at the end
 
 
 def test_full_snapshots_come_at_their_interval_and_deep_columns_only_with_them(record, ledger, wait_until):
