@@ -33,6 +33,7 @@ _DOORS = {
     "Verdict": "memanalysis.analysis.verdict",
     "assess": "memanalysis.reports.assess",
     "assess_series": "memanalysis.analysis.assess",
+    "compare": "memanalysis.reports.compare",
     "explore": "memanalysis.widgets.explorer",
     "open_ledger": "memanalysis.ledger.store",
     "report": "memanalysis.reports.model",
@@ -64,6 +65,7 @@ __all__ = [
     "__version__",
     "assess",
     "assess_series",
+    "compare",
     "explore",
     "open_ledger",
     "report",
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from memanalysis.policy.loader import MemoryPolicyLoader
     from memanalysis.policy.model import MemoryBudget
     from memanalysis.reports.assess import assess
+    from memanalysis.reports.compare import compare
     from memanalysis.reports.model import Report, report
     from memanalysis.response.cleanup import AutoCleanupManager
     from memanalysis.response.comprehensive import ComprehensiveLeakDetector

@@ -51,7 +51,7 @@ CONTRACT_NAMES = (
     "PersistentLedgerManager",
     "TracemallocIntegration",
 )
-VERBS = ("watch", "open_ledger", "assess", "assess_series", "report", "explore")
+VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore")
 
 
 def modules() -> list[Path]:

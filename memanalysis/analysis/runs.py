@@ -16,7 +16,7 @@ from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
 from memanalysis.analysis.wording import describe_guilty
 from memanalysis.schema import BYTE_METRICS
 
-__all__ = ["assess_samples"]
+__all__ = ["assess_samples", "name_guilty"]
 
 
 def assess_samples(
@@ -67,8 +67,7 @@ def assess_samples(
     verdicts = _choose_metric(judged)
     verdicts["origin"] = classify_origins(samples, series, elapsed_s, judged, verdicts["is_leak"].to_numpy())
     verdicts[["service", "run_id"]] = runs
-    verdicts = _with_guilty(verdicts, sites)
-    return verdicts[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
+    return name_guilty(verdicts, sites)
 
 
 def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
@@ -104,8 +103,16 @@ def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     return chosen
 
 
-def _with_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
-    """Add the line that carries most of the growth of each leak."""
+def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
+    """Add the line that carries most of the growth of each leak, in columns and in the sentence.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        What ``assess_samples`` gives, its guilty lines not yet named.
+    sites : DataFrame, optional
+        Rows of the table ``sites``; without them the columns are empty.
+    """
     names = ("file", "line", "function", "share")
     found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in names}
     sentences = list(verdicts["sentence"])
@@ -120,4 +127,4 @@ def _with_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataF
                     found[name][i] = row[name]
                 sentences[i] += describe_guilty(*(row[name] for name in names))
     columns = {f"guilty_{name}": pd.Series(values, dtype=object) for name, values in found.items()}
-    return verdicts.assign(sentence=sentences, **columns)
+    return verdicts.assign(sentence=sentences, **columns)[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)

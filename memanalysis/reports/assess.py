@@ -5,7 +5,7 @@ Nothing is judged here: the ledger gives the samples, the policy gives budgets a
 
 import pandas as pd
 
-from memanalysis.analysis.runs import assess_samples
+from memanalysis.analysis.runs import assess_samples, name_guilty
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy
 from memanalysis.reports.inputs import (
@@ -18,6 +18,19 @@ from memanalysis.reports.inputs import (
 )
 
 __all__ = ["ENGINES", "assess", "assess_tables"]
+
+JUDGED_COLUMNS = (
+    "run_id",
+    "service",
+    "timestamp",
+    "elapsed_s",
+    "rss_bytes",
+    "limit_bytes",
+    "traced_bytes",
+    "allocator_free_bytes",
+    "tracer_bytes",
+)
+"""What a verdict looks at; nothing else is read."""
 
 ENGINES = ("pandas",)
 """What can compute the verdicts."""
@@ -63,7 +76,8 @@ def assess(
     if isinstance(ledger_or_frame, pd.DataFrame):
         return assess_tables(ledger_or_frame, sites=None, policy=resolved)
     ledger = resolve_ledger(ledger_or_frame, call="assess")
-    return assess_tables(ledger.samples, sites=ledger.sites, policy=resolved)
+    verdicts = assess_tables(ledger.read("samples", columns=JUDGED_COLUMNS), sites=None, policy=resolved)
+    return name_guilty(verdicts, ledger.sites) if verdicts["is_leak"].any() else verdicts
 
 
 def assess_tables(samples: pd.DataFrame, *, sites: pd.DataFrame | None, policy: Policy | None) -> pd.DataFrame:
