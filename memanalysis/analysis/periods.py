@@ -14,6 +14,9 @@ LEAST_PERIODS = 3
 MIN_PERIOD_POWER = 0.5
 """Share of the detrended variance that must come back after one period before the series is called periodic."""
 
+UNEVEN = 1.0
+"""Steps from which times are off an even grid far enough to be put onto it."""
+
 NEARLY_AS_HIGH = 0.9
 """The first peak this near to the highest is the period: the highest may be a multiple of it."""
 
@@ -62,7 +65,7 @@ def _is_local_peak(correlation: FloatArray) -> NDArray[np.bool_]:
 def _on_even_steps(times: FloatArray, levels: FloatArray, step: FloatArray) -> FloatArray:
     """Levels at evenly spaced times; rows that are even already stay as they are."""
     even = times[:, :1] + step[:, None] * np.arange(times.shape[1])
-    uneven = np.flatnonzero(np.max(np.abs(times - even), axis=1) > 0.05 * step)
+    uneven = np.flatnonzero(np.max(np.abs(times - even), axis=1) > UNEVEN * step)
     if uneven.size:
         levels = levels.copy()
         for i in uneven:

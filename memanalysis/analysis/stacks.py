@@ -64,15 +64,17 @@ def stack_series(batch: SeriesBatch) -> Iterator[Stack]:
 def _ends_of_warm_up(batch: SeriesBatch, which: IntArray) -> IntArray:
     """Index of the first judged sample of each series."""
     starts, stops = batch.starts[which], batch.stops[which]
-    first = starts.copy()
     if not which.size:
-        return first
-    threshold = batch.elapsed_s[starts] + WARM_UP_SHARE * (batch.elapsed_s[stops - 1] - batch.elapsed_s[starts])
-    for i in range(which.size):
-        if stops[i] - starts[i] >= MIN_SAMPLES_TO_CUT_WARM_UP:
-            after = int(starts[i] + np.searchsorted(batch.elapsed_s[starts[i] : stops[i]], threshold[i]))
-            first[i] = after if stops[i] - after >= MIN_SAMPLES else starts[i]
-    return first
+        return starts
+    first_s = batch.elapsed_s[starts]
+    until_s = np.zeros(batch.elapsed_s.size)
+    lengths = stops - starts
+    inside = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    until_s[inside] = np.repeat(first_s + WARM_UP_SHARE * (batch.elapsed_s[stops - 1] - first_s), lengths)
+    warming = np.concatenate([[0], np.cumsum(batch.elapsed_s < until_s)])
+    after = starts + warming[stops] - warming[starts]
+    cut = (lengths >= MIN_SAMPLES_TO_CUT_WARM_UP) & (stops - after >= MIN_SAMPLES)
+    return np.where(cut, after, starts)
 
 
 def _stack(batch: SeriesBatch, index: IntArray, judged_from: IntArray) -> Stack:
