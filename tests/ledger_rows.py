@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from memanalysis.ledger.store import Ledger
 from memanalysis.ledger.writer import LedgerWriter
-from memanalysis.schema import TABLES
+from memanalysis.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["NEW_YEAR", "RUN_ID", "cells", "check_dtypes", "rows_of", "run_row", "sample_row", "write_ledger"]
 
@@ -47,7 +47,10 @@ cells: dict[str, st.SearchStrategy[Any]] = {
 def rows_of(table: str) -> st.SearchStrategy[dict[str, Any]]:
     """Any row of a table but its run and service, each column known or null."""
     columns = {name: kind for name, kind in TABLES[table].items() if name not in {"run_id", "service"}}
-    return st.fixed_dictionaries({}, optional={name: st.none() | cells[kind] for name, kind in columns.items()})
+    own = {"schema_version": st.just(SCHEMA_VERSION)}
+    return st.fixed_dictionaries(
+        {}, optional={name: st.none() | own.get(name, cells[kind]) for name, kind in columns.items()}
+    )
 
 
 def run_row(service: str = "api", run_id: str = RUN_ID, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from memanalysis.errors import LedgerFormatError
-from memanalysis.ledger.jsonl import dump_json, microseconds_from
+from memanalysis.ledger.cells import dump_json, microseconds_from
 from memanalysis.schema import SCHEMA_VERSION, TABLES, ColumnType
 
 __all__ = ["VERSION_KEY", "arrow_schema", "conform_table", "empty_table", "table_from_rows"]
@@ -64,7 +64,11 @@ def conform_table(found: pa.Table, table: str, *, name: str, columns: Iterable[s
 def _column(rows: Sequence[Mapping[str, Any]], field: pa.Field, kind: ColumnType) -> pa.Array:
     cells = [row.get(field.name) for row in rows]
     if kind == "json":
-        cells = [None if cell is None else dump_json(cell) for cell in cells]
+        texts: dict[int, bytes] = {}  # rows of one site share one traceback
+        for cell in cells:
+            if cell is not None and id(cell) not in texts:
+                texts[id(cell)] = dump_json(cell)
+        cells = [None if cell is None else texts[id(cell)] for cell in cells]
     return pa.array(cells, type=field.type)
 
 

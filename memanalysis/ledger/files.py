@@ -1,4 +1,4 @@
-"""Where a ledger's files are, on this machine or behind a URL, and how they are listed and opened.
+"""Where a ledger's files are, on this machine or behind a URL, and how they are listed, opened, put and removed.
 
 Nothing outside the ledger is touched: links below the ledger's own folder are not followed, and only regular files are
 opened (a named pipe would hold its reader for ever).
@@ -7,6 +7,7 @@ opened (a named pipe would hold its reader for ever).
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, cast
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
+from memanalysis.ledger.marker import write_file
 from memanalysis.ledger.paths import is_hidden
 
 __all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at", "unreadable", "visible"]
@@ -33,7 +35,7 @@ class Entry:
 
 
 class Files(Protocol):
-    """Read-only files under one root; paths are relative, with ``/``, and ``""`` is the root."""
+    """Files under one root; paths are relative, with ``/``, and ``""`` is the root."""
 
     root: str
 
@@ -48,6 +50,12 @@ class Files(Protocol):
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
+
+    def put(self, content: Path, path: str) -> None:
+        """Put a whole file of this machine there, in place of what was there; a reader finds the one or the other."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing there is well too."""
 
 
 class LocalFiles:
@@ -82,6 +90,16 @@ class LocalFiles:
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
         return Path(self.root, path).open("rb")
+
+    def put(self, content: Path, path: str) -> None:
+        """Copy a file there, and then rename it into its place."""
+        full = Path(self.root, path)
+        full.parent.mkdir(parents=True, exist_ok=True)
+        write_file(full, content.read_bytes())
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        Path(self.root, path).unlink(missing_ok=True)
 
     def _list_once(self, path: str) -> list[Entry]:
         try:
@@ -127,6 +145,24 @@ class RemoteFiles:
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
         return cast(BinaryIO, self._system.open(self._full(path), "rb"))
+
+    def put(self, content: Path, path: str) -> None:
+        """Upload a file and look whether all of it is there."""
+        full = self._full(path)
+        self._system.makedirs(full.rpartition("/")[0], exist_ok=True)
+        self._system.put_file(str(content), full)
+        self._system.invalidate_cache()
+        found, expected = self._system.size(full), content.stat().st_size
+        if found != expected:
+            raise LedgerError(
+                f"Uploading needs {expected} bytes at {self.root}/{path}, but {found} arrived. The file stays here."
+            )
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        with suppress(FileNotFoundError):
+            self._system.rm_file(self._full(path))
+        self._system.invalidate_cache()
 
     def _entries(self, path: str) -> Iterator[Entry]:
         self._system.invalidate_cache()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
-from memanalysis.ledger.jsonl import clean_text, dump_json, microseconds_from
+from memanalysis.ledger.cells import clean_text, dump_json, microseconds_from
 from memanalysis.ledger.marker import FORMAT_NAME, write_file
 from memanalysis.ledger.retention import retained
 from memanalysis.units import bytes_from_mb

@@ -20,14 +20,15 @@ from memanalysis.errors import (
     MissingColumnError,
 )
 from memanalysis.ledger.files import Files, files_at, unreadable
+from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.frames import filter_rows, frame_from_table, keep_last_of_runs, key_columns, sort_rows
-from memanalysis.ledger.jsonl import microseconds_from
+from memanalysis.ledger.cells import microseconds_from
 from memanalysis.ledger.sources import (
     Damage,
-    FolderSource,
     FoundingSource,
     LinesSource,
     ParquetSource,
+    Part,
     Reading,
     Source,
 )
@@ -165,14 +166,15 @@ class Ledger:
                 f"Ledger.read needs services as a list of names, but got {services!r}. Pass [{services!r}]."
             )
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
+        part = Part(services=services, order_columns=_only_for_order(table, columns, services=services, **bounds), **bounds)
         try:
-            reading = self._source.read(table, columns=needed, services=services)
+            reading = self._source.read(table, columns=needed, part=part)
         except LedgerError:
             raise
         except OSError as exc:
             raise unreadable(self.path, exc) from exc
         self._note_damage(table, reading, narrowed=services is not None)
-        rows = sort_rows(reading.table)
+        rows = reading.table if reading.is_ordered else sort_rows(reading.table)
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
             rows = keep_last_of_runs(rows)
         rows = filter_rows(rows, services=services, **bounds)
@@ -234,6 +236,18 @@ def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -
     if timed and table == "runs":
         wanted.add("ended")
     return [column for column in known if column in wanted]
+
+
+def _only_for_order(
+    table: str, columns: Sequence[str] | None, *, services: Collection[str] | None, since: int | None, until: int | None
+) -> set[str]:
+    """Columns that nobody asked for and no filter looks at."""
+    looked_at = set(TABLES[table] if columns is None else columns)
+    if services is not None:
+        looked_at.add("service")
+    if since is not None or until is not None:
+        looked_at |= {"timestamp", "started"}
+    return set(key_columns(table)) - looked_at
 
 
 def _bound(name: str, moment: float | str | datetime | None) -> int | None:

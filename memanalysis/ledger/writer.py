@@ -1,58 +1,65 @@
 """How a running process appends to a ledger, and loses nothing when it is killed.
 
-A process has its own shard a table, so writers never share a file and need no locks. A shard is JSON lines, written
-with one ``write`` a batch on an append-only descriptor: a line is whole or absent, and then outlives the process.
-``close`` seals each shard into Parquet: write, fsync, rename, and only then is the JSON-lines file removed. Readers
-pass over a JSON-lines file whose Parquet is there, so a crash at any point leaves each row exactly once.
+A process has its own shard a table, so writers never share a file and wait for no lock. A shard that has grown is closed
+and a new one begun; a short-lived process seals it into Parquet (`keeper`), and ``close`` seals the rest: write, fsync,
+rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is there, so a
+crash at any point leaves each row exactly once.
 
-Standard library only until ``close``. A forked child must not write its parent's rows again: in a process other than
-the one that made the writer, every call does nothing (the recorder opens a new run there).
+Into a URL nothing is written directly: rows go into a ledger in a folder of this machine, and what is sealed there is
+uploaded and then removed. A network that fails delays that and loses nothing.
+
+Standard library only, but for ``close`` where pyarrow is loaded already. A forked child must not write its parent's rows
+again: in a process other than the one that made the writer, every call does nothing (the recorder opens a new run
+there).
 """
 
-import itertools
 import logging
+import marshal
 import os
+import sys
 import threading
 import time
-from collections import deque
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
-from memanalysis.ledger.jsonl import clean_text, encode_row
+from memanalysis.ledger.cells import clean_text
+from memanalysis.ledger.encode import encode_cells
+from memanalysis.ledger.jsonl import DESCRIPTION
+from memanalysis.ledger.keeper import Keeper
 from memanalysis.ledger.marker import write_marker
-from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.retention import Retention
+from memanalysis.ledger.shards import Segment, Shard
+from memanalysis.ledger.spool import is_url, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
 
 __all__ = ["FlushPolicy", "LedgerWriter"]
 
-FlushPolicy = Literal["line", "fsync", "manual"]
-"""Where a row is after ``append``: with the operating system, on the disk, or in memory until ``flush()``."""
+FlushPolicy = Literal["line", "fsync", "interval", "manual"]
+"""Where a row is after ``append``: with the operating system, on the disk, with the operating system within a second,
+or in memory until ``flush()``."""
 
-MAX_PENDING_BYTES = 8 * 1024**2
-"""What a table keeps in memory before it is written, and while the disk refuses: about a day of samples, the newest."""
+FLUSH_INTERVAL_S = 1.0
+"""Of ``interval``: the next append after it takes the rows along that came before."""
 
-_SHARD_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+SEGMENT_BYTES = 8 * 1024**2
+"""A shard of so many bytes is sealed: about seven hours of samples, which become 700 KB."""
+
+SEGMENT_S = 86_400.0
+"""A shard that spans so much time is sealed, so that retention can drop a day and not a month."""
+
+REMOTE_SEGMENT_S = 600.0
+"""The same behind a URL: how far a reader there is behind."""
+
+CLOSE_TIMEOUT_S = 60.0
+"""How long ``close`` waits for sealing and uploading; what is not done then is done by the next run or ``compact``."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Shard:
-    """One table's file of this run; ``descriptor`` is None until the first write that the disk takes."""
-
-    table: str
-    folder: Path
-    path: Path | None = None
-    descriptor: int | None = None
-    size: int = 0
-    pending: deque[tuple[bytes, int]] = field(default_factory=deque)
-    pending_bytes: int = 0
-    writing: bool = False
-    torn: bool = False
+_open: "weakref.WeakSet[LedgerWriter]" = weakref.WeakSet()
 
 
 class LedgerWriter:
@@ -60,12 +67,16 @@ class LedgerWriter:
 
     Parameters
     ----------
-    path : path-like
-        Folder of the ledger, on this machine.
+    path : path-like or URL
+        Folder of the ledger, on this machine or behind a URL that fsspec knows.
     run : row of ``runs``
         Has ``run_id`` and ``service``; written at once with ``ended`` null.
-    flush : {"line", "fsync", "manual"}
+    flush : {"line", "fsync", "interval", "manual"}
         When rows leave this process: see `FlushPolicy`.
+    retention : Retention, optional
+        What is dropped when a shard is sealed; without it nothing.
+    segment_bytes, segment_s : optional
+        When a shard is sealed while it grows: at 8 MiB or after a day, behind a URL after ten minutes.
 
     Raises
     ------
@@ -75,24 +86,45 @@ class LedgerWriter:
         The folder cannot be made or written, or holds a ledger of a newer version.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, run: Row, flush: FlushPolicy = "line") -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        run: Row,
+        flush: FlushPolicy = "line",
+        retention: Retention | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_s: float | None = None,
+    ) -> None:
+        self.url = os.fspath(path) if is_url(path) else None
+        self.path = Path(path) if self.url is None else spool_folder(self.url)
         self.run_id = check_run_id(run.get("run_id"))
         self.service = clean_text(str(run.get("service") or ""))
         self.dropped_rows = 0
         """Rows given up because the disk refused for too long."""
         self._run: dict[str, object] = {"schema_version": SCHEMA_VERSION, **run}
         self._partition = SERVICE_PREFIX + encode_service(self.service)
+        self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
         self._flush_policy = flush
-        self._shards: dict[str, _Shard] = {}
+        self._flushed_at = float("-inf")
+        self._segment_bytes = segment_bytes
+        self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
+        self._job: dict[str, Any] = {
+            "root": str(self.path.absolute()),
+            "url": self.url,
+            "retention": None if retention is None else retention.to_mapping(),
+        }
+        self._keeper = Keeper(self._job)
+        self._full: list[Segment] = []
+        self._shards: dict[str, Shard] = {}
         self._pid = os.getpid()
-        self._lock = (
-            threading.RLock()
-        )  # re-entrant: a signal handler or finalizer of the host may append amid an append
+        # re-entrant: a signal handler or finalizer of the host may append amid an append
+        self._lock = threading.RLock()
         self._closed = False
         self._prepare()
+        _open.add(self)
         self.append("runs", [{"ended": None}])
-        if flush == "manual":
+        if flush in {"manual", "interval"}:
             self.flush()
 
     def append(self, table: str, rows: Iterable[Row]) -> None:
@@ -113,17 +145,22 @@ class LedgerWriter:
             raise LedgerError(
                 f"LedgerWriter.append needs an open writer, but run {self.run_id!r} is closed. Begin a new run."
             )
-        base = self._run if table == "runs" else {}
-        lines = [encode_row(table, {**base, **row, "run_id": self.run_id, "service": self.service}) for row in rows]
-        if not lines:
-            return
         with self._lock:
             shard = self._shards.get(table)
             if shard is None:
-                shard = self._shards[table] = _Shard(table, self.path / table / self._partition)
-            shard.pending.append((b"".join(lines), len(lines)))
-            shard.pending_bytes += len(shard.pending[-1][0])
-            if self._flush_policy != "manual" or shard.pending_bytes > MAX_PENDING_BYTES:
+                shard = self._shards[table] = Shard(
+                    table,
+                    root=self.path,
+                    folder=self.path / table / self._partition,
+                    run_id=self.run_id,
+                    fsync=self._flush_policy == "fsync",
+                )
+            described: dict[str, int] = {}
+            lines = [self._encode(table, row, shard, described) for row in rows]
+            if not lines:
+                return
+            shard.add("".join(lines).encode(), len(lines), described)
+            if self._is_due(shard):
                 self._write(shard)
 
     def flush(self) -> None:
@@ -131,6 +168,7 @@ class LedgerWriter:
         if os.getpid() != self._pid:
             return
         with self._lock:
+            self._flushed_at = time.monotonic()
             for shard in list(self._shards.values()):
                 self._write(shard)
 
@@ -142,7 +180,8 @@ class LedgerWriter:
         ended : float, optional
             Epoch seconds; now, if not given.
         seal : bool
-            False leaves the JSON-lines files, which read as well and spare the process the loading of pyarrow.
+            False leaves the JSON-lines files, which read as well and spare the program the wait. A ledger behind a URL
+            is sealed and uploaded all the same.
 
         Raises
         ------
@@ -158,13 +197,16 @@ class LedgerWriter:
                 self.flush()
             finally:
                 self._closed = True
+                _open.discard(self)
                 for shard in self._shards.values():
-                    if shard.descriptor is not None:
-                        os.close(shard.descriptor)
-                        shard.descriptor = None
-            if seal:
-                for shard in self._shards.values():
-                    self._seal(shard)
+                    segment = shard.release()
+                    if segment is not None:
+                        self._full.append(segment)
+                if seal or self.url is not None:
+                    self._seal_rest()
+                for _, _, descriptor in self._full:
+                    os.close(descriptor)
+                self._full.clear()
 
     def _prepare(self) -> None:
         try:
@@ -182,84 +224,104 @@ class LedgerWriter:
                 "Give another path, or make room or leave to write there."
             ) from exc
 
-    def _forget_oldest(self, shard: _Shard) -> None:
-        while shard.pending_bytes > MAX_PENDING_BYTES and len(shard.pending) > 1:
-            dropped, n_dropped = shard.pending.popleft()
-            shard.pending_bytes -= len(dropped)
-            self.dropped_rows += n_dropped
+    def _encode(self, table: str, row: Row, shard: Shard, described: dict[str, int]) -> str:
+        """Write a row as a line; a site that the shard describes already is not described again."""
+        if "run_id" in row or "service" in row:
+            row = {name: value for name, value in row.items() if name not in {"run_id", "service"}}
+        if table == "runs":
+            row = {name: value for name, value in {**self._run, **row}.items() if name not in {"run_id", "service"}}
+        elif table == "sites":
+            return self._prefix + _encode_site(row, shard, described)
+        cells = encode_cells(table, row)
+        return f"{self._prefix},{cells}}}\n" if cells else f"{self._prefix}}}\n"
 
-    def _write(self, shard: _Shard) -> None:
-        if shard.writing:  # called amid a write of this thread: the outer call takes what was added
-            return
-        shard.writing = True
+    def _is_due(self, shard: Shard) -> bool:
+        if self._flush_policy in {"line", "fsync"} or shard.is_beyond_bound():
+            return True
+        if self._flush_policy == "interval" and time.monotonic() - self._flushed_at >= FLUSH_INTERVAL_S:
+            self.flush()
+        return False
+
+    def _write(self, shard: Shard) -> None:
         try:
-            while shard.pending:
-                batches = len(shard.pending)
-                lines = b"".join(batch for batch, _ in itertools.islice(shard.pending, batches))
-                self._write_lines(shard, lines)
-                for _ in range(batches):
-                    shard.pending.popleft()
-                shard.pending_bytes -= len(lines)
+            shard.write()
         except LedgerError:
             raise
         except OSError as exc:
-            self._forget_oldest(shard)
+            self.dropped_rows += shard.forget_oldest()
             raise LedgerError(
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
                 f"{exc.strerror}. The rows stay in memory; make room and append or flush again."
             ) from exc
-        finally:
-            shard.writing = False
+        if shard.table == "runs":  # few rows, and wanted together
+            return
+        segment = shard.look_after(max_bytes=self._segment_bytes, max_age_s=self._segment_s)
+        if segment is not None:
+            self._full.append(segment)
+        if self._full and not self._keeper.is_busy() and self._start_keeper():
+            self._full.clear()
 
-    def _write_lines(self, shard: _Shard, lines: bytes) -> None:
-        if shard.descriptor is None:
-            shard.path, shard.descriptor = _open_shard(shard.folder, self.run_id, root=self.path)
-        if shard.torn:  # a half line that could not be cut off must not run into the next
-            lines = b"\n" + lines
-        written = 0
-        try:
-            while written < len(lines):
-                written += os.write(shard.descriptor, memoryview(lines)[written:])
-            if self._flush_policy == "fsync":
-                os.fsync(shard.descriptor)
-        except OSError:
-            if written:
-                shard.torn = True
-                with suppress(OSError):
-                    os.ftruncate(shard.descriptor, shard.size)
-                    shard.torn = False
-            raise
-        shard.torn = False
-        shard.size += written
+    def _start_keeper(self) -> bool:
+        return not self._is_in_memory() and self._keeper.start(self._full)
 
-    def _seal(self, shard: _Shard) -> None:
-        if shard.path is None:
+    def _is_in_memory(self) -> bool:
+        return self.url is not None and self.url.startswith("memory:")
+
+    def _seal_rest(self) -> None:
+        """Seal what is left: in another process where pyarrow is not loaded here, and upload it."""
+        self._keeper.wait(CLOSE_TIMEOUT_S)
+        if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full, is_last=True):
+            self._full.clear()
+            self._keeper.wait(CLOSE_TIMEOUT_S)
             return
         try:
-            from memanalysis.ledger.seal import seal_shard  # loads pyarrow
+            from memanalysis.ledger.upkeep import tend  # loads pyarrow
 
-            seal_shard(shard.path, shard.table)
+            tend({**self._job, "segments": [(table, str(path)) for table, path, _ in self._full], "is_last": True})
         except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
-            _log.warning("memanalysis left %s unsealed, which reads as well: %s", shard.path, exc)
+            _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
+
+    def _forget_in_child(self) -> None:
+        """Let go of the parent's files: a child must not keep them locked when the parent is gone."""
+        for shard in self._shards.values():
+            segment = shard.release()
+            if segment is not None:
+                self._full.append(segment)
+        for _, _, descriptor in self._full:
+            with suppress(OSError):
+                os.close(descriptor)
+        self._full.clear()
+        self._lock = threading.RLock()
 
 
-def _open_shard(folder: Path, run_id: str, *, root: Path) -> tuple[Path, int]:
-    """Make a new file of this run in the folder; a second writer with the same run id gets the next name."""
-    if not folder.resolve().is_relative_to(root.resolve()):
-        raise LedgerFormatError(
-            f"LedgerWriter needs folders inside the ledger, but {folder} is a link that leads out of it. "
-            "Remove the link."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        stem = run_id if number == 1 else f"{run_id}.{number}"
-        path, sealed = folder / (stem + JSONL_SUFFIX), folder / (stem + PARQUET_SUFFIX)
-        try:
-            descriptor = os.open(path, _SHARD_FLAGS, 0o666)
-        except FileExistsError:
-            continue
-        if not sealed.exists():  # asked after the making: a Parquet that appears later is this writer's own
-            return path, descriptor
-        os.close(descriptor)
-        path.unlink()
-    raise AssertionError
+def _encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
+    """Write a row of ``sites`` but for its beginning; what its shard says of the site already is left out."""
+    site_id = row.get("site_id")
+    description = {name: row[name] for name in DESCRIPTION if row.get(name) is not None}
+    rest = encode_cells("sites", {name: value for name, value in row.items() if name not in DESCRIPTION})
+    digest = _digest(description) if type(site_id) is str and site_id.isascii() else None
+    if site_id is not None and digest is not None:
+        if digest == (described.get(site_id) or shard.find_description(site_id)):
+            return f",{rest}}}\n"
+        described[site_id] = digest
+        if not description:
+            return f',{rest},"traceback":null}}\n'  # unknown, which is not what an earlier line said
+    cells = ",".join(filter(None, (rest, encode_cells("sites", description))))
+    return f",{cells}}}\n" if cells else "}\n"
+
+
+def _digest(description: dict[str, object]) -> int | None:
+    """Hash of a description, ten times quicker than making it text; None of one of other than plain values."""
+    try:
+        return hash(marshal.dumps(description, 0))  # version 0: equal values give equal bytes
+    except ValueError:
+        return None
+
+
+def _forget_in_child() -> None:
+    for writer in list(_open):
+        writer._forget_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -16,7 +16,9 @@ from ledger_rows import rows_of
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger import jsonl
-from memanalysis.ledger.jsonl import clean_text, dump_json, encode_row, format_timestamp, iter_rows, microseconds_from
+from memanalysis.ledger.cells import clean_text, dump_json, format_timestamp, microseconds_from
+from memanalysis.ledger.encode import encode_row
+from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.schema import TABLES
 
 

@@ -13,7 +13,7 @@ import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError, LedgerVersionError
-from memanalysis.ledger import writer as writer_module
+from memanalysis.ledger import shards
 from memanalysis.ledger.store import open_ledger
 from memanalysis.ledger.writer import LedgerWriter
 
@@ -285,8 +285,8 @@ def test_what_a_refusing_disk_leaves_in_memory_is_bounded_and_counted(tmp_path: 
 import resource
 from contextlib import suppress
 from memanalysis.errors import LedgerError
-from memanalysis.ledger import writer
-writer.MAX_PENDING_BYTES = 1000
+from memanalysis.ledger import shards, writer
+shards.MAX_PENDING_BYTES = 1000
 w = writer.LedgerWriter({str(tmp_path)!r}, run={run_row()!r}, flush={flush!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 for seq in range(100):
@@ -305,7 +305,7 @@ print(w.dropped_rows)
 
 def test_manual_flush_holds_no_more_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it rows go out by themselves: they are never dropped while the disk takes them."""
-    monkeypatch.setattr(writer_module, "MAX_PENDING_BYTES", 1000)
+    monkeypatch.setattr(shards, "MAX_PENDING_BYTES", 1000)
     writer = LedgerWriter(tmp_path, run=run_row(), flush="manual")
     for seq in range(100):
         writer.append("samples", [{"seq": seq}])

@@ -1,0 +1,37 @@
+"""Where rows wait that belong behind a URL: a ledger in a folder of this machine, one for each URL. Standard library only.
+
+What is sealed there is uploaded and then removed; what a dead network or a killed process left is taken along by the next
+run that writes to the same URL, or by ``memanalysis compact URL``.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["SPOOL_VARIABLE", "is_url", "spool_folder"]
+
+SPOOL_VARIABLE = "MEMANALYSIS_SPOOL"
+"""Environment variable: folder of all spools, in place of ``~/.local/state/memanalysis``."""
+
+_HASH_DIGITS = 16
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Tell a URL from a path of this machine; ``file://`` is one of this machine, and no URL that is spooled."""
+    text = os.fspath(path)
+    return isinstance(text, str) and ("://" in text or "::" in text) and not text.startswith("file://")
+
+
+def spool_folder(url: str) -> Path:
+    """Folder for what goes to a URL; the same in every run of a user, and outlasting a restart where there is a home."""
+    digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:_HASH_DIGITS]
+    given = os.environ.get(SPOOL_VARIABLE) or os.environ.get("XDG_STATE_HOME")
+    if given:
+        base = Path(given) / ("" if os.environ.get(SPOOL_VARIABLE) else "memanalysis")
+    else:
+        home = Path("~").expanduser()
+        own = home / ".local" / "state" / "memanalysis"
+        usable = home.is_dir() and os.access(home, os.W_OK)
+        base = own if usable else Path(tempfile.gettempdir()) / f"memanalysis-{os.getuid()}"
+    return base / digest

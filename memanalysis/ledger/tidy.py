@@ -1,0 +1,225 @@
+"""Which sealed files of a folder go, and which are thinned out, to keep to a retention? No file that stays is rewritten.
+
+Whole files are dropped, the oldest first: what a limit leaves is at most one file too much. Live files are never
+touched. A run's row of ``runs`` goes when nothing else of the run is left.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from memanalysis.errors import LedgerFormatError
+from memanalysis.ledger.arrow import conform_table
+from memanalysis.ledger.downsample import downsample
+from memanalysis.ledger.files import Files, visible
+from memanalysis.ledger.footers import DOWNSAMPLED_KEY, Footer, Span, join_spans, open_parquet, read_footer, read_spans
+from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, SERVICE_PREFIX
+from memanalysis.ledger.retention import SECONDS_A_DAY, Retention
+from memanalysis.ledger.seal import SealedWriter
+from memanalysis.schema import TABLES
+
+__all__ = ["SealedFile", "Tidied", "list_folders", "list_sealed", "tidy"]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """One Parquet file of a ledger."""
+
+    table: str
+    partition: str
+    path: str
+    size: int
+    footer: Footer
+    span: Span
+
+    @property
+    def newest(self) -> float:
+        """Moment of the newest row in microseconds; a file that does not tell counts as the newest of all."""
+        last = self.span.last
+        return float("inf") if last is None else last
+
+    @property
+    def run_stem(self) -> str:
+        """Name of its run, where it tells, and of its file elsewhere."""
+        return PurePosixPath(self.path).stem if self.footer.order is None else self.footer.order.run_id
+
+
+@dataclass(slots=True)
+class Tidied:
+    """What was dropped and thinned out."""
+
+    files_dropped: int = 0
+    rows_dropped: int = 0
+    bytes_dropped: int = 0
+    files_thinned: int = 0
+    rows_thinned: int = 0
+    bytes_thinned: int = 0
+    paths: list[str] = field(default_factory=list)
+
+
+def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> Tidied:
+    """Keep a folder to a retention.
+
+    Parameters
+    ----------
+    files : Files
+        The ledger's.
+    retention : Retention
+    now : float
+        Epoch seconds from which ages count.
+    dry_run : bool
+        True only tells what would go.
+    """
+    sealed = list_sealed(files)
+    stay = [file for file in sealed if file.table != "runs"]
+    if retention.max_age_days is not None:
+        oldest = (now - retention.max_age_days * SECONDS_A_DAY) * 1e6
+        stay = [file for file in stay if file.newest >= oldest]
+    if retention.max_entries is not None:
+        stay = _few_enough(stay, retention.max_entries, _count_live_samples(files))
+    if retention.max_bytes is not None:
+        room = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
+        stay = _small_enough(stay, room)
+    told = Tidied()
+    kept = set(stay)
+    live = _live_stems(files)
+    alive = {(file.partition, file.run_stem) for file in stay}
+    for file in sealed:
+        stays = file in kept or (file.table == "runs" and _keeps_run(file, sealed, alive, live))
+        if not stays:
+            told.files_dropped += 1
+            told.rows_dropped += file.footer.n_rows
+            told.bytes_dropped += file.size
+            told.paths.append(file.path)
+            if not dry_run:
+                files.remove(file.path)
+    if retention.downsample_after_days is not None:
+        before = (now - retention.downsample_after_days * SECONDS_A_DAY) * 1e6
+        for file in stay:
+            if file.table == "samples" and file.newest < before:
+                _thin_out(files, file, retention.downsample_interval_s, told, dry_run=dry_run)
+    return told
+
+
+def list_folders(files: Files) -> list[tuple[str, str]]:
+    """Tables and folders of services that a ledger has."""
+    return [
+        (table, name)
+        for table in TABLES
+        if files.kind(table) == "folder"
+        for name in visible(files.list_folder(table), "folder")
+        if name.startswith(SERVICE_PREFIX)
+    ]
+
+
+def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:
+    """Sealed files that can be read; the others are told to ``broken``."""
+    sealed = []
+    for table, partition in list_folders(files):
+        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
+            if not name.endswith(PARQUET_SUFFIX):
+                continue
+            path = f"{table}/{partition}/{name}"
+            try:
+                with files.open(path) as stream, open_parquet(stream, path) as parquet:
+                    footer = read_footer(parquet.metadata, table, name=path)
+                    span = join_spans(read_spans(parquet.metadata, table))
+                sealed.append(SealedFile(table, partition, path, files.size(path), footer, span))
+            except (LedgerFormatError, FileNotFoundError):
+                if broken is not None:
+                    broken(path)
+    return sealed
+
+
+def _few_enough(stay: list[SealedFile], max_entries: int, n_live: Counter[str]) -> list[SealedFile]:
+    """Newest files of samples of each service until they have enough rows, and what is not older than these."""
+    bound: dict[str, float] = {}
+    for partition in {file.partition for file in stay}:
+        n_rows = n_live[partition]
+        bound[partition] = float("-inf")
+        samples = [file for file in stay if file.table == "samples" and file.partition == partition]
+        for file in sorted(samples, key=_age_key, reverse=True):
+            if n_rows >= max_entries:
+                bound[partition] = file.newest
+                break
+            n_rows += file.footer.n_rows
+    return [file for file in stay if file.newest > bound[file.partition]]
+
+
+def _small_enough(stay: list[SealedFile], room: int) -> list[SealedFile]:
+    """Newest files that fit into so many bytes."""
+    kept = []
+    for file in sorted(stay, key=_age_key, reverse=True):
+        room -= file.size
+        if room < 0:
+            break
+        kept.append(file)
+    return kept
+
+
+def _count_live_samples(files: Files) -> Counter[str]:
+    """Lines of samples that are not sealed yet, by service."""
+    found: Counter[str] = Counter()
+    for table, partition in list_folders(files):
+        if table != "samples":
+            continue
+        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
+            if name.endswith(JSONL_SUFFIX):
+                with files.open(f"{table}/{partition}/{name}") as stream:
+                    found[partition] += sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
+    return found
+
+
+def _age_key(file: SealedFile) -> tuple[float, str]:
+    return file.newest, file.path
+
+
+def _keeps_run(
+    run: SealedFile, sealed: list[SealedFile], alive: set[tuple[str, str]], live: set[tuple[str, str]]
+) -> bool:
+    """Tell whether a row of ``runs`` stays: something of the run is left, or never was more than it."""
+    key = (run.partition, run.run_stem)
+    if key in alive or key in live:
+        return True
+    return not any((file.partition, file.run_stem) == key for file in sealed if file.table != "runs")
+
+
+def _live_stems(files: Files) -> set[tuple[str, str]]:
+    """Runs that have a file of lines still; of a second file (``<run_id>.2``) the run's name is the part before."""
+    stems = set()
+    for table, partition in list_folders(files):
+        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
+            if name.endswith(JSONL_SUFFIX):
+                stem = name.removesuffix(JSONL_SUFFIX)
+                head, dot, number = stem.rpartition(".")
+                stems |= {(partition, stem)} | ({(partition, head)} if dot and number.isdigit() else set())
+    return stems
+
+
+def _thin_out(files: Files, file: SealedFile, interval_s: float, told: Tidied, *, dry_run: bool) -> None:
+    if file.footer.downsampled_s is not None and file.footer.downsampled_s >= interval_s:
+        return
+    with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
+        try:
+            samples = conform_table(parquet.read(), "samples", name=file.path)
+        except (pa.ArrowException, OSError):
+            return
+    thinned = downsample(samples, interval_s=interval_s)
+    if thinned.num_rows >= samples.num_rows:
+        return
+    with tempfile.TemporaryDirectory(prefix="memanalysis-") as folder:
+        temporary = Path(folder) / "thinned.parquet"
+        with temporary.open("wb") as stream:
+            writer = SealedWriter(stream, "samples", metadata={DOWNSAMPLED_KEY: str(interval_s)})
+            writer.write(thinned)
+            writer.close()
+        told.files_thinned += 1
+        told.rows_thinned += samples.num_rows - thinned.num_rows
+        told.bytes_thinned += file.size - temporary.stat().st_size
+        told.paths.append(file.path)
+        if not dry_run:
+            files.put(temporary, file.path)
