@@ -1,4 +1,5 @@
-"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report`` and ``policy check``.
+"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report``, ``policy check`` and the ledger's own:
+``info``, ``convert`` and ``compact``.
 
 Errors made on purpose become one line on standard error and exit code 2; a reader that closed the pipe early ends the
 command quietly. Each command's own module loads its rooms only when it runs, so that ``--help`` answers at once.
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from memanalysis import __version__
-from memanalysis.cli import assess, demo, policy, report
+from memanalysis.cli import assess, compact, convert, demo, info, policy, report
 from memanalysis.cli.console import render_plain
 from memanalysis.errors import MemAnalysisError
 
@@ -65,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"memanalysis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, assess, report, policy):
+    for command in (demo, assess, report, policy, info, convert, compact):
         command.add_parser(commands)
     return parser
 

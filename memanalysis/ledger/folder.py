@@ -160,7 +160,7 @@ class FolderSource:
             raise broken_parquet(name, exc) from exc
         footer = read_footer(metadata, table, name=name)
         reading.damage[path] = []
-        if not _is_plain(fragment, footer, table, columns):
+        if not _is_plain(fragment, footer, arrow_schema(table, columns)):
             return _Piece(path, None, rows=read_parquet(self._files, path, table, columns))
         return _Piece(path, None, order=footer.order, fragment=_narrow(fragment, metadata, table, part))
 
@@ -226,15 +226,12 @@ class FolderSource:
         return set()
 
 
-def _is_plain(fragment: Any, footer: Footer, table: str, columns: Sequence[str]) -> bool:
+def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
     """Tell whether a file has those columns as they are promised, so that it needs no looking after."""
     if footer.version != schema.SCHEMA_VERSION:
         return False
-    found = fragment.physical_schema
-    return all(
-        column in found.names and found.field(column).type == arrow_schema(table).field(column).type
-        for column in columns
-    )
+    found = dict(zip(fragment.physical_schema.names, fragment.physical_schema.types, strict=True))
+    return all(found.get(field.name) == field.type for field in wanted)
 
 
 def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, part: Part) -> Any:

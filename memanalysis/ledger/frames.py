@@ -16,7 +16,7 @@ from memanalysis.schema import TABLES
 __all__ = ["filter_rows", "frame_from_table", "keep_last_of_runs", "key_columns", "sort_rows"]
 
 _STRING = pd.StringDtype("pyarrow")
-_DTYPES = {pa.string(): _STRING, pa.int64(): pd.Int64Dtype()}
+_DTYPES = {pa.string(): _STRING}
 _SORT_KEYS = ("service", "run_id", "seq", "timestamp", "started")
 
 
@@ -69,11 +69,25 @@ def keep_last_of_runs(table: pa.Table) -> pa.Table:
 def frame_from_table(table: pa.Table, name: str, columns: Sequence[str] | None) -> pd.DataFrame:
     """DataFrame with the schema's dtypes; equal JSON in a column is one Python object, not to be changed in place."""
     wanted = list(TABLES[name]) if columns is None else list(columns)
-    frame: pd.DataFrame = table.select(wanted).to_pandas(types_mapper=_DTYPES.get)
+    kinds = TABLES[name]
+    plain = [column for column in wanted if kinds[column] not in {"int64", "json"}]
+    frame: pd.DataFrame = table.select(plain).to_pandas(types_mapper=_DTYPES.get, split_blocks=True)
+    made: dict[str, Any] = {}
     for column in wanted:
-        if TABLES[name][column] == "json":
-            frame[column] = pd.Series(_parse_all(table.column(column)), index=frame.index, dtype=object)
-    return frame
+        if kinds[column] == "json":
+            made[column] = pd.Series(_parse_all(table.column(column)), index=frame.index, dtype=object)
+        else:
+            made[column] = _integers(table.column(column)) if kinds[column] == "int64" else frame[column]
+    return pd.DataFrame(made, index=pd.RangeIndex(table.num_rows), columns=wanted, copy=False)
+
+
+def _integers(column: pa.ChunkedArray) -> pd.arrays.IntegerArray:
+    """Nullable integers with one copy of the values, where pandas makes three."""
+    if column.null_count:
+        return pd.arrays.IntegerArray(column.fill_null(0).to_numpy().copy(), column.is_null().to_numpy().copy())
+    values = column.to_numpy()
+    values = values if values.flags.writeable else values.copy()
+    return pd.arrays.IntegerArray(values, np.zeros(len(values), dtype=bool))
 
 
 def _moment(microseconds: int) -> pa.Scalar:

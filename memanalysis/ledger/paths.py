@@ -20,6 +20,7 @@ __all__ = [
     "decode_service",
     "encode_service",
     "is_hidden",
+    "is_run_id",
 ]
 
 MARKER_NAME = "ledger.json"
@@ -30,19 +31,26 @@ PARQUET_SUFFIX = ".parquet"
 _MAX_ENCODED = 200
 """Bytes of an encoded name: file systems allow 255 a name, and the prefix and a margin for copies are left free."""
 
+_NO_SERVICE = "__HIVE_DEFAULT_PARTITION__"
+"""Hive's folder of the rows whose partition is null."""
+
 _HASH_DIGITS = 16
 _CUT_MARK = "~"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def encode_service(service: str) -> str:
+def encode_service(service: str | None) -> str:
     """Folder-safe form of a service name: ASCII letters, digits and ``_ - .`` stay, all else is percent-encoded.
+
+    None, of rows of a foreign file that name no service, is Hive's word for null.
 
     Raises
     ------
     InvalidArgumentError
         The name is empty.
     """
+    if service is None:
+        return _NO_SERVICE
     if not service:
         raise InvalidArgumentError(
             "A ledger needs a service name of at least one character, but got ''. Name the service."
@@ -56,6 +64,8 @@ def encode_service(service: str) -> str:
 
 def decode_service(encoded: str) -> tuple[str, bool]:
     """Give the name behind a folder, and whether it is whole (a cut name is found in the rows only)."""
+    if encoded == _NO_SERVICE:
+        return "", False
     return unquote(encoded, errors="replace"), _CUT_MARK not in encoded
 
 
@@ -67,12 +77,17 @@ def check_run_id(run_id: object) -> str:
     InvalidArgumentError
         It is no text of 1 to 128 letters, digits and ``. _ -``, beginning with a letter or digit.
     """
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+    if not isinstance(run_id, str) or not is_run_id(run_id):
         raise InvalidArgumentError(
             "A run needs a run_id of 1 to 128 letters, digits and '._-' that begins with a letter or digit, "
             f"but got {run_id!r}. Use the form '20250101T120000Z-<pid>-<8 hex>'."
         )
     return run_id
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text can name a file on any system."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def is_hidden(name: str) -> bool:
@@ -82,6 +97,8 @@ def is_hidden(name: str) -> bool:
 
 def _percent_encode(text: str) -> str:
     encoded = quote(text, safe="").replace(_CUT_MARK, "%7E")
+    if encoded == _NO_SERVICE:
+        encoded = "%5F" + encoded[1:]
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if encoded.endswith("."):  # Windows drops a dot at the end of a name

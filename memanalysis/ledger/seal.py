@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.arrow import arrow_schema, table_from_rows
+from memanalysis.ledger.arrow import VERSION_KEY, arrow_schema, table_from_rows
 from memanalysis.ledger.jsonl import TORN_TAIL, iter_rows
 from memanalysis.ledger.marker import sync_folder
 from memanalysis.ledger.order import OrderCheck
 from memanalysis.ledger.paths import PARQUET_SUFFIX
-from memanalysis.schema import TABLES
+from memanalysis.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["TEMPORARY_SUFFIX", "SealedWriter", "seal_shard"]
 
@@ -133,7 +133,8 @@ class SealedWriter:
         """Write what is left, and the footer."""
         if self._pieces:
             self._write_group()
-        self._writer.add_key_value_metadata({**self._metadata, **self._order.to_metadata()})
+        version = {VERSION_KEY.decode(): str(SCHEMA_VERSION)}
+        self._writer.add_key_value_metadata({**version, **self._metadata, **self._order.to_metadata()})
         self._writer.close()
 
     def abandon(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,9 +49,14 @@ def test_rows_survive_the_line_the_parquet_and_the_frame(table: str, data: st.Da
     skipped: Counter[str] = Counter()
     from_lines = table_from_rows(table, list(iter_rows(io.BytesIO(lines), table, skipped)))
     stream = io.BytesIO()
-    with parquet_writer(stream, table) as writer:
-        writer.write_table(from_lines)
+    writer = SealedWriter(stream, table)
+    writer.write(from_lines)
+    writer.close()
     from_parquet = pq.read_table(io.BytesIO(stream.getvalue()))
+    if table == "sites":  # these lie by site, and unknown ones last
+        texts = from_lines["traceback"].to_pylist()
+        order = sorted(range(len(rows)), key=lambda place: (texts[place] is None, texts[place] or ""))
+        rows, from_lines = [rows[place] for place in order], from_lines.take(pa.array(order, pa.int64()))
 
     assert not skipped
     assert from_parquet.equals(from_lines)
