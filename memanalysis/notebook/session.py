@@ -41,7 +41,7 @@ class NotebookSession:
     def __init__(self) -> None:
         self.events: deque[CellEvent] = deque(maxlen=MOST_EVENTS)
         self._recorder: Recorder | None = None
-        self._ledger = Path(DEFAULT_LEDGER)
+        self._ledger: Path | str = Path(DEFAULT_LEDGER)
         self._service = DEFAULT_SERVICE
         self._run_id = ""
         self._verbose = False

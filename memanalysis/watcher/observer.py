@@ -7,6 +7,7 @@ import sys
 import time
 import tracemalloc
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.capture.objects import count_objects, read_object_census
@@ -83,7 +84,7 @@ class Observer:
         self._next_census_at = float("-inf")
         self._first_sizes: dict[int, int] = {}
         # absolute: the program may change its working folder, and files are opened as they are needed
-        self._writer = None if settings.ledger is None else LedgerWriter(settings.ledger.absolute(), run=run)
+        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
         self._tracer = TracemallocIntegration(settings.trace_limit)
 
     def prepare(self) -> None:
@@ -210,6 +211,12 @@ class Observer:
     def _append(self, table: str, rows: list[Row]) -> None:
         if self._writer is not None:
             self._writer.append(table, rows)
+
+
+def _open_writer(settings: Settings, ledger: Path | str, run: Row) -> LedgerWriter:
+    """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
+    place = ledger.absolute() if isinstance(ledger, Path) else ledger
+    return LedgerWriter(place, run=run, retention=settings.retention)
 
 
 def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:

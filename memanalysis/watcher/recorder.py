@@ -277,9 +277,10 @@ def watch(
     ----------
     service : str
         Name under which its rows are kept, and by which the policy knows its budget.
-    ledger : path, optional
-        Folder of the ledger. Without it the policy's ``ledger.storage_path`` (of a ``.json`` its stem: that file is the
-        founding ledger, kept by ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
+    ledger : path or URL, optional
+        Folder of the ledger, here or at a URL such as ``s3://bucket/ledger``. Without it the policy's
+        ``ledger.storage_path`` (of a ``.json`` its stem: that file is the founding ledger, kept by
+        ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
     policy : path or Policy, optional
         What is allowed and what is done about it. Without it nothing is judged while it runs.
     interval : float

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.retention import Retention
+from memanalysis.ledger.spool import is_url
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
@@ -56,8 +58,10 @@ class Settings:
     ----------
     service : str
         Name under which its rows are kept.
-    ledger : Path or None
-        Folder of the ledger; None: nothing is written.
+    ledger : Path, str or None
+        Folder of the ledger, or its URL; None: nothing is written.
+    retention : Retention or None
+        What is dropped from the ledger as it grows; None: nothing.
     interval_s : float
         Seconds between two ticks.
     trace : bool
@@ -79,7 +83,8 @@ class Settings:
     """
 
     service: str
-    ledger: Path | None
+    ledger: Path | str | None
+    retention: Retention | None
     interval_s: float
     trace: bool
     trace_limit: int
@@ -132,6 +137,7 @@ def choose_settings(
     return Settings(
         service=service,
         ledger=_choose_ledger(ledger, policy),
+        retention=_choose_retention(policy),
         interval_s=float(interval),
         trace=traced if trace is None else trace == "always",
         trace_limit=trace_limit or (DEFAULT_TRACE_LIMIT if monitoring is None else monitoring.tracemalloc.trace_limit),
@@ -157,13 +163,22 @@ def _check_count(name: str, count: int | None, *, least: int) -> None:
         raise InvalidArgumentError(f"watch needs {name} of at least {least}, but got {count}. Pass a larger one.")
 
 
-def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | None:
+def _choose_retention(policy: "Policy | None") -> Retention | None:
+    if policy is None:
+        return None
+    kept = policy.ledger.retention
+    return Retention(max_entries=kept.max_entries, max_age_days=kept.max_age_days)
+
+
+def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | str | None:
     """Choose the argument, else the policy's path (of a ``.json``, the founding file, its stem), else the default."""
     if ledger is not None:
-        return Path(ledger).expanduser()
+        return os.fspath(ledger) if is_url(ledger) else Path(ledger).expanduser()
     if policy is None:
         return Path(DEFAULT_LEDGER)
     if not policy.ledger.enabled:
         return None
+    if is_url(policy.ledger.storage_path):
+        return policy.ledger.storage_path.removesuffix(".json")
     path = Path(policy.ledger.storage_path).expanduser()
     return path.with_suffix("") if path.suffix == ".json" else path
