@@ -51,8 +51,11 @@ def _thin_out(rows: pa.Table, buckets: NDArray[np.int64]) -> pa.Table:
     counts = counts[counts > len(_WHOLE)]
     starts = np.append(0, np.cumsum(counts)[:-1])
     groups = many.append_column("bucket", pa.array(np.repeat(np.arange(len(counts)), counts)))
-    wanted = [(name, how) for name in (*_NUMBERS, *_PLACE) for how in _WHOLE]
+    wanted = [(name, how) for name in _NUMBERS for how in _WHOLE] + [("seq", "mean"), ("elapsed_s", "mean")]
     found = groups.group_by("bucket").aggregate(wanted).sort_by("bucket")
+    moments = many["timestamp"].cast(pa.int64()).to_numpy()
+    later = np.add.reduceat(moments - np.repeat(moments[starts], counts), starts)  # small: no sum of them overflows
+    found = found.append_column("timestamp_mean", pa.array(moments[starts] + later // counts))
     places = {"min": _places(many, starts, counts, lowest=True), "max": _places(many, starts, counts, lowest=False)}
     return pa.concat_tables([few, *(_rows(many, found, how, starts, counts, places.get(how)) for how in _WHOLE)])
 

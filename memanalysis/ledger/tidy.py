@@ -85,11 +85,11 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
         room = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
         stay = _small_enough(stay, room)
     told = Tidied()
-    kept = set(stay)
+    kept = {file.path for file in stay}
     live = _live_stems(files)
     alive = {(file.partition, file.run_stem) for file in stay}
     for file in sealed:
-        stays = file in kept or (file.table == "runs" and _keeps_run(file, sealed, alive, live))
+        stays = file.path in kept or (file.table == "runs" and _keeps_run(file, sealed, alive, live))
         if not stays:
             told.files_dropped += 1
             told.rows_dropped += file.footer.n_rows

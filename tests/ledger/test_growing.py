@@ -1,0 +1,226 @@
+"""A shard that grows is sealed by a process beside; the writer never loads pyarrow, and readers see each row once."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
+
+from memanalysis.ledger.compact import compact_ledger
+from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.writer import LedgerWriter
+
+GROW = """
+import sys
+from memanalysis.ledger.writer import LedgerWriter
+writer = LedgerWriter(sys.argv[1], run={"run_id": "r", "service": "api", "started": 0.0}, segment_bytes=20_000)
+for seq in range(1500):
+    writer.append("samples", [{"seq": seq, "timestamp": float(seq), "rss_bytes": seq}])
+writer.append("sites", [{"seq": 0, "timestamp": 0.0, "site_id": "a", "traceback": [["a.py", 1]]}])
+writer.close(ended=1500.0)
+print(sorted({"numpy", "pandas", "pyarrow", "fsspec"} & set(sys.modules)))
+"""
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def site(seq: int, site_id: str = "a", **more: object) -> dict[str, object]:
+    described = {"file": "a.py", "line": 3, "function": "f", "traceback": [["m.py", 1], ["a.py", 3]]}
+    return {"seq": seq, "timestamp": NEW_YEAR + seq, "site_id": site_id, "size_bytes": 100 + seq, **described, **more}
+
+
+def test_a_shard_that_grows_is_sealed_in_pieces_and_the_writer_loads_nothing_heavy(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", GROW, tmp_path], capture_output=True, text=True, timeout=120, check=True)
+
+    assert done.stdout == "[]\n"
+    files = names(tmp_path)
+    assert not [name for name in files if name.endswith((".jsonl", ".tmp"))]
+    assert len([name for name in files if name.startswith("samples/")]) >= 4
+    ledger = open_ledger(tmp_path)
+    assert ledger.samples["seq"].tolist() == list(range(1500))
+    assert ledger.damage == []
+
+
+def test_a_piece_is_sealed_while_the_run_goes_on(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row(), segment_bytes=5_000)
+    deadline = time.monotonic() + 60
+    n_rows = 0
+    while not list((tmp_path / "samples").rglob("*.parquet")) and time.monotonic() < deadline:
+        writer.append("samples", [sample_row(n_rows)])
+        n_rows += 1
+        assert len(open_ledger(tmp_path).samples) == n_rows
+
+    assert list((tmp_path / "samples").rglob("*.parquet"))
+    assert open_ledger(tmp_path).samples["seq"].tolist() == list(range(n_rows))
+    writer.close(ended=NEW_YEAR)
+    assert open_ledger(tmp_path).samples["seq"].tolist() == list(range(n_rows))
+
+
+def test_a_shard_that_spans_a_day_is_sealed_however_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row(), segment_s=3600.0)
+    writer.append("samples", [sample_row(0)])
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3601.0)
+    writer.append("samples", [sample_row(1)])
+    writer.append("samples", [sample_row(2)])
+    monkeypatch.undo()
+    writer.close(ended=NEW_YEAR)
+
+    sealed = sorted((tmp_path / "samples").rglob("*.parquet"))
+    assert [pq.read_metadata(path).num_rows for path in sealed] == [1, 2]
+    assert open_ledger(tmp_path).samples["seq"].tolist() == [0, 1, 2]
+
+
+def test_where_no_process_can_be_started_the_lines_stay_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python-that-is-not-there"))
+    writer = LedgerWriter(tmp_path / "ledger", run=run_row(), segment_bytes=1_000)
+    for seq in range(50):
+        writer.append("samples", [sample_row(seq)])
+
+    assert caplog.text.count("memanalysis cannot seal while it runs, and does so at the end") == 1
+    assert open_ledger(tmp_path / "ledger").samples["seq"].tolist() == list(range(50))
+    writer.close(ended=NEW_YEAR)
+    assert not list((tmp_path / "ledger").rglob("*.jsonl"))
+    assert open_ledger(tmp_path / "ledger").samples["seq"].tolist() == list(range(50))
+
+
+def test_a_ledger_that_is_removed_while_it_grows_goes_on_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memanalysis.ledger.shards.CHECK_INTERVAL_S", 0.0)
+    writer = LedgerWriter(tmp_path / "ledger", run=run_row())
+    writer.append("samples", [sample_row(0)])
+    shutil.rmtree(tmp_path / "ledger")
+    writer.append("samples", [sample_row(1)])  # this one meets the file that is gone
+
+    writer.append("samples", [sample_row(2)])
+
+    assert open_ledger(tmp_path / "ledger").samples["seq"].tolist() == [2]
+    writer.close(ended=NEW_YEAR)
+
+
+def test_a_site_is_described_once_in_a_live_shard_and_read_whole_from_every_line(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row())
+    moved = site(2, line=4, traceback=[["m.py", 1], ["a.py", 4]])
+    unknown = {"seq": 3, "timestamp": NEW_YEAR + 3, "site_id": "a", "size_bytes": 7}
+    rows = [site(0), site(1), moved, unknown, unknown, site(4)]
+    writer.append("sites", rows[:1])
+    writer.append("sites", rows[1:4])
+    writer.append("sites", rows[4:])
+
+    (shard,) = (tmp_path / "sites").rglob("*.jsonl")
+    lines = [json.loads(line) for line in shard.read_bytes().splitlines()]
+    assert ["traceback" in line for line in lines] == [True, False, True, True, False, True]
+    for seal in (False, True):
+        if seal:
+            writer.close(ended=NEW_YEAR)
+        sites = open_ledger(tmp_path).sites.sort_values("seq", kind="stable")
+        assert sites["traceback"].tolist() == [row.get("traceback") for row in rows]
+        assert sites["line"].fillna(-1).tolist() == [row.get("line", -1) for row in rows]
+        assert sites["function"].fillna("").tolist() == [row.get("function", "") for row in rows]
+
+
+def test_each_piece_of_sites_describes_its_own(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row(), segment_bytes=400)
+    for seq in range(20):
+        writer.append("sites", [site(seq), site(seq, "b")])
+    writer.close(ended=NEW_YEAR)
+
+    assert len(list((tmp_path / "sites").rglob("*.parquet"))) > 2
+    assert set(map(json.dumps, open_ledger(tmp_path).sites["traceback"])) == {'[["m.py", 1], ["a.py", 3]]'}
+
+
+def test_a_forked_child_does_not_keep_its_dead_parents_shards_from_being_sealed(tmp_path: Path) -> None:
+    program = f"""
+import os, sys, time
+from memanalysis.ledger.writer import LedgerWriter
+w = LedgerWriter({str(tmp_path)!r}, run={run_row()!r})
+w.append("samples", [{{"seq": 1}}])
+if not os.fork():
+    sys.stdout.write("ready\\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+os.wait4(-1, os.WNOHANG)
+sys.stdin.close()
+os.kill(os.getpid(), 9)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "ready\n"
+        assert parent.wait(60) == -9
+        done = compact_ledger(tmp_path)
+        assert (done.sealed, done.live) == (2, 0)
+        assert parent.stdin is not None
+        parent.stdin.close()
+
+    assert [path.name for path in (tmp_path / "samples").rglob("*.parquet")] == [f"{RUN_ID}.parquet"]
+    assert open_ledger(tmp_path).samples["seq"].tolist() == [1]
+
+
+def test_interval_flush_takes_rows_along_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = LedgerWriter(tmp_path, run=run_row(), flush="interval")
+    writer.append("samples", [sample_row(0)])
+    assert open_ledger(tmp_path).samples.empty
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.5)
+
+    writer.append("samples", [sample_row(1)])
+
+    assert open_ledger(tmp_path).samples["seq"].tolist() == [0, 1]
+    monkeypatch.undo()
+    writer.close(ended=NEW_YEAR)
+
+
+def test_a_file_of_one_run_in_order_says_so_and_a_disordered_one_does_not(tmp_path: Path) -> None:
+    for run_id, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
+        writer = LedgerWriter(tmp_path, run=run_row(run_id=run_id))
+        writer.append("samples", [sample_row(seq) for seq in order])
+        writer.close(ended=NEW_YEAR)
+    footers = {
+        path.stem: json.loads((pq.read_metadata(path).metadata or {}).get(b"memanalysis.order", b"null"))
+        for path in (tmp_path / "samples").rglob("*.parquet")
+    }
+
+    assert footers["a"] == {
+        "service": "api",
+        "run_id": "a",
+        "first": [0, 1735689600_000000],
+        "last": [2, 1735689602_000000],
+        "by": "time",
+    }
+    assert footers["b"] is None
+    samples = open_ledger(tmp_path).read("samples", columns=["rss_bytes"])
+    assert samples["rss_bytes"].tolist() == [0, 1024, 2048] * 2
+
+
+def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three groups is spoilt on the disk; a read of the others does not meet it."""
+    monkeypatch.setattr("memanalysis.ledger.seal.ROW_GROUP_ROWS", 1000)
+    writer = LedgerWriter(tmp_path, run=run_row())
+    for begin in range(0, 3000, 1000):
+        writer.append("samples", [sample_row(seq) for seq in range(begin, begin + 1000)])
+    writer.close(ended=NEW_YEAR)
+    (path,) = (tmp_path / "samples").rglob("*.parquet")
+    metadata = pq.read_metadata(path)
+    assert metadata.num_row_groups == 3
+    offsets = [metadata.row_group(1).column(number).data_page_offset for number in range(metadata.num_columns)]
+    content = bytearray(path.read_bytes())
+    for offset in offsets:
+        content[offset : offset + 16] = b"\xff" * 16
+    path.write_bytes(content)
+    ledger = open_ledger(tmp_path)
+
+    assert ledger.read("samples", until=NEW_YEAR + 1000)["seq"].tolist() == list(range(1000))
+    assert ledger.read("samples", since=NEW_YEAR + 2000)["seq"].tolist() == list(range(2000, 3000))
+    assert ledger.samples.empty
+    assert len(ledger.damage) == 1
