@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ LONGEST_LIFE_S = 0.15
 """After its first row a writer lives for a random part of this."""
 
 _WRITE_UNTIL_KILLED = """
-import itertools, sys
+import itertools, sys, time
 from memanalysis.ledger.writer import LedgerWriter
 root, run_id, segment_bytes = sys.argv[1:]
 writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 0.0}, segment_bytes=int(segment_bytes))
@@ -29,6 +30,8 @@ for seq in itertools.count():
     writer.append("samples", [{"seq": seq, "timestamp": seq / 10, "label": "x" * (seq * 37 % 500)}])
     sys.stdout.write(f"{seq}\\n")
     sys.stdout.flush()
+    if seq % 20 == 19:
+        time.sleep(0.01)  # some 2,000 rows a second: it is kills that are wanted, not a full disk
 """
 
 
@@ -61,28 +64,26 @@ def kill_writers(root: Path, *, kills: int, seed: int, segment_bytes: int = 200_
     moments = random.Random(seed)
     told: dict[str, int] = {}
     result = Torture()
-    alive: list[tuple[str, float, subprocess.Popen[bytes]]] = []
+    alive: deque[tuple[str, subprocess.Popen[bytes]]] = deque()
     try:
         while result.kills < kills:
             while len(alive) < WRITERS:
                 run_id = f"run-{len(told):04}"
                 told[run_id] = -1
-                process = _start(root, run_id, segment_bytes)
-                assert process.stdout is not None
-                process.stdout.readline()  # the first row: from here on a kill meets a writer at work
-                alive.append((run_id, time.monotonic() + moments.random() * LONGEST_LIFE_S, process))
-            alive.sort(key=lambda writer: writer[1])
-            run_id, moment, process = alive.pop(0)
-            told[run_id] = max(_drain_until(process, moment), 0)
+                alive.append((run_id, _start(root, run_id, segment_bytes)))
+            run_id, process = alive.popleft()
+            assert process.stdout is not None
+            process.stdout.readline()  # the first row: from here on a kill meets a writer at work
+            last = _drain_until(process, time.monotonic() + moments.random() * LONGEST_LIFE_S)
             process.kill()
-            told[run_id] = max(told[run_id], _drain(process))
+            told[run_id] = max(0, last, _drain(process))
             result.kills += 1
             if result.kills % 25 == 0:
                 result.sealed += compact_ledger(root).sealed
                 open_ledger(root).read("samples", columns=["seq"])
                 result.opened += 1
     finally:
-        for _, _, process in alive:
+        for _, process in alive:
             process.kill()
             _drain(process)
     _count(root, told, result)

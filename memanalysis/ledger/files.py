@@ -4,6 +4,7 @@ Nothing outside the ledger is touched: links below the ledger's own folder are n
 opened (a named pipe would hold its reader for ever).
 """
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -144,7 +145,8 @@ class RemoteFiles:
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
-        return cast(BinaryIO, self._system.open(self._full(path), "rb"))
+        # fsspec's own files know no bound of a line
+        return io.BufferedReader(cast("io.RawIOBase", self._system.open(self._full(path), "rb")))
 
     def put(self, content: Path, path: str) -> None:
         """Upload a file and look whether all of it is there."""

@@ -1,0 +1,212 @@
+"""A ledger behind ``s3://`` loses nothing: tested against a real S3 protocol server (moto's) on the loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
+
+pytest.importorskip("s3fs")
+pytest.importorskip("moto.server")
+
+from moto.server import ThreadedMotoServer
+
+from memanalysis.ledger.compact import compact_ledger
+from memanalysis.ledger.convert import convert_ledger
+from memanalysis.ledger.retention import Retention
+from memanalysis.ledger.spool import spool_folder
+from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.schema import TABLES
+
+WRITE = """
+import sys
+from memanalysis.ledger.writer import LedgerWriter
+url, run_id, count, then = sys.argv[1:]
+writer = LedgerWriter(url, run={"run_id": run_id, "service": "api", "started": 0.0}, segment_bytes=20_000)
+for seq in range(int(count)):
+    writer.append("samples", [{"seq": seq, "timestamp": float(seq), "rss_bytes": seq}])
+print("ready", flush=True)
+if then == "wait":
+    sys.stdin.read()
+writer.close(ended=float(count))
+print(sorted({"numpy", "pandas", "pyarrow", "fsspec", "s3fs"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",  # a server of our own takes any
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+        "MEMANALYSIS_SPOOL": str(tmp_path / "spool"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    system = fsspec.filesystem("s3")
+    bucket = f"bucket-{abs(hash(str(tmp_path)))}"
+    system.mkdir(bucket)
+    yield f"s3://{bucket}/ledger"
+    system.rm(bucket, recursive=True)
+
+
+def dead_endpoint() -> str:
+    """An address of the loopback where nobody answers."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+
+def write(url: str, run_id: str, count: int, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE, url, run_id, str(count), "close"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout
+
+
+def waiting(url: str) -> list[str]:
+    folder = spool_folder(url)
+    return sorted(path.name for path in folder.rglob("*") if path.suffix in {".jsonl", ".parquet"})
+
+
+def test_a_run_is_written_in_pieces_and_read_whole(url: str) -> None:
+    """Nothing heavy is loaded in the writing process, and nothing is left behind on this machine."""
+    assert write(url, "r", 1000).splitlines() == ["ready", "[]"]
+
+    ledger = open_ledger(url)
+    assert ledger.samples["rss_bytes"].tolist() == list(range(1000))
+    assert ledger.runs["ended"].notna().tolist() == [True]
+    assert ledger.damage == []
+    assert waiting(url) == []
+    assert len(fsspec.filesystem("s3").glob(f"{url}/samples/*/*.parquet")) > 1
+
+
+def test_a_network_that_fails_delays_the_upload_and_loses_nothing(url: str) -> None:
+    write(url, "during", 500, AWS_ENDPOINT_URL=dead_endpoint())
+    assert waiting(url)
+    assert not fsspec.filesystem("s3").exists(url)
+
+    write(url, "after", 100)
+
+    samples = open_ledger(url).samples
+    assert samples[samples["run_id"] == "during"]["seq"].tolist() == list(range(500))
+    assert samples[samples["run_id"] == "after"]["seq"].tolist() == list(range(100))
+    assert waiting(url) == []
+
+
+def test_what_a_killed_run_left_is_uploaded_by_compact(url: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE, url, "killed", "30", "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    assert waiting(url)
+
+    done = compact_ledger(url)
+
+    assert (done.sealed, done.uploaded) == (2, 2)
+    ledger = open_ledger(url)
+    assert ledger.samples["seq"].tolist() == list(range(30))
+    assert ledger.runs["ended"].isna().tolist() == [True]
+    assert waiting(url) == []
+
+
+def test_a_folder_is_converted_there_and_back(url: str, tmp_path: Path) -> None:
+    write_ledger(tmp_path / "here", seal=False)
+
+    convert_ledger(tmp_path / "here", url)
+    convert_ledger(url, tmp_path / "back")
+
+    for table in TABLES:
+        expected = getattr(open_ledger(tmp_path / "here"), table)
+        assert getattr(open_ledger(url), table).equals(expected)
+        assert getattr(open_ledger(tmp_path / "back"), table).equals(expected)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".json"])
+def test_a_file_is_converted_there_and_back(url: str, tmp_path: Path, suffix: str) -> None:
+    write_ledger(tmp_path / "here", seal=True)
+
+    convert_ledger(tmp_path / "here", url + suffix)
+    convert_ledger(url + suffix, tmp_path / f"back{suffix}")
+
+    there, back = open_ledger(url + suffix).samples, open_ledger(tmp_path / f"back{suffix}").samples
+    own = ["run_id"] if suffix == ".json" else []  # of a founding file it is made of the name
+    assert there.drop(columns=own).equals(back.drop(columns=own))
+    assert len(open_ledger(url + suffix).samples) == 9
+
+
+def test_retention_drops_files_there(url: str) -> None:
+    for day in range(3):
+        writer = LedgerWriter(url, run=run_row(run_id=f"day-{day}"))
+        writer.append("samples", [sample_row(0, timestamp=NEW_YEAR + day * 86_400)])
+        writer.close(ended=NEW_YEAR)
+
+    compact_ledger(url, retention=Retention(max_age_days=1.5), now=NEW_YEAR + 2 * 86_400)
+
+    ledger = open_ledger(url)
+    assert ledger.samples["run_id"].tolist() == ["day-1", "day-2"]
+    assert sorted(ledger.runs["run_id"]) == ["day-1", "day-2"]
+
+
+def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -> None:
+    writer = LedgerWriter(url, run=run_row(), segment_bytes=1)
+    writer.append("samples", [sample_row(0)])
+    writer._keeper.wait(60)
+
+    ledger = open_ledger(url)
+    assert ledger.runs["ended"].isna().tolist() == [True]
+    assert ledger.samples["seq"].tolist() == [0]
+    writer.close(ended=NEW_YEAR)
+    assert open_ledger(url).runs["ended"].notna().tolist() == [True]
+    assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
+
+
+def test_the_recorder_writes_there(url: str) -> None:
+    program = f"""
+from memanalysis import watch
+with watch("api", ledger={url!r}, interval=0.05, trace="never") as recorder:
+    recorder.mark("here")
+    print(recorder.status().ledger, recorder.status().errors)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+
+    assert done.stdout == f"{url} 0\n"
+    ledger = open_ledger(url)
+    assert len(ledger.samples) >= 2
+    assert ledger.events["kind"].tolist() == ["start", "mark", "stop"]
+    assert ledger.runs["ended"].notna().all()
+
+
+def test_memory_urls_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMANALYSIS_SPOOL", str(tmp_path))
+    writer = LedgerWriter("memory://test-written", run=run_row(), segment_bytes=200)
+    for seq in range(5):
+        writer.append("samples", [sample_row(seq)])
+    writer.close(ended=NEW_YEAR)
+
+    assert open_ledger("memory://test-written").samples["seq"].tolist() == list(range(5))
+    fsspec.filesystem("memory").rm("/test-written", recursive=True)
