@@ -12,6 +12,7 @@ BENCHMARKS = {
     "founding": "benchmarks.founding",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
+    "ledger": "benchmarks.ledger",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

@@ -265,7 +265,11 @@ def test_two_runs_with_one_id_both_stay(tmp_path: Path, seal: bool) -> None:
     assert set(samples["run_id"]) == {RUN_ID}
 
 
-@pytest.mark.parametrize("service", ["a/b", "../../etc", "..", "a\0b", "x" * 300, "\U0001f600" * 80, "a b", "CON", "~"])
+@pytest.mark.parametrize(
+    "service",
+    ["a/b", "../../etc", "..", "a\0b", "x" * 300, "\U0001f600" * 80, "a b", "CON", "~"],
+    ids=["slash", "upwards", "dots", "nul", "long", "emoji", "space", "device", "tilde"],
+)
 def test_a_service_of_any_name_stays_in_its_folder(tmp_path: Path, service: str) -> None:
     root = tmp_path / "ledger"
     writer = LedgerWriter(root, run=run_row(service), segment_bytes=300)
