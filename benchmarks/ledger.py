@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ import pyarrow.dataset as ds
 from benchmarks.founding import make_entries, save_the_founding_way
 from benchmarks.measure import print_table
 from benchmarks.torture import kill_writers
-from memanalysis.capture.sites import snapshot_sites
 from memanalysis.ledger.arrow import conform_table
 from memanalysis.ledger.seal import SealedWriter
 from memanalysis.ledger.store import open_ledger
@@ -51,6 +49,34 @@ writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 
 for seq in range(int(count)):
     writer.append("samples", [{"seq": seq, "timestamp": float(seq), "rss_bytes": seq}])
 writer.close(ended=1.0)
+"""
+
+_GROW = f"""
+import importlib, json, tracemalloc
+from memanalysis.capture.sites import snapshot_sites
+tracemalloc.start(25)
+for name in (
+    "argparse asyncio cgi cProfile "
+    "concurrent.futures.process configparser csv ctypes dataclasses decimal difflib doctest "
+    "email.mime.multipart fractions ftplib http.client http.cookiejar http.server imaplib inspect lib2to3.pytree "
+    "logging.config logging.handlers mailbox multiprocessing.pool optparse pdb pickletools platform plistlib poplib "
+    "pydoc shelve smtplib socketserver sqlite3 ssl statistics tarfile tempfile typing unittest.mock "
+    "urllib.request uuid venv wsgiref.simple_server xml.dom.minidom xml.etree.ElementTree xml.sax.expatreader "
+    "xmlrpc.server zipapp zipfile zoneinfo"
+).split():
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+held, snapshots = [], []
+for seq in range({SNAPSHOTS}):
+    held.append({{str(number): [number] * 5 for number in range(200)}})
+    held.extend(line.split() for line in open(json.__file__))
+    stamp = {{"seq": seq, "timestamp": 1.735e9 + 60.0 * seq + seq * 1.234e-3}}
+    snapshots.append([row | stamp for row in snapshot_sites(top={SITES})])
+tracemalloc.stop()
+for rows in snapshots:
+    print(json.dumps(rows))
 """
 
 
@@ -253,25 +279,9 @@ def sample(seq: int) -> dict[str, Any]:
 
 
 def take_snapshots() -> list[list[dict[str, Any]]]:
-    """Snapshots a minute apart of this process, which parses its own libraries under tracing, and goes on to grow."""
-    import ast
-
-    held: list[Any] = []
-    tracemalloc.start(25)
-    try:
-        sources = sorted(Path(json.__file__).parents[1].glob("*.py"))[:60]
-        for path in sources:
-            held.append(ast.parse(path.read_bytes()))
-        held.append([compile(tree, "held", "exec") for tree in held[:30]])
-        snapshots = []
-        for seq in range(SNAPSHOTS):
-            held.append({str(number): [number] * 5 for number in range(200)})
-            held.append(ast.parse(sources[seq].read_bytes()))
-            stamp = {"seq": seq, "timestamp": 1.735e9 + 60.0 * seq + seq * 1.234e-3}
-            snapshots.append([row | stamp for row in snapshot_sites(top=SITES)])
-    finally:
-        tracemalloc.stop()
-    return snapshots
+    """Snapshots a minute apart of a real program: it loads much of the standard library, and goes on to grow."""
+    done = subprocess.run([sys.executable, "-c", _GROW], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def make_large(folder: Path) -> None:

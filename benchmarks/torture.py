@@ -1,7 +1,7 @@
-"""Four writers of one ledger, killed again and again at random moments: is every row there, once, that was written?
+"""What is left of a ledger whose four writers are killed again and again at random moments.
 
-Each writer tells, on a pipe, how many rows ``append`` took before it was killed. A ledger is read and compacted now and
-then meanwhile, as a cron job would.
+Every row must be there, once: each writer tells, on a pipe, how many rows ``append`` took before it was killed. The
+ledger is read and compacted now and then meanwhile, as a cron job would.
 """
 
 import random

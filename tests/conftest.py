@@ -39,7 +39,10 @@ def leaves_nothing_behind() -> Iterator[None]:
     assert not figures, f"matplotlib figures left open: {figures}"
 
 
-def find_left(threads_before: set[threading.Thread], children_before: set[int]) -> tuple[list[str], list[int], list[int]]:
+def find_left(
+    threads_before: set[threading.Thread], children_before: set[int]
+) -> tuple[list[str], list[int], list[int]]:
+    """Names of threads, ids of children and numbers of figures that were not there before."""
     threads = [
         thread.name
         for thread in threading.enumerate()

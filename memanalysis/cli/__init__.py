@@ -1,5 +1,6 @@
-"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report``, ``policy check`` and the ledger's own:
-``info``, ``convert`` and ``compact``.
+"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report``, ``policy check``, and of a ledger.
+
+A ledger's own commands are ``info``, ``convert`` and ``compact``.
 
 Errors made on purpose become one line on standard error and exit code 2; a reader that closed the pipe early ends the
 command quietly. Each command's own module loads its rooms only when it runs, so that ``--help`` answers at once.

@@ -1,7 +1,7 @@
 """What a value of each kind of column is: from anything that may be one, to what lines and tables hold.
 
-Standard library only. NaN and infinite values are unknown; a moment without a zone is UTC; text that UTF-8 cannot hold is
-mended; JSON takes anything and runs no code of it.
+Standard library only. NaN and infinite values are unknown; a moment without a zone is UTC; text that UTF-8 cannot
+hold is mended; JSON takes anything and runs no code of it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How a ledger is put in order by somebody who is not writing it: killed runs sealed, rubbish cleared, old rows dropped.
+"""How a ledger is put in order by one who is not writing it: killed runs sealed, rubbish cleared, old rows dropped.
 
 A shard belongs to a live process as long as that holds its lock. Where a shard was written on another machine, or files
 cannot be locked, it must have rested for a day. One who tidies holds the lock of ``.compact.lock``; writers and readers
@@ -10,18 +10,20 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.files import Files, files_at
+from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.footers import open_parquet
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
 from memanalysis.ledger.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.seal import TEMPORARY_SUFFIX, seal_shard
 from memanalysis.ledger.shards import lock_file
-from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.spool import is_url, spool_folder
 from memanalysis.ledger.tidy import Tidied, tidy
 from memanalysis.ledger.upload import upload_spool
@@ -120,34 +122,27 @@ def seal_abandoned(root: Path, done: Compacted, *, dry_run: bool = False) -> Non
                 _seal_if_abandoned(path, table, done, dry_run=dry_run)
 
 
-class hold_lock:  # noqa: N801 - read as a verb: with hold_lock(root)
-    """Hold the lock of those who tidy a ledger.
+@contextmanager
+def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
+    """Hold the lock of those who tidy a ledger; a dry run needs none.
 
     Raises
     ------
     LedgerError
         Another holds it.
     """
-
-    def __init__(self, root: Path, *, dry_run: bool = False) -> None:
-        self._path = root / LOCK_NAME
-        self._dry_run = dry_run
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> None:
-        if self._dry_run:
-            return
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        if lock_file(self._descriptor) is False:
-            os.close(self._descriptor)
+    if dry_run:
+        yield
+        return
+    descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if lock_file(descriptor) is False:
             raise LedgerError(
-                f"compact needs to be alone, but ledger {self._path.parent} is being compacted by another process. "
-                "Wait for that."
+                f"compact needs to be alone, but ledger {root} is being compacted by another process. Wait for that."
             )
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _compact_url(url: str, files: Files, retention: Retention | None, now: float, *, dry_run: bool) -> Compacted:

@@ -42,8 +42,8 @@ _ODD = (ValueError, TypeError, OverflowError, struct.error)
 class _Form:
     """How rows with the same columns of the same plain types are written.
 
-    ``pick`` gives the values that are not null, ``check`` fails on an integer beyond int64, ``floats`` and ``fixes`` are
-    the positions of floats, and of values that have to be made text first.
+    ``pick`` gives the values that are not null, ``check`` fails on an integer beyond int64, ``floats`` and ``fixes``
+    are the positions of floats, and of values that have to be made text first.
     """
 
     template: str
@@ -101,7 +101,9 @@ def _fill_in(form: _Form, row: Row) -> str:
 
 def _make_form(table: str, row: Row) -> _Form | None:
     """Make the form of a row, if all its values are of plain types."""
-    names, parts, codes = [], [], []
+    names: list[str] = []
+    parts: list[str] = []
+    codes: list[str] = []
     floats: list[int] = []
     fixes: list[tuple[int, Callable[[Any], str]]] = []
     for name, value in row.items():

@@ -1,7 +1,7 @@
 """A ledger that is a folder of shards, one a process and table, under ``<table>/service=<encoded>/``.
 
-What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not read
-at all; files of this machine are read many at a time.
+What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not
+read at all; files of this machine are read many at a time.
 """
 
 from collections import Counter
@@ -68,7 +68,8 @@ class FolderSource:
     def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
         """Rows of the shards of those services; in order, where their files tell so."""
         reading = Reading(empty_table(table, columns))
-        pieces = [piece for piece in self._pieces(table, columns, part, reading) if piece.rows is None or len(piece.rows)]
+        found = self._pieces(table, columns, part, reading)
+        pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
         orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
         if table != "runs" and len(orders) == len(pieces):
             pieces.sort(key=_sort_key)
@@ -253,7 +254,8 @@ def _read_fragments(fragments: Sequence[Any], table: str, columns: Sequence[str]
 
 
 def _sort_key(piece: _Piece) -> tuple[str, str, list[int]]:
-    assert piece.order is not None
+    if piece.order is None:
+        raise AssertionError
     return piece.order.service, piece.order.run_id, piece.order.first
 
 

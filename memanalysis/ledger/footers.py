@@ -15,7 +15,16 @@ from memanalysis.ledger.migrations import FIRST_VERSION
 from memanalysis.ledger.order import FileOrder, parse_order
 from memanalysis.schema import TABLES
 
-__all__ = ["DOWNSAMPLED_KEY", "Footer", "Span", "broken_parquet", "join_spans", "open_parquet", "read_footer", "read_spans"]
+__all__ = [
+    "DOWNSAMPLED_KEY",
+    "Footer",
+    "Span",
+    "broken_parquet",
+    "join_spans",
+    "open_parquet",
+    "read_footer",
+    "read_spans",
+]
 
 DOWNSAMPLED_KEY = "memanalysis.downsampled_s"
 """Key of the footer that tells the interval, in seconds, of a file of samples that was down-sampled."""

@@ -85,7 +85,7 @@ def describe_ledger(path_or_url: str | os.PathLike[str]) -> LedgerInfo:
 
 def _sizes(files: Files) -> dict[str, tuple[int, int, int]]:
     """Sealed files, live files and bytes of each table of a folder."""
-    found = {table: (0, 0, 0) for table in TABLES}
+    found = dict.fromkeys(TABLES, (0, 0, 0))
     for table, partition in list_folders(files):
         for entry in files.list_folder(f"{table}/{partition}"):
             if entry.kind != "file" or is_hidden(entry.name) or not entry.name.endswith((JSONL_SUFFIX, PARQUET_SUFFIX)):

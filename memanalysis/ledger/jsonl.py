@@ -95,5 +95,3 @@ def row_from_object(columns: Mapping[str, ColumnType], found: Mapping[str, Any])
 def _skip_line(stream: BinaryIO) -> None:
     while (piece := stream.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
         pass
-
-

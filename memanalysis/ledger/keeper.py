@@ -18,7 +18,13 @@ from memanalysis.ledger.shards import Segment
 
 __all__ = ["Keeper"]
 
-_PROGRAM = "import json,sys;j=json.loads(sys.argv[1]);sys.path[:]=j['path'];from memanalysis.ledger.upkeep import main;main(j)"
+_PROGRAM = """
+import json, sys
+job = json.loads(sys.argv[1])
+sys.path[:] = job["path"]
+from memanalysis.ledger.upkeep import main
+main(job)
+"""
 
 _log = logging.getLogger(__name__)
 

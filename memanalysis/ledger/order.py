@@ -7,6 +7,7 @@ first and last of these keys in its footer, and whether they lie so.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -85,10 +86,7 @@ def parse_order(metadata: Mapping[bytes, bytes], table: str) -> FileOrder | None
 
 def is_in_order(orders: Sequence[FileOrder]) -> bool:
     """Tell whether files one after the other, sorted by `sort_key`, hold rows in order."""
-    return all(
-        (a.service, a.run_id) != (b.service, b.run_id) or a.last <= b.first
-        for a, b in zip(orders, orders[1:], strict=False)
-    )
+    return all((a.service, a.run_id) != (b.service, b.run_id) or a.last <= b.first for a, b in pairwise(orders))
 
 
 def _order_of(rows: pa.Table, keys: Sequence[str]) -> FileOrder | None:

@@ -151,29 +151,27 @@ class Shard:
         self._described.clear()
 
     def _write_lines(self, lines: bytes) -> None:
-        if self._descriptor is None:
-            self._open()
-        assert self._descriptor is not None
+        descriptor = self._open() if self._descriptor is None else self._descriptor
         if self._is_torn:  # a half line that could not be cut off must not run into the next
             lines = b"\n" + lines
         written = 0
         try:
-            written = os.write(self._descriptor, lines)
+            written = os.write(descriptor, lines)
             while written < len(lines):
-                written += os.write(self._descriptor, memoryview(lines)[written:])
+                written += os.write(descriptor, memoryview(lines)[written:])
             if self._fsync:
-                os.fsync(self._descriptor)
+                os.fsync(descriptor)
         except OSError:
             if written:
                 self._is_torn = True
                 with suppress(OSError):
-                    os.ftruncate(self._descriptor, self._size)
+                    os.ftruncate(descriptor, self._size)
                     self._is_torn = False
             raise
         self._is_torn = False
         self._size += written
 
-    def _open(self) -> None:
+    def _open(self) -> int:
         """Make a new file of this run; a second writer with the same run id gets the next name."""
         if not self.folder.resolve().is_relative_to(self._root.resolve()):
             raise LedgerFormatError(
@@ -195,6 +193,7 @@ class Shard:
             path.unlink(missing_ok=True)
         self._path, self._descriptor, self._number = path, descriptor, number
         self._opened_at = self._checked_at = time.monotonic()
+        return descriptor
 
 
 def lock_file(descriptor: int) -> bool | None:

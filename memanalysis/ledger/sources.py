@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from memanalysis import schema
 from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import conform_table, empty_table, table_from_rows
 from memanalysis.ledger.files import Files
@@ -20,7 +21,6 @@ from memanalysis.ledger.founding import parse_entries, rows_from_entries
 from memanalysis.ledger.jsonl import NOT_A_ROW, iter_objects, row_from_object
 from memanalysis.ledger.marker import check_version
 from memanalysis.ledger.migrations import NEWER_VERSION, migrate_row
-from memanalysis import schema
 from memanalysis.schema import TABLES
 
 __all__ = [

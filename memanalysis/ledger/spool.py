@@ -1,7 +1,7 @@
-"""Where rows wait that belong behind a URL: a ledger in a folder of this machine, one for each URL. Standard library only.
+"""Where rows wait that belong behind a URL: a ledger in a folder of this machine, one for each URL.
 
-What is sealed there is uploaded and then removed; what a dead network or a killed process left is taken along by the next
-run that writes to the same URL, or by ``memanalysis compact URL``.
+What is sealed there is uploaded and then removed; what a dead network or a killed process left is taken along by the
+next run that writes to the same URL, or by ``memanalysis compact URL``. Standard library only.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def is_url(path: str | os.PathLike[str]) -> bool:
 
 
 def spool_folder(url: str) -> Path:
-    """Folder for what goes to a URL; the same in every run of a user, and outlasting a restart where there is a home."""
+    """Folder for what goes to a URL: the same in every run of a user, and outlasting a restart if there is a home."""
     digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:_HASH_DIGITS]
     given = os.environ.get(SPOOL_VARIABLE) or os.environ.get("XDG_STATE_HOME")
     if given:

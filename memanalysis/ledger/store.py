@@ -20,10 +20,10 @@ from memanalysis.errors import (
     LedgerNotFoundError,
     MissingColumnError,
 )
+from memanalysis.ledger.cells import microseconds_from
 from memanalysis.ledger.files import Files, files_at, unreadable
 from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.frames import filter_rows, frame_from_table, keep_last_of_runs, key_columns, sort_rows
-from memanalysis.ledger.cells import microseconds_from
 from memanalysis.ledger.sources import (
     Damage,
     FoundingSource,
@@ -180,7 +180,8 @@ class Ledger:
                 f"Ledger.read needs services as a list of names, but got {services!r}. Pass [{services!r}]."
             )
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
-        part = Part(services=services, order_columns=_only_for_order(table, columns, services=services, **bounds), **bounds)
+        unasked = _only_for_order(table, columns, services=services, **bounds)
+        part = Part(services=services, order_columns=unasked, **bounds)
         try:
             reading = self._source.read(table, columns=needed, part=part)
         except LedgerError:

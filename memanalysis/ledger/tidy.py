@@ -1,4 +1,4 @@
-"""Which sealed files of a folder go, and which are thinned out, to keep to a retention? No file that stays is rewritten.
+"""Which sealed files of a folder go, and which are thinned out, to keep to a retention? What stays is not rewritten.
 
 Whole files are dropped, the oldest first: what a limit leaves is at most one file too much. Live files are never
 touched. A run's row of ``runs`` goes when nothing else of the run is left.

@@ -1,7 +1,7 @@
 """How a ledger that waits on this machine gets behind its URL: sealed files first there, then gone from here.
 
-A file is removed here only after all of its bytes were seen there. The lines of ``runs`` go along as they are, so that a
-run can be seen while it lasts; its sealed row replaces them.
+A file is removed here only after all of its bytes were seen there. The lines of ``runs`` go along as they are, so that
+a run can be seen while it lasts; its sealed row replaces them.
 """
 
 import logging
@@ -31,7 +31,7 @@ def upload_spool(folder: Path, url: str) -> int:
         files = files_at(url)
         if files.kind(MARKER_NAME) is None:
             files.put(folder / MARKER_NAME, MARKER_NAME)
-        for table in reversed(TABLES):  # runs last: a sealed row of a run says that it is whole
+        for table in reversed(list(TABLES)):  # runs last: a sealed row of a run says that it is whole
             for path in sorted((folder / table).glob(f"{SERVICE_PREFIX}*/*{PARQUET_SUFFIX}")):
                 if not is_hidden(path.name):
                     n_uploaded += _upload(files, folder, path)

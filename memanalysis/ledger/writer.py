@@ -1,15 +1,15 @@
 """How a running process appends to a ledger, and loses nothing when it is killed.
 
-A process has its own shard a table, so writers never share a file and wait for no lock. A shard that has grown is closed
-and a new one begun; a short-lived process seals it into Parquet (`keeper`), and ``close`` seals the rest: write, fsync,
-rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is there, so a
-crash at any point leaves each row exactly once.
+A process has its own shard a table, so writers never share a file and wait for no lock. A shard that has grown is
+closed and a new one begun; a short-lived process seals it into Parquet (`keeper`), and ``close`` seals the rest: write,
+fsync, rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is there,
+so a crash at any point leaves each row exactly once.
 
 Into a URL nothing is written directly: rows go into a ledger in a folder of this machine, and what is sealed there is
 uploaded and then removed. A network that fails delays that and loses nothing.
 
-Standard library only, but for ``close`` where pyarrow is loaded already. A forked child must not write its parent's rows
-again: in a process other than the one that made the writer, every call does nothing (the recorder opens a new run
+Standard library only, but for ``close`` where pyarrow is loaded already. A forked child must not write its parent's
+rows again: in a process other than the one that made the writer, every call does nothing (the recorder opens a new run
 there).
 """
 

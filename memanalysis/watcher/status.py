@@ -33,7 +33,7 @@ class RecorderStatus:
     service: str
     running: bool
     run_id: str | None
-    ledger: Path | None
+    ledger: Path | str | None
     ticks: int
     snapshots: int
     rss_bytes: int | None

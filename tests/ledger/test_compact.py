@@ -19,7 +19,8 @@ from memanalysis.ledger.writer import LedgerWriter
 WRITE_AND_WAIT = """
 import sys
 from memanalysis.ledger.writer import LedgerWriter
-writer = LedgerWriter(sys.argv[1], run={"run_id": sys.argv[2], "service": "api", "started": 0.0, "host": sys.argv[3] or None})
+root, run_id, host = sys.argv[1:]
+writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 0.0, "host": host or None})
 writer.append("samples", [{"seq": seq, "timestamp": float(seq)} for seq in range(10)])
 print("ready", flush=True)
 sys.stdin.read()

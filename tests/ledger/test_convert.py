@@ -62,7 +62,6 @@ def test_any_shape_becomes_any_other_and_keeps_what_both_can_hold(
 def test_every_shape_can_be_assessed(source: Path, tmp_path: Path, shape: str) -> None:
     convert_ledger(source, tmp_path / shape)
 
-
     assert set(assess(tmp_path / shape)["service"]) == {"a", "b", "c/\U0001f600"}
 
 

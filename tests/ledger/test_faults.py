@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -64,12 +65,16 @@ def run(program: str, *arguments: object) -> str:
     return done.stdout
 
 
+def fill(stream: IO[bytes]) -> None:
+    while True:
+        stream.write(b"x" * 4096)
+
+
 def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_room(small_disk: Path) -> None:
     writer = LedgerWriter(small_disk / "ledger", run=run_row())
     ballast = small_disk / "ballast"
-    with ballast.open("wb") as stream, pytest.raises(OSError, match="No space left"):
-        for _ in range(1000):
-            os.write(stream.fileno(), b"x" * 4096)
+    with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
+        fill(stream)
     texts = set()
     for seq in range(400):
         try:
@@ -146,9 +151,9 @@ def test_a_read_only_ledger_is_read_and_a_write_told(read_only: Path, tmp_path: 
 
     with pytest.raises(LedgerError, match=r"^LedgerWriter needs to write .* refused: Read-only file system\. The rows"):
         LedgerWriter(read_only, run=run_row("new"))
-    with pytest.raises(LedgerError, match="compact needs to change the files of .* but cannot: Read-only file system"):
+    with pytest.raises(LedgerError, match=r"compact needs to change the files of .* but cannot: Read-only file system"):
         compact_ledger(read_only)
-    with pytest.raises(LedgerError, match="convert needs to write .* but cannot: Read-only file system"):
+    with pytest.raises(LedgerError, match=r"convert needs to write .* but cannot: Read-only file system"):
         convert_ledger(read_only, read_only / "copy.parquet")
     convert_ledger(read_only, tmp_path / "copy.parquet")
     assert len(open_ledger(tmp_path / "copy.parquet").samples) == 9

@@ -37,7 +37,8 @@ def site(seq: int, site_id: str = "a", **more: object) -> dict[str, object]:
 
 
 def test_a_shard_that_grows_is_sealed_in_pieces_and_the_writer_loads_nothing_heavy(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", GROW, tmp_path], capture_output=True, text=True, timeout=120, check=True)
+    command = [sys.executable, "-c", GROW, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
     assert done.stdout == "[]\n"
     files = names(tmp_path)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from ledger_rows import RUN_ID, rows_of, run_row
 
 from memanalysis.ledger.arrow import arrow_schema, table_from_rows
-from memanalysis.ledger.frames import frame_from_table, sort_rows
 from memanalysis.ledger.encode import encode_row
+from memanalysis.ledger.frames import frame_from_table, sort_rows
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.seal import SealedWriter
 from memanalysis.ledger.store import open_ledger

@@ -119,9 +119,10 @@ def test_old_samples_keep_minimum_maximum_and_mean_of_each_interval(root: Path) 
     assert done.files_thinned == 4  # day-0 to day-2, and other-0
     found = after[after["run_id"] == "day-1"].reset_index(drop=True)
     assert len(found) == 7
-    assert found.loc[found["label"] == "deploy 1.4", "rss_bytes"].tolist() == old.loc[
-        old["label"] == "deploy 1.4", "rss_bytes"
-    ].tolist()
+    assert (
+        found.loc[found["label"] == "deploy 1.4", "rss_bytes"].tolist()
+        == old.loc[old["label"] == "deploy 1.4", "rss_bytes"].tolist()
+    )
     plain = old[old["label"].isna()]
     hours = plain.groupby(plain["timestamp"].dt.floor("h"))
     for hour, rows in hours:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from benchmarks.torture import kill_writers
-
 from memanalysis.ledger.store import open_ledger
 
 KILLS = 50
@@ -42,8 +41,9 @@ def test_eight_processes_write_ten_thousand_rows_each_at_once(tmp_path: Path) ->
     ledger = open_ledger(tmp_path)
     samples = ledger.samples
     assert len(samples) == PROCESSES * ROWS
-    assert samples.groupby("run_id")["seq"].agg(["min", "max", "nunique"]).to_numpy().tolist() == [
-        [0, ROWS - 1, ROWS]
-    ] * PROCESSES
+    assert (
+        samples.groupby("run_id")["seq"].agg(["min", "max", "nunique"]).to_numpy().tolist()
+        == [[0, ROWS - 1, ROWS]] * PROCESSES
+    )
     assert ledger.damage == []
     assert ledger.runs["ended"].notna().sum() == PROCESSES
