@@ -34,7 +34,7 @@ from memanalysis.ledger.marker import write_marker
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
 from memanalysis.ledger.retention import Retention
 from memanalysis.ledger.shards import Segment, Shard
-from memanalysis.ledger.spool import is_url, spool_folder
+from memanalysis.ledger.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
 
 __all__ = ["FlushPolicy", "LedgerWriter"]
@@ -97,7 +97,7 @@ class LedgerWriter:
         segment_s: float | None = None,
     ) -> None:
         self.url = os.fspath(path) if is_url(path) else None
-        self.path = Path(path) if self.url is None else spool_folder(self.url)
+        self.path = local_path(path) if self.url is None else spool_folder(self.url)
         self.run_id = check_run_id(run.get("run_id"))
         self.service = clean_text(str(run.get("service") or ""))
         self.dropped_rows = 0
@@ -204,9 +204,7 @@ class LedgerWriter:
                         self._full.append(segment)
                 if seal or self.url is not None:
                     self._seal_rest()
-                for _, _, descriptor in self._full:
-                    os.close(descriptor)
-                self._full.clear()
+                self._close_full()
 
     def _prepare(self) -> None:
         try:
@@ -277,7 +275,10 @@ class LedgerWriter:
         try:
             from memanalysis.ledger.upkeep import tend  # loads pyarrow
 
-            tend({**self._job, "segments": [(table, str(path)) for table, path, _ in self._full], "is_last": True})
+            segments = [(table, str(path)) for table, path, _ in self._full]
+            if os.name != "posix":  # there a file that is open cannot be removed
+                self._close_full()
+            tend({**self._job, "segments": segments, "is_last": True})
         except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
             _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
 
@@ -287,11 +288,14 @@ class LedgerWriter:
             segment = shard.release()
             if segment is not None:
                 self._full.append(segment)
+        self._close_full()
+        self._lock = threading.RLock()
+
+    def _close_full(self) -> None:
         for _, _, descriptor in self._full:
             with suppress(OSError):
                 os.close(descriptor)
         self._full.clear()
-        self._lock = threading.RLock()
 
 
 def _encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:

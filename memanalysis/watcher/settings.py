@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.retention import Retention
-from memanalysis.ledger.spool import is_url
+from memanalysis.ledger.spool import is_url, local_path
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
@@ -173,7 +173,7 @@ def _choose_retention(policy: "Policy | None") -> Retention | None:
 def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | str | None:
     """Choose the argument, else the policy's path (of a ``.json``, the founding file, its stem), else the default."""
     if ledger is not None:
-        return os.fspath(ledger) if is_url(ledger) else Path(ledger).expanduser()
+        return os.fspath(ledger) if is_url(ledger) else local_path(ledger).expanduser()
     if policy is None:
         return Path(DEFAULT_LEDGER)
     if not policy.ledger.enabled:

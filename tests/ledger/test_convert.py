@@ -14,6 +14,7 @@ from memanalysis.ledger.founding import MemoryLedger
 from memanalysis.ledger.store import open_ledger
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.reports.assess import assess
+from memanalysis.reports.model import report
 from memanalysis.schema import TABLES
 
 SHAPES = ["folder", "x.parquet", "x.jsonl", "x.json"]
@@ -59,10 +60,11 @@ def test_any_shape_becomes_any_other_and_keeps_what_both_can_hold(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_can_be_assessed(source: Path, tmp_path: Path, shape: str) -> None:
+def test_every_shape_can_be_assessed_and_reported(source: Path, tmp_path: Path, shape: str) -> None:
     convert_ledger(source, tmp_path / shape)
 
     assert set(assess(tmp_path / shape)["service"]) == {"a", "b", "c/\U0001f600"}
+    assert "c/\U0001f600" in report(tmp_path / shape).to_markdown()
 
 
 def test_a_founding_file_that_was_converted_is_read_by_the_founding_ledger(source: Path, tmp_path: Path) -> None:
