@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from memanalysis.ledger.order import is_sorted
 from memanalysis.schema import TABLES
 
 __all__ = ["filter_rows", "frame_from_table", "keep_last_of_runs", "key_columns", "sort_rows"]
@@ -49,7 +50,7 @@ def sort_rows(table: pa.Table) -> pa.Table:
     if table.num_rows < 2:
         return table
     keys = [_ranks(table.column(name)) for name in _SORT_KEYS if name in table.column_names]
-    if _is_sorted(keys):
+    if is_sorted(keys):
         return table
     return table.take(pa.array(np.lexsort(keys[::-1])))
 
@@ -109,16 +110,6 @@ def _ranks(column: pa.ChunkedArray) -> NDArray[np.int64]:
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     ranks: NDArray[np.int64] = np.append(rank_of_code, highest)[codes]
     return ranks
-
-
-def _is_sorted(keys: Sequence[NDArray[np.int64]]) -> bool:
-    undecided = np.ones(len(keys[0]) - 1, dtype=bool)
-    for key in keys:
-        before, after = key[:-1], key[1:]
-        if bool(np.any(undecided & (after < before))):
-            return False
-        undecided &= after == before
-    return True
 
 
 def _parse_all(column: pa.ChunkedArray) -> list[Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memanalysis.schema import TABLES
 
-__all__ = ["ORDER_KEY", "FileOrder", "OrderCheck", "is_in_order", "parse_order", "time_keys"]
+__all__ = ["ORDER_KEY", "FileOrder", "OrderCheck", "is_in_order", "is_sorted", "parse_order", "time_keys"]
 
 ORDER_KEY = "memanalysis.order"
 
@@ -99,7 +99,7 @@ def _order_of(rows: pa.Table, keys: Sequence[str]) -> FileOrder | None:
     if len(services) != 1 or len(runs) != 1:
         return None
     numbers = [column.cast(pa.int64()).to_numpy() for column in columns[2:]]
-    if not _is_sorted(numbers):
+    if not is_sorted(numbers):
         return None
     first, last = ([int(column[end]) for column in numbers] for end in (0, -1))
     return FileOrder(services[0].as_py(), runs[0].as_py(), first, last)
@@ -109,7 +109,8 @@ def _follows(before: FileOrder, after: FileOrder) -> bool:
     return (before.service, before.run_id) == (after.service, after.run_id) and before.last <= after.first
 
 
-def _is_sorted(keys: Sequence[NDArray[np.int64]]) -> bool:
+def is_sorted(keys: Sequence[NDArray[np.int64]]) -> bool:
+    """Tell whether rows with these keys, the first the coarsest, are in order."""
     undecided = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
     for key in keys:
         before, after = key[:-1], key[1:]

@@ -22,7 +22,6 @@ import time
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
