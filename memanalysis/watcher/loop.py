@@ -6,7 +6,7 @@ __all__ = ["run_ticks"]
 
 
 def run_ticks(
-    tick: Callable[[], None],
+    tick: Callable[[], float | None],
     *,
     interval_s: float,
     wait: Callable[[float], bool],
@@ -17,7 +17,7 @@ def run_ticks(
     Parameters
     ----------
     tick : callable
-        Raises nothing.
+        Raises nothing. Gives by how much the next interval is longer than ``interval_s``; None is 1.
     wait : callable
         Waits so many seconds; True when it is time to stop, such as ``threading.Event().wait``.
     monotonic : callable
@@ -25,8 +25,8 @@ def run_ticks(
     """
     next_at = monotonic() + interval_s
     while not wait(max(0.0, next_at - monotonic())):
-        tick()
-        next_at += interval_s
+        pace_s = interval_s * (tick() or 1.0)
+        next_at += pace_s
         late_s = monotonic() - next_at
         if late_s > 0:
-            next_at += interval_s * (late_s // interval_s + 1)
+            next_at += pace_s * (late_s // pace_s + 1)
