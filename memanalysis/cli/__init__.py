@@ -1,4 +1,4 @@
-"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report`` and ``policy check``.
+"""What can be asked from a shell: ``memanalysis demo``, ``run``, ``record``, ``assess``, ``report``, ``policy``.
 
 Errors made on purpose become one line on standard error and exit code 2; a reader that closed the pipe early ends the
 command quietly. Each command's own module loads its rooms only when it runs, so that ``--help`` answers at once.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from memanalysis import __version__
-from memanalysis.cli import assess, demo, policy, report
+from memanalysis.cli import assess, demo, policy, record, report, run
 from memanalysis.cli.console import render_plain
 from memanalysis.errors import MemAnalysisError
 
@@ -30,6 +30,7 @@ EXIT_PIPE_CLOSED = 141
 _EXAMPLE = """\
 examples:
   memanalysis demo                          find the one of three that leaks
+  memanalysis run app.py --port 80          watch a program and its children
   memanalysis assess logs/ledger            a verdict on every service
   memanalysis report logs/ledger -o r.html  the same with charts, in one file
 """
@@ -65,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"memanalysis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, assess, report, policy):
+    for command in (demo, run, record, assess, report, policy):
         command.add_parser(commands)
     return parser
 

@@ -74,7 +74,7 @@ class _Stretch:
         self.lows: deque[float] = deque(maxlen=STEPS + 1)
         self.highs: deque[float] = deque(maxlen=STEPS + 1)
         self._length = length
-        self._begin()
+        self._count, self._low, self._high = 0, float("inf"), float("-inf")
 
     def add(self, value: float) -> bool:
         """Take a value; True when a stretch is complete."""

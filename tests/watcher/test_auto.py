@@ -1,4 +1,4 @@
-"""``trace="auto"`` in real processes: a leak is traced in windows and its line named, a program without one never is."""
+"""``trace="auto"`` in real processes: a leak is traced in windows and its line named; without one nothing is traced."""
 
 import os
 import subprocess
