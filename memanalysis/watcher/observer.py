@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from memanalysis.capture.holders import find_growing_type, find_holders
 from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
@@ -36,6 +37,11 @@ CENSUS_INTERVAL_S = 600.0
 MAX_CENSUS_OBJECTS = 200_000
 """More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
 
+
+HOLDERS_S = 0.3
+"""What holds a growing type is looked for no longer than this, once the suspects are known."""
+
+MOST_CHAINS = 5
 
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
@@ -93,6 +99,7 @@ class Observer:
         self._next_snapshot_at = float("-inf")
         self._next_census_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
+        self._first_census: dict[str, int] = {}
         self._how_snapshots: tuple[bool, str | None] | None = None
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
@@ -122,6 +129,7 @@ class Observer:
         """
         read_allocator_free_bytes()
         census = self._read_census()
+        self._first_census = {row["type"]: row["count"] for row in census}
         if self._windows is not None and tracemalloc.is_tracing():
             self._windows = None  # somebody traces already: that is joined, and costs nothing more
             self._tracer.start()
@@ -143,6 +151,8 @@ class Observer:
         if self._windows is not None:
             rows = self._windows.look(self.last, self._reader.read)
             self._append("sites", [row | self._stamp() for row in rows])
+            if rows and self._windows.has_concluded:
+                self._tell_holders()
 
     def take_snapshot(self) -> MemorySnapshot:
         """Take one sample and a full snapshot now."""
@@ -259,6 +269,20 @@ class Observer:
 
     def _stamp(self) -> dict[str, Any]:
         return {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
+
+    def _tell_holders(self) -> None:
+        """Say who holds the type that grew most since the start, where counting objects is not too dear."""
+        started = time.thread_time()
+        census = self._read_census()
+        grown = find_growing_type(self._first_census, census)
+        if grown is not None:
+            chains = find_holders(grown, seconds=HOLDERS_S)
+            if chains:
+                data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MOST_CHAINS]]
+                message = f"{grown} is what grows most in number. Held by {chains[0].text}."
+                self.record_event("holders", level="info", message=message, data=data)
+        self._write_census(census)
+        self._governor.pay(time.thread_time() - started)
 
     def _read_census(self) -> list[dict[str, Any]]:
         self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S

@@ -82,6 +82,11 @@ class TracingWindows:
         self._rest_until = float("-inf")
         self._survivors: dict[RawFrames, tuple[int, int, int]] = {}
 
+    @property
+    def has_concluded(self) -> bool:
+        """Whether the last look was the one that named the suspects."""
+        return self.n_windows >= WINDOWS_IN_A_ROW and not self._windows_due
+
     def look(self, sample: Row, read_again: Callable[[], Row]) -> list[dict[str, Any]]:
         """Look at a sample; open a window when it is time for one.
 
