@@ -17,8 +17,8 @@ FULL_AFTER_S = 60.0
 TRACING_SHARE = 0.9
 """Tracing 25 frames slows Python that only makes objects 20 times and more: this much of its time is the tracing's."""
 
-REMEMBERED_TICKS = 20.0
-"""The cost of a tick is averaged over about so many."""
+REMEMBERED_TICKS = 4.0
+"""The cost of a tick is averaged over about so many of those that are measured."""
 
 MAX_PACE = 60.0
 """However dear a tick is, one comes every 60 intervals."""

@@ -52,39 +52,45 @@ class GrowthSignal:
 
     def clear(self) -> None:
         """Forget what was seen."""
-        self._stretches = [_Stretch(FIRST_STRETCH * STRETCH_FACTOR**kind) for kind in range(KINDS)]
+        self._stretches = [_Stretch(FIRST_STRETCH if kind == 0 else STRETCH_FACTOR) for kind in range(KINDS)]
 
     def add(self, value: float | None) -> bool:
         """Take the next value; True when it grew, as seen over some kind of stretch. Unknown values are passed over."""
         if value is None:
             return False
+        low = high = value
         grows = False
-        for stretch in self._stretches:
-            if stretch.add(value) and stretch.rises(self.least_step):
-                grows = True
+        for stretch in self._stretches:  # a few stretches of one kind are one of the next
+            if not stretch.add(low, high):
+                break
+            low, high = stretch.lows[-1], stretch.highs[-1]
+            grows = stretch.rises(self.least_step) or grows
         return grows
 
 
 class _Stretch:
     """The least and the greatest values of the last few stretches of one length."""
 
-    __slots__ = ("_count", "_high", "_length", "_low", "highs", "lows")
+    __slots__ = ("_count", "_high", "_low", "_parts", "highs", "lows")
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, parts: int) -> None:
         self.lows: deque[float] = deque(maxlen=STEPS + 1)
         self.highs: deque[float] = deque(maxlen=STEPS + 1)
-        self._length = length
+        self._parts = parts
         self._count, self._low, self._high = 0, float("inf"), float("-inf")
 
-    def add(self, value: float) -> bool:
-        """Take a value; True when a stretch is complete."""
-        self._low, self._high = min(self._low, value), max(self._high, value)
+    def add(self, low: float, high: float) -> bool:
+        """Take a part of the stretch; True when that completes it."""
+        if low < self._low:
+            self._low = low
+        if high > self._high:
+            self._high = high
         self._count += 1
-        if self._count < self._length:
+        if self._count < self._parts:
             return False
         self.lows.append(self._low)
         self.highs.append(self._high)
-        self._begin()
+        self._count, self._low, self._high = 0, float("inf"), float("-inf")
         return True
 
     def rises(self, least_step: float) -> bool:
@@ -97,6 +103,3 @@ class _Stretch:
             return False
         steps = [later - earlier for earlier, later in pairwise(lows)]
         return min(steps) >= least_step and steps[-1] >= SLOWED * steps[0]
-
-    def _begin(self) -> None:
-        self._count, self._low, self._high = 0, float("inf"), float("-inf")

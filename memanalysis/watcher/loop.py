@@ -1,8 +1,24 @@
 """When is the next tick? A beat that does not drift, and that skips what it missed instead of hurrying after it."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
-__all__ = ["run_ticks"]
+__all__ = ["TickThread", "run_ticks"]
+
+
+class TickThread(threading.Thread):
+    """A daemon thread that also ends quietly where gevent patched `threading` while it ran.
+
+    Patched, `threading` looks for the thread under another number when it ends, and complains on standard error.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(target=run, name="memanalysis-recorder", daemon=True)
+
+    def _delete(self) -> None:
+        with suppress(KeyError):
+            super()._delete()  # type: ignore[misc]
 
 
 def run_ticks(

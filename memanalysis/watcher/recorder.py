@@ -20,7 +20,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
-from memanalysis.watcher.loop import run_ticks
+from memanalysis.watcher.loop import TickThread, run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run import make_run_row
 from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMode, choose_settings
@@ -89,7 +89,7 @@ class Recorder:
                     self._observer.prepare()
                 with self._boundary.guard("tick"):
                     self._observer.begin()
-                self._thread = threading.Thread(target=self._run, name="memanalysis-recorder", daemon=True)
+                self._thread = TickThread(self._run)
                 self._thread.start()
                 self._is_running = True
                 _running.add(self)
