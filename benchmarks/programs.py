@@ -25,7 +25,7 @@ PROGRAMS: dict[str, float] = {
     "float": 0.13,
     "go": 0.2,
     "json_dumps": 0.02,
-    "json_loads": 0.00003,
+    "json_loads": 0.0006,
     "nqueens": 0.13,
     "pyflate": 0.75,
     "raytrace": 0.6,
