@@ -107,7 +107,7 @@ EVENTS: Mapping[str, ColumnType] = {
     "data": "json",
 }
 """Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, error; and of the recorder itself
-``growth`` (seen, so tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot`` (how they are read), ``pace``."""
+``growth`` (seen, so tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot``, ``pace``."""
 
 TABLES: Mapping[str, Mapping[str, ColumnType]] = {
     "runs": RUNS,
