@@ -10,6 +10,7 @@ import psutil
 
 BENCHMARKS = {
     "founding": "benchmarks.founding",
+    "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
     "ledger": "benchmarks.ledger",

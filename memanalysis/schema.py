@@ -106,7 +106,8 @@ EVENTS: Mapping[str, ColumnType] = {
     "message": "string",
     "data": "json",
 }
-"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, error."""
+"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, error; and of the recorder itself
+``growth`` (seen, so tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot``, ``pace``."""
 
 TABLES: Mapping[str, Mapping[str, ColumnType]] = {
     "runs": RUNS,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Any, cast
 
-__all__ = ["count_objects", "read_object_census"]
+__all__ = ["count_objects", "name_type", "read_object_census"]
 
 GC_HEADER_BYTES = sys.getsizeof([]) - [].__sizeof__()
 """What the collector keeps before each object that it tracks."""
@@ -33,7 +33,7 @@ def read_object_census(*, top: int | None = None) -> list[dict[str, Any]]:
     named: dict[str, list[int]] = {}
     for group in _group_by_type(gc.get_objects()):
         kind = type(group[0])
-        row = named.setdefault(_name_type(kind), [0, 0])
+        row = named.setdefault(name_type(kind), [0, 0])
         row[0] += len(group)
         row[1] += _sum_sizes(kind, group)
     ranked = sorted(named.items(), key=lambda entry: (-entry[1][0], entry[0]))
@@ -78,7 +78,7 @@ def _read_type(name: str, kind: type) -> Any:
     return type.__dict__[name].__get__(kind)
 
 
-def _name_type(kind: type) -> str:
+def name_type(kind: type) -> str:
     """Module and qualified name, without asking a metaclass of the program."""
     module = _read_type("__dict__", kind).get("__module__", "builtins")
     qualname: str = _read_type("__qualname__", kind)

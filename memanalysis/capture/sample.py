@@ -33,6 +33,7 @@ _COUNTED = (
     "live_allocations",
 )
 _REST = ("object_count", "gc_collections", "gc_collected", "allocator_free_bytes", "tracer_bytes")
+_UNKNOWN: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class SampleReader:
         """Read one sample; ``deep`` adds what costs milliseconds."""
         started = time.perf_counter()
         now = self._clock.monotonic()
-        sample: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
+        sample: dict[str, Any] = _UNKNOWN.copy()
         sample["timestamp"] = self._clock.wall()
         sample["elapsed_s"] = now - self._started
         sample["rss_bytes"] = self._process.read_rss_bytes()
@@ -91,9 +92,9 @@ class SampleReader:
         if tracemalloc.is_tracing():
             sample["traced_bytes"], sample["traced_peak_bytes"] = tracemalloc.get_traced_memory()
             sample["tracer_bytes"] = tracemalloc.get_tracemalloc_memory() + self.own_traced_bytes
-        generations = gc.get_stats()
-        sample["gc_collections"] = sum(generation["collections"] for generation in generations)
-        sample["gc_collected"] = sum(generation["collected"] for generation in generations)
+        young, middle, old = gc.get_stats()
+        sample["gc_collections"] = young["collections"] + middle["collections"] + old["collections"]
+        sample["gc_collected"] = young["collected"] + middle["collected"] + old["collected"]
         if deep or self._block_count_s < DEAR_BLOCK_COUNT_S:
             started = time.perf_counter()
             sample["live_allocations"] = sys.getallocatedblocks()

@@ -4,6 +4,7 @@ The totals are tracemalloc's own, to the byte. What memanalysis and tracemalloc'
 counts in ``own_bytes`` and makes no row.
 """
 
+import gc
 import hashlib
 import tracemalloc
 from _tracemalloc import _get_traces
@@ -26,8 +27,8 @@ __all__ = [
     "find_own_groups",
     "hash_site",
     "make_rows",
+    "read_raw_traces",
     "read_site_table",
-    "snapshot_sites",
 ]
 
 SITE_ID_BYTES = 8
@@ -74,28 +75,6 @@ class SiteTable:
         return {hash(frames): size for frames, size, _ in self.groups[:top]}
 
 
-def snapshot_sites(*, top: int | None = None) -> list[dict[str, Any]]:
-    """Read which allocation sites hold the traced memory of this process, the biggest first.
-
-    Parameters
-    ----------
-    top : int, optional
-        Rows to give at most; all when not given.
-
-    Returns
-    -------
-    list of dict
-        ``site_id``, ``file``, ``line``, ``function`` (None where unknown), ``traceback`` (``[file, line]`` pairs, most
-        recent call last), ``size_bytes``, ``live_allocations``.
-
-    Raises
-    ------
-    CaptureError
-        tracemalloc is not tracing.
-    """
-    return make_rows(read_site_table().pick(top))
-
-
 def read_site_table() -> SiteTable:
     """Read and group all traced blocks of this process.
 
@@ -109,7 +88,18 @@ def read_site_table() -> SiteTable:
             "A snapshot of allocation sites needs tracemalloc tracing, but it is off. "
             "Call TracemallocIntegration().start() or tracemalloc.start() first."
         )
-    return build_site_table(cast("Sequence[RawTrace]", _get_traces()))
+    collects = gc.isenabled()
+    gc.disable()  # a tuple is made for each block, and not one of them is garbage
+    try:
+        return build_site_table(read_raw_traces())
+    finally:
+        if collects:
+            gc.enable()
+
+
+def read_raw_traces() -> Sequence[RawTrace]:
+    """Read one tuple a traced block."""
+    return cast("Sequence[RawTrace]", _get_traces())
 
 
 def make_rows(groups: Sequence[RawGroup]) -> list[dict[str, Any]]:

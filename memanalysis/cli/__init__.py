@@ -1,4 +1,4 @@
-"""What can be asked from a shell: ``memanalysis demo``, ``assess``, ``report``, ``policy check``, and of a ledger.
+"""What can be asked from a shell: ``memanalysis demo``, ``run``, ``record``, ``assess``, ``report``, ``policy``.
 
 A ledger's own commands are ``info``, ``convert`` and ``compact``.
 
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from memanalysis import __version__
-from memanalysis.cli import assess, compact, convert, demo, info, policy, report
+from memanalysis.cli import assess, compact, convert, demo, info, policy, record, report, run
 from memanalysis.cli.console import render_plain
 from memanalysis.errors import MemAnalysisError
 
@@ -32,6 +32,7 @@ EXIT_PIPE_CLOSED = 141
 _EXAMPLE = """\
 examples:
   memanalysis demo                          find the one of three that leaks
+  memanalysis run app.py --port 80          watch a program and its children
   memanalysis assess logs/ledger            a verdict on every service
   memanalysis report logs/ledger -o r.html  the same with charts, in one file
 """
@@ -67,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"memanalysis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, assess, report, policy, info, convert, compact):
+    for command in (demo, run, record, assess, report, policy, info, convert, compact):
         command.add_parser(commands)
     return parser
 

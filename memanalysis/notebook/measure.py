@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from memanalysis.capture.process import ProcessReader
-from memanalysis.capture.sites import snapshot_sites
+from memanalysis.capture.snapshot import snapshot_sites
 from memanalysis.capture.tracing import TracemallocIntegration
 from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve, read_highest_rss_bytes
 from memanalysis.notebook.lines import LineMemory, Place, sum_lines

@@ -7,26 +7,30 @@ import sys
 import time
 import tracemalloc
 from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memanalysis.capture.holders import find_growing_type, find_holders
 from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
-from memanalysis.capture.sites import make_rows, read_site_table
+from memanalysis.capture.snapshot import SiteRows, read_sites
 from memanalysis.capture.tracing import TOP_SITES, TracemallocIntegration
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
-from memanalysis.units import mb_from_bytes
+from memanalysis.units import MIB, mb_from_bytes
+from memanalysis.watcher.governor import CostGovernor
 from memanalysis.watcher.settings import Settings
+from memanalysis.watcher.windows import TracingWindows
 
 if TYPE_CHECKING:
     from memanalysis.watcher.guard import PolicyGuard
 
 __all__ = ["Observer"]
 
-REST_FACTOR = 20.0
-"""After a snapshot of so many seconds the next one waits 20 times as long at least: that holds its cost at 5 %."""
+LARGE_TRACER_BYTES = 8 * MIB
+"""From about 150,000 traced blocks on a full snapshot would stop the program for longer than a fork does."""
 
 CENSUS_INTERVAL_S = 600.0
 """A census of the objects by type costs 0.3 to 1 µs an object: at the start, at the end, and every ten minutes."""
@@ -34,6 +38,14 @@ CENSUS_INTERVAL_S = 600.0
 MAX_CENSUS_OBJECTS = 200_000
 """More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
 
+
+MEASURED_EVERY = 20
+"""One tick in so many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
+
+HOLDERS_S = 0.3
+"""What holds a growing type is looked for no longer than this, once the suspects are known."""
+
+MOST_CHAINS = 5
 
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
@@ -54,6 +66,13 @@ class Observer:
         When it is.
     guard : PolicyGuard, optional
         Looks at each sample and acts on the policy.
+    wait : callable, optional
+        Waits so many seconds while a tracing window is open; True when watching is to end. Without it none is opened.
+
+    Attributes
+    ----------
+    pace : float
+        By how much intervals are longer than asked for, to stay under ``max_overhead``.
 
     Raises
     ------
@@ -69,6 +88,7 @@ class Observer:
         reader: SampleReader,
         clock: Clock,
         guard: "PolicyGuard | None" = None,
+        wait: Callable[[float], bool] | None = None,
     ) -> None:
         self.run_id: str = run["run_id"]
         self.ticks = 0
@@ -82,10 +102,24 @@ class Observer:
         self._label: str | None = None
         self._next_snapshot_at = float("-inf")
         self._next_census_at = float("-inf")
-        self._first_sizes: dict[int, int] = {}
+        self._first_sizes: Mapping[int, int] = {}
+        self._first_census: dict[str, int] = {}
+        self._how_snapshots: tuple[bool, str | None] | None = None
+        self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
         self._tracer = TracemallocIntegration(settings.trace_limit)
+        self._governor = CostGovernor(settings.max_overhead, clock=clock)
+        self._windows: TracingWindows | None = None
+        if settings.trace == "auto" and wait is not None:
+            self._windows = TracingWindows(
+                trace_limit=settings.trace_limit,
+                top_sites=settings.top_sites,
+                governor=self._governor,
+                clock=clock,
+                wait=wait,
+                record_event=self.record_event,
+            )
 
     def prepare(self) -> None:
         """Load what the policy needs; to be called before `begin`, since under tracing it takes long."""
@@ -99,17 +133,32 @@ class Observer:
         """
         read_allocator_free_bytes()
         census = self._read_census()
-        if self._settings.trace:
+        self._first_census = {row["type"]: row["count"] for row in census}
+        if self._windows is not None and tracemalloc.is_tracing():
+            self._windows = None  # somebody traces already: that is joined, and costs nothing more
+            self._tracer.start()
+        elif self._settings.trace == "always":
             self._tracer.start()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._write_census(census)
 
     def tick(self) -> None:
         """Take one sample, and a full snapshot when one is due."""
+        measured = self.ticks % MEASURED_EVERY == 0
+        started = time.thread_time() if measured else 0.0
         now = self._clock.monotonic()
-        self._take(snapshot=self._settings.snapshot_interval_s is not None and now >= self._next_snapshot_at)
+        due = self._settings.snapshot_interval_s is not None and now >= self._next_snapshot_at
+        self._take(snapshot=due)
         if now >= self._next_census_at:
             self._write_census(self._read_census())
+        elif measured and not due:
+            self._choose_pace(time.thread_time() - started)
+        if self._windows is not None:
+            rows = self._windows.look(self.last, self._reader.read)
+            if rows:
+                self._append("sites", [row | self._stamp() for row in rows])
+                if self._windows.has_concluded:
+                    self._tell_holders()
 
     def take_snapshot(self) -> MemorySnapshot:
         """Take one sample and a full snapshot now."""
@@ -157,35 +206,35 @@ class Observer:
     def release(self) -> None:
         """Let go of the process: tracing and descriptors, but not the ledger."""
         self._tracer.stop()
+        if self._windows is not None:
+            self._windows.release()
         self._reader.close()
 
     def _take(self, *, snapshot: bool) -> None:
-        started, cpu_started = time.perf_counter(), time.thread_time()
+        started = time.perf_counter()
+        cpu_started = time.thread_time() if snapshot else 0.0
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
         sample["label"], self._label = self._label, None
         if snapshot:
             self._write_snapshot(sample)
             cost = time.thread_time() - cpu_started
-            pause = max(self._settings.snapshot_interval_s or 0.0, REST_FACTOR * cost)
+            pause = max(self._settings.snapshot_interval_s or 0.0, cost / self._settings.max_overhead)
             self._next_snapshot_at = self._clock.monotonic() + pause
         sample["capture_s"] = time.perf_counter() - started
         self.ticks += 1
         self.last = sample
         left_out = self._settings.left_out
-        self._append("samples", [{column: value for column, value in sample.items() if column not in left_out}])
+        row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
+        self._append("samples", [row])
         if self._guard is not None:
             self._guard.look(sample, self.snapshots[-1] if snapshot else None, self.record_event)
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:
         stats = None
-        if tracemalloc.is_tracing():
-            table = read_site_table()
-            self._reader.own_traced_bytes = table.own_bytes
-            groups = table.pick(self._settings.top_sites, first_sizes=self._first_sizes)
-            if not self._first_sizes:
-                self._first_sizes = table.read_sizes(MAX_REMEMBERED_SITES)
-            rows = make_rows(groups)
+        if tracemalloc.is_tracing() and self._windows is None:
+            rows = self._read_sites()
+            self._reader.own_traced_bytes = rows.own_bytes
             stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
             self._append("sites", [row | stamp for row in rows])
             top = [
@@ -197,6 +246,52 @@ class Observer:
         self.n_snapshots += 1
         self.snapshots.append(_make_snapshot(sample, stats))
 
+    def _read_sites(self) -> SiteRows:
+        fork = self._settings.fork
+        rows = read_sites(
+            top=self._settings.top_sites,
+            fork=tracemalloc.get_tracemalloc_memory() >= LARGE_TRACER_BYTES if fork is None else fork,
+            first_sizes=self._first_sizes,
+            remember=0 if self._first_sizes else MAX_REMEMBERED_SITES,
+        )
+        self._first_sizes = self._first_sizes or rows.sizes
+        how = rows.forked, rows.why_not_forked
+        if how != self._how_snapshots and (self._how_snapshots is not None or how != (False, None)):
+            where = "in a forked copy of the process" if rows.forked else "in the process"
+            why = f": {rows.why_not_forked}" if rows.why_not_forked else ""
+            data = {"forked": rows.forked, "pause_s": round(rows.pause_s, 4)}
+            self.record_event("snapshot", level="info", message=f"Full snapshots are read {where}{why}.", data=data)
+        self._how_snapshots = how
+        return rows
+
+    def _choose_pace(self, tick_s: float) -> None:
+        """Widen the intervals where ticks cost too much, and tell of it when they change by half or more."""
+        pace = self._governor.choose_pace(tick_s, self._settings.interval_s)
+        if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
+            self.pace = pace
+            interval_s = pace * self._settings.interval_s
+            message = (
+                f"A sample every {interval_s:.3g} s, to stay under {self._settings.max_overhead:.0%} of a processor."
+            )
+            self.record_event("pace", level="info", message=message, data={"interval_s": interval_s})
+
+    def _stamp(self) -> dict[str, Any]:
+        return {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
+
+    def _tell_holders(self) -> None:
+        """Say who holds the type that grew most since the start, where counting objects is not too dear."""
+        started = time.thread_time()
+        census = self._read_census()
+        grown = find_growing_type(self._first_census, census)
+        if grown is not None:
+            chains = find_holders(grown, seconds=HOLDERS_S)
+            if chains:
+                data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MOST_CHAINS]]
+                message = f"{grown} is what grows most in number. Held by {chains[0].text}."
+                self.record_event("holders", level="info", message=message, data=data)
+        self._write_census(census)
+        self._governor.pay(time.thread_time() - started)
+
     def _read_census(self) -> list[dict[str, Any]]:
         self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
         if self._settings.top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS:
@@ -205,7 +300,7 @@ class Observer:
 
     def _write_census(self, rows: list[dict[str, Any]]) -> None:
         """Write a census as of the last sample."""
-        stamp = {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
+        stamp = self._stamp()
         self._append("objects", [row | stamp for row in rows])
 
     def _append(self, table: str, rows: list[Row]) -> None:

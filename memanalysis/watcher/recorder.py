@@ -14,15 +14,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
-from memanalysis.watcher.loop import run_ticks
+from memanalysis.watcher.loop import TickThread, run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run import make_run_row
-from memanalysis.watcher.settings import Settings, TraceMode, choose_settings
+from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMode, choose_settings
 from memanalysis.watcher.status import RecorderStatus
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Recorder:
                     self._observer.prepare()
                 with self._boundary.guard("tick"):
                     self._observer.begin()
-                self._thread = threading.Thread(target=self._run, name="memanalysis-recorder", daemon=True)
+                self._thread = TickThread(self._run)
                 self._thread.start()
                 self._is_running = True
                 _running.add(self)
@@ -198,7 +199,10 @@ class Recorder:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
         run = make_run_row(settings.service, started=started, policy_sha256=None if policy is None else policy.sha256)
-        return Observer(settings, run=run, reader=self._make_reader(), clock=self._clock, guard=self._guard)
+        stop = self._stop_event
+        return Observer(
+            settings, run=run, reader=self._make_reader(), clock=self._clock, guard=self._guard, wait=stop.wait
+        )
 
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
@@ -221,10 +225,12 @@ class Recorder:
             monotonic=self._clock.monotonic,
         )
 
-    def _tick(self) -> None:
+    def _tick(self) -> float | None:
         with self._boundary.guard("tick"), self._ticking:
             if self._observer is not None and not self._stop_event.is_set():
                 self._observer.tick()
+                return self._observer.pace
+        return None
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
         done = False
@@ -270,6 +276,8 @@ def watch(
     top_types: int = 30,
     check_leaks: bool = True,
     seal: bool = True,
+    max_overhead: float = DEFAULT_MAX_OVERHEAD,
+    fork: bool | None = None,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -285,8 +293,10 @@ def watch(
         What is allowed and what is done about it. Without it nothing is judged while it runs.
     interval : float
         Seconds between two ticks.
-    trace : {"always", "never"}, optional
-        Whether tracemalloc follows each allocation: names the lines, and costs time. The policy's, else always.
+    trace : {"auto", "always", "never"}, optional
+        Whether tracemalloc follows each allocation, which names the lines and costs time: in short windows once memory
+        is seen to grow, all the time, or not at all. Auto, unless the policy turns tracing off. Tracing that runs
+        already is joined, and costs nothing more.
     trace_limit : int, optional
         Frames of each traceback; the policy's, else 25.
     snapshot_interval : float, optional
@@ -298,6 +308,12 @@ def watch(
     seal : bool
         Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
+    max_overhead : float
+        Share of one processor that watching may take: what would cost more is done less often, which an event tells.
+        With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
+    fork : bool, optional
+        Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
+        given: where they are large and it is safe.
 
     Raises
     ------
@@ -319,6 +335,8 @@ def watch(
         top_types=top_types,
         check_leaks=check_leaks,
         seal=seal,
+        max_overhead=max_overhead,
+        fork=fork,
     )
     return Recorder(settings, policy=rules)
 
@@ -343,6 +361,8 @@ def _read_policy(policy: "str | os.PathLike[str] | Policy | None") -> "Policy | 
 
 
 def _quiet_in_child() -> None:
+    if is_forking():  # the copy reads what is traced, and ends
+        return
     for recorder in list(_running):
         recorder._forget_in_child()
     _running.clear()

@@ -22,9 +22,10 @@ RANDOM_BYTES = 4
 _INFO_SUFFIX = ".dist-info"
 
 
-def make_run_id(started: float) -> str:
+def make_run_id(started: float, *, pid: int | None = None) -> str:
     """Name of a run: when it started (UTC), its pid and eight random digits."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{os.getpid()}-{secrets.token_hex(RANDOM_BYTES)}"
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
+    return f"{stamp}-{pid or os.getpid()}-{secrets.token_hex(RANDOM_BYTES)}"
 
 
 def make_run_row(service: str, *, started: float, policy_sha256: str | None = None) -> dict[str, Any]:

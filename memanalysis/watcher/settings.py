@@ -13,9 +13,21 @@ from memanalysis.ledger.spool import is_url, local_path
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
 
-__all__ = ["DEFAULT_LEDGER", "METRIC_COLUMNS", "Settings", "TraceMode", "choose_settings"]
+__all__ = [
+    "DEFAULT_LEDGER",
+    "DEFAULT_MAX_OVERHEAD",
+    "METRIC_COLUMNS",
+    "TRACE_MODES",
+    "Settings",
+    "TraceMode",
+    "choose_settings",
+]
 
-TraceMode = Literal["always", "never"]
+TraceMode = Literal["auto", "always", "never"]
+
+TRACE_MODES: tuple[TraceMode, ...] = ("auto", "always", "never")
+
+DEFAULT_MAX_OVERHEAD = 0.05
 
 DEFAULT_LEDGER = "memanalysis-ledger"
 """Folder in the working folder, where neither an argument nor a policy names one."""
@@ -64,8 +76,8 @@ class Settings:
         What is dropped from the ledger as it grows; None: nothing.
     interval_s : float
         Seconds between two ticks.
-    trace : bool
-        Whether Python's allocations are traced.
+    trace : {"auto", "always", "never"}
+        Whether Python's allocations are traced: in short windows once memory grows, all the time, or not at all.
     trace_limit : int
         Frames of each traceback.
     snapshot_interval_s : float or None
@@ -78,6 +90,10 @@ class Settings:
         Whether a policy's leak detection runs in this process.
     seal : bool
         Whether the run's files become Parquet when it stops.
+    max_overhead : float
+        Share of one processor that watching may take.
+    fork : bool or None
+        Whether full snapshots are read in a forked copy of the process; None: where they are large and it is safe.
     left_out : frozenset of str
         Columns of ``samples`` that the policy does not ask for.
     """
@@ -86,7 +102,7 @@ class Settings:
     ledger: Path | str | None
     retention: Retention | None
     interval_s: float
-    trace: bool
+    trace: TraceMode
     trace_limit: int
     snapshot_interval_s: float | None
     top_sites: int
@@ -94,6 +110,8 @@ class Settings:
     kept_snapshots: int
     check_leaks: bool
     seal: bool
+    max_overhead: float
+    fork: bool | None
     left_out: frozenset[str]
 
 
@@ -110,6 +128,8 @@ def choose_settings(
     top_types: int,
     check_leaks: bool,
     seal: bool,
+    max_overhead: float,
+    fork: bool | None,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -123,8 +143,14 @@ def choose_settings(
     _check_seconds("interval", interval)
     if snapshot_interval is not None:
         _check_seconds("snapshot_interval", snapshot_interval)
-    if trace not in ("always", "never", None):
-        raise InvalidArgumentError(f"watch needs trace='always' or 'never', but got {trace!r}. Pass one of these.")
+    if trace is not None and trace not in TRACE_MODES:
+        raise InvalidArgumentError(
+            f"watch needs trace='auto', 'always' or 'never', but got {trace!r}. Pass one of them."
+        )
+    if not isinstance(max_overhead, int | float) or not 0 < max_overhead <= 1:
+        raise InvalidArgumentError(
+            f"watch needs max_overhead above 0 and at most 1, but got {max_overhead!r}. Pass a share, such as 0.05."
+        )
     _check_count("trace_limit", trace_limit, least=1)
     _check_count("top_sites", top_sites, least=0)
     _check_count("top_types", top_types, least=0)
@@ -139,7 +165,7 @@ def choose_settings(
         ledger=_choose_ledger(ledger, policy),
         retention=_choose_retention(policy),
         interval_s=float(interval),
-        trace=traced if trace is None else trace == "always",
+        trace=trace or ("auto" if traced else "never"),
         trace_limit=trace_limit or (DEFAULT_TRACE_LIMIT if monitoring is None else monitoring.tracemalloc.trace_limit),
         snapshot_interval_s=snapshot_interval,
         top_sites=top_sites,
@@ -147,6 +173,8 @@ def choose_settings(
         kept_snapshots=DEFAULT_KEPT_SNAPSHOTS if monitoring is None else monitoring.snapshots.retention_count,
         check_leaks=check_leaks,
         seal=seal,
+        max_overhead=float(max_overhead),
+        fork=fork,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

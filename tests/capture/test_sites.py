@@ -20,8 +20,8 @@ from memanalysis.capture.sites import (
     hash_site,
     make_rows,
     read_site_table,
-    snapshot_sites,
 )
+from memanalysis.capture.snapshot import snapshot_sites
 from memanalysis.errors import CaptureError
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,7 @@ def test_lines_and_order_of_calls_make_different_sites():
 
 PROGRAM = """\
 import json, tracemalloc
-from memanalysis.capture.sites import snapshot_sites
+from memanalysis.capture import snapshot_sites
 tracemalloc.start(25)
 import used
 kept = [used.make() for _ in range(50)]

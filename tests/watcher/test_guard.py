@@ -191,7 +191,9 @@ def test_a_policy_file_acts_in_a_real_recorder(tmp_path, wait_until, caplog):
         "enforcement: {grace_period_seconds: 0}\n"
         "monitoring: {snapshots: {interval_seconds: 0.05, retention_count: 2}, tracemalloc: {trace_limit: 2}}\n"
     )
-    recorder = watch("api", ledger=tmp_path / "ledger", policy=policy, interval=0.02, top_types=0, seal=False)
+    recorder = watch(
+        "api", ledger=tmp_path / "ledger", policy=policy, interval=0.02, top_types=0, seal=False, trace="always"
+    )
     freed = []
     recorder.cleanup.register_resource("pool", lambda: freed.append(gc.isenabled()))
     with recorder:

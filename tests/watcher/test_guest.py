@@ -108,7 +108,7 @@ def test_forks_amid_ticks_and_calls_hang_nobody(run_program, tmp_path):
     done = run_program(
         "import os\n"
         "from memanalysis import watch\n"
-        "recorder = watch('api', ledger='ledger', interval=0.01, snapshot_interval=0.01)\n"
+        "recorder = watch('api', ledger='ledger', interval=0.01, snapshot_interval=0.01, trace='always')\n"
         "recorder.start()\n"
         "for _ in range(30):\n"
         "    pid = os.fork()\n"
@@ -129,7 +129,7 @@ def test_a_killed_process_leaves_every_row_that_was_written(tmp_path):
     script.write_text(
         "import sys, time\n"
         "from memanalysis import watch\n"
-        "recorder = watch('api', ledger='ledger', interval=0.02, snapshot_interval=0.1)\n"
+        "recorder = watch('api', ledger='ledger', interval=0.02, snapshot_interval=0.1, trace='always')\n"
         "recorder.start()\n"
         "kept = bytearray(2_000_000)\n"
         "while recorder.status().ticks < 20 or recorder.status().snapshots < 2:\n"

@@ -17,7 +17,7 @@ def test_without_a_policy_the_defaults_hold():
     found = settings()
 
     assert found.ledger == Path("memanalysis-ledger")
-    assert (found.interval_s, found.trace, found.trace_limit, found.snapshot_interval_s) == (1.0, True, 25, 60.0)
+    assert (found.interval_s, found.trace, found.trace_limit, found.snapshot_interval_s) == (1.0, "auto", 25, 60.0)
     assert found.left_out == frozenset()
 
 
@@ -33,7 +33,7 @@ def test_the_policy_decides_what_no_argument_does():
         }
     )
 
-    assert (found.trace, found.trace_limit, found.snapshot_interval_s, found.kept_snapshots) == (False, 3, 7, 4)
+    assert (found.trace, found.trace_limit, found.snapshot_interval_s, found.kept_snapshots) == ("never", 3, 7, 4)
     assert found.left_out == {"object_count", "live_allocations"}
     assert found.ledger == Path("somewhere/ledger")
 
@@ -43,7 +43,7 @@ def test_arguments_win_over_the_policy():
 
     found = settings(policy, trace="always", trace_limit=2, snapshot_interval=5, ledger="here")
 
-    assert (found.trace, found.trace_limit, found.snapshot_interval_s) == (True, 2, 5)
+    assert (found.trace, found.trace_limit, found.snapshot_interval_s) == ("always", 2, 5)
     assert found.ledger == Path("here")
 
 
@@ -70,7 +70,9 @@ def test_a_ledger_that_the_policy_turns_off_is_not_written_unless_an_argument_na
         ({"interval": float("nan")}, "watch needs interval of at least"),
         ({"interval": "1"}, "watch needs interval of at least"),
         ({"snapshot_interval": -1}, "watch needs snapshot_interval of at least"),
-        ({"trace": "sometimes"}, "watch needs trace='always' or 'never', but got 'sometimes'"),
+        ({"trace": "sometimes"}, "watch needs trace='auto', 'always' or 'never', but got 'sometimes'"),
+        ({"max_overhead": 0}, "watch needs max_overhead above 0 and at most 1, but got 0"),
+        ({"max_overhead": 1.5}, "watch needs max_overhead above 0 and at most 1, but got 1.5"),
         ({"trace_limit": 0}, "watch needs trace_limit of at least 1, but got 0"),
         ({"top_sites": -1}, "watch needs top_sites of at least 0, but got -1"),
         ({"policy": 3}, "watch needs policy as a path or a Policy, but got 3"),

@@ -1,0 +1,191 @@
+"""Who keeps the objects of a type alive? The shortest chains of references to them, grouped, within a bounded time.
+
+One look at a level costs a walk over all objects that the garbage collector tracks (30 to 100 ms a million), whatever
+the number of objects asked about; so a whole sample of objects is followed upwards together. Nothing of the watched
+program runs.
+"""
+
+import gc
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+from typing import Any
+
+from memanalysis.capture.chains import describe_chain, list_running_locals
+from memanalysis.capture.objects import name_type
+
+__all__ = ["HolderChain", "find_growing_type", "find_holders"]
+
+MOST_LEVELS = 10
+"""A chain longer than this tells nobody anything."""
+
+MOST_AT_A_LEVEL = 2_000
+"""Holders followed further, of each level: bounds time and memory where everything refers to everything."""
+
+LEAST_GROWTH = 100
+"""Objects more than before, from which on a type grows."""
+
+SAMPLE = 50
+"""Objects of the type that are followed, spread over all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class HolderChain:
+    """One way in which objects are kept alive.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``app.registry -> dict -> list -> Session``.
+    count : int
+        Objects of the sample that are held so.
+    share : float
+        Their part of the sample.
+    """
+
+    text: str
+    count: int
+    share: float
+
+
+def find_holders(type_name: str, *, seconds: float = 1.0, sample: int = SAMPLE) -> list[HolderChain]:
+    """Find what keeps the objects of a type alive, the most common chain first.
+
+    Parameters
+    ----------
+    type_name : str
+        As `read_object_census` names it, such as ``app.Session``.
+    seconds : float
+        After so long no further level is looked at; one look may be under way then.
+    sample : int
+        Objects of the type to follow, at most.
+
+    Returns
+    -------
+    list of HolderChain
+        Empty when there are no such objects. Those whose chain did not end in time are under ``... -> type``.
+    """
+    objects = gc.get_objects()
+    chosen = [item for item in objects if name_type(type(item)) == type_name]
+    chosen = chosen[:: max(1, -(-len(chosen) // sample))]
+    if not chosen:
+        return []
+    del objects  # it holds everything
+    climb = _Climb(chosen)
+    climb.ignore(chosen)
+    deadline = time.monotonic() + seconds
+    while climb.is_open and time.monotonic() < deadline:
+        climb.go_up()
+    chains = Counter(map(climb.describe, chosen))
+    climb.close()
+    return [HolderChain(text, count, count / len(chosen)) for text, count in chains.most_common()]
+
+
+def find_growing_type(before: Mapping[str, int], census: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name the type that grew most in number; one of the program's own before those of Python.
+
+    Parameters
+    ----------
+    before : mapping
+        Objects of each type in an earlier census.
+    census : rows of `read_object_census`
+        The later one.
+    """
+    growth = {row["type"]: row["count"] - before.get(row["type"], 0) for row in census}
+    own = {name: grown for name, grown in growth.items() if "." in name and grown >= LEAST_GROWTH}
+    found = own or {name: grown for name, grown in growth.items() if grown >= LEAST_GROWTH}
+    return max(found, key=lambda name: found[name]) if found else None
+
+
+class _Climb:
+    """From a few objects up to what holds them, level by level, each object's shortest way kept."""
+
+    def __init__(self, chosen: list[Any]) -> None:
+        self._holder: dict[int, Any] = {}  # by the id of what is held
+        self._roots: dict[int, str] = {}  # by the id of what is held by a name
+        self._kept = list(chosen)  # ids stay true while the objects live
+        self._frontier = list(chosen)
+        self._open = {id(item) for item in chosen}
+        self._seen = {id(item) for item in chosen}
+        self._ignored: set[int] = set()
+        self._level = 0
+        self._modules = {id(names): name for name, names in _iter_module_names()}
+        self._locals = list_running_locals(skip="memanalysis.")
+        self.ignore(self._holder, self._roots, self._kept, self._modules, self._locals)
+        self._name_roots(self._frontier)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a level above."""
+        return bool(self._frontier) and self._level < MOST_LEVELS
+
+    def ignore(self, *ours: object) -> None:
+        """Say that these hold what they hold because of us."""
+        self._ignored.update(map(id, ours))
+
+    def go_up(self) -> None:
+        """Look at one level more."""
+        below = {id(item) for item in self._frontier}
+        frontier = self._frontier
+        self.ignore(frontier, below, self._kept, sys._getframe(), sys._getframe(1))
+        above: list[Any] = []
+        self.ignore(above)
+        found = gc.get_referrers(*frontier)
+        self.ignore(found)
+        for holder in found:
+            if id(holder) in self._ignored or id(holder) in self._seen or _is_of_ours(holder):
+                continue
+            held = [id(item) for item in gc.get_referents(holder) if id(item) in below]
+            module = self._modules.get(id(holder))
+            if module is not None:
+                self._name_globals(module, holder, set(held))
+                continue
+            fresh = [key for key in held if key not in self._holder and key not in self._roots]
+            if fresh:
+                self._holder.update(dict.fromkeys(fresh, holder))
+                self._seen.add(id(holder))
+                self._kept.append(holder)
+                above.append(holder)
+        found.clear()  # it holds frames, and one of them may hold it
+        self._frontier = above[:MOST_AT_A_LEVEL]
+        self._name_roots(self._frontier)
+        self._level += 1
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._holder.clear()
+        self._kept.clear()
+        self._frontier.clear()
+
+    def describe(self, item: Any) -> str:
+        """Say the chain that holds an object, from its root down."""
+        chain = [item]
+        while id(chain[-1]) not in self._roots and id(chain[-1]) in self._holder and len(chain) <= MOST_LEVELS + 1:
+            chain.append(self._holder[id(chain[-1])])
+        return describe_chain(self._roots.get(id(chain[-1])), list(reversed(chain)))
+
+    def _name_globals(self, module: str, names: dict[str, Any], held: set[int]) -> None:
+        for name, value in list(names.items()):
+            if id(value) in held and type(name) is str:
+                self._roots.setdefault(id(value), f"{module}.{name}")
+
+    def _name_roots(self, items: Iterable[Any]) -> None:
+        for item in items:
+            if id(item) in self._locals:
+                self._roots.setdefault(id(item), self._locals[id(item)])
+
+
+def _iter_module_names() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType):
+            names = object.__getattribute__(module, "__dict__")  # past the ``__getattribute__`` of a lazy module
+            if type(names) is dict:
+                yield name, names
+
+
+def _is_of_ours(holder: object) -> bool:
+    """Tell whether a holder is only there because of this search."""
+    return isinstance(holder, FrameType) and holder.f_globals.get("__name__", "").startswith("memanalysis.capture")

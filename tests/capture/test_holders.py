@@ -1,0 +1,114 @@
+"""Who holds what: chains as a person would say them, checked on programs of a few lines in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis.capture.holders import find_growing_type
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def holders_of(tmp_path):
+    """Run some lines, and give the chains that hold the objects of the type ``app.Held``."""
+
+    def find(source, *, main=""):
+        (tmp_path / "app.py").write_text("class Held:\n    pass\n" + source)
+        (tmp_path / "main.py").write_text(
+            "import app\nfrom memanalysis.capture.holders import find_holders\n" + main
+            + "\nfor chain in find_holders('app.Held', seconds=20):\n    print(chain.count, chain.text)\n"
+        )  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "main.py"], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return find
+
+
+def test_a_registry_is_named_by_its_variable_and_what_lies_between(holders_of):
+    lines = holders_of("registry = {}\nfor i in range(1000):\n    registry.setdefault(i % 9, []).append(Held())\n")
+
+    assert lines == ["50 app.registry -> dict -> list -> app.Held"]
+
+
+def test_attributes_are_named(holders_of):
+    lines = holders_of(
+        "class Shop:\n    def __init__(self):\n        self._sessions = {}\nshop = Shop()\n"
+        "for i in range(40):\n    shop._sessions[i] = Held()\n"
+    )
+
+    assert lines == ["40 app.shop -> app.Shop._sessions -> dict -> app.Held"]
+
+
+def test_two_ways_are_told_apart_the_more_common_first(holders_of):
+    lines = holders_of("many = [Held() for _ in range(30)]\nfew = {i: Held() for i in range(10)}\n")
+
+    assert lines == ["30 app.many -> list -> app.Held", "10 app.few -> dict -> app.Held"]
+
+
+def test_a_closure_is_named_by_its_function(holders_of):
+    lines = holders_of(
+        "def make():\n    held = Held()\n    def inner():\n        return held\n    return inner\n"
+        "handlers = [make() for _ in range(3)]\n"
+    )
+
+    assert lines == ["3 app.handlers -> list -> function app.make.<locals>.inner -> closure -> app.Held"]
+
+
+def test_the_last_error_of_a_prompt_or_notebook_is_named(holders_of):
+    lines = holders_of(
+        "import sys\ndef fail():\n    held = Held()\n    raise ValueError\n"
+        "try:\n    fail()\nexcept ValueError as error:\n    sys.last_traceback = error.__traceback__\n"
+    )
+
+    assert lines == ["1 sys.last_traceback -> traceback -> traceback -> frame of fail() -> app.Held"]
+
+
+def test_what_a_notebook_shows_is_named_as_people_know_it(holders_of):
+    assert holders_of("", main="Out = {12: app.Held()}") == ["1 Out[12] -> app.Held"]
+    assert holders_of("", main="_ = app.Held()") == ["1 _ -> app.Held"]
+
+
+def test_a_variable_of_a_running_function_is_named_and_let_go_of(holders_of):
+    lines = holders_of(
+        "",
+        main="import weakref\n"
+        "def work():\n"
+        "    held = app.Held()\n"
+        "    gone = weakref.ref(held)\n"
+        "    print(find_holders('app.Held')[0].text)\n"
+        "    held = None\n"
+        "    print(gone() is None)\n"
+        "work()\n",
+    )
+
+    assert lines == ["held in running __main__.work() -> app.Held", "True"]
+
+
+def test_a_type_that_has_no_objects_has_no_holders(holders_of):
+    assert holders_of("") == []
+
+
+def test_the_search_ends_in_its_time(holders_of):
+    lines = holders_of(
+        "kept = [Held()]\n",
+        main="import time\nmore = [[i] for i in range(300_000)]\nstarted = time.monotonic()\n"
+        "find_holders('app.Held', seconds=0.0)\nassert time.monotonic() - started < 10\n",
+    )
+
+    assert lines[0].endswith("app.Held")
+
+
+def test_the_programs_own_types_come_before_pythons():
+    census = [{"type": "dict", "count": 9000}, {"type": "app.Session", "count": 700}, {"type": "list", "count": 10}]
+
+    assert find_growing_type({"dict": 100, "app.Session": 100}, census) == "app.Session"
+    assert find_growing_type({"dict": 100, "app.Session": 690}, census) == "dict"
+    assert find_growing_type({row["type"]: row["count"] for row in census}, census) is None

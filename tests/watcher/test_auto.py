@@ -1,0 +1,84 @@
+"""``trace="auto"`` in real processes: a leak is traced in windows and its line named; without one nothing is traced."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis import assess
+from memanalysis.ledger.store import open_ledger
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import sys, time
+from memanalysis import watch
+kept, cache = [], {}
+class Session:
+    pass
+def leak():
+    session = Session()
+    session.page = bytearray(3000)  # the leak
+    kept.append(session)
+def work(n):
+    cache[n % 10] = [{"n": n} for _ in range(30)]
+    page = " ".join(str(i) for i in range(50))
+    return len(page)
+recorder = watch("api", ledger="ledger", interval=0.05, seal=False, MORE)
+with recorder:
+    started, n = time.monotonic(), 0
+    while time.monotonic() - started < SECONDS:
+        while n < 400 * (time.monotonic() - started):  # requests come at their pace, however slow the machine is
+            work(n)
+            n += 1
+            if LEAKS:
+                leak()
+        time.sleep(0.002)
+        if LEAKS and time.monotonic() - started > 15 and DONE:
+            break
+    print(recorder.status().errors, recorder.status().last_error)
+"""
+
+
+@pytest.fixture
+def run_service(tmp_path):
+    def run(*, leaks, seconds, more="max_overhead=0.5"):
+        script = tmp_path / "service.py"
+        source = PROGRAM.replace("LEAKS", str(leaks)).replace("SECONDS", str(seconds)).replace("MORE", more)
+        script.write_text(source.replace("DONE", "recorder._observer._windows.n_windows >= 3"))
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            capture_output=True, text=True, timeout=100, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.stdout == "0 None\n", done.stdout + done.stderr
+        return open_ledger(tmp_path / "ledger"), script
+
+    return run
+
+
+def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
+    ledger, script = run_service(leaks=True, seconds=60)
+
+    guilty = next(n for n, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# the leak"))
+    kinds = ledger.events["kind"].tolist()
+    assert kinds.count("window") >= 3
+    assert kinds.index("growth") < kinds.index("window") < kinds.index("suspect")
+    suspect = ledger.events[ledger.events["kind"] == "suspect"].iloc[0]
+    assert suspect["message"].startswith(f"{script}:{guilty} in leak kept memory in each of 3 windows")
+    survived = ledger.sites.groupby("seq")["size_bytes"].max()
+    assert len(survived) >= 3
+    assert survived.is_monotonic_increasing
+    holders = ledger.events[ledger.events["kind"] == "holders"].iloc[0]
+    assert holders["message"].endswith("Held by __main__.kept -> list -> __main__.Session.")
+    verdict = assess(ledger).iloc[0]
+    assert (verdict["guilty_file"], verdict["guilty_line"]) == (str(script), guilty), verdict["sentence"]
+
+
+def test_a_service_without_a_leak_is_never_traced(run_service):
+    ledger, _ = run_service(leaks=False, seconds=6)
+
+    assert ledger.events["kind"].tolist() == ["start", "stop"]
+    assert ledger.sites.empty
+    assert ledger.samples["traced_bytes"].isna().all()

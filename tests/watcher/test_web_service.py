@@ -1,0 +1,70 @@
+"""A real web service, loaded over loopback: with a leak its line is found, without one it is never traced."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memanalysis import assess
+from memanalysis.ledger.store import open_ledger
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+
+ROOT = Path(__file__).parents[2]
+SERVICE = Path(__file__).with_name("web_service.py")
+DEADLINE_S = 120.0
+LOAD_S = 25.0
+REQUESTS_A_SECOND = 150
+
+
+def serve_and_load(tmp_path, *, leaks, seconds):
+    """Load the service at a steady pace, and end it as a service is ended."""
+    port_file = tmp_path / "port"
+    process = subprocess.Popen(
+        [sys.executable, str(SERVICE), "leaks" if leaks else "sound", "ledger", str(port_file)], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "INTERVAL": "0.1"}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        deadline = time.monotonic() + DEADLINE_S
+        while not port_file.exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.05)
+        connection = http.client.HTTPConnection("127.0.0.1", int(port_file.read_text()), timeout=30)
+        started = time.monotonic()
+        for number in range(round(REQUESTS_A_SECOND * seconds)):
+            time.sleep(max(0.0, started + number / REQUESTS_A_SECOND - time.monotonic()))
+            connection.request("GET", f"/items/{number}")
+            assert connection.getresponse().read()
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_S)
+        errors = process.stderr.read()
+    assert "memanalysis" not in errors, errors
+    return open_ledger(tmp_path / "ledger")
+
+
+def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path):
+    ledger = serve_and_load(tmp_path, leaks=True, seconds=LOAD_S)
+
+    line = next(n for n, text in enumerate(SERVICE.read_text().splitlines(), 1) if text.endswith("# the leak"))
+    suspect = ledger.events[ledger.events["kind"] == "suspect"]["message"].iloc[0]
+    assert suspect.startswith(f"{SERVICE}:{line} in remember kept memory in each of 3 windows")
+    verdict = assess(ledger).iloc[0]
+    assert verdict["is_leak"], verdict["sentence"]
+    assert (verdict["guilty_file"], verdict["guilty_line"]) == (str(SERVICE), line)
+
+
+def test_the_same_service_without_the_leak_is_never_traced(tmp_path):
+    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2)
+
+    assert "window" not in set(ledger.events["kind"])
+    assert ledger.samples["traced_bytes"].isna().all()
+    assert ledger.sites.empty
+    assert not assess(ledger).iloc[0]["is_leak"]
