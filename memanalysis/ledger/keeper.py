@@ -55,7 +55,7 @@ class Keeper:
             _log.warning("memanalysis left files of ledger %s unsealed, which read as well", self._job["root"])
         return False
 
-    def start(self, segments: Sequence[Segment], *, is_last: bool = False) -> bool:
+    def start(self, segments: Sequence[Segment]) -> bool:
         """Start a process on those files, which then holds their locks; False where none can be started."""
         if not self._is_able:
             return False
@@ -63,7 +63,6 @@ class Keeper:
             **self._job,
             "path": [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)],
             "segments": [(table, str(path)) for table, path, _ in segments],
-            "is_last": is_last,
         }
         command = [sys.executable, "-S", "-E", "-c", _PROGRAM, json.dumps(job)]
         try:

@@ -95,7 +95,10 @@ class Shard:
         try:
             while self.pending:
                 batches = len(self.pending)
-                lines = b"".join(batch for batch, _ in itertools.islice(self.pending, batches))
+                first = self.pending[0][0]  # mostly the only one
+                lines = (
+                    first if batches == 1 else b"".join(batch for batch, _ in itertools.islice(self.pending, batches))
+                )
                 self._write_lines(lines)
                 for _ in range(batches):
                     self.pending.popleft()

@@ -34,8 +34,8 @@ def tend(job: Mapping[str, Any]) -> bool:
     Parameters
     ----------
     job : mapping
-        ``root`` (folder), ``url`` (or None), ``retention`` (plain values, or None), ``segments`` (table and path of
-        each full shard, locked by the caller) and ``is_last`` (whether the run ends with it).
+        ``root`` (folder), ``url`` (or None), ``retention`` (plain values, or None) and ``segments`` (table and path of
+        each full shard, locked by the caller).
     """
     root, done = Path(job["root"]), True
     for table, path in job["segments"]:

@@ -267,7 +267,7 @@ class LedgerWriter:
     def _seal_rest(self) -> None:
         """Seal what is left: in another process where pyarrow is not loaded here, and upload it."""
         self._keeper.wait(CLOSE_TIMEOUT_S)
-        if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full, is_last=True):
+        if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full):
             self._full.clear()
             self._keeper.wait(CLOSE_TIMEOUT_S)
             return
@@ -277,7 +277,7 @@ class LedgerWriter:
             segments = [(table, str(path)) for table, path, _ in self._full]
             if os.name != "posix":  # there a file that is open cannot be removed
                 self._close_full()
-            tend({**self._job, "segments": segments, "is_last": True})
+            tend({**self._job, "segments": segments})
         except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
             _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
 
