@@ -23,8 +23,13 @@ LOAD_S = 25.0
 REQUESTS_A_SECOND = 150
 
 
+def names_suspect(ledger):
+    """Whether the recorder has named a line; windows come as its purse fills, sooner where the machine is quick."""
+    return ledger.exists() and "suspect" in set(open_ledger(ledger).events["kind"])
+
+
 def serve_and_load(tmp_path, *, leaks, seconds):
-    """Load the service at a steady pace, and end it as a service is ended."""
+    """Load the service at a steady pace, the leaking one until a line is named, and end it as a service is ended."""
     port_file = tmp_path / "port"
     process = subprocess.Popen(
         [sys.executable, str(SERVICE), "leaks" if leaks else "sound", "ledger", str(port_file)], cwd=tmp_path,
@@ -39,6 +44,8 @@ def serve_and_load(tmp_path, *, leaks, seconds):
         connection = http.client.HTTPConnection("127.0.0.1", int(port_file.read_text()), timeout=30)
         started = time.monotonic()
         for number in range(round(REQUESTS_A_SECOND * seconds)):
+            if leaks and number % (5 * REQUESTS_A_SECOND) == 0 and names_suspect(tmp_path / "ledger"):
+                break
             time.sleep(max(0.0, started + number / REQUESTS_A_SECOND - time.monotonic()))
             connection.request("GET", f"/items/{number}")
             assert connection.getresponse().read()
@@ -51,7 +58,7 @@ def serve_and_load(tmp_path, *, leaks, seconds):
 
 
 def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path):
-    ledger = serve_and_load(tmp_path, leaks=True, seconds=LOAD_S)
+    ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S)
 
     line = next(n for n, text in enumerate(SERVICE.read_text().splitlines(), 1) if text.endswith("# the leak"))
     suspect = ledger.events[ledger.events["kind"] == "suspect"]["message"].iloc[0]
