@@ -40,8 +40,8 @@ def find_material() -> Path | None:
 def read_recorded(folder: Path) -> pd.DataFrame:
     """All recorded series, with ``size_bytes`` beside what was recorded."""
     series = pd.concat([pd.read_parquet(path) for path in sorted((folder / "data").glob("*.parquet"))])
-    scale = series["unit"].map({"bytes": 1.0, "percent": PERCENT_OF / 100, "minmax": PERCENT_OF})
-    return series.assign(size_bytes=series["bytes"] * scale)
+    scale = series["unit"].astype(object).map({"bytes": 1.0, "percent": PERCENT_OF / 100, "minmax": PERCENT_OF})
+    return series.assign(size_bytes=series["bytes"] * scale.astype(float))
 
 
 def read_leak_cases(folder: Path) -> list[LeakCase]:
