@@ -65,7 +65,7 @@ def write_file(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too: no half file stays; it is raised on
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

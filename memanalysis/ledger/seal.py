@@ -72,7 +72,7 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
     except pa.ArrowException as exc:
         temporary.unlink(missing_ok=True)
         raise LedgerError(f"Sealing needs rows that Parquet can hold, but {path} has others: {exc}.") from exc
-    except BaseException:
+    except BaseException:  # an interrupt too: no half file stays; it is raised on
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(sealed.parent)
@@ -186,7 +186,7 @@ def _write_rows(path: Path, stream: Any, table: str) -> Counter[str]:
             while parsed := list(islice(rows, PARSED_ROWS)):
                 writer.write(table_from_rows(table, parsed))
         writer.close()
-    except BaseException:
+    except BaseException:  # an interrupt too: no half file stays; it is raised on
         writer.abandon()
         raise
     return skipped

@@ -11,10 +11,6 @@ from pathlib import Path
 import fsspec
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
-
-pytest.importorskip("s3fs")
-pytest.importorskip("moto.server")
-
 from moto.server import ThreadedMotoServer
 
 from memanalysis.ledger.compact import compact_ledger
