@@ -68,8 +68,9 @@ def format_bytes(size_bytes: float | None, *, sign: bool = False) -> str:
     """Render a size, such as ``12.5 MiB``; unknown is ``not available``, never zero."""
     if not _is_known(size_bytes):
         return NOT_AVAILABLE
+    magnitude = abs(size_bytes)
     for factor, unit in _BYTE_STEPS:
-        if abs(size_bytes) >= factor * 0.9995:
+        if magnitude >= factor * 0.9995:
             return f"{_three_digits(size_bytes / factor, sign=sign)} {unit}"
     return f"{size_bytes:+.0f} B" if sign else f"{size_bytes:.0f} B"
 
@@ -149,5 +150,6 @@ def _growth_digits(value: float, decimals: int) -> str:
 
 
 def _three_digits(value: float, *, sign: bool = False) -> str:
-    digits = 0 if abs(value) >= 99.95 else 1
-    return f"{value:{'+' if sign else ''}.{digits}f}"
+    if -99.95 < value < 99.95:
+        return f"{value:+.1f}" if sign else f"{value:.1f}"
+    return f"{value:+.0f}" if sign else f"{value:.0f}"

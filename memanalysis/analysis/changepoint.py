@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from memanalysis.analysis.medians import row_medians
 from memanalysis.analysis.series import FloatArray, IntArray
 
 __all__ = ["are_stepped", "find_level_changes"]
@@ -78,8 +79,8 @@ def _are_sudden(levels: FloatArray, changes: IntArray, means: FloatArray) -> NDA
         there = change < points
         before = np.clip(change[:, None] - 1 - np.arange(LEAST_PIECE), 0, points - 1)
         after = np.clip(change[:, None] + np.arange(LEAST_PIECE), 0, points - 1)
-        near = np.median(np.take_along_axis(levels, after, axis=1), axis=1) - np.median(
-            np.take_along_axis(levels, before, axis=1), axis=1
+        near = row_medians(np.take_along_axis(levels, after, axis=1)) - row_medians(
+            np.take_along_axis(levels, before, axis=1)
         )
         full = means[:, place + 1] - means[:, place]
         sudden &= ~there | (np.abs(near) >= np.abs(full) / 2)

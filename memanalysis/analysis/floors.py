@@ -78,7 +78,7 @@ def find_floors(times: FloatArray, levels: FloatArray, fits: GrowthFits) -> Floo
     floors = Floors(
         windows=windows, times=np.full((rows, MOST_WINDOWS), np.nan), values=np.full((rows, MOST_WINDOWS), np.nan)
     )
-    for count in np.unique(windows):
+    for count in np.flatnonzero(np.bincount(windows)):
         of_count = windows == count
         edges = np.linspace(0, points, int(count) + 1).round().astype(int)
         for window, (first, last) in enumerate(pairwise(edges)):

@@ -25,7 +25,10 @@ def known_floats(frame: pd.DataFrame, column: str) -> FloatArray:
     """Values of a column as floats, NaN where unknown; all NaN when the column is not there."""
     if column not in frame:
         return np.full(len(frame), np.nan)
-    values: FloatArray = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    known = frame[column]
+    if known.dtype == np.float64:
+        return known.to_numpy()
+    values: FloatArray = known.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
 
 
@@ -38,7 +41,7 @@ def with_elapsed(samples: pd.DataFrame) -> FloatArray:
         Neither column is there.
     """
     elapsed_s = known_floats(samples, "elapsed_s")
-    if np.isfinite(elapsed_s).all() and "elapsed_s" in samples:
+    if "elapsed_s" in samples and np.isfinite(elapsed_s).all():
         return elapsed_s
     require_columns("assess", samples, ["timestamp"])
     stamps = pd.to_datetime(samples["timestamp"], utc=True)

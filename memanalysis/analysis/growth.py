@@ -7,8 +7,8 @@ independent is far too narrow. The interval here is widened by the autocorrelati
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.ma  # np.median loads it at its first call, which may be under tracing
 
+from memanalysis.analysis.medians import row_medians
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series import FloatArray
 
@@ -83,8 +83,9 @@ def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
     the effective sample size n (1 - r) / (1 + r), Bayley and Hammersley (1946), J. R. Stat. Soc. 8, 184-197.
     """
     slope = theil_sen_slopes(_neighbours_together(times), _neighbours_together(levels))
-    intercept = np.median(levels - slope[:, None] * times, axis=1)
-    residuals = pull_in_outliers(levels - intercept[:, None] - slope[:, None] * times)
+    beside = levels - slope[:, None] * times
+    intercept = row_medians(beside)
+    residuals = pull_in_outliers(beside - intercept[:, None])
     lag_one = fit_lag_one(residuals)
     points = times.shape[1]
     return GrowthFits(
@@ -100,14 +101,16 @@ def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
 def theil_sen_slopes(times: FloatArray, levels: FloatArray) -> FloatArray:
     """Median of all pairwise slopes of each row: holds while fewer than 29 % of the samples are outliers."""
     rows, points = levels.shape
+    if (times == times[0]).all():
+        times = times[:1]
     slopes = np.empty((rows, points * (points - 1) // 2))
     filled = 0
     for lag in range(1, points):
-        width = points - lag
-        np.subtract(levels[:, lag:], levels[:, :-lag], out=slopes[:, filled : filled + width])
-        slopes[:, filled : filled + width] /= times[:, lag:] - times[:, :-lag]
-        filled += width
-    return np.median(slopes, axis=1, overwrite_input=True)
+        rises = slopes[:, filled : filled + points - lag]
+        np.subtract(levels[:, lag:], levels[:, :-lag], out=rises)
+        rises /= times[:, lag:] - times[:, :-lag]
+        filled += points - lag
+    return row_medians(slopes, overwrite=True)
 
 
 def fit_lag_one(residuals: FloatArray) -> FloatArray:
@@ -132,9 +135,9 @@ def _neighbours_together(rows: FloatArray) -> FloatArray:
 
 def pull_in_outliers(residuals: FloatArray) -> FloatArray:
     """Residuals held within five robust standard deviations of each row."""
-    middle = np.median(residuals, axis=1, keepdims=True)
-    sigma = MAD_TO_SIGMA * np.median(np.abs(residuals - middle), axis=1, keepdims=True)
-    bound = np.where(sigma > 0, OUTLIER_SIGMAS * sigma, np.inf)
+    middle = row_medians(residuals)
+    sigma = MAD_TO_SIGMA * row_medians(np.abs(residuals - middle[:, None]), overwrite=True)
+    bound = np.where(sigma > 0, OUTLIER_SIGMAS * sigma, np.inf)[:, None]
     return np.clip(residuals, -bound, bound)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.judge import judge_batch
@@ -71,20 +72,49 @@ def assess_samples(
 
 
 def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
-    """Services and runs in order, and to which of them each row belongs."""
-    keys = samples[["service"]].assign(run_id=samples.get("run_id"))
-    groups = keys.groupby(["service", "run_id"], sort=True, dropna=False)
-    numbers = np.asarray(groups.ngroup(), dtype=np.int64)
-    firsts = np.full(groups.ngroups, -1, dtype=np.int64)
-    firsts[numbers[::-1]] = np.arange(numbers.size)[::-1]
-    return keys.iloc[firsts].reset_index(drop=True), numbers
+    """Services and runs in order, and to which of them each row belongs: found at the edges between runs."""
+    services, service_names = _encode(samples["service"])
+    runs, run_names = _encode(samples["run_id"] if "run_id" in samples else pd.Series([None]).repeat(len(samples)))
+    is_edge = np.ones(services.size, dtype=bool)
+    is_edge[1:] = (services[1:] != services[:-1]) | (runs[1:] != runs[:-1])
+    starts = np.flatnonzero(is_edge)
+    service_ranks, run_ranks = _ranks(service_names), _ranks(run_names)
+    places = service_ranks[services[starts]] * run_ranks.size + run_ranks[runs[starts]]
+    _, firsts, numbers = np.unique(places, return_index=True, return_inverse=True)
+    names = {
+        "service": service_names.take(services[starts[firsts]]),
+        "run_id": run_names.take(runs[starts[firsts]]),
+    }
+    return pd.DataFrame(names), np.repeat(numbers, np.diff(np.append(starts, services.size)))
+
+
+def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
+    """Number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        codes, known = texts.cat.codes.to_numpy(), texts.cat.categories
+    else:
+        codes, known = pd.factorize(texts)
+    return codes, pd.Index(known, dtype=object).append(pd.Index([None], dtype=object))
+
+
+def _ranks(names: "pd.Index[Any]") -> IntArray:
+    """Place of each name in the order of all; the last, which stands for the unknown, stays last."""
+    known = names[:-1]
+    ranks = np.arange(names.size)
+    if not known.is_monotonic_increasing:
+        ranks[known.argsort()] = np.arange(known.size)
+    return ranks
 
 
 def _limits(
     samples: pd.DataFrame, series: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
 ) -> FloatArray:
     """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
-    budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
+    budgets = np.full(services.size, np.nan)
+    if budgets_bytes:
+        budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
+    if "limit_bytes" not in samples:
+        return budgets
     recorded = known_floats(samples, "limit_bytes")
     known = np.flatnonzero(np.isfinite(recorded))
     latest = np.full(services.size, np.nan)
@@ -95,7 +125,10 @@ def _limits(
 
 def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """The verdict on the first metric that is known, or on the first that shows a leak."""
-    chosen, *others = [pd.DataFrame(columns).assign(metric=metric) for metric, columns in judged.items()]
+    chosen, *others = [
+        pd.DataFrame({**columns, "sentence": pd.Series(columns["sentence"], dtype=object)}).assign(metric=metric)
+        for metric, columns in judged.items()
+    ]
     for other in others:
         unknown = chosen["n_samples"].eq(0) & other["n_samples"].gt(0)
         shows = other["is_leak"] & ~chosen["is_leak"]
@@ -115,7 +148,7 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
     """
     names = ("file", "line", "function", "share")
     found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in names}
-    sentences = list(verdicts["sentence"])
+    sentences = verdicts["sentence"].to_list()
     if sites is not None and len(sites) and verdicts["is_leak"].any():
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
         ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])

@@ -5,6 +5,7 @@ so that a fleet is cleaned as fast as one process. A fall of more than half is t
 the longest stretch and at least a third of the whole; many such falls are a saw-tooth, and stay.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ IntArray = NDArray[np.int64]
 
 RESTART_FALL = 0.5
 """A fall by more than this share of the value before it may be a restart (coroot cuts at the same share)."""
+
+PAIRS_AT_ONCE = 1 << 17
+"""Neighbours compared in one go: what that takes stays in the processor's cache."""
 
 RESTART_SHARE = 1 / 3
 """What follows a restart is judged alone when it lasts at least this share of the whole series."""
@@ -118,16 +122,18 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
     InvalidArgumentError
         A value is negative.
     """
-    given = np.bincount(series, minlength=n_series)
+    given = counts = np.bincount(series, minlength=n_series)
     known = np.isfinite(elapsed_s) & np.isfinite(values)
     if not known.all():
         series, elapsed_s, values = series[known], elapsed_s[known], values[known]
+    del known
     if values.size and values.min() < 0:
         raise InvalidArgumentError(
             f"A series needs sizes of 0 bytes or more, but got {values.min():.0f}. Leave unknown values empty (NaN)."
         )
     series, elapsed_s, values = _one_value_a_moment(series, elapsed_s, values)
-    counts = np.bincount(series, minlength=n_series)
+    if values.size < given.sum():
+        counts = np.bincount(series, minlength=n_series)
     stops = np.cumsum(counts)
     starts = stops - counts
     starts, restarts = _skip_restarts(series, elapsed_s, values, starts, stops)
@@ -156,13 +162,24 @@ def _one_value_a_moment(
     series: IntArray, times: FloatArray, values: FloatArray
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Sort by series and time, and keep the last value that was given for each moment."""
-    same, later = np.diff(series), np.diff(times)
-    if bool(np.all((same > 0) | ((same == 0) & (later > 0)))):
+    if not _find_pairs(
+        times.size,
+        lambda a, b: (series[a] > series[b]) | ((series[a] == series[b]) & (times[a] >= times[b])),
+    ).size:
         return series, times, values
     order = np.lexsort((times, series))
     series, times, values = series[order], times[order], values[order]
     is_last = np.append((np.diff(times) > 0) | (np.diff(series) > 0), True) if times.size else np.zeros(0, dtype=bool)
     return series[is_last], times[is_last], values[is_last]
+
+
+def _find_pairs(n: int, holds: Callable[[slice, slice], NDArray[np.bool_]]) -> IntArray:
+    """Places whose value and the next have something between them, looked for piece by piece: memory costs time."""
+    pieces = [np.zeros(0, dtype=np.int64)]
+    for start in range(0, n - 1, PAIRS_AT_ONCE):
+        stop = min(start + PAIRS_AT_ONCE, n - 1)
+        pieces.append(start + np.flatnonzero(holds(slice(start, stop), slice(start + 1, stop + 1))))
+    return np.concatenate(pieces)
 
 
 def _skip_restarts(
@@ -172,9 +189,11 @@ def _skip_restarts(
     restarts = np.zeros(starts.size, dtype=np.int64)
     if values.size < 2:
         return starts, restarts
-    falls = np.flatnonzero((values[1:] < values[:-1] * (1 - RESTART_FALL)) & (series[1:] == series[:-1])) + 1
+    falls = 1 + _find_pairs(
+        values.size, lambda a, b: (values[b] < values[a] * (1 - RESTART_FALL)) & (series[a] == series[b])
+    )
     starts = starts.copy()
-    for i in np.unique(series[falls]):
+    for i in np.flatnonzero(np.bincount(series[falls])):
         of_series = falls[series[falls] == i]
         edges = np.concatenate(([starts[i]], of_series, [stops[i]]))
         lengths = times[edges[1:] - 1] - times[edges[:-1]]

@@ -5,7 +5,9 @@ slope lies above zero, the floor rose in every window, the growth is not slowing
 One engine judges one series and fifty thousand: a batch in, arrays out.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 from memanalysis.analysis.changepoint import are_stepped
 from memanalysis.analysis.floors import MOST_WINDOWS, Floors, find_floors
 from memanalysis.analysis.growth import GrowthFits, fit_growth
+from memanalysis.analysis.medians import row_medians
 from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 from memanalysis.analysis.slowing import fit_slowing
-from memanalysis.analysis.stacks import MIN_SAMPLES_TO_CUT_WARM_UP, Stack, stack_series
+from memanalysis.analysis.stacks import MIN_SAMPLES_TO_CUT_WARM_UP, Stack, find_alike, stack_series
 from memanalysis.analysis.swings import count_swings
 
 __all__ = ["SHAPES", "Findings", "classify_shapes", "least_growth_bytes"]
@@ -52,6 +55,9 @@ SLOWING_END_TO_MEAN = 0.75
 
 STILL_SLOWING_END_TO_MEAN = 0.85
 """The same in the second half alone, where a curve bends less."""
+
+STACKS_IN_ONE_THREAD = 4
+"""Fewer stacks of a thousand series are judged before threads pay; no watched process has as many."""
 
 MIN_POINTS_OF_A_HALF = 5
 """Of fewer points no bend is told."""
@@ -133,14 +139,25 @@ def classify_shapes(batch: SeriesBatch) -> Findings:
         floor_times=np.full((count, MOST_WINDOWS), np.nan),
         floors=np.full((count, MOST_WINDOWS), np.nan),
     )
-    for stack in stack_series(batch):
-        _judge(stack, findings)
+    _judge_all(batch, findings)
     return findings
 
 
 def least_growth_bytes(level: FloatArray) -> FloatArray:
     """Growth below which nothing is said, for series at these levels."""
     return np.maximum(LEAST_GROWTH_BYTES, LEAST_GROWTH_SHARE * level)
+
+
+def _judge_all(batch: SeriesBatch, findings: Findings) -> None:
+    """Judge stack after stack; where there are many, on every processor: numpy lets go of the interpreter's lock."""
+    alike = list(find_alike(batch))
+    if len(alike) < STACKS_IN_ONE_THREAD:
+        for like in alike:
+            _judge(stack_series(batch, like), findings)
+        return
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in pool.map(lambda like: _judge(stack_series(batch, like), findings), alike):
+            pass
 
 
 def _judge(stack: Stack, findings: Findings) -> None:
@@ -164,8 +181,9 @@ def _judge(stack: Stack, findings: Findings) -> None:
 
 def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
     """Codes of the shapes: the first rule that holds decides, so the rules are applied from the last to the first."""
-    least = least_growth_bytes(np.median(stack.levels, axis=1))
-    level, whole_range = np.median(stack.whole, axis=1), np.ptp(stack.whole, axis=1)
+    middle = row_medians(stack.levels)
+    least = least_growth_bytes(middle)
+    level, whole_range = row_medians(stack.whole), np.ptp(stack.whole, axis=1)
     growth = fits.slope * (stack.times[:, -1] - stack.times[:, 0])
     matters = np.abs(growth) >= np.maximum(least, LEAST_GROWTH_NOISE * fits.noise)
     all_windows = floors.windows == MOST_WINDOWS
@@ -177,23 +195,23 @@ def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
 
     shape = np.where(rises, INCONCLUSIVE, np.where(proven, SHRINKING, STABLE))
     shape[others & _fill_up(stack, floors, least)] = PLATEAUING
-    shape[_among(others & _has_structure(stack, fits), lambda rows: are_stepped(stack.whole[rows]))] = STEPPED
-    shape[
-        _among(
-            others & (whole_range >= SAWTOOTH_SHARE * level),
-            lambda rows: count_swings(stack.whole[rows], SWING_SHARE * whole_range[rows]) >= LEAST_SWINGS,
-        )
-    ] = SAWTOOTH
+    swings = _among(
+        others & (whole_range >= SAWTOOTH_SHARE * level),
+        lambda rows: count_swings(stack.whole[rows], SWING_SHARE * whole_range[rows]) >= LEAST_SWINGS,
+    )
+    may_step = others & ~swings & _has_structure(stack, fits, middle)
+    shape[_among(may_step, lambda rows: are_stepped(stack.whole[rows]))] = STEPPED
+    shape[swings] = SAWTOOTH
     shape[in_each_window] = GROWING
     shape[_among(in_each_window, lambda rows: _are_slowing(stack.times[rows], stack.levels[rows]))] = PLATEAUING
     shape[~moves] = STABLE
     return shape
 
 
-def _has_structure(stack: Stack, fits: GrowthFits) -> NDArray[np.bool_]:
+def _has_structure(stack: Stack, fits: GrowthFits, middle: FloatArray) -> NDArray[np.bool_]:
     """Whether more than white noise is left about the line, or the beginning lay elsewhere: else there is no step."""
-    beginning = np.median(stack.whole[:, : max(3, stack.whole.shape[1] // 20)], axis=1)
-    moved = np.abs(np.median(stack.levels, axis=1) - beginning) > LEAST_GROWTH_NOISE * fits.noise
+    beginning = row_medians(stack.whole[:, : max(3, stack.whole.shape[1] // 20)])
+    moved = np.abs(middle - beginning) > LEAST_GROWTH_NOISE * fits.noise
     return moved | (fits.lag_one > WHITE_LAG_ONE)
 
 
@@ -219,9 +237,9 @@ def _fill_up(stack: Stack, floors: Floors, least: FloatArray) -> NDArray[np.bool
     """Whether the level rose early, keeps still now against that rise, and the rise is slowing or over."""
     points = stack.whole.shape[1]
     first, last = stack.whole[:, : max(3, points // 20)], stack.whole[:, -max(3, points // 5) :]
-    middle = np.median(last, axis=1, keepdims=True)
-    rise = middle[:, 0] - np.median(first, axis=1)
-    still = np.median(np.abs(last - middle), axis=1) <= STILL_SHARE * rise
+    middle = row_medians(last)
+    rise = middle - row_medians(first)
+    still = row_medians(np.abs(last - middle[:, None]), overwrite=True) <= STILL_SHARE * rise
     ending_rise, ending_s = _ending(floors)
     spans = stack.whole_s[:, -1] - stack.whole_s[:, 0]
     slower = ending_rise * spans < SLOWING_END_TO_MEAN * rise * ending_s

@@ -15,6 +15,9 @@ __all__ = ["Slowing", "fit_slowing"]
 TIME_CONSTANTS = np.geomspace(0.03, 2.0, 16)
 """Tried time constants of a saturating rise, as shares of the series' length."""
 
+SAME_SHARE = 1e-9
+"""Times that differ by less than this share of the series' length count as the same in all rows."""
+
 NUMERIC_NOISE = 1e-12
 """Share of the level's power that counts as rounding."""
 
@@ -43,29 +46,42 @@ def fit_slowing(times: FloatArray, levels: FloatArray) -> Slowing:
     times, levels : arrays of float, shape (m, p), p >= 4
         Strictly rising seconds, and bytes without NaN, one series a row.
     """
-    rows, points = levels.shape
     share = (times - times[:, :1]) / (times[:, -1:] - times[:, :1])
+    if np.max(np.ptp(share, axis=0)) < SAME_SHARE:
+        share = share[:1]
     centred = levels - levels.mean(axis=1, keepdims=True)
-    line_error, _ = _residual_error(share, centred)
-    best_error, best_end = np.full(rows, np.inf), np.ones(rows)
-    for constant in TIME_CONSTANTS:
-        decay = np.exp(-share / constant)
-        saturating = np.log1p(share / constant)
-        for curve, end_slope in ((1 - decay, decay[:, -1] / constant), (saturating, 1 / (constant + share[:, -1]))):
-            error, factor = _residual_error(curve, centred)
-            better = (factor > 0) & (error < best_error)
-            best_error[better] = error[better]
-            best_end[better] = (end_slope / (curve[:, -1] - curve[:, 0]))[better]
+    power = np.sum(centred * centred, axis=1)
+    explained, _ = _explained_power(share[:, None], centred)
+    line_error = power - explained[:, 0]
+    curves, ends = _saturating_curves(share)
+    explained, factor = _explained_power(curves, centred)
+    best = np.argmax(np.where(factor > 0, explained, -np.inf), axis=1)[:, None]
+    fitted = np.any(factor > 0, axis=1)
+    best_error = power - np.take_along_axis(explained, best, axis=1)[:, 0]
     noise = NUMERIC_NOISE * np.sum(levels**2, axis=1) + 1e-9
-    fitted = np.isfinite(best_error)
-    ratio = (line_error + noise) / (np.where(fitted, best_error, 1.0) + noise)
-    gain = np.where(fitted, points * np.log(ratio) - np.log(points), -np.inf)
-    return Slowing(information_gain=gain, end_to_mean=best_end)
+    points = levels.shape[1]
+    ratio = (np.maximum(0.0, line_error) + noise) / (np.maximum(0.0, best_error) + noise)
+    return Slowing(
+        information_gain=np.where(fitted, points * np.log(ratio) - np.log(points), -np.inf),
+        end_to_mean=np.where(fitted, np.take_along_axis(np.broadcast_to(ends, factor.shape), best, axis=1)[:, 0], 1.0),
+    )
 
 
-def _residual_error(curve: FloatArray, centred: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sums of squares that ``a + b * curve`` leaves over of rows that are centred, and b."""
-    x = curve - curve.mean(axis=1, keepdims=True)
-    factor = np.sum(x * centred, axis=1) / np.sum(x * x, axis=1)
-    rest = centred - factor[:, None] * x
-    return np.sum(rest * rest, axis=1), factor
+def _saturating_curves(share: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Curves over each grid of times, shape (g, k, p), and their last slope as a share of the mean, shape (g, k)."""
+    constants = TIME_CONSTANTS[:, None]
+    decay = np.exp(-share[:, None] / constants)
+    curves = np.concatenate([1 - decay, np.log1p(share[:, None] / constants)], axis=1)
+    at_end = np.concatenate([decay[:, :, -1] / TIME_CONSTANTS, 1 / (TIME_CONSTANTS + share[:, -1:])], axis=1)
+    return curves, at_end / (curves[:, :, -1] - curves[:, :, 0])
+
+
+def _explained_power(curves: FloatArray, centred: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sums of squares that ``a + b * curve`` takes away from centred rows, and b; both of shape (m, k).
+
+    Curves are of shape (m, k, p), or (1, k, p) where all rows share them.
+    """
+    x = curves - curves.mean(axis=2, keepdims=True)
+    together = centred @ x[0].T if x.shape[0] == 1 else (x @ centred[:, :, None])[:, :, 0]
+    power = np.sum(x * x, axis=2)
+    return together**2 / power, together / power

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from memanalysis.analysis.medians import row_medians
 from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 
-__all__ = ["MIN_SAMPLES", "MIN_SAMPLES_TO_CUT_WARM_UP", "MOST_POINTS", "Stack", "stack_series"]
+__all__ = ["MIN_SAMPLES", "MIN_SAMPLES_TO_CUT_WARM_UP", "MOST_POINTS", "Like", "Stack", "find_alike", "stack_series"]
 
 MOST_POINTS = 64
 """A longer stretch is put into this many medians in a row; pairwise slopes of 64 points are 2,016."""
@@ -24,6 +25,20 @@ MIN_SAMPLES_TO_CUT_WARM_UP = 16
 
 ROWS_AT_ONCE = 1024
 """Series judged in one go: their pairwise slopes take 16 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Like:
+    """Series of a batch that have as many samples, and as many after the warm-up.
+
+    Parameters
+    ----------
+    index, judged_from : array of int, shape (m,)
+        Which series of the batch they are, and the first sample after the warm-up of each.
+    """
+
+    index: IntArray
+    judged_from: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +62,8 @@ class Stack:
     levels: FloatArray
 
 
-def stack_series(batch: SeriesBatch) -> Iterator[Stack]:
-    """Give the series that have enough samples, in stacks of equal numbers of points."""
+def find_alike(batch: SeriesBatch) -> Iterator[Like]:
+    """Give the series that have enough samples, by a thousand of equal numbers of points."""
     sizes = batch.sizes
     enough = np.flatnonzero(sizes >= MIN_SAMPLES)
     judged_from = _ends_of_warm_up(batch, enough)
@@ -58,7 +73,15 @@ def stack_series(batch: SeriesBatch) -> Iterator[Stack]:
     for group in np.split(order, changes):
         for rows in np.split(group, range(ROWS_AT_ONCE, group.size, ROWS_AT_ONCE)):
             if rows.size:
-                yield _stack(batch, enough[rows], judged_from[rows])
+                yield Like(index=enough[rows], judged_from=judged_from[rows])
+
+
+def stack_series(batch: SeriesBatch, like: Like) -> Stack:
+    """Lay these series under one another."""
+    index, judged_from = like.index, like.judged_from
+    whole_s, whole = _points(batch, batch.starts[index], int(batch.sizes[index[0]]))
+    times, levels = _points(batch, judged_from, int(batch.stops[index[0]] - judged_from[0]))
+    return Stack(index=index, whole_s=whole_s, whole=whole, times=times, levels=levels)
 
 
 def _ends_of_warm_up(batch: SeriesBatch, which: IntArray) -> IntArray:
@@ -67,32 +90,31 @@ def _ends_of_warm_up(batch: SeriesBatch, which: IntArray) -> IntArray:
     if not which.size:
         return starts
     first_s = batch.elapsed_s[starts]
-    until_s = np.zeros(batch.elapsed_s.size)
-    lengths = stops - starts
-    inside = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    until_s[inside] = np.repeat(first_s + WARM_UP_SHARE * (batch.elapsed_s[stops - 1] - first_s), lengths)
-    warming = np.concatenate([[0], np.cumsum(batch.elapsed_s < until_s)])
-    after = starts + warming[stops] - warming[starts]
-    cut = (lengths >= MIN_SAMPLES_TO_CUT_WARM_UP) & (stops - after >= MIN_SAMPLES)
+    until_s = first_s + WARM_UP_SHARE * (batch.elapsed_s[stops - 1] - first_s)
+    after, last = starts.copy(), stops - 1
+    while np.any(after < last):  # bisection: times rise, and the last is not before its until_s
+        middle = (after + last) // 2
+        is_before = batch.elapsed_s[middle] < until_s
+        after, last = np.where(is_before, middle + 1, after), np.where(is_before, last, middle)
+    cut = (stops - starts >= MIN_SAMPLES_TO_CUT_WARM_UP) & (stops - after >= MIN_SAMPLES)
     return np.where(cut, after, starts)
-
-
-def _stack(batch: SeriesBatch, index: IntArray, judged_from: IntArray) -> Stack:
-    whole_s, whole = _points(batch, batch.starts[index], int(batch.sizes[index[0]]))
-    times, levels = _points(batch, judged_from, int(batch.stops[index[0]] - judged_from[0]))
-    return Stack(index=index, whole_s=whole_s, whole=whole, times=times, levels=levels)
 
 
 def _points(batch: SeriesBatch, starts: IntArray, size: int) -> tuple[FloatArray, FloatArray]:
     """Rows of ``size`` samples from ``starts`` on, as at most 64 medians in a row."""
-    places = starts[:, None] + np.arange(size)
-    times, values = batch.elapsed_s[places], batch.values[places]
     if size <= MOST_POINTS:
-        return times, values
+        places = starts[:, None] + np.arange(size)
+        return batch.elapsed_s[places], batch.values[places]
     edges = np.linspace(0, size, MOST_POINTS + 1).round().astype(int)
     counts = np.diff(edges)
-    means = np.add.reduceat(times, edges[:-1], axis=1) / counts
     if counts.max() <= 2:
-        return means, np.add.reduceat(values, edges[:-1], axis=1) / counts
-    medians = [np.median(values[:, a:b], axis=1) for a, b in pairwise(edges)]
+        first, last = starts[:, None] + edges[:-1], starts[:, None] + edges[1:] - 1
+        times, values = batch.elapsed_s[first], batch.values[first]
+        times += batch.elapsed_s[last]
+        values += batch.values[last]
+        return times / 2, values / 2
+    places = starts[:, None] + np.arange(size)
+    times, values = batch.elapsed_s[places], batch.values[places]
+    means = np.add.reduceat(times, edges[:-1], axis=1) / counts
+    medians = [row_medians(values[:, a:b]) for a, b in pairwise(edges)]
     return means, np.stack(medians, axis=1)

@@ -1,7 +1,9 @@
 """The one sentence that a verdict says to a person. *Growth* is what was measured, *leak* only what was shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from memanalysis.analysis.stacks import MIN_SAMPLES
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
@@ -18,8 +20,8 @@ _PLAIN = {
 
 def describe_missing(columns: Mapping[str, Any]) -> list[str | None]:
     """What more each series needs before anything can be said; None where something is said."""
-    needs = zip(columns["shape"], columns["n_samples"], columns["windows"], columns["judged_s"], strict=True)
-    return [_missing(*row) if row[0] == "inconclusive" else None for row in needs]
+    needs = _rows(columns, ("shape", "n_samples", "windows", "judged_s"))
+    return [_missing(*row[1:]) if row[0] == "inconclusive" else None for row in needs]
 
 
 def describe_series(columns: Mapping[str, Any]) -> list[str]:
@@ -36,7 +38,7 @@ def describe_series(columns: Mapping[str, Any]) -> list[str]:
         "limit_bytes",
         "time_to_exhaustion_s",
     )
-    return [_sentence(*row) for row in zip(*(columns[name] for name in names), strict=True)]
+    return [_sentence(*row) for row in _rows(columns, names)]
 
 
 def describe_guilty(file: str, line: int, function: str | None, share: float) -> str:
@@ -46,7 +48,15 @@ def describe_guilty(file: str, line: int, function: str | None, share: float) ->
     return f" {share:.0%} of the traced growth comes from {near}:{line}{inside}."
 
 
-def _missing(_shape: str, n_samples: int, windows: int, judged_s: float) -> str:
+def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Cells of these columns, a row at a time, as plain Python holds them: those of numpy are slow to format."""
+    plain = (
+        column.tolist() if isinstance(column, np.ndarray) else column for column in map(columns.__getitem__, names)
+    )
+    return zip(*plain, strict=True)
+
+
+def _missing(n_samples: int, windows: int, judged_s: float) -> str:
     if n_samples < MIN_SAMPLES:
         more = MIN_SAMPLES - n_samples
         return f"{more} more sample{'s' if more > 1 else ''}: {n_samples} of at least {MIN_SAMPLES} are there"

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from memanalysis.analysis.assess import assess_series
 from memanalysis.analysis.growth import fit_growth
+from memanalysis.analysis.medians import row_medians
 from memanalysis.analysis.series import prepare_series
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import least_growth_bytes
@@ -51,7 +52,7 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
         fit = fit_growth(times[None], levels[None])
         slope, half_width = float(fit.slope[0]), float(fit.half_width()[0])
         low, high = slope - half_width, slope + half_width
-        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(np.atleast_1d(np.median(levels)))[0]:
+        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(row_medians(levels[None]))[0]:
             return "stable", slope / MIB
     if verdict.shape == "stable" or low <= 0 <= high:
         return "stable", slope / MIB

@@ -47,8 +47,12 @@ def table_from_rows(table: str, rows: Sequence[Mapping[str, Any]], columns: Iter
     return pa.table([_column(rows, field, kinds[field.name]) for field in schema], schema=schema)
 
 
-def conform_table(found: pa.Table, table: str, *, name: str, columns: Iterable[str] | None = None) -> pa.Table:
+def conform_table(
+    found: pa.Table, table: str, *, name: str, columns: Iterable[str] | None = None, as_it_lies: bool = False
+) -> pa.Table:
     """Any Arrow table as one of ours: unknown columns left out, missing ones null, types made ours.
+
+    ``as_it_lies``, missing columns are left out too, and dictionaries of text stay.
 
     Raises
     ------
@@ -56,9 +60,17 @@ def conform_table(found: pa.Table, table: str, *, name: str, columns: Iterable[s
         A column holds what cannot be its type.
     """
     schema = arrow_schema(table, columns)
+    if as_it_lies:
+        schema = pa.schema([_as_found(found, field) for field in schema if field.name in found.column_names])
     return pa.table(
         [_conform_column(found, field, TABLES[table][field.name], name=name) for field in schema], schema=schema
     )
+
+
+def _as_found(found: pa.Table, field: pa.Field) -> pa.Field:
+    kind = found.schema.field(field.name).type
+    is_text = pa.types.is_dictionary(kind) and kind.value_type == field.type
+    return field.with_type(kind) if is_text else field
 
 
 def _column(rows: Sequence[Mapping[str, Any]], field: pa.Field, kind: ColumnType) -> pa.Array:

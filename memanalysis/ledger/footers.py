@@ -48,8 +48,8 @@ class Footer:
     downsampled_s: float | None
 
 
-def open_parquet(stream: Any, name: str) -> pq.ParquetFile:
-    """Open a Parquet file.
+def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet file, of which those columns are read as dictionaries.
 
     Raises
     ------
@@ -59,7 +59,8 @@ def open_parquet(stream: Any, name: str) -> pq.ParquetFile:
         It is of a newer version.
     """
     try:
-        parquet = pq.ParquetFile(stream)
+        metadata = pq.read_metadata(stream)
+        parquet = pq.ParquetFile(stream, metadata=metadata, read_dictionary=_texts_of(metadata) & set(dictionaries))
     except (pa.ArrowException, OSError) as exc:
         raise broken_parquet(name, exc) from exc
     check_version(_version_of(parquet.metadata), name=name)
@@ -105,6 +106,11 @@ def broken_parquet(name: str, exc: Exception) -> LedgerFormatError:
     return LedgerFormatError(
         f"open_ledger needs a whole Parquet file, but {name} is none: {str(exc).rstrip('.')}. Restore it from a copy."
     )
+
+
+def _texts_of(metadata: pq.FileMetaData) -> set[str]:
+    columns = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+    return {column.path for column in columns if column.physical_type == "BYTE_ARRAY"}
 
 
 def _version_of(metadata: pq.FileMetaData) -> int:

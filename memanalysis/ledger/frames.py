@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from memanalysis.ledger.order import is_sorted
 from memanalysis.schema import TABLES
 
-__all__ = ["filter_rows", "frame_from_table", "keep_last_of_runs", "key_columns", "sort_rows"]
+__all__ = ["encode_known", "filter_rows", "frame_from_table", "keep_last_of_runs", "key_columns", "sort_rows"]
 
 _STRING = pd.StringDtype("pyarrow")
 _DTYPES = {pa.string(): _STRING}
@@ -65,6 +65,15 @@ def keep_last_of_runs(table: pa.Table) -> pa.Table:
             kept.append(position)
             seen.add((service, run_id))
     return table.take(pa.array(kept[::-1], pa.int64()))
+
+
+def encode_known(table: pa.Table) -> pa.Table:
+    """Columns of which anything is known, text as dictionaries, one for all rows."""
+    known = [name for name in table.column_names if table[name].null_count < table.num_rows]
+    encoded = {
+        name: table[name].dictionary_encode() if pa.types.is_string(table[name].type) else table[name] for name in known
+    }
+    return pa.table(encoded).unify_dictionaries()
 
 
 def frame_from_table(table: pa.Table, name: str, columns: Sequence[str] | None) -> pd.DataFrame:

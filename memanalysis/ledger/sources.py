@@ -58,12 +58,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What part of a table is wanted: services by name, moments in microseconds; None is all."""
+    """What part of a table is wanted: services by name, moments in microseconds; None is all.
+
+    Where ``as_it_lies`` is set, a source may give text as dictionaries, and leave out columns that are not there.
+    """
 
     services: Collection[str] | None = None
     since: int | None = None
     until: int | None = None
     order_columns: Collection[str] = ()
+    as_it_lies: bool = False
 
 
 EVERYTHING = Part()
@@ -105,7 +109,8 @@ class ParquetSource:
         """Rows of the file; it has samples only."""
         if table != "samples":
             return Reading(empty_table(table, columns))
-        return Reading(read_parquet(self._files, "", table, columns), {self._files.root: []})
+        rows = read_parquet(self._files, "", table, columns, as_it_lies=part.as_it_lies)
+        return Reading(rows, {self._files.root: []})
 
     def services(self) -> list[str]:
         """Names in the rows."""
@@ -189,8 +194,8 @@ def _rows_of(objects: Iterator[dict[str, Any]], table: str, skipped: Counter[str
             skipped["of no table that is known"] += 1
 
 
-def read_parquet(files: Files, path: str, table: str, columns: Sequence[str]) -> pa.Table:
-    """Rows of one Parquet file, conforming to a table.
+def read_parquet(files: Files, path: str, table: str, columns: Sequence[str], *, as_it_lies: bool = False) -> pa.Table:
+    """Rows of one Parquet file, conforming to a table; text as dictionaries, and no more columns, ``as_it_lies``.
 
     Raises
     ------
@@ -200,7 +205,8 @@ def read_parquet(files: Files, path: str, table: str, columns: Sequence[str]) ->
         It is of a newer version.
     """
     name = f"{files.root}/{path}" if path else files.root
-    with files.open(path) as stream, open_parquet(stream, name) as parquet:
+    texts = [column for column in columns if TABLES[table][column] == "string"] if as_it_lies else []
+    with files.open(path) as stream, open_parquet(stream, name, dictionaries=texts) as parquet:
         version = read_footer(parquet.metadata, table, name=name).version
         is_old = version < schema.SCHEMA_VERSION
         present = [column for column in parquet.schema_arrow.names if is_old or column in set(columns)]
@@ -211,7 +217,7 @@ def read_parquet(files: Files, path: str, table: str, columns: Sequence[str]) ->
     if is_old:
         rows = [migrate_row(table, row, version=version) for row in found.to_pylist()]
         found = pa.Table.from_pylist([dict(row) for row in rows if row is not None]) if rows else found
-    return conform_table(found, table, name=name, columns=columns)
+    return conform_table(found, table, name=name, columns=columns, as_it_lies=as_it_lies)
 
 
 def _rows_without_columns(n_rows: int) -> pa.Table:

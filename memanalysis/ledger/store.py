@@ -23,7 +23,14 @@ from memanalysis.errors import (
 from memanalysis.ledger.cells import microseconds_from
 from memanalysis.ledger.files import Files, files_at, unreadable
 from memanalysis.ledger.folder import FolderSource
-from memanalysis.ledger.frames import filter_rows, frame_from_table, keep_last_of_runs, key_columns, sort_rows
+from memanalysis.ledger.frames import (
+    encode_known,
+    filter_rows,
+    frame_from_table,
+    keep_last_of_runs,
+    key_columns,
+    sort_rows,
+)
 from memanalysis.ledger.sources import (
     Damage,
     FoundingSource,
@@ -181,7 +188,7 @@ class Ledger:
             )
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
         unasked = _only_for_order(table, columns, services=services, **bounds)
-        part = Part(services=services, order_columns=unasked, **bounds)
+        part = Part(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
         try:
             reading = self._source.read(table, columns=needed, part=part)
         except LedgerError:
@@ -194,6 +201,21 @@ class Ledger:
             rows = keep_last_of_runs(rows)
         rows = filter_rows(rows, services=services, **bounds)
         return rows.select(list(TABLES[table]) if columns is None else list(columns))
+
+    def read_as_it_lies(self, table: str, *, columns: Sequence[str]) -> pa.Table:
+        """Read columns for an engine that groups and sorts itself: rows in any order, text as dictionaries.
+
+        Columns of which nothing is known are left out.
+        """
+        needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
+        try:
+            reading = self._source.read(table, columns=needed, part=Part(as_it_lies=True))
+        except LedgerError:
+            raise
+        except OSError as exc:
+            raise unreadable(self.path, exc) from exc
+        self._note_damage(table, reading, narrowed=False)
+        return encode_known(reading.table)
 
     def _note_damage(self, table: str, reading: Reading, *, narrowed: bool) -> None:
         self._damage.update(reading.damage)

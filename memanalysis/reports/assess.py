@@ -7,6 +7,7 @@ import pandas as pd
 
 from memanalysis.analysis.runs import assess_samples, name_guilty
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.store import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.reports.inputs import (
     LedgerSource,
@@ -76,8 +77,18 @@ def assess(
     if isinstance(ledger_or_frame, pd.DataFrame):
         return assess_tables(ledger_or_frame, sites=None, policy=resolved)
     ledger = resolve_ledger(ledger_or_frame, call="assess")
-    verdicts = assess_tables(ledger.read("samples", columns=JUDGED_COLUMNS), sites=None, policy=resolved)
+    verdicts = assess_tables(_read_judged(ledger), sites=None, policy=resolved)
     return name_guilty(verdicts, ledger.sites) if verdicts["is_leak"].any() else verdicts
+
+
+def _read_judged(ledger: Ledger) -> pd.DataFrame:
+    """What a verdict looks at; the wall clock is read only where the monotonic one is not known throughout."""
+    without = [column for column in JUDGED_COLUMNS if column != "timestamp"]
+    samples = ledger.read_as_it_lies("samples", columns=without)
+    if "elapsed_s" not in samples.column_names or samples["elapsed_s"].null_count:
+        samples = ledger.read_as_it_lies("samples", columns=JUDGED_COLUMNS)
+    frame: pd.DataFrame = samples.to_pandas(split_blocks=True)
+    return frame
 
 
 def assess_tables(samples: pd.DataFrame, *, sites: pd.DataFrame | None, policy: Policy | None) -> pd.DataFrame:

@@ -161,3 +161,36 @@ def test_an_empty_frame_has_no_verdicts():
     empty = as_samples(ramp(n=10)).iloc[:0]
     assert assess_samples(empty).columns.tolist() == list(VERDICT_COLUMNS)
     assert assess_samples(empty).empty
+
+
+def test_interleaved_runs_and_categories_are_judged_as_runs_that_lie_apart():
+    apart = pd.concat(
+        [
+            as_samples(ramp(n=60), service="b", run_id="2"),
+            as_samples(plateau(), service="b", run_id="1"),
+            as_samples(ramp(n=60), service="a", run_id="2"),
+        ]
+    )
+    mixed = apart.sample(frac=1, random_state=3).astype({"service": "category", "run_id": "category"})
+    verdicts = assess_samples(mixed)
+
+    assert verdicts[["service", "run_id"]].to_numpy().tolist() == [["a", "2"], ["b", "1"], ["b", "2"]]
+    pd.testing.assert_frame_equal(verdicts, assess_samples(apart))
+
+
+def test_a_fleet_is_judged_as_each_of_its_series_alone():
+    """More series than are judged in one thread."""
+    rng = np.random.default_rng(5)
+    slopes = rng.choice([0.0, 0.2], size=6000)
+    levels = 200 * MIB + (slopes[:, None] * np.arange(20) + rng.normal(size=(6000, 20))) * MIB
+    names = np.array([f"s{i:04d}" for i in range(6000)])
+    samples = pd.DataFrame(
+        {"service": np.repeat(names, 20), "elapsed_s": np.tile(np.arange(20.0), 6000), "rss_bytes": levels.ravel()}
+    )
+    verdicts = assess_samples(samples)
+
+    assert verdicts["service"].tolist() == names.tolist()
+    for i in (0, 1023, 1024, 4097, 5999):
+        alone = assess_series(np.arange(20.0), levels[i])
+        assert verdicts.loc[i, "slope_bytes_per_s"] == pytest.approx(alone.slope_bytes_per_s)
+        assert (verdicts.loc[i, "shape"], verdicts.loc[i, "sentence"]) == (alone.shape, alone.sentence)

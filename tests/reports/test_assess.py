@@ -94,3 +94,22 @@ def test_a_broken_policy_is_refused(three_services: Path) -> None:
         InvalidArgumentError, match=r"assess needs policy= as a path, a mapping or a Policy, but got int\."
     ):
         assess(three_services, policy=3)  # type: ignore[arg-type]
+
+
+def test_a_foreign_parquet_with_few_columns_is_judged_by_the_wall_clock(tmp_path: Path) -> None:
+    """One service leaks 1 MiB a minute, the other keeps still; there is no elapsed_s."""
+    path = tmp_path / "fleet.parquet"
+    minutes = pd.date_range("2026-01-01", periods=60, freq="min", tz="UTC")
+    grown = [(200 + minute) * MIB for minute in range(60)]
+    rows = {
+        "service": ["still"] * 60 + ["leaky"] * 60,
+        "timestamp": minutes.append(minutes),
+        "rss_bytes": [200 * MIB] * 60 + grown,
+    }
+    pd.DataFrame(rows).to_parquet(path)
+
+    verdicts = by_service(assess(path))
+
+    assert verdicts["is_leak"].to_dict() == {"leaky": True, "still": False}
+    assert verdicts.loc["leaky", "slope_bytes_per_s"] == pytest.approx(MIB / 60)
+    assert verdicts.loc["leaky", "origin"] == "unknown"
