@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from memanalysis.analysis.judge import judge_batch
-from memanalysis.analysis.series import prepare_series
+from memanalysis.analysis.series import SeriesBatch, prepare_series
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.verdict import Evidence, Verdict
 
-__all__ = ["assess_series"]
+__all__ = ["assess_series", "judge_batch_of_one"]
 
 
 def assess_series(
@@ -41,8 +41,15 @@ def assess_series(
     InvalidArgumentError
         Unequal lengths, negative sizes, or no numbers.
     """
+    return judge_batch_of_one(prepare_series(elapsed_s, values_bytes), limit_bytes=limit_bytes, rules=rules)
+
+
+def judge_batch_of_one(
+    batch: SeriesBatch, *, limit_bytes: float | None = None, rules: SeverityRules | None = None
+) -> Verdict:
+    """Judge the one series of a batch; `assess_series` says what the other parameters are."""
     limits = np.array([np.nan if limit_bytes is None else float(limit_bytes)])
-    columns = judge_batch(prepare_series(elapsed_s, values_bytes), limits, rules or SeverityRules())
+    columns = judge_batch(batch, limits, rules or SeverityRules())
     row = {name: _plain(values[0]) for name, values in columns.items() if name != "judged_s"}
     row["n_samples"], row["windows"] = int(columns["n_samples"][0]), int(columns["windows"][0])
     evidence = Evidence(**{name: row.pop(name) for name in Evidence.__dataclass_fields__})

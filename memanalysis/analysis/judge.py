@@ -61,7 +61,7 @@ def judge_batch(batch: SeriesBatch, limits: FloatArray, rules: SeverityRules) ->
         "time_to_exhaustion_s": np.where(is_leak, left.time_s, np.nan),
         "time_to_exhaustion_low_s": np.where(is_leak, left.low_s, np.nan),
         "time_to_exhaustion_high_s": np.where(is_leak, left.high_s, np.nan),
-        "n_samples": batch.sizes,
+        "n_samples": batch.n_samples,
         "duration_s": batch.durations_s,
         "windows": findings.windows,
         "weakest_window_bytes_per_s": findings.weakest,

@@ -1,6 +1,6 @@
 """Medians of many rows at once, a few times faster than ``numpy.median``, which selects two places of each."""
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
 
 __all__ = ["row_medians"]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.folding import fold_long
+from memanalysis.analysis.live import MOST_KEPT
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["FloatArray", "IntArray", "SeriesBatch", "prepare_batch", "prepare_series"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["FloatArray", "IntArray", "SeriesBatch", "prepare_batch", "prepare_folded", "prepare_series"]
 
 RESTART_FALL = 0.5
 """A fall by more than this share of the value before it may be a restart (coroot cuts at the same share)."""
@@ -38,6 +38,8 @@ class SeriesBatch:
         Strictly rising times within each series, and finite values.
     starts, stops : arrays of int, shape (m,)
         Series ``i`` is ``elapsed_s[starts[i]:stops[i]]``; an empty one is one without a known value.
+    n_samples : array of int, shape (m,)
+        Samples that the stretch holds; a long series is folded to fewer points.
     n_dropped : array of int, shape (m,)
         Samples left out: unknown, infinite, doubled, or earlier than the last restart.
     restarts : array of int, shape (m,)
@@ -48,12 +50,13 @@ class SeriesBatch:
     values: FloatArray
     starts: IntArray
     stops: IntArray
+    n_samples: IntArray
     n_dropped: IntArray
     restarts: IntArray
 
     @property
     def sizes(self) -> IntArray:
-        """Samples of each series."""
+        """Points of each series."""
         return self.stops - self.starts
 
     @property
@@ -134,15 +137,50 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
     series, elapsed_s, values = _one_value_a_moment(series, elapsed_s, values)
     if values.size < given.sum():
         counts = np.bincount(series, minlength=n_series)
+    weights = None
+    if counts.max(initial=0) > MOST_KEPT:
+        elapsed_s, values, counts, weights = fold_long(elapsed_s, values, counts)
+        series = np.repeat(np.arange(n_series), counts)
+    return _cut_at_restarts(series, elapsed_s, values, counts, weights=weights, given=given)
+
+
+def prepare_folded(elapsed_s: ArrayLike, values: ArrayLike, weights: ArrayLike) -> SeriesBatch:
+    """Make a batch of one series that was folded already.
+
+    Parameters
+    ----------
+    elapsed_s, values, weights : array-like, shape (n,)
+        Rising seconds, known bytes, and how many samples each point stands for.
+    """
+    folded = np.asarray(weights, dtype=np.int64)
+    one = np.zeros(folded.size, dtype=np.int64)
+    times, levels = np.asarray(elapsed_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    return _cut_at_restarts(one, times, levels, np.array([folded.size]), weights=folded, given=np.array([folded.sum()]))
+
+
+def _cut_at_restarts(
+    series: IntArray,
+    elapsed_s: FloatArray,
+    values: FloatArray,
+    counts: IntArray,
+    *,
+    weights: IntArray | None,
+    given: IntArray,
+) -> SeriesBatch:
     stops = np.cumsum(counts)
     starts = stops - counts
     starts, restarts = _skip_restarts(series, elapsed_s, values, starts, stops)
+    n_samples = stops - starts
+    if weights is not None:
+        before = np.concatenate([[0], np.cumsum(weights)])
+        n_samples = before[stops] - before[starts]
     return SeriesBatch(
         elapsed_s=elapsed_s,
         values=values,
         starts=starts,
         stops=stops,
-        n_dropped=given - (stops - starts),
+        n_samples=n_samples,
+        n_dropped=given - n_samples,
         restarts=restarts,
     )
 
