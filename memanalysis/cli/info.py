@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _say(console: Console, info: "LedgerInfo") -> None:
     console.say_wrapped(
         f"{render_plain(info.path)}: {info.shape}, version {info.schema_version}, {format_bytes(info.size)}, "
-        f"{info.runs:,} runs ({info.open_runs:,} without an end: alive, or killed)"
+        f"{info.runs:,} run{'' if info.runs == 1 else 's'} ({info.open_runs:,} without an end: alive, or killed)"
     )
     names = [render_plain(name) for name in info.services[:MOST_SERVICES]]
     more = len(info.services) - len(names)
