@@ -1,6 +1,7 @@
 """The one sentence that a verdict says to a person. *Growth* is what was measured, *leak* only what was shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,12 @@ def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[An
     return zip(*plain, strict=True)
 
 
+@lru_cache(maxsize=256)
+def _length(seconds: float) -> str:
+    """Length of time; the series of a fleet are mostly as long."""
+    return format_duration(seconds)
+
+
 def _missing(n_samples: int, windows: int, judged_s: float) -> str:
     if n_samples < MIN_SAMPLES:
         more = MIN_SAMPLES - n_samples
@@ -79,7 +86,7 @@ def _sentence(
     if shape == "inconclusive":
         return f"Cannot be told yet: needs {missing}."
     if shape == "stable":
-        trend = f"its trend over {format_duration(judged_s)} is {format_bytes(growth, sign=True)}"
+        trend = f"its trend over {_length(judged_s)} is {format_bytes(growth, sign=True)}"
         return f"Stable: {trend}, {'within its noise' if low <= 0 <= high else 'too little to matter'}."
     if shape != "growing":
         return _PLAIN[shape]
