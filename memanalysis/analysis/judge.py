@@ -1,18 +1,19 @@
 """The verdicts on a batch of series, as columns: shape, slope, severity, time to the limit, and the sentence."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from memanalysis.analysis.forecast import forecast_exhaustion
 from memanalysis.analysis.grading import classify_severities
-from memanalysis.analysis.series import FloatArray, SeriesBatch
+from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import GROWING, SHAPES, classify_shapes
 from memanalysis.analysis.verdict import SEVERITIES
 from memanalysis.analysis.wording import describe_missing, describe_series
 
-__all__ = ["judge_batch"]
+__all__ = ["choose_metrics", "judge_batch"]
 
 _SEVERITIES = np.array(SEVERITIES)
 
@@ -70,6 +71,26 @@ def judge_batch(batch: SeriesBatch, limits: FloatArray, rules: SeverityRules) ->
     columns["missing"] = describe_missing(columns)
     columns["sentence"] = describe_series(columns)
     return columns
+
+
+def choose_metrics(judged: Sequence[Mapping[str, Any]]) -> IntArray:
+    """Which metric speaks for each series: the first that is known, or the first that shows a leak.
+
+    Parameters
+    ----------
+    judged : sequence of mappings
+        What ``judge_batch`` gives for each metric, of the same m series, the metric that is asked first before others.
+
+    Returns
+    -------
+    array of int, shape (m,)
+        Places in ``judged``.
+    """
+    is_known = np.stack([np.asarray(columns["n_samples"]) > 0 for columns in judged])
+    is_leak = np.stack([np.asarray(columns["is_leak"], dtype=bool) for columns in judged])
+    first_known, first_leak = np.argmax(is_known, axis=0), np.argmax(is_leak, axis=0)
+    chosen: IntArray = np.where(is_leak.any(axis=0), first_leak, first_known)
+    return chosen
 
 
 def _growth_percent(growth: FloatArray, latest: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
-from memanalysis.analysis.judge import judge_batch
+from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
 from memanalysis.analysis.severity import SeverityRules
@@ -125,15 +125,14 @@ def _limits(
 
 def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """The verdict on the first metric that is known, or on the first that shows a leak."""
-    chosen, *others = [
+    chosen = choose_metrics(list(judged.values()))
+    first, *others = [
         pd.DataFrame({**columns, "sentence": pd.Series(columns["sentence"], dtype=object)}).assign(metric=metric)
         for metric, columns in judged.items()
     ]
-    for other in others:
-        unknown = chosen["n_samples"].eq(0) & other["n_samples"].gt(0)
-        shows = other["is_leak"] & ~chosen["is_leak"]
-        chosen = other.where(unknown | shows, chosen)
-    return chosen
+    for place, other in enumerate(others, start=1):
+        first = other.where(pd.Series(chosen == place), first)
+    return first
 
 
 def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:

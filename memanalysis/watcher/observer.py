@@ -21,6 +21,7 @@ from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.watcher.governor import CostGovernor
+from memanalysis.watcher.live import LiveRun
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.windows import TracingWindows
 
@@ -68,6 +69,8 @@ class Observer:
         Looks at each sample and acts on the policy.
     wait : callable, optional
         Waits so many seconds while a tracing window is open; True when watching is to end. Without it none is opened.
+    live : LiveRun, optional
+        Given each sample, to be judged when somebody asks.
 
     Attributes
     ----------
@@ -89,6 +92,7 @@ class Observer:
         clock: Clock,
         guard: "PolicyGuard | None" = None,
         wait: Callable[[float], bool] | None = None,
+        live: LiveRun | None = None,
     ) -> None:
         self.run_id: str = run["run_id"]
         self.ticks = 0
@@ -99,6 +103,7 @@ class Observer:
         self._reader = reader
         self._clock = clock
         self._guard = guard
+        self._live = live
         self._label: str | None = None
         self._next_snapshot_at = float("-inf")
         self._next_census_at = float("-inf")
@@ -224,6 +229,8 @@ class Observer:
         sample["capture_s"] = time.perf_counter() - started
         self.ticks += 1
         self.last = sample
+        if self._live is not None:
+            self._live.add(sample)
         left_out = self._settings.left_out
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
         self._append("samples", [row])

@@ -6,6 +6,7 @@ anything runs.
 """
 
 import atexit
+import copy
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
+from memanalysis.watcher.live import LiveRun, make_live_run
 from memanalysis.watcher.loop import TickThread, run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run import make_run_row
@@ -27,6 +29,7 @@ from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMo
 from memanalysis.watcher.status import RecorderStatus
 
 if TYPE_CHECKING:
+    from memanalysis.analysis.verdict import Verdict
     from memanalysis.policy.model import Policy
     from memanalysis.response.cleanup import AutoCleanupManager
     from memanalysis.watcher.guard import PolicyGuard
@@ -67,6 +70,7 @@ class Recorder:
         self._clock = clock
         self._make_reader = make_reader or (lambda: SampleReader(clock=clock))
         self._observer: Observer | None = None
+        self._live: LiveRun | None = None
         self._thread: threading.Thread | None = None
         self._is_running = False
         self._boundary = HostBoundary(settings.service, self._record_error)
@@ -156,6 +160,15 @@ class Recorder:
         """The last snapshots of this run, the oldest first; as many as the policy keeps."""
         return () if self._observer is None else tuple(self._observer.snapshots)
 
+    def assess(self) -> "Verdict | None":
+        """Judge this run by the samples so far, as the verb ``assess`` will judge its ledger; None before the first.
+
+        Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
+        """
+        with self._ticking:
+            live = copy.deepcopy(self._live)
+        return None if live is None else live.judge()
+
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
         observer = self._observer
@@ -200,8 +213,15 @@ class Recorder:
         settings, policy = self.settings, self.policy
         run = make_run_row(settings.service, started=started, policy_sha256=None if policy is None else policy.sha256)
         stop = self._stop_event
+        self._live = make_live_run(settings.service, policy)
         return Observer(
-            settings, run=run, reader=self._make_reader(), clock=self._clock, guard=self._guard, wait=stop.wait
+            settings,
+            run=run,
+            reader=self._make_reader(),
+            clock=self._clock,
+            guard=self._guard,
+            wait=stop.wait,
+            live=self._live,
         )
 
     def _note_start(self, observer: Observer) -> None:

@@ -1,0 +1,76 @@
+"""A recorder says of its run, at any moment, what the engine says of the samples in its ledger."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis.analysis.assess import assess_series
+from memanalysis.ledger.store import open_ledger
+from memanalysis.policy.model import parse_policy
+from memanalysis.units import MIB
+from memanalysis.watcher.live import LiveRun, make_live_run
+from memanalysis.watcher.recorder import watch
+
+
+def _sample(second: int, *, rss: float | None = None, traced: float | None = None, limit: float | None = None) -> dict:
+    return {"elapsed_s": float(second), "rss_bytes": rss, "traced_bytes": traced, "limit_bytes": limit}
+
+
+def test_a_recorder_judges_its_run_as_its_ledger_is_judged(tmp_path: Path, wait_until) -> None:
+    kept = []
+    recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False)
+    assert recorder.assess() is None
+    with recorder:
+        wait_until(lambda: kept.append(bytearray(MIB)) or recorder.status().ticks >= 40)
+    verdict = recorder.assess()
+
+    samples = open_ledger(tmp_path / "ledger").samples
+    limits = samples["limit_bytes"].dropna()
+    limit_bytes = float(limits.iloc[-1]) if len(limits) else None
+    assert verdict == assess_series(samples["elapsed_s"], samples["rss_bytes"], limit_bytes=limit_bytes)
+    assert verdict.evidence.n_samples >= 41
+
+
+def test_a_leak_that_only_traced_bytes_show_is_told_of_them() -> None:
+    run = LiveRun()
+    for second in range(60):
+        run.add(_sample(second, rss=500 * MIB, traced=(20 + second) * MIB))
+
+    verdict = run.judge()
+
+    assert (verdict.is_leak, verdict.latest_bytes) == (True, 79 * MIB)
+
+
+def test_the_lower_of_budget_and_container_limit_counts() -> None:
+    policy = parse_policy({"memory_budgets": {"services": {"api": "400MB"}}})
+    run = make_live_run("api", policy)
+    for second in range(60):
+        run.add(_sample(second, rss=(100 + second) * MIB, limit=1000 * MIB))
+
+    verdict = run.judge()
+
+    assert verdict.limit_bytes == 400 * MIB
+    assert math.isclose(verdict.time_to_exhaustion_s, 400 - 159, rel_tol=0.01)
+
+
+def test_nothing_is_said_of_a_run_without_a_known_sample() -> None:
+    run = LiveRun()
+    run.add(_sample(0))
+
+    assert run.judge() is None
+
+
+@pytest.mark.parametrize("module", ["numpy", "memanalysis.policy.model"])
+def test_a_recorder_that_is_not_asked_loads_neither_numpy_nor_a_policy(tmp_path: Path, module: str) -> None:
+    program = f"""
+import sys
+from memanalysis import watch
+with watch("api", ledger={str(tmp_path)!r}, trace="never", seal=False, interval=0.01) as recorder:
+    while recorder.status().ticks < 5:
+        pass
+assert {module!r} not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
