@@ -19,6 +19,11 @@ from memanalysis.schema import BYTE_METRICS
 
 __all__ = ["assess_samples", "name_guilty"]
 
+_NAMED = {f"guilty_{name}": name for name in ("file", "line", "function", "share")} | {
+    name: name for name in ("made_file", "made_line", "made_function", "made_share")
+}
+"""Columns of a verdict by those of ``find_guilty``."""
+
 
 def assess_samples(
     samples: pd.DataFrame,
@@ -145,8 +150,7 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
     sites : DataFrame, optional
         Rows of the table ``sites``; without them the columns are empty.
     """
-    names = ("file", "line", "function", "share")
-    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in names}
+    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
     sentences = verdicts["sentence"].to_list()
     if sites is not None and len(sites) and verdicts["is_leak"].any():
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
@@ -154,9 +158,10 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
         guilty = {(row["service"], row["run_id"]): row for row in find_guilty(ranked).to_dict("records")}
         for i, service, run_id in leaking.itertuples():
             if (row := guilty.get((service, run_id))) is not None:
-                row["function"] = row["function"] if isinstance(row["function"], str) else None
-                for name in names:
-                    found[name][i] = row[name]
-                sentences[i] += describe_guilty(*(row[name] for name in names))
-    columns = {f"guilty_{name}": pd.Series(values, dtype=object) for name, values in found.items()}
+                for name in ("function", "made_function"):
+                    row[name] = row[name] if isinstance(row[name], str) else None
+                for name, source in _NAMED.items():
+                    found[name][i] = row[source]
+                sentences[i] += describe_guilty(row)
+    columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
     return verdicts.assign(sentence=sentences, **columns)[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
