@@ -1,16 +1,14 @@
 """Which allocation sites carry the growth, and which line keeps it: ranked by the slope of each over the snapshots."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from memanalysis.analysis.frames import known_floats, require_columns
+from memanalysis.analysis.frames import require_columns
 from memanalysis.analysis.keepers import find_keeper
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.tables import measure_growth, tabulate_run
 
 __all__ = ["GUILTY_COLUMNS", "RANK_COLUMNS", "find_guilty", "rank_sites"]
 
@@ -32,12 +30,6 @@ RANK_COLUMNS = (
 
 GUILTY_COLUMNS = (*RANK_COLUMNS, "made_file", "made_line", "made_function", "made_share")
 """Columns of the frame that ``find_guilty`` gives."""
-
-WARM_UP_SHARE = 0.25
-"""Snapshots of the first quarter are left out when at least three remain: programs warm up."""
-
-MOST_SNAPSHOTS = 60
-"""More snapshots than this are thinned evenly: pairwise slopes take snapshots**2 memory for each site."""
 
 
 def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
@@ -106,87 +98,22 @@ def _join(maker: dict[Hashable, Any], keeper: dict[Hashable, Any] | None) -> dic
     return keeper | {f"made_{name}": maker[name] for name in ("file", "line", "function", "share")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lines:
-    """What each line of a run held in each snapshot.
-
-    ``sizes`` (t, m) are 0 and ``blocks`` (t, m) NaN where a snapshot does not list the line; ``places`` (m,) are its
-    file, line, function and the id of its largest site.
-    """
-
-    elapsed_s: FloatArray
-    sizes: FloatArray
-    blocks: FloatArray
-    is_listed: NDArray[np.bool_]
-    places: pd.DataFrame
-
-
 def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
-    lines = _tabulate(run)
-    if not lines.elapsed_s.size:
+    held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
+    if not held.elapsed_s.size:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
-    judged = _judged_snapshots(lines.elapsed_s)
-    matrix, times = lines.sizes[judged], lines.elapsed_s[judged]
-    slopes = _theil_sen_slopes(times, matrix)
-    growth = slopes * (times[-1] - times[0])
-    all_growth = float(growth[growth > 0].sum())
-    share = np.clip(growth, 0, None) / all_growth if all_growth > 0 else np.zeros(growth.size)
-    keeper = find_keeper(np.where(lines.is_listed[judged], matrix, np.nan), lines.blocks[judged], share)
-    ranked = lines.places.assign(
+    grown = measure_growth(held)
+    listed = np.where(held.is_listed, held.sizes, np.nan)
+    keeper = find_keeper(listed[grown.judged], held.counts[grown.judged], grown.shares)
+    ranked = held.names.assign(
         service=service,
         run_id=run_id,
-        first_bytes=matrix[0],
-        last_bytes=matrix[-1],
-        growth_bytes=growth,
-        slope_bytes_per_s=slopes,
-        share=share,
-        is_keeper=np.arange(growth.size) == (-1 if keeper is None else keeper),
+        first_bytes=held.sizes[grown.judged[0]],
+        last_bytes=held.sizes[grown.judged[-1]],
+        growth_bytes=grown.growth,
+        slope_bytes_per_s=grown.slopes,
+        share=grown.shares,
+        is_keeper=np.arange(grown.growth.size) == (-1 if keeper is None else keeper),
     )
     order = ["growth_bytes", "last_bytes", "file", "line"]
     return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]
-
-
-def _tabulate(run: pd.DataFrame) -> _Lines:
-    """Add the sites of a run up by line and snapshot.
-
-    Rows without file, line, time or size say nothing, and a row that is there twice counts once.
-    """
-    told = run.dropna(subset=["timestamp", "file", "line", "size_bytes"])
-    told = told.assign(size=known_floats(told, "size_bytes"), blocks=known_floats(told, "live_allocations"))
-    told = told.drop_duplicates(["timestamp", "site_id", "file", "line", "size", "blocks"])
-    when, moments = pd.factorize(pd.to_datetime(told["timestamp"], utc=True), sort=True)
-    places = told.groupby(["file", "line"], sort=True)
-    where = places.ngroup().to_numpy()
-    shape = len(moments), places.ngroups
-    cell = when * places.ngroups + where
-    listed = np.bincount(cell, minlength=len(moments) * places.ngroups) > 0
-
-    def add_up(values: FloatArray) -> FloatArray:
-        sums: FloatArray = np.bincount(cell, weights=values, minlength=listed.size).astype(np.float64)
-        return sums.reshape(shape)
-
-    largest = told.sort_values("size", kind="stable").drop_duplicates(["file", "line"], keep="last")
-    return _Lines(
-        elapsed_s=np.asarray((moments - moments.min()).total_seconds(), dtype=np.float64),
-        sizes=add_up(told["size"].to_numpy()),
-        blocks=np.where(listed.reshape(shape), add_up(told["blocks"].to_numpy()), np.nan),
-        is_listed=listed.reshape(shape),
-        places=largest.sort_values(["file", "line"])[["file", "line", "site_id", "function"]].reset_index(drop=True),
-    )
-
-
-def _judged_snapshots(elapsed_s: FloatArray) -> NDArray[np.intp]:
-    judged = np.flatnonzero(elapsed_s >= WARM_UP_SHARE * elapsed_s[-1])
-    if judged.size < 3:
-        judged = np.arange(elapsed_s.size)
-    if judged.size > MOST_SNAPSHOTS:
-        judged = judged[np.linspace(0, judged.size - 1, MOST_SNAPSHOTS).round().astype(int)]
-    return judged
-
-
-def _theil_sen_slopes(times: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Median pairwise slope of each column; zeros when there is only one snapshot."""
-    if times.size < 2:
-        return np.zeros(matrix.shape[1])
-    later, earlier = np.triu_indices(times.size, k=1)
-    return np.median((matrix[earlier] - matrix[later]) / (times[earlier] - times[later])[:, None], axis=0)
