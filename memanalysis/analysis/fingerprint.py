@@ -13,7 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["FINGERPRINT_DIGITS", "fingerprint_leak", "fingerprint_leaks", "shorten_file"]
+__all__ = ["fingerprint_leak", "fingerprint_leaks", "shorten_file"]
+
+PREFIX = "leak-"
+"""So that YAML takes no fingerprint for a number, and people find it by name."""
 
 FINGERPRINT_DIGITS = 12
 """48 bits: of 10,000 leaks two agree by chance once in five million collections."""
@@ -44,7 +47,7 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of the file
+        ``leak-`` and twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of the file
         alone where the function is not known), or of origin and metric where no line is guilty.
     """
     file, function = verdict["guilty_file"], verdict["guilty_function"]
@@ -53,7 +56,8 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
     else:
         where = ["no line", str(verdict["origin"]), str(verdict["metric"])]
     text = "\0".join([str(verdict["service"]), *where])
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
+    return f"{PREFIX}{digest}"
 
 
 def shorten_file(file: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis.analysis.fingerprint import fingerprint_leaks
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
@@ -141,7 +142,7 @@ def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
-    """Add the line that carries most of the growth of each leak, in columns and in the sentence.
+    """Add the line that keeps or makes what leaked, in columns and in the sentence, and the fingerprint of each leak.
 
     Parameters
     ----------
@@ -164,4 +165,7 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
                     found[name][i] = row[source]
                 sentences[i] += describe_guilty(row)
     columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
-    return verdicts.assign(sentence=sentences, **columns)[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
+    named = verdicts.assign(sentence=sentences, **columns)
+    named["fingerprint"] = pd.Series(fingerprint_leaks(named), dtype=object)
+    named["known"] = named["fingerprint"].where(named["fingerprint"].isna(), "new")
+    return named[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)

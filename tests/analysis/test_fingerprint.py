@@ -1,10 +1,17 @@
 """A fingerprint is the same for the same leak, wherever and whenever it runs, and another for another."""
 
+import hashlib
+import re
+
+import numpy as np
+import pandas as pd
 import pytest
+from factories import as_samples, plateau, ramp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memanalysis.analysis.fingerprint import FINGERPRINT_DIGITS, fingerprint_leak, shorten_file
+from memanalysis.analysis.fingerprint import fingerprint_leak, shorten_file
+from memanalysis.analysis.runs import assess_samples
 
 LEAK = {
     "service": "api",
@@ -75,5 +82,38 @@ def test_a_file_is_shortened_to_what_is_the_same_everywhere(file, short):
 def test_any_text_of_a_ledger_has_a_fingerprint(service, file, function):
     made = fingerprint_leak(LEAK | {"service": service, "guilty_file": file, "guilty_function": function})
 
-    assert len(made) == FINGERPRINT_DIGITS
-    assert set(made) <= set("0123456789abcdef")
+    assert re.fullmatch("leak-[0-9a-f]{12}", made)
+
+
+def test_the_fingerprint_is_the_hash_of_service_file_and_function():
+    """BLAKE2b of six bytes, asked apart: what is written into a file of known leaks must hold in the next release."""
+    text = "api\0line\0app/sessions.py\0Sessions.remember"
+    assert fingerprint_leak(LEAK) == "leak-" + hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def test_only_leaks_have_one_in_the_verdicts():
+    samples = pd.concat([as_samples(ramp(n=100), service="api"), as_samples(plateau(), service="shop")])
+    verdicts = assess_samples(samples)
+
+    assert verdicts["fingerprint"].notna().tolist() == [True, False]
+    assert verdicts["fingerprint"].iloc[0] == fingerprint_leak(verdicts.iloc[0])
+
+
+def test_runs_at_other_lines_and_in_other_folders_share_the_fingerprint():
+    two = [as_samples(ramp(n=100), run_id=run_id) for run_id in ("run-1", "run-2")]
+    sites = pd.DataFrame(
+        {
+            "run_id": np.repeat(["run-1", "run-2"], 3),
+            "service": "shop",
+            "timestamp": pd.to_datetime([0, 50, 99] * 2, unit="s", utc=True),
+            "site_id": np.repeat(["a", "b"], 3),
+            "file": np.repeat(["/srv/shop/cart.py", "/home/jo/shop/cart.py"], 3),
+            "line": np.repeat([12, 15], 3),
+            "function": "Cart.add",
+            "size_bytes": [0, 50, 99] * 2,
+        }
+    )
+    verdicts = assess_samples(pd.concat(two), sites=sites)
+
+    assert verdicts["guilty_line"].tolist() == [12, 15]
+    assert verdicts["fingerprint"].nunique() == 1
