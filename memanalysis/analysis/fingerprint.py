@@ -47,8 +47,8 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        ``leak-`` and twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of the file
-        alone where the function is not known), or of origin and metric where no line is guilty.
+        ``leak-`` and twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of
+        the file alone where the function is not known), or of origin and metric where no line is guilty.
     """
     file, function = verdict["guilty_file"], verdict["guilty_function"]
     if isinstance(file, str) and file:

@@ -6,7 +6,7 @@ record holds is bounded: series are thinned to what a chart can show, lists are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.assess import assess_tables
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.inputs import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
+from memanalysis.reports.known import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.reports.series import FittedLine, fit_line, read_series
 from memanalysis.reports.sites import choose_sites, read_site_lines
 from memanalysis.reports.wording import clean_text
@@ -137,7 +138,13 @@ class Report:
         return render_fragment(self)
 
 
-def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
+def report(
+    ledger: LedgerSource,
+    *,
+    policy: PolicySource = None,
+    known_leaks: KnownLeaksSource = None,
+    today: date | None = None,
+) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
     Parameters
@@ -146,6 +153,10 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
         Where the samples are.
     policy : path, mapping or Policy, optional
         Budgets and thresholds, as for `assess`.
+    known_leaks : path or entries, optional
+        Accepted leaks, as for `assess`.
+    today : date, optional
+        The day by which they expire; today in UTC when not given.
 
     Raises
     ------
@@ -154,12 +165,14 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
     LedgerError
         The ledger cannot be read.
     PolicyError
-        The policy is broken.
+        The policy or the file of known leaks is broken.
     """
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
+    known = resolve_known_leaks(known_leaks, call="report")
     samples, sites = opened.samples, opened.sites
-    verdicts = order_verdicts(assess_tables(samples, sites=sites, policy=rules))
+    judged = assess_tables(samples, sites=sites, policy=rules)
+    verdicts = order_verdicts(apply_known_leaks(judged, known, today=today))
     services = list(dict.fromkeys(verdicts["service"]))
     budgets = find_budgets(rules, services)
     tables = _Tables(
