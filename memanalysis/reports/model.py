@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from memanalysis.analysis.breach_forecast import forecast_breaches
 from memanalysis.analysis.budget import Budget, find_breaches
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.errors import InvalidArgumentError
@@ -58,6 +59,8 @@ class ServiceSection:
         Moments that the run marked, in seconds since its first sample, with their names.
     is_traced : bool
         Whether tracemalloc followed the run.
+    forecast : DataFrame
+        When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget.
     n_sites, n_breaches, n_events : int
         How many there are in all; the frames hold the first (of the events: the last) few.
     """
@@ -73,6 +76,7 @@ class ServiceSection:
     n_sites: int
     breaches: pd.DataFrame
     n_breaches: int
+    forecast: pd.DataFrame
     events: pd.DataFrame
     n_events: int
     marks: Sequence[tuple[float, str]]
@@ -180,6 +184,7 @@ def report(
         sites=sites,
         ranked=rank_sites(sites),
         breaches=find_breaches(samples, budgets),
+        forecast=forecast_breaches(samples, budgets),
         events=opened.events,
     )
     times = samples["timestamp"].dropna()
@@ -205,6 +210,7 @@ class _Tables:
     sites: pd.DataFrame
     ranked: pd.DataFrame
     breaches: pd.DataFrame
+    forecast: pd.DataFrame
     events: pd.DataFrame
 
 
@@ -212,9 +218,9 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
     own = verdicts[verdicts["service"] == service]
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
-    samples, sites, ranked, breaches, events = (
+    samples, sites, ranked, breaches, forecast, events = (
         _of_run(frame, service, run_id)
-        for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.events)
+        for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.forecast, tables.events)
     )
     whole = read_series(samples, verdict["metric"])
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
@@ -230,6 +236,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
         n_sites=len(ranked),
         breaches=breaches.head(MOST_BREACHES),
         n_breaches=len(breaches),
+        forecast=forecast,
         events=events.sort_values("timestamp").tail(MOST_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),
