@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.fingerprint import fingerprint_leaks
-from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.frames import known_floats, require_columns, run_key, with_elapsed
 from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
@@ -154,11 +154,12 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
     found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
     sentences = verdicts["sentence"].to_list()
     if sites is not None and len(sites) and verdicts["is_leak"].any():
+        require_columns("assess", sites, ["service", "run_id"])
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
         ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
-        guilty = {(row["service"], row["run_id"]): row for row in find_guilty(ranked).to_dict("records")}
-        for i, service, run_id in leaking.itertuples():
-            if (row := guilty.get((service, run_id))) is not None:
+        guilty = {run_key(row): row for row in find_guilty(ranked).to_dict("records")}
+        for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
+            if (row := guilty.get(run_key(leak))) is not None:
                 for name in ("function", "made_function"):
                     row[name] = row[name] if isinstance(row[name], str) else None
                 for name, source in _NAMED.items():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.frames import require_columns
+from memanalysis.analysis.frames import require_columns, run_key
 from memanalysis.analysis.keepers import find_keeper
 from memanalysis.analysis.tables import measure_growth, tabulate_run
 
@@ -86,8 +86,8 @@ def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
     of_file = growing.groupby(["service", "run_id", "file"], dropna=False)["growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
     makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
-    keepers = {(row["service"], row["run_id"]): row for row in ranked[ranked["is_keeper"]].to_dict("records")}
-    rows = [_join(maker, keepers.get((maker["service"], maker["run_id"]))) for maker in makers.to_dict("records")]
+    keepers = {run_key(row): row for row in ranked[ranked["is_keeper"].astype(bool)].to_dict("records")}
+    rows = [_join(maker, keepers.get(run_key(maker))) for maker in makers.to_dict("records")]
     return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from memanalysis.analysis.frames import known_floats
 from memanalysis.analysis.growth import theil_sen_slopes
 from memanalysis.analysis.series import FloatArray
+from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["Growth", "HeldTable", "measure_growth", "tabulate_run"]
 
@@ -66,9 +67,20 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
         Columns that tell the things apart, and further ones that describe them.
     counts : str
         Column of the number of blocks or objects; it may be missing.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A size is negative.
     """
-    told = run.dropna(subset=["timestamp", *keys, "size_bytes"])
-    told = told.assign(size=known_floats(told, "size_bytes"), amount=known_floats(told, counts))
+    sizes = known_floats(run, "size_bytes")
+    if np.any(sizes < 0):
+        raise InvalidArgumentError(
+            f"A table of what is held needs size_bytes of 0 or more, but got {sizes[sizes < 0].min():.0f}. "
+            "Leave unknown sizes empty."
+        )
+    told = run.assign(size=sizes, amount=known_floats(run, counts))[np.isfinite(sizes)]
+    told = told.dropna(subset=["timestamp", *keys])
     told = told.drop_duplicates(["timestamp", *keys, *others, "size", "amount"])
     when, moments = pd.factorize(pd.to_datetime(told["timestamp"], utc=True), sort=True)
     groups = told.groupby(list(keys), sort=True)

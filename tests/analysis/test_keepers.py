@@ -96,8 +96,21 @@ def test_dicts_sets_and_deques_are_containers_too(sizes):
         [(4_000, np.nan), (8_000, np.nan), (12_000, np.nan), (16_000, np.nan)],
         [None, None, None, (16_000, 1)],
         [(4_000, 1), (8_000, 1), (12_000, 1), None],
+        [(600, 2), (600, 2), (600, 2), (9_000, 3)],
+        [(190_000, 900), (195_000, 900), (196_000, 900), (210_000, 900)],
     ],
-    ids=["a block each", "still", "emptied now and then", "too small", "a buffer", "no counts", "seen once", "gone"],
+    ids=[
+        "a block each",
+        "still",
+        "emptied now and then",
+        "too small",
+        "a buffer",
+        "no counts",
+        "seen once",
+        "gone",
+        "made once",
+        "a full cache",
+    ],
 )
 def test_what_is_no_growing_container_keeps_nothing(cells):
     guilty = guilty_of(MAKERS | {("other.py", 5): cells})
