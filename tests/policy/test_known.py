@@ -1,6 +1,7 @@
 """A file of known leaks is checked entry by entry, and errors name file, line and key."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,11 @@ def test_an_empty_file_is_no_file_of_known_leaks(tmp_path):
 def test_what_is_no_entry_is_said_to_be_none():
     with pytest.raises(PolicyError, match=r"known leaks: known_leaks\[0\]: needs a mapping of keys to values"):
         parse_known_leaks({"known_leaks": ["leak-1a2b3c4d5e6f"]})
+
+
+def test_the_documented_file_is_right(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8")
+    path = tmp_path / "known_leaks.yaml"
+    path.write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+
+    assert [leak.service for leak in read_known_leaks(path)] == ["api"]
