@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["fingerprint_leak", "fingerprint_leaks", "shorten_file"]
@@ -24,16 +25,21 @@ FINGERPRINT_DIGITS = 12
 KEPT_FOLDERS = 1
 """Folders kept of a file outside of installed packages: with more, each checkout would have its own leaks."""
 
+_TELLING = ("service", "origin", "metric", "guilty_file", "guilty_function")
+
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE)
 _CELL_FOLDER = re.compile(r".*/ipykernel_\d+/(.+)")
 
 
 def fingerprint_leaks(verdicts: pd.DataFrame) -> list[str | None]:
     """Fingerprint of each row of a verdict frame; None where no leak was shown."""
-    rows = verdicts[["service", "origin", "metric", "guilty_file", "guilty_function", "is_leak"]].to_dict("records")
-    return [
-        fingerprint_leak({str(name): value for name, value in row.items()}) if row["is_leak"] else None for row in rows
-    ]
+    are_leaks = verdicts["is_leak"].to_numpy(dtype=bool)
+    of_leaks = verdicts[are_leaks]
+    cells = zip(*(of_leaks[name].to_list() for name in _TELLING), strict=True)
+    fingerprints: list[str | None] = [None] * len(verdicts)
+    for place, row in zip(np.flatnonzero(are_leaks), cells, strict=True):
+        fingerprints[place] = fingerprint_leak(dict(zip(_TELLING, row, strict=True)))
+    return fingerprints
 
 
 def fingerprint_leak(verdict: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.frames import require_columns
@@ -56,15 +57,14 @@ def mark_known(verdicts: pd.DataFrame, accepted: Iterable[AcceptedLeak], *, toda
     """
     require_columns("mark_known", verdicts, ("service", "is_leak", "fingerprint", "sentence"))
     by_fingerprint = {leak.fingerprint: leak for leak in accepted}
-    known: list[str | None] = []
-    sentences = []
-    columns = ("service", "is_leak", "fingerprint", "sentence")
-    for service, is_leak, fingerprint, sentence in verdicts[list(columns)].itertuples(index=False, name=None):
-        leak = by_fingerprint.get(fingerprint) if is_leak else None
-        if leak is not None and leak.service not in (None, service):
-            leak = None
-        known.append(None if not is_leak else "new" if leak is None else _judge(leak, today))
-        sentences.append(sentence if leak is None else f"{sentence} {_describe(leak, today)}")
+    are_leaks = verdicts["is_leak"].to_numpy(dtype=bool)
+    known: list[str | None] = ["new" if is_leak else None for is_leak in are_leaks.tolist()]
+    sentences = verdicts["sentence"].to_list()
+    for place in np.flatnonzero(are_leaks & verdicts["fingerprint"].isin(list(by_fingerprint)).to_numpy(dtype=bool)):
+        leak = by_fingerprint[verdicts["fingerprint"].iloc[place]]
+        if leak.service in (None, verdicts["service"].iloc[place]):
+            known[place] = _judge(leak, today)
+            sentences[place] += f" {_describe(leak, today)}"
     return verdicts.assign(
         known=pd.Series(known, index=verdicts.index, dtype=object),
         sentence=pd.Series(sentences, index=verdicts.index, dtype=verdicts["sentence"].dtype),

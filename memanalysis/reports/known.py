@@ -44,8 +44,9 @@ def resolve_known_leaks(source: KnownLeaksSource, *, call: str) -> tuple[KnownLe
 
 
 def apply_known_leaks(verdicts: pd.DataFrame, known: Iterable[KnownLeak], *, today: date | None) -> pd.DataFrame:
-    """Mark what is accepted, as of the day given, or of today in UTC."""
-    return mark_known(verdicts, known, today=_find_day(today))
+    """Mark what is accepted, as of the day given, or of today in UTC; without entries the verdicts are as they were."""
+    entries = tuple(known)
+    return mark_known(verdicts, entries, today=_find_day(today)) if entries else verdicts
 
 
 def render_known_leaks(verdicts: pd.DataFrame, *, today: date | None = None) -> str:
