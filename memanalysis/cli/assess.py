@@ -22,7 +22,7 @@ example:
   memanalysis assess logs/ledger --policy config/memory_policy.yaml
   memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
   memanalysis assess logs/ledger --known-leaks known_leaks.yaml --check
-  memanalysis assess logs/ledger --format known-leaks    entries for known_leaks.yaml
+  memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 """
 
 
