@@ -8,7 +8,12 @@ import numpy as np
 from benchmarks.detection.material import LeakCase, find_material, read_leak_cases, read_recorded
 from benchmarks.detection.naive import NAIVE
 from benchmarks.detection.scores import Score, by_source
-from benchmarks.detection.simulated import coverage_of_forecasts, coverage_of_slopes, false_alarms
+from benchmarks.detection.simulated import (
+    coverage_of_forecasts,
+    coverage_of_returns,
+    coverage_of_slopes,
+    false_alarms,
+)
 from benchmarks.measure import print_table
 from memanalysis.analysis.assess import assess_series
 from memanalysis.analysis.runs import assess_samples
@@ -91,6 +96,9 @@ def score_simulated(count: int) -> None:
         ["series", "share", "leaks"],
         [["leaks under AR(1) noise", f"{held:.1%}", str(leaks)]],
     )
+    returns = [[name, *(f"{share:.1%}" for share in shares)] for name, shares in coverage_of_returns(count)]
+    title = "90 % interval of the next episode: holds its start in"
+    print_table(title, ["gaps", "about 3 seen", "5", "12", "30"], returns)
     print(f"{time.perf_counter() - started:.0f} s\n")
 
 

@@ -1,6 +1,7 @@
 """Frames that come in: have they the columns that a call needs, and which of their metrics are known."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from memanalysis.analysis.series import FloatArray
 from memanalysis.errors import MissingColumnError
 
-__all__ = ["known_floats", "require_columns", "with_elapsed"]
+__all__ = ["known_floats", "require_columns", "run_key", "with_elapsed"]
 
 
 def require_columns(call: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -30,6 +31,11 @@ def known_floats(frame: pd.DataFrame, column: str) -> FloatArray:
         return known.to_numpy()
     values: FloatArray = known.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
+
+
+def run_key(row: Mapping[Hashable, Any]) -> tuple[Any, Any]:
+    """Service and run of a row, as a key: a run without an id is one, whichever way its table writes that."""
+    return row["service"], None if pd.isna(row["run_id"]) else row["run_id"]
 
 
 def with_elapsed(samples: pd.DataFrame) -> FloatArray:

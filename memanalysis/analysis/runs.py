@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.fingerprint import fingerprint_leaks
+from memanalysis.analysis.frames import known_floats, require_columns, run_key, with_elapsed
 from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
@@ -18,6 +19,11 @@ from memanalysis.analysis.wording import describe_guilty
 from memanalysis.schema import BYTE_METRICS
 
 __all__ = ["assess_samples", "name_guilty"]
+
+_NAMED = {f"guilty_{name}": name for name in ("file", "line", "function", "share")} | {
+    name: name for name in ("made_file", "made_line", "made_function", "made_share")
+}
+"""Columns of a verdict by those of ``find_guilty``."""
 
 
 def assess_samples(
@@ -136,7 +142,7 @@ def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
-    """Add the line that carries most of the growth of each leak, in columns and in the sentence.
+    """Add the line that keeps or makes what leaked, in columns and in the sentence, and the fingerprint of each leak.
 
     Parameters
     ----------
@@ -145,18 +151,22 @@ def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFr
     sites : DataFrame, optional
         Rows of the table ``sites``; without them the columns are empty.
     """
-    names = ("file", "line", "function", "share")
-    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in names}
+    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
     sentences = verdicts["sentence"].to_list()
     if sites is not None and len(sites) and verdicts["is_leak"].any():
+        require_columns("assess", sites, ["service", "run_id"])
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
         ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
-        guilty = {(row["service"], row["run_id"]): row for row in find_guilty(ranked).to_dict("records")}
-        for i, service, run_id in leaking.itertuples():
-            if (row := guilty.get((service, run_id))) is not None:
-                row["function"] = row["function"] if isinstance(row["function"], str) else None
-                for name in names:
-                    found[name][i] = row[name]
-                sentences[i] += describe_guilty(*(row[name] for name in names))
-    columns = {f"guilty_{name}": pd.Series(values, dtype=object) for name, values in found.items()}
-    return verdicts.assign(sentence=sentences, **columns)[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
+        guilty = {run_key(row): row for row in find_guilty(ranked).to_dict("records")}
+        for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
+            if (row := guilty.get(run_key(leak))) is not None:
+                for name in ("function", "made_function"):
+                    row[name] = row[name] if isinstance(row[name], str) else None
+                for name, source in _NAMED.items():
+                    found[name][i] = row[source]
+                sentences[i] += describe_guilty(row)
+    columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
+    named = verdicts.assign(sentence=sentences, **columns)
+    named["fingerprint"] = pd.Series(fingerprint_leaks(named), dtype=object)
+    named["known"] = named["fingerprint"].where(named["fingerprint"].isna(), "new")
+    return named[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)

@@ -1,13 +1,16 @@
-"""Which allocation sites carry the growth: ranked by the slope of each over the snapshots of a run."""
+"""Which allocation sites carry the growth, and which line keeps it: ranked by the slope of each over the snapshots."""
+
+from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from memanalysis.analysis.frames import require_columns
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.frames import require_columns, run_key
+from memanalysis.analysis.keepers import find_keeper
+from memanalysis.analysis.tables import measure_growth, tabulate_run
 
-__all__ = ["RANK_COLUMNS", "find_guilty", "rank_sites"]
+__all__ = ["GUILTY_COLUMNS", "RANK_COLUMNS", "find_guilty", "rank_sites"]
 
 RANK_COLUMNS = (
     "service",
@@ -21,14 +24,12 @@ RANK_COLUMNS = (
     "growth_bytes",
     "slope_bytes_per_s",
     "share",
+    "is_keeper",
 )
 """Columns of the frame that ``rank_sites`` gives."""
 
-WARM_UP_SHARE = 0.25
-"""Snapshots of the first quarter are left out when at least three remain: programs warm up."""
-
-MOST_SNAPSHOTS = 60
-"""More snapshots than this are thinned evenly: pairwise slopes take snapshots**2 memory for each site."""
+GUILTY_COLUMNS = (*RANK_COLUMNS, "made_file", "made_line", "made_function", "made_share")
+"""Columns of the frame that ``find_guilty`` gives."""
 
 
 def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
@@ -44,7 +45,8 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``RANK_COLUMNS``; a row a run, file and line (tracebacks that end in the same line are added up, ``site_id`` is
         that of the largest). ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its part of all
-        growth in the run, between 0 and 1.
+        growth in the run, between 0 and 1. ``is_keeper`` marks at most one line a run: that of the container that grew
+        along with what leaked (see `keepers.find_keeper`), where ``live_allocations`` are known.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Pick the line that is named for each run: the first of the file whose lines grew most together.
+    """Pick the line that is named for each run: the one that keeps what leaked, else the one that makes most of it.
 
     Parameters
     ----------
@@ -71,60 +73,47 @@ def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``RANK_COLUMNS``, at most a row a run; none where nothing grew.
+        ``GUILTY_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file keeps what
+        others make, the row is that of the container, and the columns ``made_`` say where most is made; else these are
+        None and NaN.
 
     Notes
     -----
     One leaked object is often built by several lines of one file: a line of a caller that makes much in one place must
-    not hide them.
+    not hide them. So the line that makes most is the first of the file whose lines grew most together.
     """
     growing = ranked[ranked["growth_bytes"] > 0]
-    of_file = growing.groupby(["service", "run_id", "file"])["growth_bytes"].transform("sum")
+    of_file = growing.groupby(["service", "run_id", "file"], dropna=False)["growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
-    return order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
+    makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
+    keepers = {run_key(row): row for row in ranked[ranked["is_keeper"].astype(bool)].to_dict("records")}
+    rows = [_join(maker, keepers.get(run_key(maker))) for maker in makers.to_dict("records")]
+    return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS))
 
 
-def _rank_run(run: pd.DataFrame, *, service: object, run_id: object) -> pd.DataFrame:
-    sizes = run.pivot_table(
-        index="timestamp", columns=["file", "line"], values="size_bytes", aggfunc="sum", fill_value=0
+def _join(maker: dict[Hashable, Any], keeper: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
+    """One row of the guilty: the keeper of another file with its maker, or the maker alone."""
+    if keeper is None or keeper["file"] == maker["file"]:
+        return maker | {"made_file": None, "made_line": None, "made_function": None, "made_share": np.nan}
+    return keeper | {f"made_{name}": maker[name] for name in ("file", "line", "function", "share")}
+
+
+def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
+    held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
+    if not held.elapsed_s.size:
+        return pd.DataFrame(columns=list(RANK_COLUMNS))
+    grown = measure_growth(held)
+    listed = np.where(held.is_listed, held.sizes, np.nan)
+    keeper = find_keeper(listed[grown.judged], held.counts[grown.judged], grown.shares)
+    ranked = held.names.assign(
+        service=service,
+        run_id=run_id,
+        first_bytes=held.sizes[grown.judged[0]],
+        last_bytes=held.sizes[grown.judged[-1]],
+        growth_bytes=grown.growth,
+        slope_bytes_per_s=grown.slopes,
+        share=grown.shares,
+        is_keeper=np.arange(grown.growth.size) == (-1 if keeper is None else keeper),
     )
-    elapsed_s = (sizes.index - sizes.index[0]).total_seconds().to_numpy()
-    judged = _judged_snapshots(elapsed_s)
-    matrix, times = sizes.to_numpy(dtype=np.float64)[judged], elapsed_s[judged]
-    slopes = _theil_sen_slopes(times, matrix)
-    growth = slopes * (times[-1] - times[0])
-    all_growth = float(growth[growth > 0].sum())
-    ranked = pd.DataFrame(
-        {
-            "service": service,
-            "run_id": run_id,
-            "file": sizes.columns.get_level_values("file"),
-            "line": sizes.columns.get_level_values("line"),
-            "first_bytes": matrix[0],
-            "last_bytes": matrix[-1],
-            "growth_bytes": growth,
-            "slope_bytes_per_s": slopes,
-            "share": np.clip(growth, 0, None) / all_growth if all_growth > 0 else 0.0,
-        }
-    )
-    largest = run.sort_values("size_bytes").drop_duplicates(["file", "line"], keep="last")
-    ranked = ranked.merge(largest[["file", "line", "site_id", "function"]], on=["file", "line"], how="left")
     order = ["growth_bytes", "last_bytes", "file", "line"]
     return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]
-
-
-def _judged_snapshots(elapsed_s: FloatArray) -> NDArray[np.intp]:
-    judged = np.flatnonzero(elapsed_s >= WARM_UP_SHARE * elapsed_s[-1])
-    if judged.size < 3:
-        judged = np.arange(elapsed_s.size)
-    if judged.size > MOST_SNAPSHOTS:
-        judged = judged[np.linspace(0, judged.size - 1, MOST_SNAPSHOTS).round().astype(int)]
-    return judged
-
-
-def _theil_sen_slopes(times: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Median pairwise slope of each column; zeros when there is only one snapshot."""
-    if times.size < 2:
-        return np.zeros(matrix.shape[1])
-    later, earlier = np.triu_indices(times.size, k=1)
-    return np.median((matrix[earlier] - matrix[later]) / (times[earlier] - times[later])[:, None], axis=0)

@@ -41,9 +41,20 @@ VERDICT_COLUMNS = (
     "guilty_line",
     "guilty_function",
     "guilty_share",
+    "made_file",
+    "made_line",
+    "made_function",
+    "made_share",
+    "fingerprint",
+    "known",
     "sentence",
 )
-"""Columns of the frame that ``assess`` gives, a row a service and run."""
+"""Columns of the frame that ``assess`` gives, a row a service and run.
+
+``guilty_`` is the line that keeps what leaked or makes most of it, and its own part of the traced growth; ``made_`` is
+where most is made, when the guilty line only keeps it. ``fingerprint`` is the same whenever this leak is found, and
+``known`` says whether somebody accepted it: ``accepted``, ``expired``, ``new``, or None where there is no leak.
+"""
 
 VERDICT_DTYPES = {
     **{name: "float64" for name in VERDICT_COLUMNS if name.endswith(("_s", "_bytes", "_percent", "_share"))},
@@ -53,6 +64,11 @@ VERDICT_DTYPES = {
     "guilty_file": "object",
     "guilty_line": "Int64",
     "guilty_function": "object",
+    "made_file": "object",
+    "made_line": "Int64",
+    "made_function": "object",
+    "fingerprint": "object",
+    "known": "object",
 }
 """Types of the columns that are not plain text; unknown is NaN, NA or None."""
 

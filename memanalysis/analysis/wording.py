@@ -1,6 +1,6 @@
 """The one sentence that a verdict says to a person. *Growth* is what was measured, *leak* only what was shown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -42,11 +42,25 @@ def describe_series(columns: Mapping[str, Any]) -> list[str]:
     return [_sentence(*row) for row in _rows(columns, names)]
 
 
-def describe_guilty(file: str, line: int, function: str | None, share: float) -> str:
-    """Say which line carries the growth; the file with its folder, which is enough for a person."""
-    inside = f" in {function}" if function else ""
+def describe_guilty(row: Mapping[Hashable, Any]) -> str:
+    """Say which line carries the growth, or which keeps what another makes; a row of ``find_guilty``.
+
+    Files are said with their folder, which is enough for a person.
+    """
+    if row["made_file"] is None:
+        return (
+            f" {row['share']:.0%} of the traced growth comes from {_place(row['file'], row['line'], row['function'])}."
+        )
+    made = _place(row["made_file"], row["made_line"], row["made_function"])
+    return (
+        f" It is kept by {_place(row['file'], row['line'], row['function'])}, where a container grew along with it; "
+        f"{row['made_share']:.0%} of the traced growth is made in {made}."
+    )
+
+
+def _place(file: str, line: int, function: str | None) -> str:
     near = "/".join(file.replace("\\", "/").rsplit("/", 2)[-2:])
-    return f" {share:.0%} of the traced growth comes from {near}:{line}{inside}."
+    return f"{near}:{line}" + (f" in {function}" if function else "")
 
 
 def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -39,7 +39,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code: 0, or 2 for an error that the command line explains."""
+    """Run one command and give its exit code: 2 for an error that the command line explains, else the command's."""
     _never_fail_on_a_character()
     arguments = build_parser().parse_args(argv)
     try:

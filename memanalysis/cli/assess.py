@@ -10,14 +10,19 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["FORMATS", "add_parser", "run"]
+__all__ = ["EXIT_LEAK", "FORMATS", "add_parser", "run"]
 
-FORMATS = ("table", "json", "csv", "markdown")
+FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
+
+EXIT_LEAK = 1
+"""Code of ``--check`` where a leak is new, or accepted no longer."""
 
 _EXAMPLE = """\
 example:
   memanalysis assess logs/ledger --policy config/memory_policy.yaml
   memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
+  memanalysis assess logs/ledger --known-leaks known_leaks.yaml --check
+  memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 """
 
 
@@ -33,26 +38,33 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("ledger", metavar="LEDGER", help="directory, file or URL of a ledger")
     parser.add_argument("--policy", metavar="FILE", help="policy file with the budgets; without one none apply")
+    parser.add_argument("--known-leaks", metavar="FILE", help="file of accepted leaks: these are told, but not counted")
+    parser.add_argument(
+        "--check", action="store_true", help=f"exit with {EXIT_LEAK} where a leak is new or its acceptance has expired"
+    )
     parser.add_argument("--format", choices=FORMATS, default="table", help="what to print (default: table)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Assess the ledger and print the verdicts."""
+    from memanalysis.analysis.known import count_unaccepted
     from memanalysis.cli.verdicts import say_verdicts
     from memanalysis.reports.assess import assess
     from memanalysis.reports.json import render_verdicts_json
+    from memanalysis.reports.known import render_known_leaks
     from memanalysis.reports.markdown import render_verdicts_markdown
 
-    verdicts = assess(arguments.ledger, policy=arguments.policy)
+    verdicts = assess(arguments.ledger, policy=arguments.policy, known_leaks=arguments.known_leaks)
     console = open_console()
-    if arguments.format == "table":
-        say_verdicts(console, verdicts)
-        return 0
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
         "csv": lambda frame: frame.to_csv(index=False),
         "markdown": render_verdicts_markdown,
+        "known-leaks": render_known_leaks,
     }
-    console.stream.write(render[arguments.format](verdicts).rstrip("\n") + "\n")
-    return 0
+    if arguments.format == "table":
+        say_verdicts(console, verdicts)
+    else:
+        console.stream.write(render[arguments.format](verdicts).rstrip("\n") + "\n")
+    return EXIT_LEAK if arguments.check and count_unaccepted(verdicts) else 0

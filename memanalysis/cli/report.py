@@ -36,6 +36,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"file to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output)",
     )
     parser.add_argument("--policy", metavar="FILE", help="policy file with the budgets; without one none apply")
+    parser.add_argument("--known-leaks", metavar="FILE", help="file of accepted leaks: these are told, but not counted")
     parser.add_argument("--format", choices=FORMATS, default="html", help="what to write (default: html)")
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the report and write it to a file or to standard output."""
     from memanalysis.reports.model import report
 
-    made = report(arguments.ledger, policy=arguments.policy)
+    made = report(arguments.ledger, policy=arguments.policy, known_leaks=arguments.known_leaks)
     write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[arguments.format]
     console = open_console()
     out = arguments.out or (DEFAULT_OUT if arguments.format == "html" else "-")

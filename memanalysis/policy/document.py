@@ -50,8 +50,8 @@ class Document:
         return lines.line
 
 
-def parse_document(text: str, *, source: str) -> Document:
-    """Read the one YAML document of a text.
+def parse_document(text: str, *, source: str, needed: str = "a policy") -> Document:
+    """Read the one YAML document of a text; `needed` is what an error calls it.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def parse_document(text: str, *, source: str) -> Document:
         try:
             node = loader.get_single_node()
             if node is None:
-                raise place.error("needs a policy, but the file is empty. Write at least one section, or {}.")
+                raise place.error(f"needs {needed}, but the file is empty. Write at least one section, or {{}}.")
             data, lines = _Reader(loader, place).read(node, ())
         finally:
             loader.dispose()

@@ -13,7 +13,7 @@ from memanalysis.errors import PolicyError
 from memanalysis.policy.checks import Place
 from memanalysis.policy.model import MemoryBudget, Policy, parse_policy
 
-__all__ = ["DEFAULT_CONFIG_PATH", "MemoryPolicyLoader", "read_default_policy", "read_policy"]
+__all__ = ["DEFAULT_CONFIG_PATH", "MemoryPolicyLoader", "read_default_policy", "read_policy", "read_text"]
 
 DEFAULT_CONFIG_PATH = "config/memory_policy.yaml"
 """Where a project keeps its policy, seen from its working directory."""
@@ -97,23 +97,30 @@ def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
     from memanalysis.policy.document import parse_document  # here, so that yaml is imported only when a policy is read
 
     source = fspath(path)
-    document = parse_document(_read_text(Path(path), Place(source)), source=source)
+    document = parse_document(read_text(Path(path), Place(source)), source=source)
     policy = parse_policy(document.data, source=source, line_of=document.line_of)
     return document.data, policy
 
 
-def _read_text(path: Path, place: Place) -> str:
+def read_text(path: Path, place: Place, *, kind: str = "policy file", example: str = "memory_policy.yaml") -> str:
+    """Read a file of at most a megabyte of UTF-8; `kind` is what an error calls it, `example` a name.
+
+    Raises
+    ------
+    PolicyError
+        No such file, not readable, too long, or not UTF-8.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError as exc:
-        raise place.error("needs a policy file, but there is no such file. Check the path.") from exc
+        raise place.error(f"needs a {kind}, but there is no such file. Check the path.") from exc
     except IsADirectoryError as exc:
-        raise place.error(f"needs a policy file, but got a directory. Write {path / 'memory_policy.yaml'}.") from exc
+        raise place.error(f"needs a {kind}, but got a directory. Write {path / example}.") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path with a null character
-        raise place.error(f"needs a readable policy file, but got: {exc}. Check path and permissions.") from exc
+        raise place.error(f"needs a readable {kind}, but got: {exc}. Check path and permissions.") from exc
     if len(content) > _MAX_FILE_BYTES:
-        raise place.error(f"needs a policy file of at most {_MAX_FILE_BYTES} bytes, but got more. Check the path.")
+        raise place.error(f"needs a {kind} of at most {_MAX_FILE_BYTES} bytes, but got more. Check the path.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:

@@ -3,6 +3,8 @@
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
 
+from datetime import date
+
 import pandas as pd
 
 from memanalysis.analysis.runs import assess_samples, name_guilty
@@ -17,6 +19,7 @@ from memanalysis.reports.inputs import (
     resolve_ledger,
     resolve_policy,
 )
+from memanalysis.reports.known import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 
 __all__ = ["ENGINES", "assess", "assess_tables"]
 
@@ -41,6 +44,8 @@ def assess(
     ledger_or_frame: LedgerSource | pd.DataFrame,
     *,
     policy: PolicySource = None,
+    known_leaks: KnownLeaksSource = None,
+    today: date | None = None,
     engine: str = "pandas",
 ) -> pd.DataFrame:
     """Verdicts of a ledger, a row a service and run.
@@ -52,6 +57,11 @@ def assess(
     policy : path, mapping or Policy, optional
         Gives each service its budget and the thresholds of severity. Without one no budget applies but the limit that
         the samples themselves hold (``limit_bytes``, from the container), and thresholds are the shipped defaults.
+    known_leaks : path or entries, optional
+        A file of accepted leaks (see `memanalysis.policy.known`): the column ``known`` then tells what is accepted,
+        what was and is no longer, and what is new. Without one every leak is new.
+    today : date, optional
+        The day by which entries expire; today in UTC when not given.
     engine : str
         What computes: ``"pandas"``.
 
@@ -67,17 +77,23 @@ def assess(
     LedgerError
         The ledger cannot be read.
     PolicyError
-        The policy is broken.
+        The policy or the file of known leaks is broken.
     """
     if engine not in ENGINES:
         raise InvalidArgumentError(
             f"assess needs engine= to be one of {', '.join(map(repr, ENGINES))}, but got {engine!r}. Leave it out."
         )
     resolved = resolve_policy(policy, call="assess")
-    if isinstance(ledger_or_frame, pd.DataFrame):
-        return assess_tables(ledger_or_frame, sites=None, policy=resolved)
-    ledger = resolve_ledger(ledger_or_frame, call="assess")
-    verdicts = assess_tables(_read_judged(ledger), sites=None, policy=resolved)
+    known = resolve_known_leaks(known_leaks, call="assess")
+    verdicts = _assess_source(ledger_or_frame, resolved)
+    return apply_known_leaks(verdicts, known, today=today)
+
+
+def _assess_source(source: LedgerSource | pd.DataFrame, policy: Policy | None) -> pd.DataFrame:
+    if isinstance(source, pd.DataFrame):
+        return assess_tables(source, sites=None, policy=policy)
+    ledger = resolve_ledger(source, call="assess")
+    verdicts = assess_tables(_read_judged(ledger), sites=None, policy=policy)
     return name_guilty(verdicts, ledger.sites) if verdicts["is_leak"].any() else verdicts
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.reports.wording import METRIC_NAMES, known_number
+from memanalysis.reports.wording import METRIC_NAMES, known_number, render_time_interval
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
     from memanalysis.reports.model import ServiceSection
 
-__all__ = ["describe_budget", "describe_evidence", "describe_no_sites", "describe_range"]
+__all__ = ["describe_budget", "describe_evidence", "describe_forecast", "describe_no_sites", "describe_range"]
 
 
 def describe_range(started: datetime | None, ended: datetime | None) -> str:
@@ -81,6 +81,24 @@ def describe_budget(section: "ServiceSection") -> str:
         where = "below it" if headroom >= 0 else "above it"
         parts.append(f"At the end the service was {format_bytes(abs(headroom))} {where}.")
     return " ".join(parts)
+
+
+def describe_forecast(section: "ServiceSection") -> str:
+    """Say which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
+    ahead = section.forecast[section.forecast["in_s"].gt(0) & section.forecast["in_s"].lt(math.inf)]
+    if ahead.empty:
+        return ""
+    first = ahead.sort_values("in_s", kind="stable").iloc[0]
+    interval = render_time_interval(first["in_s"], first["in_low_s"], first["in_high_s"])
+    level = _LEVELS[first["level"]]
+    told = f"{level} of {format_bytes(first['limit_bytes'])} in about {format_duration(first['in_s'])} after its end"
+    between = f" (90 % interval {interval})" if interval else ""
+    if first["method"] == "growth":
+        return f"At this pace it reaches its {told}{between}."
+    return f"It rose to its {level} {first['episodes']} times. If that goes on, it next reaches its {told}{between}."
+
+
+_LEVELS = {"warning": "warning level", "critical": "critical level", "budget": "budget"}
 
 
 def describe_no_sites(section: "ServiceSection") -> str:

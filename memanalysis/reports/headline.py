@@ -9,10 +9,13 @@ __all__ = ["order_verdicts", "render_headline"]
 
 
 def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Sort by severity, then the soonest to its limit; what cannot be told yet comes before what is well."""
+    """Sort by severity, then the soonest to its limit; what cannot be told yet comes before what is well.
+
+    Accepted leaks come after those that are not, whatever their severity, and before what is well.
+    """
     rank = pd.DataFrame(
         {
-            "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float),
+            "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float).mask(_are_accepted(verdicts), 0.5),
             "is_told": verdicts["shape"] != "inconclusive",
             "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
             "service": verdicts["service"].astype(str),
@@ -29,13 +32,17 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     services = verdicts["service"].nunique()
     if not services:
         return "Nothing was recorded: the ledger has no samples, so nothing can be said."
-    leaking = verdicts[verdicts["is_leak"].astype(bool)]
+    are_accepted = _are_accepted(verdicts)
+    leaking = verdicts[verdicts["is_leak"].astype(bool) & ~are_accepted]
+    n_accepted = int(are_accepted.sum())
     open_ones = verdicts[(verdicts["shape"] == "inconclusive") & ~verdicts["service"].isin(leaking["service"])]
     n_leaking, n_open = leaking["service"].nunique(), open_ones["service"].nunique()
     unclear = f" {n_open} cannot be told yet: more samples are needed." if n_open else ""
+    if n_accepted:
+        unclear += f" {n_accepted} known {'leak is' if n_accepted == 1 else 'leaks are'} accepted and not counted."
     if not n_leaking:
         return (
-            f"No leak was shown in {_count(services - n_open)}.{unclear}"
+            f"No {'other ' if n_accepted else ''}leak was shown in {_count(services - n_open)}.{unclear}"
             if n_open < services
             else (f"Nothing can be said yet about {_count(services)}: more samples are needed.")
         )
@@ -45,6 +52,10 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     if n_leaking == 1:
         return f"1 of {_count(services)} leaks: {what}.{unclear}"
     return f"{n_leaking} of {_count(services)} leak. The worst: {what}.{unclear}"
+
+
+def _are_accepted(verdicts: pd.DataFrame) -> "pd.Series[bool]":
+    return verdicts["known"].eq("accepted").fillna(value=False).astype(bool)
 
 
 def _count(services: int) -> str:

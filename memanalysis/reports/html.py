@@ -11,7 +11,13 @@ from importlib.resources import files
 import pandas as pd
 
 from memanalysis import __version__
-from memanalysis.reports.facts import describe_budget, describe_evidence, describe_no_sites, describe_range
+from memanalysis.reports.facts import (
+    describe_budget,
+    describe_evidence,
+    describe_forecast,
+    describe_no_sites,
+    describe_range,
+)
 from memanalysis.reports.model import Report, ServiceSection
 from memanalysis.reports.pictures import render_series_picture, render_sites_picture
 from memanalysis.reports.theme import render_css_variables
@@ -177,8 +183,11 @@ def _bar(share: float) -> str:
 def _breaches(section: ServiceSection) -> str:
     if section.budget is None:
         return ""
+    coming = describe_forecast(section)
+    note = f'\n<p class="ma-note">{_text(coming)}</p>' if coming else ""
     if section.breaches.empty:
-        return '<h3>Breaches of the budget</h3>\n<p class="ma-note">None: it stayed below the warning level.</p>'
+        none = '<p class="ma-note">None: it stayed below the warning level.</p>'
+        return f"<h3>Breaches of the budget</h3>\n{none}{note}"
     rows = [
         [
             _text(breach["level"]),
@@ -190,7 +199,7 @@ def _breaches(section: ServiceSection) -> str:
         for breach in section.breaches.to_dict("records")
     ]
     table = _table(("level", "from (UTC)", "for", "worst", "budget"), rows, numeric=(2, 3, 4), label="Breaches")
-    return f"<h3>Breaches of the budget</h3>\n{table}{_more(section.n_breaches, len(rows), 'breaches')}"
+    return f"<h3>Breaches of the budget</h3>\n{table}{_more(section.n_breaches, len(rows), 'breaches')}{note}"
 
 
 def _headroom(headroom_bytes: float) -> str:

@@ -64,6 +64,7 @@ def _section(section: ServiceSection) -> dict[str, Any]:
         "n_sites": section.n_sites,
         "breaches": _records(section.breaches),
         "n_breaches": section.n_breaches,
+        "forecast": _records(section.forecast),
         "events": _records(section.events),
         "n_events": section.n_events,
     }

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from memanalysis.reports.facts import describe_budget, describe_evidence, describe_no_sites, describe_range
+from memanalysis.reports.facts import (
+    describe_budget,
+    describe_evidence,
+    describe_forecast,
+    describe_no_sites,
+    describe_range,
+)
 from memanalysis.reports.model import Report, ServiceSection
 from memanalysis.reports.wording import clean_text, render_all_cells, render_cells, render_place
 from memanalysis.units import format_bytes, format_duration
@@ -101,6 +107,8 @@ def _section(section: ServiceSection) -> list[str]:
             for breach in section.breaches.to_dict("records")
         ]
         parts.append(_table(("breach", "from", "for", "worst", "budget"), breaches, right=(2, 3, 4)).rstrip("\n"))
+    if next_breach := describe_forecast(section):
+        parts.append(escape_markdown(next_breach))
     return parts
 
 

@@ -6,19 +6,21 @@ record holds is bounded: series are thinned to what a chart can show, lists are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from memanalysis.analysis.breach_forecast import forecast_breaches
 from memanalysis.analysis.budget import Budget, find_breaches
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.assess import assess_tables
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.inputs import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
+from memanalysis.reports.known import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.reports.series import FittedLine, fit_line, read_series
 from memanalysis.reports.sites import choose_sites, read_site_lines
 from memanalysis.reports.wording import clean_text
@@ -57,6 +59,8 @@ class ServiceSection:
         Moments that the run marked, in seconds since its first sample, with their names.
     is_traced : bool
         Whether tracemalloc followed the run.
+    forecast : DataFrame
+        When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget.
     n_sites, n_breaches, n_events : int
         How many there are in all; the frames hold the first (of the events: the last) few.
     """
@@ -72,6 +76,7 @@ class ServiceSection:
     n_sites: int
     breaches: pd.DataFrame
     n_breaches: int
+    forecast: pd.DataFrame
     events: pd.DataFrame
     n_events: int
     marks: Sequence[tuple[float, str]]
@@ -137,7 +142,13 @@ class Report:
         return render_fragment(self)
 
 
-def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
+def report(
+    ledger: LedgerSource,
+    *,
+    policy: PolicySource = None,
+    known_leaks: KnownLeaksSource = None,
+    today: date | None = None,
+) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
     Parameters
@@ -146,6 +157,10 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
         Where the samples are.
     policy : path, mapping or Policy, optional
         Budgets and thresholds, as for `assess`.
+    known_leaks : path or entries, optional
+        Accepted leaks, as for `assess`.
+    today : date, optional
+        The day by which they expire; today in UTC when not given.
 
     Raises
     ------
@@ -154,12 +169,14 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
     LedgerError
         The ledger cannot be read.
     PolicyError
-        The policy is broken.
+        The policy or the file of known leaks is broken.
     """
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
+    known = resolve_known_leaks(known_leaks, call="report")
     samples, sites = opened.samples, opened.sites
-    verdicts = order_verdicts(assess_tables(samples, sites=sites, policy=rules))
+    judged = assess_tables(samples, sites=sites, policy=rules)
+    verdicts = order_verdicts(apply_known_leaks(judged, known, today=today))
     services = list(dict.fromkeys(verdicts["service"]))
     budgets = find_budgets(rules, services)
     tables = _Tables(
@@ -167,6 +184,7 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
         sites=sites,
         ranked=rank_sites(sites),
         breaches=find_breaches(samples, budgets),
+        forecast=forecast_breaches(samples, budgets),
         events=opened.events,
     )
     times = samples["timestamp"].dropna()
@@ -192,6 +210,7 @@ class _Tables:
     sites: pd.DataFrame
     ranked: pd.DataFrame
     breaches: pd.DataFrame
+    forecast: pd.DataFrame
     events: pd.DataFrame
 
 
@@ -199,9 +218,9 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
     own = verdicts[verdicts["service"] == service]
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
-    samples, sites, ranked, breaches, events = (
+    samples, sites, ranked, breaches, forecast, events = (
         _of_run(frame, service, run_id)
-        for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.events)
+        for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.forecast, tables.events)
     )
     whole = read_series(samples, verdict["metric"])
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
@@ -217,6 +236,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
         n_sites=len(ranked),
         breaches=breaches.head(MOST_BREACHES),
         n_breaches=len(breaches),
+        forecast=forecast,
         events=events.sort_values("timestamp").tail(MOST_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),

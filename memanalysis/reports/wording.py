@@ -74,7 +74,7 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
         service=clean_text(verdict["service"]),
         run=short_run_id(verdict["run_id"]),
         shape=str(verdict["shape"]),
-        leak="unknown" if inconclusive else "yes" if verdict["is_leak"] else "no",
+        leak="unknown" if inconclusive else _render_leak(verdict),
         severity="unknown" if inconclusive else str(verdict["severity"]),
         growth=format_growth(slope, low, high),
         growth_interval=format_growth_interval(slope, low, high),
@@ -124,6 +124,12 @@ def clean_text(value: object) -> str:
     return "".join(
         f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in str(value)
     )
+
+
+def _render_leak(verdict: Mapping[str, Any]) -> str:
+    if not verdict["is_leak"]:
+        return "no"
+    return "accepted" if verdict["known"] == "accepted" else "yes"
 
 
 def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:

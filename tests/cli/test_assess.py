@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
-from memanalysis.cli import main
+from memanalysis.cli import EXIT_ERROR, main
+from memanalysis.cli.assess import EXIT_LEAK
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +75,37 @@ def test_json_and_csv_have_the_columns_of_the_frame(recorded: Path, capsys: pyte
     assert [list(row) for row in rows] == [list(VERDICT_COLUMNS)] * 4
     assert [row["service"] for row in table] == [row["service"] for row in rows]
     assert list(table[0]) == list(VERDICT_COLUMNS)
+
+
+def test_a_check_fails_until_the_leak_is_accepted(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The entries that are proposed are refused until somebody writes the reasons."""
+    assert main(["assess", str(recorded), "--check"]) == EXIT_LEAK
+    capsys.readouterr()
+    assert main(["assess", str(recorded), "--format", "known-leaks"]) == 0
+    proposed = capsys.readouterr().out
+    file = tmp_path / "known_leaks.yaml"
+    file.write_text(proposed, encoding="utf-8")
+    assert main(["assess", str(recorded), "--known-leaks", str(file)]) == EXIT_ERROR
+    assert f"{file}:5: known_leaks[0].reason: needs a reason, but got nothing." in capsys.readouterr().err
+
+    file.write_text(proposed.replace("reason:", "reason: mended in 2.4"), encoding="utf-8")
+    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "growing accepted high" in text
+    assert ": mended in 2.4." in text
+
+
+def test_an_expired_acceptance_fails_the_check_again(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["assess", str(recorded), "--format", "json"])
+    fingerprint = next(row["fingerprint"] for row in json.loads(capsys.readouterr().out) if row["is_leak"])
+    file = tmp_path / "known_leaks.yaml"
+    entry = {"fingerprint": fingerprint, "reason": "old", "expires": "2020-02-29"}
+    file.write_text(json.dumps({"known_leaks": [entry]}), encoding="utf-8")
+
+    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == EXIT_LEAK
+    assert "Was accepted until 2020-02-29: old." in " ".join(capsys.readouterr().out.split())

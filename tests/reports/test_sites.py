@@ -28,6 +28,18 @@ def test_of_a_leak_the_lines_that_grow_come_first_and_crumbs_are_left_out() -> N
     assert list(choose_sites(rank_sites(sites), sites, is_leak=True)["line"]) == [1, 4]
 
 
+def test_the_line_that_keeps_what_leaked_is_shown_however_little_it_makes() -> None:
+    """Twelve lines make 500 blocks of 40 KiB and more each, and a list of 8 bytes for each of them is line 99."""
+    made = sites_of({line: [20 * at + line / 100 for at in (1, 2, 3, 4)] for line in range(12)})
+    kept = sites_of({99: [4_000 * at / MIB for at in (1, 2, 3, 4)]})
+    made["live_allocations"] = made["size_bytes"] // (40 * 1024)
+    sites = pd.concat([made, kept.assign(live_allocations=1, file="registry.py")], ignore_index=True)
+    shown = choose_sites(rank_sites(sites), sites, is_leak=True)
+
+    assert len(shown) == 10
+    assert shown[["file", "line", "is_keeper"]].iloc[-1].tolist() == ["registry.py", 99, True]
+
+
 def test_without_a_leak_those_that_ever_held_the_most_come_first() -> None:
     """A batch of 24 MiB that is released before the end outranks what stays."""
     sites = sites_of({1: [0, 24, 0, 24, 0], 2: [1, 1, 1, 1, 1], 3: [0.001] * 5})

@@ -1,0 +1,39 @@
+"""What a report says of the next breach."""
+
+import pytest
+
+from memanalysis.reports.model import Report, report
+from memanalysis.units import MIB
+
+POLICY = {"memory_budgets": {"global": {"max_memory_mb": 100}}}
+
+
+def shown(made: Report) -> list[str]:
+    return [" ".join(text.replace("\\", "").split()) for text in (made.to_markdown(), made.to_html())]
+
+
+def test_a_leak_is_told_with_the_level_that_it_reaches_next(maker):
+    """40 MiB + 0.5 MiB/s for 59 s is 69.5 MiB: 80 MiB are reached 21 s later."""
+    maker.add("leak", lambda at: (40 + 0.5 * at) * MIB)
+
+    for text in shown(report(maker.path, policy=POLICY)):
+        assert "At this pace it reaches its warning level of 80.0 MiB in about 21.0 s after its end" in text
+
+
+def test_what_comes_back_is_told_with_how_often_it_did(maker):
+    """Every 50 s for 10 s at 90 MiB; the last of six begins at 275 s, the samples end at 299 s."""
+    maker.add("batch", lambda at: (90 if at % 50 >= 25 and at % 50 < 35 else 40) * MIB + (at % 3) * 1000, n=300)
+
+    for text in shown(report(maker.path, policy=POLICY)):
+        assert "It rose to its warning level 6 times. If that goes on, it next reaches its warning level of 80" in text
+        assert "in about 26.0 s after its end" in text
+
+
+@pytest.mark.parametrize("policy", [POLICY, None])
+def test_where_nothing_is_known_nothing_is_said(maker, policy):
+    maker.add("still", lambda at: 40 * MIB + (at % 3) * 1000)
+    made = report(maker.path, policy=policy)
+
+    assert made.sections[0].forecast.empty == (policy is None)
+    for text in shown(made):
+        assert "after its end" not in text
