@@ -226,7 +226,7 @@ class Observer:
             cost = time.thread_time() - cpu_started
             pause = max(self._settings.snapshot_interval_s or 0.0, cost / self._settings.max_overhead)
             self._next_snapshot_at = self._clock.monotonic() + pause
-        sample["capture_s"] = time.perf_counter() - started
+        sample["capture_s"] = round((time.perf_counter() - started) * 1e7) / 1e7
         self.ticks += 1
         self.last = sample
         if self._live is not None:
