@@ -22,8 +22,8 @@ LIMIT_GOOD_FOR_S = 30.0
 """The cgroup limit is a few file reads and hardly ever changes."""
 
 BLOCK_COUNT_S_A_TICK = 20e-6
-"""``sys.getallocatedblocks`` looks at every pool (1 ms a GB and more): where it takes longer, it waits for so many ticks
-that they cost no more than this each on the average. Between, the number of blocks is unknown."""
+"""``sys.getallocatedblocks`` looks at every pool (40 µs at a million blocks): where it takes longer than this, it is
+called so seldom that a tick pays no more on the average. Between, the number of blocks is unknown."""
 
 _COUNTED = (
     "rss_bytes",

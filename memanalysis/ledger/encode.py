@@ -42,7 +42,7 @@ class _Form:
     """How rows with the same columns of the same plain types are written.
 
     ``pick`` gives the values that are not null, ``pick_integers`` the integers among them, of which ``check`` fails on
-    one beyond int64; ``floats`` and ``fixes`` are the positions of floats, and of values that have to be made text first.
+    one beyond int64; ``floats`` and ``fixes`` are the positions of floats, and of values to be made text first.
     """
 
     template: str
