@@ -52,7 +52,7 @@ class MemoryPolicyManager:
     def initialize(self) -> bool:
         """Read the policy, and trace if it says so. True when that was done; False when it had been done before.
 
-        Where the policy wants leaks detected, the engine is loaded before tracing starts; under tracing that runs, it is not.
+        Where the policy wants leaks detected, the engine is loaded before tracing starts; under tracing, it is not.
 
         Raises
         ------

@@ -148,6 +148,8 @@ class TracingWindows:
             if self._wait(seconds):
                 return []
             _collect()
+            if not tracemalloc.is_tracing():  # the program stopped it: the next tick tries again
+                return []
             groups = read_site_table().groups
         finally:
             self._tracer.stop()
