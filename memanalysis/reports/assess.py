@@ -5,6 +5,7 @@ Nothing is judged here: the ledger gives the samples, the policy gives budgets a
 
 import pandas as pd
 
+from memanalysis.analysis.origin import explain_by_windows
 from memanalysis.analysis.runs import assess_samples, name_guilty
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
@@ -78,7 +79,10 @@ def assess(
         return assess_tables(ledger_or_frame, sites=None, policy=resolved)
     ledger = resolve_ledger(ledger_or_frame, call="assess")
     verdicts = assess_tables(_read_judged(ledger), sites=None, policy=resolved)
-    return name_guilty(verdicts, ledger.sites) if verdicts["is_leak"].any() else verdicts
+    if not verdicts["is_leak"].any():
+        return verdicts
+    events = ledger.read("events", columns=("service", "run_id", "kind", "data"))
+    return explain_by_windows(name_guilty(verdicts, ledger.sites), events)
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:

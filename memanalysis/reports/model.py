@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from memanalysis.analysis.budget import Budget, find_breaches
+from memanalysis.analysis.origin import explain_by_windows
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.assess import assess_tables
@@ -159,7 +160,8 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     samples, sites = opened.samples, opened.sites
-    verdicts = order_verdicts(assess_tables(samples, sites=sites, policy=rules))
+    events = opened.events
+    verdicts = order_verdicts(explain_by_windows(assess_tables(samples, sites=sites, policy=rules), events))
     services = list(dict.fromkeys(verdicts["service"]))
     budgets = find_budgets(rules, services)
     tables = _Tables(
@@ -167,7 +169,7 @@ def report(ledger: LedgerSource, *, policy: PolicySource = None) -> Report:
         sites=sites,
         ranked=rank_sites(sites),
         breaches=find_breaches(samples, budgets),
-        events=opened.events,
+        events=events,
     )
     times = samples["timestamp"].dropna()
     return Report(

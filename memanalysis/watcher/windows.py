@@ -108,7 +108,7 @@ class TracingWindows:
         if not self._windows_due or tracemalloc.is_tracing():  # somebody else traces: that is left alone
             return []
         seconds = self._governor.choose_window_s(shortest=SHORTEST_S, longest=LONGEST_S)
-        return [] if seconds is None else self._open(seconds)
+        return [] if seconds is None else self._open(seconds, lambda: read_again()["rss_bytes"])
 
     def release(self) -> None:
         """End tracing, if a window is open."""
@@ -139,10 +139,11 @@ class TracingWindows:
         first, last = before[name], sample[name]
         return first is not None and last is not None and last - first >= STEPS / 2 * self._signals[name].least_step
 
-    def _open(self, seconds: float) -> list[dict[str, Any]]:
+    def _open(self, seconds: float, read_rss_bytes: Callable[[], int | None]) -> list[dict[str, Any]]:
         """Trace for so long; the rows of the suspects so far. Nothing when watching ended meanwhile."""
         process_started, own_started = time.process_time(), time.thread_time()
         began = self._clock.monotonic()
+        rss_before = read_rss_bytes()
         self._tracer.start()
         try:
             if self._wait(seconds):
@@ -150,6 +151,8 @@ class TracingWindows:
             _collect()
             if not tracemalloc.is_tracing():  # the program stopped it: the next tick tries again
                 return []
+            rss_after, tracer_bytes = read_rss_bytes(), tracemalloc.get_tracemalloc_memory()
+            ended = self._clock.monotonic()
             groups = read_site_table().groups
         finally:
             self._tracer.stop()
@@ -163,9 +166,11 @@ class TracingWindows:
         )
         data = {
             "window": self.n_windows,
-            "seconds": round(self._clock.monotonic() - began, 3),
+            "seconds": round(ended - began, 3),
             "survived_bytes": sum(size for _, size, _ in groups),
+            "rss_growth_bytes": _subtract(rss_after, rss_before, tracer_bytes),
             "suspects": len(suspects),
+            "suspect_bytes": sum(size for _, size, _ in suspects),
             "cost_s": round(cost_s, 4),
         }
         self._record_event("window", level="info", message=_describe_window(data), data=data)
@@ -205,6 +210,11 @@ def _collect() -> None:
     """Collect garbage, unless the program turned the collector off: then it is for the program to say when."""
     if gc.isenabled():
         gc.collect()
+
+
+def _subtract(rss_after: int | None, rss_before: int | None, tracer_bytes: int) -> int | None:
+    """What the program's own memory grew by while the window was open."""
+    return None if rss_after is None or rss_before is None else rss_after - rss_before - tracer_bytes
 
 
 def _describe_window(data: dict[str, Any]) -> str:
