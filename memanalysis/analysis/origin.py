@@ -90,9 +90,10 @@ def explain_by_windows(verdicts: pd.DataFrame, events: pd.DataFrame) -> pd.DataF
     Notes
     -----
     The suspects, whose survivors came back in every window, are held against two measures of the growth of RSS: that of
-    the whole run, for as long as the windows were open, and that inside the windows. ``python`` when they carry enough
-    of either; ``native`` when RSS grew inside the windows without them, or when they are too few even for a leak that
-    tracing slowed down; else it stays ``unknown``.
+    the whole run, for as long as the windows were open, and that inside the windows, which is less where tracing slows
+    the program. ``python`` when they carry enough of the first, or of the second where that is not next to nothing;
+    ``native`` when RSS grew inside the windows without them, or when they are too few even for a leak that tracing
+    slowed down; else it stays ``unknown``.
     """
     wanted = verdicts["is_leak"] & verdicts["origin"].eq("unknown") & verdicts["metric"].eq("rss_bytes")
     traced = events[events["kind"].eq("window")]
@@ -122,7 +123,8 @@ def _classify_windows(seconds: float, grown: float, kept: float, slope: float) -
     """Origin from what windows saw; ``slope`` is that of RSS, in bytes per second."""
     of_run = slope * seconds
     is_seen = grown >= LEAST_SEEN_BYTES
-    if kept >= LEAST_SHARE * of_run or (is_seen and kept >= LEAST_SHARE * grown):
+    is_enough = is_seen or kept >= LEAST_SHARE_OF_A_LEAK * of_run
+    if kept >= LEAST_SHARE * of_run or (is_enough and kept >= LEAST_SHARE * grown):
         return "python"
     if is_seen or kept < LEAST_SHARE * of_run / MOST_SLOWED:
         return "native"

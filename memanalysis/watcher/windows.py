@@ -56,6 +56,8 @@ class TracingWindows:
         Waits so many seconds; True when watching is to end.
     record_event : callable
         Writes an event.
+    begin : callable
+        Called once growth is believed, before the first window.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TracingWindows:
         clock: Clock,
         wait: Callable[[float], bool],
         record_event: Callable[..., None],
+        begin: Callable[[], None],
     ) -> None:
         self.n_windows = 0
         self._tracer = TracemallocIntegration(trace_limit)
@@ -75,6 +78,7 @@ class TracingWindows:
         self._clock = clock
         self._wait = wait
         self._record_event = record_event
+        self._begin = begin
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
         self._at_first_sign: dict[str, int | None] | None = None
         self._windows_due = 0
@@ -134,6 +138,7 @@ class TracingWindows:
                 message="Memory grows, so tracing begins, in short windows.",
                 data={name: [before[name], sample[name]] for name in self._signals},
             )
+            self._begin()
 
     def _has_grown(self, name: str, before: dict[str, int | None], sample: Row) -> bool:
         first, last = before[name], sample[name]
@@ -162,7 +167,9 @@ class TracingWindows:
         suspects = self._find_suspects()
         rows = make_rows(suspects[: self._top_sites])
         cost_s = self._governor.pay_window(
-            process_s=time.process_time() - process_started, own_s=time.thread_time() - own_started
+            ended - began,
+            process_s=time.process_time() - process_started,
+            own_s=time.thread_time() - own_started,
         )
         data = {
             "window": self.n_windows,

@@ -29,6 +29,11 @@ def make_windows(*, kept, grown, seconds=4.0, n=3, **columns):
         (12 * MIB, 4 * MIB, "python"),  # all of 12 s at 1 MiB/s
         (5 * MIB, 4 * MIB, "python"),  # 42 % of it
         (2 * MIB, 1 * MIB, "python"),  # tracing slowed it, and it is two thirds of what RSS grew by meanwhile
+        (
+            2 * MIB,
+            100 * KIB,
+            "python",
+        ),  # RSS says nothing, as freed memory was used again, but it is a sixth of the run's
         (2 * MIB, 4 * MIB, "native"),  # a sixth on either measure
         (0, 4 * MIB, "native"),
         (0, 0, "native"),  # no Python memory at all came back
