@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memanalysis.analysis.frames import known_floats
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
 from memanalysis.analysis.shape import classify_shapes
-from memanalysis.units import MIB
+from memanalysis.units import MIB, format_bytes
 
 __all__ = ["classify_origins", "explain_by_windows"]
 
@@ -78,14 +78,16 @@ def explain_by_windows(verdicts: pd.DataFrame, events: pd.DataFrame) -> pd.DataF
     Parameters
     ----------
     verdicts : DataFrame
-        Verdicts of runs; ``service``, ``run_id``, ``origin``, ``is_leak``, ``metric`` and ``slope_bytes_per_s``.
+        Verdicts of runs; ``service``, ``run_id``, ``origin``, ``is_leak``, ``metric``, ``slope_bytes_per_s`` and
+        ``sentence``.
     events : DataFrame
         Rows of the table ``events``: ``service``, ``run_id``, ``kind`` and ``data``.
 
     Returns
     -------
     DataFrame
-        The verdicts; ``origin`` of leaks of RSS where it was ``unknown`` and windows were traced may be another.
+        The verdicts; ``origin`` of leaks of RSS where it was ``unknown`` and windows were traced may be another, and
+        the sentence of those that are native then says so.
 
     Notes
     -----
@@ -100,11 +102,14 @@ def explain_by_windows(verdicts: pd.DataFrame, events: pd.DataFrame) -> pd.DataF
     if not wanted.any() or traced.empty:
         return verdicts
     windows = {key: _sum_windows(group["data"]) for key, group in traced.groupby(["service", "run_id"], sort=False)}
-    origins = verdicts["origin"].copy()
+    origins, sentences = verdicts["origin"].copy(), verdicts["sentence"].copy()
     for i, service, run_id, slope in verdicts.loc[wanted, ["service", "run_id", "slope_bytes_per_s"]].itertuples():
         if (service, run_id) in windows:
-            origins[i] = _classify_windows(*windows[service, run_id], slope)
-    return verdicts.assign(origin=origins)
+            seconds, grown, kept = windows[service, run_id]
+            origins[i] = _classify_windows(seconds, grown, kept, slope)
+            if origins[i] == "native":
+                sentences[i] += _describe_native(grown, kept)
+    return verdicts.assign(origin=origins, sentence=sentences)
 
 
 def _sum_windows(cells: "pd.Series[Any]") -> tuple[float, float, float]:
@@ -129,6 +134,11 @@ def _classify_windows(seconds: float, grown: float, kept: float, slope: float) -
     if is_seen or kept < LEAST_SHARE * of_run / MOST_SLOWED:
         return "native"
     return "unknown"
+
+
+def _describe_native(grown: float, kept: float) -> str:
+    of_growth = f" of the {format_bytes(grown)} by which RSS grew" if grown >= LEAST_SEEN_BYTES else ""
+    return f" Native code: in the traced windows Python kept {format_bytes(kept)}{of_growth}."
 
 
 def _slopes(

@@ -85,6 +85,7 @@ class TracingWindows:
         self._rest_s = FIRST_REST_S
         self._rest_until = float("-inf")
         self._survivors: dict[RawFrames, tuple[int, int, int]] = {}
+        self._rss_growth_bytes: int | None = 0
 
     @property
     def has_concluded(self) -> bool:
@@ -171,11 +172,13 @@ class TracingWindows:
             process_s=time.process_time() - process_started,
             own_s=time.thread_time() - own_started,
         )
+        rss_growth = _subtract(rss_after, rss_before, tracer_bytes)
+        self._rss_growth_bytes = _add(self._rss_growth_bytes, rss_growth)
         data = {
             "window": self.n_windows,
             "seconds": round(ended - began, 3),
             "survived_bytes": sum(size for _, size, _ in groups),
-            "rss_growth_bytes": _subtract(rss_after, rss_before, tracer_bytes),
+            "rss_growth_bytes": rss_growth,
             "suspects": len(suspects),
             "suspect_bytes": sum(size for _, size, _ in suspects),
             "cost_s": round(cost_s, 4),
@@ -209,7 +212,9 @@ class TracingWindows:
         first = rows[0]
         place = f"{first['file']}:{first['line']}" + (f" in {first['function']}" if first["function"] else "")
         kept = f"{format_bytes(first['size_bytes'])} in {first['live_allocations']} blocks"
-        message = f"{place} kept memory in each of {self.n_windows} windows: {kept}."
+        meanwhile = self._rss_growth_bytes
+        grown = "" if meanwhile is None or meanwhile <= 0 else f"; RSS grew by {format_bytes(meanwhile)} meanwhile"
+        message = f"{place} kept memory in each of {self.n_windows} windows: {kept}{grown}."
         self._record_event("suspect", level="warning", message=message, data={"site_id": first["site_id"]})
 
 
@@ -217,6 +222,10 @@ def _collect() -> None:
     """Collect garbage, unless the program turned the collector off: then it is for the program to say when."""
     if gc.isenabled():
         gc.collect()
+
+
+def _add(total: int | None, part: int | None) -> int | None:
+    return None if total is None or part is None else total + part
 
 
 def _subtract(rss_after: int | None, rss_before: int | None, tracer_bytes: int) -> int | None:

@@ -10,6 +10,7 @@ from memanalysis.units import KIB, MIB
 def make_verdicts(**columns):
     """One leak of 1 MiB a second that is not explained yet."""
     row = {"service": "shop", "run_id": "r1", "origin": "unknown", "is_leak": True, "metric": "rss_bytes"}
+    row["sentence"] = "A leak."
     return pd.DataFrame([row | {"slope_bytes_per_s": 1.0 * MIB} | columns])
 
 
@@ -78,4 +79,8 @@ def test_each_run_is_explained_by_its_own_windows():
     found = explain_by_windows(verdicts, pd.concat(windows, ignore_index=True))
 
     assert found["origin"].tolist() == ["python", "native"]
+    assert found["sentence"].tolist() == [
+        "A leak.",
+        "A leak. Native code: in the traced windows Python kept 0 B of the 12.0 MiB by which RSS grew.",
+    ]
     assert verdicts["origin"].tolist() == ["unknown", "unknown"]
