@@ -5,10 +5,6 @@ benchmarks prints at the start.
 """
 
 import gc
-import http.client
-import os
-import subprocess
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -19,6 +15,7 @@ from typing import Any
 
 from benchmarks import programs
 from benchmarks.measure import print_table
+from benchmarks.service import measure_service
 from memanalysis.capture import snapshot_sites
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.watcher.observer import Observer
@@ -33,9 +30,6 @@ FORKS = 20
 TICKS = 2_000
 MEMORY_TICKS = 100_000
 BUSY_S = 10.0
-REQUESTS = 6_000
-ROOT = Path(__file__).parents[1]
-SERVICE = ROOT / "tests" / "watcher" / "web_service.py"
 
 Table = list[list[str]]
 
@@ -127,50 +121,6 @@ def measure_memory() -> Table:
         reader.close()
         observer.close(seal=False)
     return [["the recorder's own memory over 100,000 ticks", "2 MB", f"{grown / 2**20:+.2f} MB"]]
-
-
-def measure_service() -> Table:
-    """Processor time a request of a FastAPI service that does not leak: plain, watched, plain, watched."""
-    with tempfile.TemporaryDirectory() as folder:
-        costs = {False: [], True: []}
-        for number, watched in enumerate((False, True, False, True)):
-            costs[watched].append(_serve(Path(folder) / str(number), watched=watched))
-    plain, watched_s = min(costs[False]), min(costs[True])
-    return [
-        ["FastAPI service, processor time a request", "", f"{plain * 1e6:.0f} µs"],
-        ["  watched, before growth is suspected", "1.05 x", f"{watched_s / plain:.3f} x"],
-    ]
-
-
-def _serve(folder: Path, *, watched: bool) -> float:
-    folder.mkdir()
-    port_file = folder / "port"
-    arguments = [str(SERVICE), "sound", str(folder / "ledger") if watched else "-", str(port_file)]
-    process = subprocess.Popen([sys.executable, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)})
-    with process:
-        try:
-            while not port_file.exists():
-                time.sleep(0.05)
-            connection = http.client.HTTPConnection("127.0.0.1", int(port_file.read_text()), timeout=60)
-            _ask(connection, "/items/{}", 500)
-            before = _read_cpu(connection)
-            _ask(connection, "/items/{}", REQUESTS)
-            cost = (_read_cpu(connection) - before) / REQUESTS
-            connection.close()
-        finally:
-            process.terminate()
-    return cost
-
-
-def _ask(connection: http.client.HTTPConnection, path: str, times: int) -> None:
-    for number in range(times):
-        connection.request("GET", path.format(number))
-        connection.getresponse().read()
-
-
-def _read_cpu(connection: http.client.HTTPConnection) -> float:
-    connection.request("GET", "/cpu")
-    return float(connection.getresponse().read().decode().split(":")[1].rstrip("}"))
 
 
 def _make_observer(folder: Path, clock: Clock) -> Observer:

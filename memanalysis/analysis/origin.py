@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from memanalysis.analysis.frames import known_floats
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
 from memanalysis.analysis.shape import classify_shapes
+from memanalysis.units import MIB, format_bytes
 
-__all__ = ["classify_origins"]
+__all__ = ["classify_origins", "explain_by_windows"]
 
 LEAST_SHARE = 0.4
 """A part that explains at least this share of the growth of RSS names its origin."""
@@ -19,6 +20,13 @@ LEAST_SHARE = 0.4
 
 LEAST_SHARE_OF_A_LEAK = 0.1
 """The same where traced bytes are a leak of their own: allocators and tracing inflate what small objects cost."""
+
+LEAST_SEEN_BYTES = MIB
+"""Growth of RSS in all tracing windows from which on it says something: less may be the page of an arena or a stack."""
+
+MOST_SLOWED = 50.0
+"""Tracing slows a program, and with it its leak: at most so many times. Survivors that even then explain too little do
+not carry the growth."""
 
 
 def classify_origins(
@@ -44,23 +52,93 @@ def classify_origins(
     Notes
     -----
     ``python`` when traced bytes carry the growth (or leak by themselves), ``fragmentation`` when the allocator holds it
-    free, ``native`` when traced bytes are known and carry it not, else ``unknown``. What tracing itself takes, which
-    grows with the blocks it follows, is taken off the growth of RSS first.
+    free, ``native`` when traced bytes are known and carry it not, else ``unknown``: then `explain_by_windows` may know.
+    What tracing itself takes, which grows with the blocks it follows, is taken off the growth of RSS first.
     """
     origins = np.full(is_leak.size, "unknown", dtype="<U13")
     if "traced_bytes" not in judged or "rss_bytes" not in judged or not is_leak.any():
         return origins
     rss, traced = judged["rss_bytes"], judged["traced_bytes"]
-    both = is_leak & np.isfinite(traced["slope_bytes_per_s"]) & (rss["n_samples"] > 0)
+    resident = is_leak & (rss["n_samples"] > 0)
+    both = resident & np.isfinite(traced["slope_bytes_per_s"])
     tracer, free = (
         _slopes(samples, series, elapsed_s, name, is_leak) for name in ("tracer_bytes", "allocator_free_bytes")
     )
     to_explain = np.maximum(rss["slope_bytes_per_s"] - tracer, rss["slope_bytes_per_s"] / 10)
     origins[both] = "native"
-    origins[both & (free >= LEAST_SHARE * to_explain)] = "fragmentation"
+    origins[resident & rss["is_leak"] & (free >= LEAST_SHARE * to_explain)] = "fragmentation"
     share = np.where(traced["is_leak"], LEAST_SHARE_OF_A_LEAK, LEAST_SHARE)
     origins[both & (~rss["is_leak"] | (traced["slope_bytes_per_s"] >= share * to_explain))] = "python"
     return origins
+
+
+def explain_by_windows(verdicts: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Name the origin of leaks that were traced in windows only, as under ``trace="auto"``.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Verdicts of runs; ``service``, ``run_id``, ``origin``, ``is_leak``, ``metric``, ``slope_bytes_per_s`` and
+        ``sentence``.
+    events : DataFrame
+        Rows of the table ``events``: ``service``, ``run_id``, ``kind`` and ``data``.
+
+    Returns
+    -------
+    DataFrame
+        The verdicts; ``origin`` of leaks of RSS where it was ``unknown`` and windows were traced may be another, and
+        the sentence of those that are native then says so.
+
+    Notes
+    -----
+    The suspects, whose survivors came back in every window, are held against two measures of the growth of RSS: that of
+    the whole run, for as long as the windows were open, and that inside the windows, which is less where tracing slows
+    the program. ``python`` when they carry enough of the first, or of the second where that is not next to nothing;
+    ``native`` when RSS grew inside the windows without them, or when they are too few even for a leak that tracing
+    slowed down; else it stays ``unknown``.
+    """
+    wanted = verdicts["is_leak"] & verdicts["origin"].eq("unknown") & verdicts["metric"].eq("rss_bytes")
+    traced = events[events["kind"].eq("window")]
+    if not wanted.any() or traced.empty:
+        return verdicts
+    windows = {key: _sum_windows(group["data"]) for key, group in traced.groupby(["service", "run_id"], sort=False)}
+    origins, sentences = verdicts["origin"].copy(), verdicts["sentence"].copy()
+    for i, service, run_id, slope in verdicts.loc[wanted, ["service", "run_id", "slope_bytes_per_s"]].itertuples():
+        if (service, run_id) in windows:
+            seconds, grown, kept = windows[service, run_id]
+            origins[i] = _classify_windows(seconds, grown, kept, slope)
+            if origins[i] == "native":
+                sentences[i] += _describe_native(grown, kept)
+    return verdicts.assign(origin=origins, sentence=sentences)
+
+
+def _sum_windows(cells: "pd.Series[Any]") -> tuple[float, float, float]:
+    """Seconds, growth of RSS and survivors of the suspects, each over all windows of a run; NaN where unknown."""
+    known = [cell for cell in cells if isinstance(cell, dict)]
+    seconds, grown = (_sum_cells(known, name) for name in ("seconds", "rss_growth_bytes"))
+    return seconds, grown, _sum_cells(known[-1:], "suspect_bytes")  # which are added up as they are written
+
+
+def _sum_cells(cells: list[dict[str, Any]], name: str) -> float:
+    values = [value for cell in cells if isinstance(value := cell.get(name), int | float)]
+    return float(sum(values)) if cells and len(values) == len(cells) else np.nan
+
+
+def _classify_windows(seconds: float, grown: float, kept: float, slope: float) -> str:
+    """Origin from what windows saw; ``slope`` is that of RSS, in bytes per second."""
+    of_run = slope * seconds
+    is_seen = grown >= LEAST_SEEN_BYTES
+    is_enough = is_seen or kept >= LEAST_SHARE_OF_A_LEAK * of_run
+    if kept >= LEAST_SHARE * of_run or (is_enough and kept >= LEAST_SHARE * grown):
+        return "python"
+    if is_seen or kept < LEAST_SHARE * of_run / MOST_SLOWED:
+        return "native"
+    return "unknown"
+
+
+def _describe_native(grown: float, kept: float) -> str:
+    of_growth = f" of the {format_bytes(grown)} by which RSS grew" if grown >= LEAST_SEEN_BYTES else ""
+    return f" Native code: in the traced windows Python kept {format_bytes(kept)}{of_growth}."
 
 
 def _slopes(

@@ -7,29 +7,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memanalysis.analysis.fingerprint import fingerprint_leaks
-from memanalysis.analysis.frames import known_floats, require_columns, run_key, with_elapsed
+from memanalysis.analysis.explain import explain_leaks
+from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
 from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
 from memanalysis.analysis.severity import SeverityRules
-from memanalysis.analysis.sites import find_guilty, rank_sites
-from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
-from memanalysis.analysis.wording import describe_guilty
 from memanalysis.schema import BYTE_METRICS
 
-__all__ = ["assess_samples", "name_guilty"]
-
-_NAMED = {f"guilty_{name}": name for name in ("file", "line", "function", "share")} | {
-    name: name for name in ("made_file", "made_line", "made_function", "made_share")
-}
-"""Columns of a verdict by those of ``find_guilty``."""
+__all__ = ["assess_samples", "judge_samples"]
 
 
 def assess_samples(
     samples: pd.DataFrame,
     *,
     sites: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
     budgets_bytes: Mapping[str, float] | None = None,
     rules: SeverityRules | None = None,
 ) -> pd.DataFrame:
@@ -42,6 +35,8 @@ def assess_samples(
         ``elapsed_s`` or ``timestamp``. Without ``run_id`` a service is one run.
     sites : DataFrame, optional
         Rows of the table ``sites``, to name the guilty line.
+    events : DataFrame, optional
+        Rows of the table ``events``, whose tracing windows tell the origin where samples do not.
     budgets_bytes : mapping, optional
         From service to its budget; the lower of budget and recorded limit counts.
     rules : SeverityRules, optional
@@ -58,6 +53,13 @@ def assess_samples(
     MissingColumnError
         A column that is needed is not there.
     """
+    return explain_leaks(judge_samples(samples, budgets_bytes=budgets_bytes, rules=rules), sites=sites, events=events)
+
+
+def judge_samples(
+    samples: pd.DataFrame, *, budgets_bytes: Mapping[str, float] | None = None, rules: SeverityRules | None = None
+) -> pd.DataFrame:
+    """Judge each run by its samples alone, for `explain_leaks`; the parameters are those of `assess_samples`."""
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     runs, series = _number_runs(samples)
@@ -74,7 +76,7 @@ def assess_samples(
     verdicts = _choose_metric(judged)
     verdicts["origin"] = classify_origins(samples, series, elapsed_s, judged, verdicts["is_leak"].to_numpy())
     verdicts[["service", "run_id"]] = runs
-    return name_guilty(verdicts, sites)
+    return verdicts
 
 
 def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
@@ -139,34 +141,3 @@ def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     for place, other in enumerate(others, start=1):
         first = other.where(pd.Series(chosen == place), first)
     return first
-
-
-def name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
-    """Add the line that keeps or makes what leaked, in columns and in the sentence, and the fingerprint of each leak.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        What ``assess_samples`` gives, its guilty lines not yet named.
-    sites : DataFrame, optional
-        Rows of the table ``sites``; without them the columns are empty.
-    """
-    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
-    sentences = verdicts["sentence"].to_list()
-    if sites is not None and len(sites) and verdicts["is_leak"].any():
-        require_columns("assess", sites, ["service", "run_id"])
-        leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
-        ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
-        guilty = {run_key(row): row for row in find_guilty(ranked).to_dict("records")}
-        for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
-            if (row := guilty.get(run_key(leak))) is not None:
-                for name in ("function", "made_function"):
-                    row[name] = row[name] if isinstance(row[name], str) else None
-                for name, source in _NAMED.items():
-                    found[name][i] = row[source]
-                sentences[i] += describe_guilty(row)
-    columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
-    named = verdicts.assign(sentence=sentences, **columns)
-    named["fingerprint"] = pd.Series(fingerprint_leaks(named), dtype=object)
-    named["known"] = named["fingerprint"].where(named["fingerprint"].isna(), "new")
-    return named[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)

@@ -28,6 +28,8 @@ MOST_AT_A_LEVEL = 2_000
 LEAST_GROWTH = 100
 """Objects more than before, from which on a type grows."""
 
+OLDEST_GENERATION = 2
+
 SAMPLE = 50
 """Objects of the type that are followed, spread over all of them."""
 
@@ -51,7 +53,9 @@ class HolderChain:
     share: float
 
 
-def find_holders(type_name: str, *, seconds: float = 1.0, sample: int = SAMPLE) -> list[HolderChain]:
+def find_holders(
+    type_name: str, *, seconds: float = 1.0, sample: int = SAMPLE, newest: int | None = None
+) -> list[HolderChain]:
     """Find what keeps the objects of a type alive, the most common chain first.
 
     Parameters
@@ -62,14 +66,17 @@ def find_holders(type_name: str, *, seconds: float = 1.0, sample: int = SAMPLE) 
         After so long no further level is looked at; one look may be under way then.
     sample : int
         Objects of the type to follow, at most.
+    newest : int, optional
+        Follow some of so many that came last and outlived collections; spread over all when not given. What a program
+        leaks is among them, while all objects of a type such as ``dict`` are mostly those of its modules.
 
     Returns
     -------
     list of HolderChain
         Empty when there are no such objects. Those whose chain did not end in time are under ``... -> type``.
     """
-    objects = gc.get_objects()
-    chosen = [item for item in objects if name_type(type(item)) == type_name]
+    objects = gc.get_objects(generation=None if newest is None else OLDEST_GENERATION)  # there in the order of age
+    chosen = [item for item in objects if name_type(type(item)) == type_name][-(newest or 0) :]
     chosen = chosen[:: max(1, -(-len(chosen) // sample))]
     if not chosen:
         return []

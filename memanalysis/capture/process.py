@@ -57,15 +57,15 @@ class ProcessReader:
 
     def read_rss_bytes(self) -> int | None:
         """Resident set size: pages in memory, shared ones in full."""
+        statm = self._statm
+        if statm is not None and statm.opened_by == os.getpid():
+            rss_bytes = statm.read_rss_bytes()
+            if rss_bytes is not None or self.pid is not None:
+                return rss_bytes
         if not _has_proc():
             return _pick(self._read_psutil("memory_info"), "rss")
-        if self._statm is None or self._statm.opened_by != os.getpid():
-            self._open_statm()
-        pages = self._statm.read_rss_pages() if self._statm else None
-        if pages is None and self.pid is None:  # somebody closed our descriptor, perhaps while becoming a daemon
-            self._open_statm()
-            pages = self._statm.read_rss_pages() if self._statm else None
-        return None if pages is None else pages * _page_bytes()
+        self._open_statm()  # also when somebody closed our descriptor, perhaps while becoming a daemon
+        return None if self._statm is None else self._statm.read_rss_bytes()
 
     def read_pss_bytes(self) -> int | None:
         """Proportional set size: shared pages split among those who share them. Dear: walks the memory map."""
@@ -131,14 +131,16 @@ class _StatmFile:
 
     def __init__(self, path: str) -> None:
         self.opened_by = os.getpid()
+        self._page_bytes = os.sysconf("SC_PAGESIZE")
         self._descriptor = os.open(path, os.O_RDONLY)
         self._identity = os.fstat(self._descriptor).st_dev, os.fstat(self._descriptor).st_ino
 
-    def read_rss_pages(self) -> int | None:
+    def read_rss_bytes(self) -> int | None:
         try:
-            return parse_rss_pages(os.pread(self._descriptor, STATM_BYTES, 0))
+            pages = parse_rss_pages(os.pread(self._descriptor, STATM_BYTES, 0))
         except OSError:  # closed behind our back, or the process is gone
             return None
+        return None if pages is None else pages * self._page_bytes
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -188,11 +190,6 @@ def read_allocator_free_bytes() -> int | None:
 @cache
 def _has_proc() -> bool:
     return sys.platform == "linux" and Path("/proc/self/statm").exists()
-
-
-@cache
-def _page_bytes() -> int:
-    return os.sysconf("SC_PAGESIZE")
 
 
 @cache

@@ -2,14 +2,24 @@
 
 Tracing belongs to the whole process. What memanalysis turned on it turns off when its last user leaves; tracing that
 was found running is joined, and left running.
+
+The program may call ``tracemalloc.start()`` while tracing of ours runs. That call does nothing, and tracemalloc does
+not remember it; ending our tracing would take away what the program asked for. So while tracing is ours, a stand-in
+takes the place of ``tracemalloc.start``, and tracing that the program asked for goes on, with our number of frames.
+What cannot be known: a call through a name that was bound before (``from tracemalloc import start``), unless it
+followed a ``stop()`` and asked for another number of frames; and the wish of a program that asks ``is_tracing()``,
+finds ours running, and so starts none.
 """
 
+import functools
 import gc
 import os
 import sys
 import threading
 import time
 import tracemalloc
+from _tracemalloc import start as start_tracing
+from collections.abc import Callable
 from typing import Any
 
 from memanalysis.capture.process import ProcessReader
@@ -117,13 +127,17 @@ class _SharedTracing:
     def __init__(self) -> None:
         self._users: set[int] = set()
         self._started_here = False
-        self._lock = threading.Lock()
+        self._trace_limit = 0
+        self._stand_in: Callable[..., None] | None = None
+        self._replaced: Callable[..., None] = tracemalloc.start
+        self._lock = threading.RLock()  # re-entrant: a signal handler of the program may start tracing amid ours
 
     def enter(self, user: int, trace_limit: int) -> None:
         with self._lock:
             if not tracemalloc.is_tracing():
-                tracemalloc.start(trace_limit)
-                self._started_here = True
+                start_tracing(trace_limit)
+                self._started_here, self._trace_limit = True, trace_limit
+                self._stand_in_for_start()
             self._users.add(user)
 
     def leave(self, user: int) -> bool:
@@ -132,13 +146,36 @@ class _SharedTracing:
                 return False
             self._users.remove(user)
             if not self._users and self._started_here:
-                self._started_here = False
-                tracemalloc.stop()
+                self._give_up()
+                if tracemalloc.get_traceback_limit() == self._trace_limit:  # else somebody stopped ours, and began anew
+                    tracemalloc.stop()
             return True
 
     def renew_lock(self) -> None:
         """Forget the lock in a forked child, where no thread is left that would free it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    def _stand_in_for_start(self) -> None:
+        """Take the place of ``tracemalloc.start``; harmless also where somebody keeps the stand-in for longer."""
+        if self._stand_in is not None:
+            return
+        replaced = self._replaced = tracemalloc.start
+
+        @functools.wraps(replaced)
+        def start(*arguments: Any, **options: Any) -> None:
+            replaced(*arguments, **options)
+            with self._lock:
+                self._give_up()
+
+        self._stand_in = start
+        setattr(tracemalloc, "start", start)  # noqa: B010 - mypy has it that functions of a module do not change
+
+    def _give_up(self) -> None:
+        """Leave tracing to the program, and ``tracemalloc.start`` as it was found, unless it was changed since."""
+        self._started_here = False
+        if self._stand_in is not None and tracemalloc.start is self._stand_in:
+            setattr(tracemalloc, "start", self._replaced)  # noqa: B010
+        self._stand_in = None
 
 
 _tracing = _SharedTracing()

@@ -7,9 +7,8 @@ which types); the first of a form is looked at value by value, the others fill i
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from json.encoder import encode_basestring
-from math import modf
 from operator import itemgetter
 from typing import Any
 
@@ -30,11 +29,11 @@ __all__ = ["encode_cells", "encode_row"]
 MAX_FORMS = 128
 """Forms remembered; a program that has more makes rows of any form, and each is looked at."""
 
-MAX_DATES = 1000
-"""Dates remembered: rows of a run are of few days."""
+MAX_MINUTES = 1000
+"""Minutes remembered as text: rows of a run mostly follow one another."""
 
-_EPOCH = date(1970, 1, 1)
-_dates: dict[int, str] = {}
+_EPOCH = datetime(1970, 1, 1)
+_minutes: dict[int, str] = {}
 _ODD = (ValueError, TypeError, OverflowError, struct.error)
 
 
@@ -42,12 +41,13 @@ _ODD = (ValueError, TypeError, OverflowError, struct.error)
 class _Form:
     """How rows with the same columns of the same plain types are written.
 
-    ``pick`` gives the values that are not null, ``check`` fails on an integer beyond int64, ``floats`` and ``fixes``
-    are the positions of floats, and of values that have to be made text first.
+    ``pick`` gives the values that are not null, ``pick_integers`` the integers among them, of which ``check`` fails on
+    one beyond int64; ``floats`` and ``fixes`` are the positions of floats, and of values to be made text first.
     """
 
     template: str
     pick: Callable[[Row], tuple[Any, ...]]
+    pick_integers: Callable[[Row], tuple[int, ...]]
     check: Callable[..., bytes]
     floats: tuple[int, ...]
     fixes: tuple[tuple[int, Callable[[Any], str]], ...]
@@ -85,8 +85,8 @@ def encode_cells(table: str, row: Row) -> str:
 
 
 def _fill_in(form: _Form, row: Row) -> str:
+    form.check(*form.pick_integers(row))
     values = form.pick(row)
-    form.check(*values)
     if form.floats or form.fixes:
         cells = list(values)
         for position in form.floats:
@@ -103,7 +103,7 @@ def _make_form(table: str, row: Row) -> _Form | None:
     """Make the form of a row, if all its values are of plain types."""
     names: list[str] = []
     parts: list[str] = []
-    codes: list[str] = []
+    integers: list[str] = []
     floats: list[int] = []
     fixes: list[tuple[int, Callable[[Any], str]]] = []
     for name, value in row.items():
@@ -112,61 +112,54 @@ def _make_form(table: str, row: Row) -> _Form | None:
         plain = _PLAIN.get((TABLES[table].get(name), type(value)))
         if plain is None:
             return None
-        written, code, fix = plain
+        written, fix = plain
         if fix is not None:
             fixes.append((len(names), fix))
         elif type(value) is float:
             floats.append(len(names))
+        elif type(value) is int:
+            integers.append(name)
         names.append(name)
         parts.append(f'"{name}":{written}')
-        codes.append(code)
     if len(names) < 2:  # itemgetter of one name gives no tuple
         return None
-    check = struct.Struct("<" + "".join(codes)).pack if set(codes) == set("q") else _check_some(codes)
-    return _Form(",".join(parts), itemgetter(*names), check, tuple(floats), tuple(fixes))
+    check = struct.Struct(f"<{len(integers)}q").pack
+    return _Form(",".join(parts), itemgetter(*names), _pick_all(integers), check, tuple(floats), tuple(fixes))
 
 
-def _check_some(codes: list[str]) -> Callable[..., bytes]:
-    """Make a check of the integers among other values."""
-    places = [position for position, code in enumerate(codes) if code == "q"]
-    pack = struct.Struct(f"<{len(places)}q").pack
-    if not places:
-        return lambda *_: b""
-    if len(places) == 1:
-        (only,) = places
-        return lambda *values: pack(values[only])
-    pick = itemgetter(*places)
-    return lambda *values: pack(*pick(values))
+def _pick_all(names: list[str]) -> Callable[[Row], tuple[int, ...]]:
+    """Give the values of these columns as a tuple, also of one or none."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
 
 
 def _write_moment(value: float) -> str:
-    """Quoted ISO 8601 text of epoch seconds, rounded to microseconds as datetime rounds; dates are remembered."""
-    fraction, whole = modf(value)
-    microseconds = round(fraction * 1e6)
-    seconds = int(whole)
+    """Quoted ISO 8601 text of epoch seconds, rounded to microseconds as datetime rounds; minutes are remembered."""
+    whole = int(value)
+    microseconds = round((value - whole) * 1e6)
     if not 0 <= microseconds < 1_000_000:  # rounded up to a whole second, or before 1970
         raise ValueError
-    day, second = divmod(seconds, 86400)
-    text = _dates.get(day)
+    minute, second = divmod(whole, 60)
+    text = _minutes.get(minute)
     if text is None:
-        if len(_dates) >= MAX_DATES:
-            _dates.clear()
-        text = _dates[day] = (_EPOCH + timedelta(days=day)).isoformat()
-    minute, second = divmod(second, 60)
-    return f'"{text}T{minute // 60:02}:{minute % 60:02}:{second:02}.{microseconds:06}Z"'
+        if len(_minutes) >= MAX_MINUTES:
+            _minutes.clear()
+        text = _minutes[minute] = (_EPOCH + timedelta(minutes=minute)).isoformat()[:-2]
+    return '"%s%02d.%06dZ"' % (text, second, microseconds)  # noqa: UP031 - a third faster than an f-string
 
 
 def _write_text(value: str) -> str:
     return encode_basestring(clean_text(value))
 
 
-_PLAIN: dict[tuple[ColumnType | None, type], tuple[str, str, Callable[[Any], str] | None]] = {
-    ("int64", int): ("%d", "q", None),
-    ("float64", float): ("%r", "", None),
-    ("string", str): ("%s", "", _write_text),
-    ("timestamp", float): ("%s", "", _write_moment),
+_PLAIN: dict[tuple[ColumnType | None, type], tuple[str, Callable[[Any], str] | None]] = {
+    ("int64", int): ("%d", None),
+    ("float64", float): ("%r", None),
+    ("string", str): ("%s", _write_text),
+    ("timestamp", float): ("%s", _write_moment),
 }
-"""Of a kind of column and a type: its place in a template, its code for ``struct``, and what makes it text."""
+"""Of a kind of column and a type: its place in a template, and what makes it text."""
 
 
 def _encode_each(table: str, row: Row) -> str:

@@ -81,7 +81,8 @@ class Shard:
         """Take lines to be written, and hashes of the descriptions of sites that stand in them."""
         self.pending.append((lines, n_rows))
         self.pending_bytes += len(lines)
-        self._described_in_pending |= described
+        if described:
+            self._described_in_pending |= described
 
     def find_description(self, site_id: str) -> int | None:
         """Hash of what this file says of a site; None while lines are pending, which may be dropped."""
@@ -103,10 +104,11 @@ class Shard:
                 for _ in range(batches):
                     self.pending.popleft()
                 self.pending_bytes -= len(lines)
-            if len(self._described) > MAX_DESCRIBED:
-                self._described.clear()
-            self._described |= self._described_in_pending
-            self._described_in_pending.clear()
+            if self._described_in_pending:
+                if len(self._described) > MAX_DESCRIBED:
+                    self._described.clear()
+                self._described |= self._described_in_pending
+                self._described_in_pending.clear()
         finally:
             self._is_writing = False
 

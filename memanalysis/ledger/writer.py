@@ -105,6 +105,7 @@ class LedgerWriter:
         self._partition = SERVICE_PREFIX + encode_service(self.service)
         self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
         self._flush_policy = flush
+        self._writes_at_once = flush in {"line", "fsync"}
         self._flushed_at = float("-inf")
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
@@ -159,7 +160,7 @@ class LedgerWriter:
             if not lines:
                 return
             shard.add("".join(lines).encode(), len(lines), described)
-            if self._is_due(shard):
+            if self._writes_at_once or self._is_due(shard):
                 self._write(shard)
 
     def flush(self) -> None:
@@ -233,7 +234,7 @@ class LedgerWriter:
         return f"{self._prefix},{cells}}}\n" if cells else f"{self._prefix}}}\n"
 
     def _is_due(self, shard: Shard) -> bool:
-        if self._flush_policy in {"line", "fsync"} or shard.is_beyond_bound():
+        if shard.is_beyond_bound():
             return True
         if self._flush_policy == "interval" and time.monotonic() - self._flushed_at >= FLUSH_INTERVAL_S:
             self.flush()

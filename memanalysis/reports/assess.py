@@ -4,10 +4,12 @@ Nothing is judged here: the ledger gives the samples, the policy gives budgets a
 """
 
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
-from memanalysis.analysis.runs import assess_samples, name_guilty
+from memanalysis.analysis.explain import explain_leaks
+from memanalysis.analysis.runs import assess_samples, judge_samples
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
 from memanalysis.policy.model import Policy
@@ -85,16 +87,20 @@ def assess(
         )
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
-    verdicts = _assess_source(ledger_or_frame, resolved)
+    if isinstance(ledger_or_frame, pd.DataFrame):
+        verdicts = assess_tables(ledger_or_frame, policy=resolved)
+    else:
+        verdicts = _assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved)
     return apply_known_leaks(verdicts, known, today=today)
 
 
-def _assess_source(source: LedgerSource | pd.DataFrame, policy: Policy | None) -> pd.DataFrame:
-    if isinstance(source, pd.DataFrame):
-        return assess_tables(source, sites=None, policy=policy)
-    ledger = resolve_ledger(source, call="assess")
-    verdicts = assess_tables(_read_judged(ledger), sites=None, policy=policy)
-    return name_guilty(verdicts, ledger.sites) if verdicts["is_leak"].any() else verdicts
+def _assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
+    """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
+    judged = judge_samples(**_judging(_read_judged(ledger), policy))
+    if not judged["is_leak"].any():
+        return explain_leaks(judged)
+    events = ledger.read("events", columns=("service", "run_id", "kind", "data"))
+    return explain_leaks(judged, sites=ledger.sites, events=events)
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:
@@ -107,12 +113,19 @@ def _read_judged(ledger: Ledger) -> pd.DataFrame:
     return frame
 
 
-def assess_tables(samples: pd.DataFrame, *, sites: pd.DataFrame | None, policy: Policy | None) -> pd.DataFrame:
+def assess_tables(
+    samples: pd.DataFrame,
+    *,
+    sites: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    policy: Policy | None,
+) -> pd.DataFrame:
     """Verdicts of tables that were read already, with budgets and thresholds of a policy."""
-    services = samples["service"].dropna().unique() if "service" in samples else ()
-    return assess_samples(
-        samples,
-        sites=sites,
-        budgets_bytes={service: budget.max_bytes for service, budget in find_budgets(policy, services).items()},
-        rules=find_rules(policy),
-    )
+    return assess_samples(**_judging(samples, policy), sites=sites, events=events)
+
+
+def _judging(samples: pd.DataFrame, policy: Policy | None) -> dict[str, Any]:
+    """Arguments of the engine: samples, budgets and thresholds."""
+    services = samples["service"].dropna().unique() if policy is not None and "service" in samples else ()
+    budgets_bytes = {service: budget.max_bytes for service, budget in find_budgets(policy, services).items()}
+    return {"samples": samples, "budgets_bytes": budgets_bytes, "rules": find_rules(policy)}

@@ -55,8 +55,8 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 _ORIGINS = {
-    "python": "Python objects: what tracemalloc follows grows too",
-    "native": "native code: what tracemalloc follows does not grow with it",
+    "python": "Python objects: what tracemalloc follows carries the growth",
+    "native": "native code: what tracemalloc follows does not carry the growth",
     "fragmentation": "the allocator: memory that is free but was not given back",
     "unknown": "not available: only one kind of memory was recorded",
 }

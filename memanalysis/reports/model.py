@@ -175,7 +175,8 @@ def report(
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
     samples, sites = opened.samples, opened.sites
-    judged = assess_tables(samples, sites=sites, policy=rules)
+    events = opened.events
+    judged = assess_tables(samples, sites=sites, events=events, policy=rules)
     verdicts = order_verdicts(apply_known_leaks(judged, known, today=today))
     services = list(dict.fromkeys(verdicts["service"]))
     budgets = find_budgets(rules, services)
@@ -185,7 +186,7 @@ def report(
         ranked=rank_sites(sites),
         breaches=find_breaches(samples, budgets),
         forecast=forecast_breaches(samples, budgets),
-        events=opened.events,
+        events=events,
     )
     times = samples["timestamp"].dropna()
     return Report(

@@ -17,6 +17,9 @@ FULL_AFTER_S = 60.0
 TRACING_SHARE = 0.9
 """Tracing 25 frames slows Python that only makes objects 20 times and more: this much of its time is the tracing's."""
 
+MOST_SLOWED = 20.0
+"""A program is taken to be so many times as busy while it is traced, up to a whole processor, until a window tells."""
+
 REMEMBERED_TICKS = 4.0
 """The cost of a tick is averaged over about so many of those that are measured."""
 
@@ -46,6 +49,7 @@ class CostGovernor:
         self._filled_at = self._began_at = clock.monotonic()
         self._cpu_at_begin = cpu_time()
         self._tick_s = 0.0
+        self._traced_share: float | None = None
 
     def read_purse(self) -> float:
         """Seconds that can be spent now; below zero when too much was."""
@@ -66,12 +70,15 @@ class CostGovernor:
         """Length of a tracing window that can be afforded; None when not even the shortest can."""
         elapsed = self._clock.monotonic() - self._began_at
         busy = (self._cpu_time() - self._cpu_at_begin) / elapsed if elapsed > 0 else 1.0
-        length = self.read_purse() / 2 / (TRACING_SHARE * max(busy, 0.01))
+        traced = min(1.0, MOST_SLOWED * busy) if self._traced_share is None else self._traced_share
+        length = self.read_purse() / 2 / (TRACING_SHARE * max(busy, traced, 0.01))
         return min(length, longest) if length >= shortest else None
 
-    def pay_window(self, *, process_s: float, own_s: float) -> float:
-        """Pay for a window in which the process took ``process_s``, of which ``own_s`` was our own work; the cost."""
-        cost = own_s + TRACING_SHARE * max(0.0, process_s - own_s)
+    def pay_window(self, seconds: float, *, process_s: float, own_s: float) -> float:
+        """Pay for a window of so many seconds, in which the process took ``process_s`` and our own work ``own_s``."""
+        program_s = max(0.0, process_s - own_s)
+        self._traced_share = program_s / max(seconds, 0.001)
+        cost = own_s + TRACING_SHARE * program_s
         self.pay(cost)
         return cost
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from memanalysis.capture.sample import Clock
+from memanalysis.detection.loading import load_engine
 from memanalysis.policy.enforcer import MemoryPolicyEnforcer
 from memanalysis.policy.loader import MemoryPolicyLoader
 from memanalysis.policy.model import Policy
@@ -18,7 +19,6 @@ from memanalysis.response.cleanup import AutoCleanupManager
 from memanalysis.response.comprehensive import ComprehensiveLeakDetector
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import mb_from_bytes
-from memanalysis.watcher.engine import load_engine
 
 __all__ = ["PolicyGuard", "RecordEvent"]
 
@@ -81,7 +81,7 @@ class PolicyGuard:
         self._level = None
         if not self._checks_leaks:
             return
-        if not load_engine():
+        if not load_engine(under_tracing=False):
             _LOGGER.warning("%s: %s", self._service, TRACED_BEFORE)
             record_event("error", level="warning", message=TRACED_BEFORE)
             return

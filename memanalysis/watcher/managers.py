@@ -14,13 +14,13 @@ from typing import Any, Self
 
 from memanalysis.analysis.summary import LedgerAnalyzer
 from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.detection.loading import load_engine
 from memanalysis.errors import CaptureError
 from memanalysis.ledger.founding import LedgerEntry, MemoryLedger
 from memanalysis.policy.enforcer import MemoryPolicyEnforcer
 from memanalysis.policy.loader import DEFAULT_CONFIG_PATH, MemoryPolicyLoader
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.schema import MemorySnapshot
-from memanalysis.watcher.engine import load_engine
 
 __all__ = ["MemoryPolicyManager", "PersistentLedgerManager"]
 
@@ -52,7 +52,7 @@ class MemoryPolicyManager:
     def initialize(self) -> bool:
         """Read the policy, and trace if it says so. True when that was done; False when it had been done before.
 
-        Where the policy wants leaks detected, the engine is loaded before tracing starts, as ``engine`` tells.
+        Where the policy wants leaks detected, the engine is loaded before tracing starts; under tracing, it is not.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class MemoryPolicyManager:
         self.tracer = TracemallocIntegration(tracing.trace_limit)
         if tracing.enabled:
             if policy.leak_detection.enabled:
-                load_engine()
+                load_engine(under_tracing=False)
             self.tracer.start()
         self.initialized = True
         return True

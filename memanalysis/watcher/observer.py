@@ -48,6 +48,9 @@ HOLDERS_S = 0.3
 
 MOST_CHAINS = 5
 
+LEAST_HELD = 0.2
+"""Where fewer of the new objects are held in one way, they are no heap that somebody fills: nothing is said."""
+
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
 
@@ -124,6 +127,7 @@ class Observer:
                 clock=clock,
                 wait=wait,
                 record_event=self.record_event,
+                begin=self._note_types,
             )
 
     def prepare(self) -> None:
@@ -138,7 +142,6 @@ class Observer:
         """
         read_allocator_free_bytes()
         census = self._read_census()
-        self._first_census = {row["type"]: row["count"] for row in census}
         if self._windows is not None and tracemalloc.is_tracing():
             self._windows = None  # somebody traces already: that is joined, and costs nothing more
             self._tracer.start()
@@ -226,7 +229,7 @@ class Observer:
             cost = time.thread_time() - cpu_started
             pause = max(self._settings.snapshot_interval_s or 0.0, cost / self._settings.max_overhead)
             self._next_snapshot_at = self._clock.monotonic() + pause
-        sample["capture_s"] = time.perf_counter() - started
+        sample["capture_s"] = round((time.perf_counter() - started) * 1e7) / 1e7
         self.ticks += 1
         self.last = sample
         if self._live is not None:
@@ -285,14 +288,23 @@ class Observer:
     def _stamp(self) -> dict[str, Any]:
         return {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
 
+    def _note_types(self) -> None:
+        """Count the objects by type as growth is first seen: what grew before that may be imports and caches."""
+        started = time.thread_time()
+        census = self._read_census()
+        self._first_census = {row["type"]: row["count"] for row in census}
+        self._write_census(census)
+        self._governor.pay(time.thread_time() - started)
+
     def _tell_holders(self) -> None:
-        """Say who holds the type that grew most since the start, where counting objects is not too dear."""
+        """Say who holds the type that grew most since growth was seen, where counting objects is not too dear."""
         started = time.thread_time()
         census = self._read_census()
         grown = find_growing_type(self._first_census, census)
         if grown is not None:
-            chains = find_holders(grown, seconds=HOLDERS_S)
-            if chains:
+            now = next(row["count"] for row in census if row["type"] == grown)
+            chains = find_holders(grown, seconds=HOLDERS_S, newest=now - self._first_census.get(grown, 0))
+            if chains and chains[0].share >= LEAST_HELD:
                 data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MOST_CHAINS]]
                 message = f"{grown} is what grows most in number. Held by {chains[0].text}."
                 self.record_event("holders", level="info", message=message, data=data)
@@ -303,12 +315,12 @@ class Observer:
         self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
         if self._settings.top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS:
             return []
-        return read_object_census(top=self._settings.top_types)
+        return read_object_census()
 
     def _write_census(self, rows: list[dict[str, Any]]) -> None:
-        """Write a census as of the last sample."""
+        """Write the head of a census as of the last sample."""
         stamp = self._stamp()
-        self._append("objects", [row | stamp for row in rows])
+        self._append("objects", [row | stamp for row in rows[: self._settings.top_types]])
 
     def _append(self, table: str, rows: list[Row]) -> None:
         if self._writer is not None:

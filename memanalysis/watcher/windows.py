@@ -56,6 +56,8 @@ class TracingWindows:
         Waits so many seconds; True when watching is to end.
     record_event : callable
         Writes an event.
+    begin : callable
+        Called once growth is believed, before the first window.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TracingWindows:
         clock: Clock,
         wait: Callable[[float], bool],
         record_event: Callable[..., None],
+        begin: Callable[[], None],
     ) -> None:
         self.n_windows = 0
         self._tracer = TracemallocIntegration(trace_limit)
@@ -75,12 +78,14 @@ class TracingWindows:
         self._clock = clock
         self._wait = wait
         self._record_event = record_event
+        self._begin = begin
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
         self._at_first_sign: dict[str, int | None] | None = None
         self._windows_due = 0
         self._rest_s = FIRST_REST_S
         self._rest_until = float("-inf")
         self._survivors: dict[RawFrames, tuple[int, int, int]] = {}
+        self._rss_growth_bytes: int | None = 0
 
     @property
     def has_concluded(self) -> bool:
@@ -108,7 +113,7 @@ class TracingWindows:
         if not self._windows_due or tracemalloc.is_tracing():  # somebody else traces: that is left alone
             return []
         seconds = self._governor.choose_window_s(shortest=SHORTEST_S, longest=LONGEST_S)
-        return [] if seconds is None else self._open(seconds)
+        return [] if seconds is None else self._open(seconds, lambda: read_again()["rss_bytes"])
 
     def release(self) -> None:
         """End tracing, if a window is open."""
@@ -134,20 +139,26 @@ class TracingWindows:
                 message="Memory grows, so tracing begins, in short windows.",
                 data={name: [before[name], sample[name]] for name in self._signals},
             )
+            self._begin()
 
     def _has_grown(self, name: str, before: dict[str, int | None], sample: Row) -> bool:
         first, last = before[name], sample[name]
         return first is not None and last is not None and last - first >= STEPS / 2 * self._signals[name].least_step
 
-    def _open(self, seconds: float) -> list[dict[str, Any]]:
+    def _open(self, seconds: float, read_rss_bytes: Callable[[], int | None]) -> list[dict[str, Any]]:
         """Trace for so long; the rows of the suspects so far. Nothing when watching ended meanwhile."""
         process_started, own_started = time.process_time(), time.thread_time()
         began = self._clock.monotonic()
+        rss_before = read_rss_bytes()
         self._tracer.start()
         try:
             if self._wait(seconds):
                 return []
             _collect()
+            if not tracemalloc.is_tracing():  # the program stopped it: the next tick tries again
+                return []
+            rss_after, tracer_bytes = read_rss_bytes(), tracemalloc.get_tracemalloc_memory()
+            ended = self._clock.monotonic()
             groups = read_site_table().groups
         finally:
             self._tracer.stop()
@@ -157,13 +168,19 @@ class TracingWindows:
         suspects = self._find_suspects()
         rows = make_rows(suspects[: self._top_sites])
         cost_s = self._governor.pay_window(
-            process_s=time.process_time() - process_started, own_s=time.thread_time() - own_started
+            ended - began,
+            process_s=time.process_time() - process_started,
+            own_s=time.thread_time() - own_started,
         )
+        rss_growth = _subtract(rss_after, rss_before, tracer_bytes)
+        self._rss_growth_bytes = _add(self._rss_growth_bytes, rss_growth)
         data = {
             "window": self.n_windows,
-            "seconds": round(self._clock.monotonic() - began, 3),
+            "seconds": round(ended - began, 3),
             "survived_bytes": sum(size for _, size, _ in groups),
+            "rss_growth_bytes": rss_growth,
             "suspects": len(suspects),
+            "suspect_bytes": sum(size for _, size, _ in suspects),
             "cost_s": round(cost_s, 4),
         }
         self._record_event("window", level="info", message=_describe_window(data), data=data)
@@ -195,7 +212,9 @@ class TracingWindows:
         first = rows[0]
         place = f"{first['file']}:{first['line']}" + (f" in {first['function']}" if first["function"] else "")
         kept = f"{format_bytes(first['size_bytes'])} in {first['live_allocations']} blocks"
-        message = f"{place} kept memory in each of {self.n_windows} windows: {kept}."
+        meanwhile = self._rss_growth_bytes
+        grown = "" if meanwhile is None or meanwhile <= 0 else f"; RSS grew by {format_bytes(meanwhile)} meanwhile"
+        message = f"{place} kept memory in each of {self.n_windows} windows: {kept}{grown}."
         self._record_event("suspect", level="warning", message=message, data={"site_id": first["site_id"]})
 
 
@@ -203,6 +222,15 @@ def _collect() -> None:
     """Collect garbage, unless the program turned the collector off: then it is for the program to say when."""
     if gc.isenabled():
         gc.collect()
+
+
+def _add(total: int | None, part: int | None) -> int | None:
+    return None if total is None or part is None else total + part
+
+
+def _subtract(rss_after: int | None, rss_before: int | None, tracer_bytes: int) -> int | None:
+    """What the program's own memory grew by while the window was open."""
+    return None if rss_after is None or rss_before is None else rss_after - rss_before - tracer_bytes
 
 
 def _describe_window(data: dict[str, Any]) -> str:

@@ -92,6 +92,19 @@ def test_a_variable_of_a_running_function_is_named_and_let_go_of(holders_of):
     assert lines == ["held in running __main__.work() -> app.Held", "True"]
 
 
+def test_the_newest_objects_are_followed_where_that_is_asked(holders_of):
+    """Of 900 old and 100 new objects a sample of all would be held by ``old``; garbage and the unborn do not count."""
+    lines = holders_of(
+        "old = [Held() for _ in range(900)]\nnew = {}\n",
+        main="import gc\ngc.collect()\n"
+        "app.new.update((i, app.Held()) for i in range(100))\ngc.collect()\n"
+        "passing = [app.Held() for _ in range(50)]\n"
+        "for chain in find_holders('app.Held', newest=100):\n    print(chain.count, chain.text)\n",
+    )
+
+    assert lines[0] == "50 app.new -> dict -> app.Held"
+
+
 def test_a_type_that_has_no_objects_has_no_holders(holders_of):
     assert holders_of("") == []
 

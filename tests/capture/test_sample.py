@@ -106,6 +106,25 @@ def test_the_limit_is_read_now_and_then_and_not_on_each_tick(monkeypatch):
     assert seen == [64 * MIB, 64 * MIB, 64 * MIB, 128 * MIB]
 
 
+def test_counting_blocks_costs_no_more_a_tick_than_it_may(monkeypatch):
+    """Where a count would take a thousand times what a tick may pay, it comes at first and on deep ticks alone."""
+    monkeypatch.setattr("memanalysis.capture.sample.BLOCK_COUNT_S_A_TICK", 1e-9)
+    reader = SampleReader()
+    known = [reader.read(deep=deep)["live_allocations"] is not None for deep in (False, False, True, False)]
+    reader.close()
+
+    assert known == [True, False, True, False]
+
+
+def test_a_cheap_count_of_blocks_is_made_on_every_tick(monkeypatch):
+    monkeypatch.setattr("memanalysis.capture.sample.BLOCK_COUNT_S_A_TICK", 1.0)
+    reader = SampleReader()
+    known = [reader.read()["live_allocations"] is not None for _ in range(4)]
+    reader.close()
+
+    assert known == [True] * 4
+
+
 def test_of_another_process_only_the_systems_view_is_known():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child:

@@ -218,3 +218,24 @@ def test_sites_have_the_same_identity_in_every_run_and_folder(tmp_path):
 
     assert answers[0][0][1] == 2
     assert all(answer[0] == answers[0][0] for answer in answers)
+
+
+def test_cells_of_a_plain_ipython_are_called_by_their_number_without_the_magic():
+    """In a process of its own: the shell is one a process. The second cell leaks 100 blocks of 5,000 bytes."""
+    program = """
+import tracemalloc
+from IPython.core.interactiveshell import InteractiveShell
+from memanalysis.capture import snapshot_sites
+shell = InteractiveShell.instance()
+tracemalloc.start(3)
+shell.run_cell("kept = []", store_history=True)
+shell.run_cell("for i in range(100):\\n    kept.append(bytearray(5000))", store_history=True)
+row = snapshot_sites(top=1)[0]
+print(row["file"], row["line"], row["traceback"][-1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+
+    assert done.stdout == "In[2] 2 ['In[2]', 2]\n", done.stdout + done.stderr

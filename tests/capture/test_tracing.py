@@ -117,3 +117,99 @@ def test_users_in_many_threads_leave_tracing_off():
         thread.join()
 
     assert not tracemalloc.is_tracing()
+
+
+def test_tracing_that_the_program_asked_for_meanwhile_goes_on():
+    """CPython ignores ``start()`` while it traces; without us the program would find tracing on afterwards."""
+    found = tracemalloc.start
+    tracing = TracemallocIntegration(trace_limit=7)
+    tracing.start()
+    tracemalloc.start(3)
+    tracing.stop()
+
+    assert tracemalloc.is_tracing()
+    assert tracemalloc.take_snapshot().traces
+    assert tracemalloc.start is found
+    tracemalloc.stop()
+
+
+def test_tracing_that_the_program_started_and_stopped_meanwhile_is_off():
+    tracing = TracemallocIntegration(trace_limit=7)
+    tracing.start()
+    tracemalloc.start(3)
+    tracemalloc.stop()
+    tracing.stop()
+
+    assert not tracemalloc.is_tracing()
+
+
+def test_tracing_begun_anew_through_a_name_bound_before_is_known_by_its_limit():
+    bound_before = tracemalloc.start
+    tracing = TracemallocIntegration(trace_limit=7)
+    tracing.start()
+    tracemalloc.stop()
+    bound_before(3)
+    tracing.stop()
+
+    assert tracemalloc.is_tracing()
+    assert tracemalloc.get_traceback_limit() == 3
+    tracemalloc.stop()
+
+
+def test_a_call_of_start_that_fails_is_no_wish_to_trace():
+    tracing = TracemallocIntegration(trace_limit=7)
+    tracing.start()
+    with pytest.raises(ValueError, match="number of frames"):
+        tracemalloc.start(0)
+    tracing.stop()
+
+    assert not tracemalloc.is_tracing()
+
+
+def test_start_is_itself_again_after_each_use():
+    found = tracemalloc.start
+    for _ in range(3):
+        tracing = TracemallocIntegration(trace_limit=1)
+        tracing.start()
+        assert tracemalloc.start is not found
+        tracing.stop()
+
+    assert tracemalloc.start is found
+
+
+def test_a_stand_in_that_somebody_kept_still_starts_tracing():
+    tracing = TracemallocIntegration(trace_limit=1)
+    tracing.start()
+    kept = tracemalloc.start
+    tracing.stop()
+    kept(5)
+
+    assert tracemalloc.get_traceback_limit() == 5
+    later = TracemallocIntegration(trace_limit=1)
+    later.start()
+    later.stop()
+    assert tracemalloc.is_tracing()
+    tracemalloc.stop()
+
+
+def test_a_wrapper_that_somebody_put_around_start_meanwhile_stays(monkeypatch):
+    monkeypatch.setattr(tracemalloc, "start", tracemalloc.start)  # put back at the end
+    calls = []
+    tracing = TracemallocIntegration(trace_limit=1)
+    tracing.start()
+    inner = tracemalloc.start
+
+    def outer(limit):
+        calls.append(limit)
+        inner(limit)
+
+    tracemalloc.start = outer
+    tracing.stop()
+    tracing.start()
+    assert calls == []
+    outer(4)
+    tracing.stop()
+
+    assert calls == [4]
+    assert tracemalloc.is_tracing()
+    tracemalloc.stop()

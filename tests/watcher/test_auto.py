@@ -7,21 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis import assess
+from memanalysis import assess, report
 from memanalysis.ledger.store import open_ledger
 
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
-import sys, time
+import ctypes, sys, time
 from memanalysis import watch
 kept, cache = [], {}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
 class Session:
     pass
 def leak():
     session = Session()
     session.page = bytearray(3000)  # the leak
     kept.append(session)
+def leak_natively():
+    ctypes.memset(libc.malloc(9000), 1, 9000)  # never freed
 def work(n):
     cache[n % 10] = [{"n": n} for _ in range(30)]
     page = " ".join(str(i) for i in range(50))
@@ -34,7 +39,7 @@ with recorder:
             work(n)
             n += 1
             if LEAKS:
-                leak()
+                LEAK()
         time.sleep(0.002)
         if LEAKS and time.monotonic() - started > 15 and DONE:
             break
@@ -44,9 +49,10 @@ with recorder:
 
 @pytest.fixture
 def run_service(tmp_path):
-    def run(*, leaks, seconds, more="max_overhead=0.5"):
+    def run(*, leaks, seconds, leak="leak", more="max_overhead=0.5"):
         script = tmp_path / "service.py"
         source = PROGRAM.replace("LEAKS", str(leaks)).replace("SECONDS", str(seconds)).replace("MORE", more)
+        source = source.replace("LEAK()", f"{leak}()")
         script.write_text(source.replace("DONE", "recorder._observer._windows.n_windows >= 3"))
         done = subprocess.run(
             [sys.executable, str(script)],
@@ -74,6 +80,17 @@ def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
     assert holders["message"].endswith("Held by __main__.kept -> list -> __main__.Session.")
     verdict = assess(ledger).iloc[0]
     assert (verdict["guilty_file"], verdict["guilty_line"]) == (str(script), guilty), verdict["sentence"]
+    assert verdict["origin"] == "python", ledger.events["data"].tolist()
+
+
+def test_growth_that_no_line_of_python_keeps_is_native(run_service):
+    ledger, _ = run_service(leaks=True, leak="leak_natively", seconds=60)
+
+    assert ledger.events["kind"].tolist().count("window") >= 3
+    verdict = assess(ledger).iloc[0]
+    assert verdict["is_leak"], verdict["sentence"]
+    assert verdict["origin"] == "native", ledger.events["data"].tolist()
+    assert report(ledger).verdicts["origin"].item() == "native"
 
 
 def test_a_service_without_a_leak_is_never_traced(run_service):

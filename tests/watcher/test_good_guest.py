@@ -120,3 +120,38 @@ def test_tracing_that_the_program_starts_itself_is_left_alone(run_program, tmp_p
     ledger = open_ledger(tmp_path / "ledger")
     assert "window" not in set(ledger.events["kind"])
     assert "leak" in set(ledger.sites["function"])
+
+
+IN_A_WINDOW = """
+recorder.start()
+until = time.monotonic() + 60
+while not tracemalloc.is_tracing() and time.monotonic() < until:
+    leak(); time.sleep(0.001)
+window = windows()
+"""
+
+
+def test_tracing_that_the_program_starts_while_a_window_is_open_goes_on(run_program):
+    done = run_program(
+        LEAK + IN_A_WINDOW + "tracemalloc.start(3)\n"
+        "own = bytearray(1_000_000)\n"
+        "while windows() == window and time.monotonic() < until:\n"
+        "    time.sleep(0.001)\n"
+        "recorder.stop()\n"
+        "print(tracemalloc.is_tracing(), max(trace.size for trace in tracemalloc.take_snapshot().traces) > 1_000_000)\n"
+        "print(recorder.status().errors, recorder.status().last_error)\n"
+    )
+
+    assert (done.stdout, done.stderr) == ("True True\n0 None\n", "")
+
+
+def test_tracing_that_the_program_stops_while_a_window_is_open_is_no_error(run_program):
+    done = run_program(
+        LEAK + IN_A_WINDOW + "tracemalloc.stop()\n"
+        "while windows() == window and time.monotonic() < until:\n"
+        "    leak(); time.sleep(0.001)\n"
+        "recorder.stop()\n"
+        "print(tracemalloc.is_tracing(), recorder.status().errors, recorder.status().last_error)\n"
+    )
+
+    assert (done.stdout, done.stderr) == ("False 0 None\n", "")

@@ -6,11 +6,11 @@ import tracemalloc
 
 import pytest
 
+from memanalysis.detection.loading import load_engine
 from memanalysis.ledger.store import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.schema import MemorySnapshot
 from memanalysis.units import MIB
-from memanalysis.watcher.engine import load_engine
 from memanalysis.watcher.guard import NO_RESTART, TRACED_BEFORE, PolicyGuard
 from memanalysis.watcher.recorder import watch
 
