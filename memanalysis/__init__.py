@@ -1,7 +1,8 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
 The names below are doors: each loads its room when it is first used, so that ``import memanalysis`` costs a watched
-program nothing. The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``report`` and ``explore``.
+program nothing. The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``report``, ``explore``
+and ``find_leak``.
 """
 
 TYPE_CHECKING = False
@@ -13,6 +14,8 @@ _DOORS = {
     "AutoCleanupManager": "memanalysis.response.cleanup",
     "ComprehensiveLeakDetector": "memanalysis.response.comprehensive",
     "LeakDetectionResult": "memanalysis.detection.leak",
+    "LeakFinding": "memanalysis.detection.finding",
+    "LeakFoundError": "memanalysis.errors",
     "Ledger": "memanalysis.ledger.store",
     "LedgerAnalyzer": "memanalysis.analysis.summary",
     "LedgerEntry": "memanalysis.ledger.founding",
@@ -35,6 +38,7 @@ _DOORS = {
     "assess_series": "memanalysis.analysis.assess",
     "compare": "memanalysis.reports.compare",
     "explore": "memanalysis.widgets.explorer",
+    "find_leak": "memanalysis.detection.repeat",
     "open_ledger": "memanalysis.ledger.store",
     "report": "memanalysis.reports.model",
     "watch": "memanalysis.watcher.recorder",
@@ -44,6 +48,8 @@ __all__ = [
     "AutoCleanupManager",
     "ComprehensiveLeakDetector",
     "LeakDetectionResult",
+    "LeakFinding",
+    "LeakFoundError",
     "Ledger",
     "LedgerAnalyzer",
     "LedgerEntry",
@@ -67,6 +73,7 @@ __all__ = [
     "assess_series",
     "compare",
     "explore",
+    "find_leak",
     "open_ledger",
     "report",
     "watch",
@@ -79,9 +86,11 @@ if TYPE_CHECKING:
     from memanalysis.analysis.summary import LedgerAnalyzer
     from memanalysis.analysis.verdict import Verdict
     from memanalysis.capture.tracing import TracemallocIntegration
+    from memanalysis.detection.finding import LeakFinding
     from memanalysis.detection.leak import LeakDetectionResult, MemoryLeakDetector, MemoryTrend
     from memanalysis.detection.objects import ObjectLeakDetector
-    from memanalysis.errors import MemAnalysisError
+    from memanalysis.detection.repeat import find_leak
+    from memanalysis.errors import LeakFoundError, MemAnalysisError
     from memanalysis.ledger.founding import LedgerEntry, MemoryLedger
     from memanalysis.ledger.store import Ledger, open_ledger
     from memanalysis.policy.enforcer import MemoryPolicyEnforcer

@@ -11,6 +11,7 @@
     │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
     │   ├── LedgerFormatError    (ValueError)         what is there is no ledger
     │   └── LedgerVersionError   (ValueError)         a ledger of a newer version
+    ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
 """
@@ -18,6 +19,7 @@
 __all__ = [
     "CaptureError",
     "InvalidArgumentError",
+    "LeakFoundError",
     "LedgerError",
     "LedgerFormatError",
     "LedgerNotFoundError",
@@ -64,6 +66,10 @@ class LedgerFormatError(LedgerError, ValueError):
 
 class LedgerVersionError(LedgerError, ValueError):
     """The ledger was written by a newer memanalysis."""
+
+
+class LeakFoundError(MemAnalysisError, AssertionError):
+    """A call was found to leak; the text is the whole finding."""
 
 
 class CaptureError(MemAnalysisError, RuntimeError):

@@ -18,6 +18,7 @@ __all__ = [
     "NOT_AVAILABLE",
     "bytes_from_mb",
     "format_bytes",
+    "format_bytes_per_call",
     "format_duration",
     "format_growth",
     "format_growth_interval",
@@ -73,6 +74,13 @@ def format_bytes(size_bytes: float | None, *, sign: bool = False) -> str:
         if magnitude >= factor * 0.9995:
             return f"{_three_digits(size_bytes / factor, sign=sign)} {unit}"
     return f"{size_bytes:+.0f} B" if sign else f"{size_bytes:.0f} B"
+
+
+def format_bytes_per_call(rate: float | None) -> str:
+    """Render bytes a call, such as ``64 B``, ``0.64 B`` or ``1.5 KiB``: two digits where there is less than 10."""
+    if not _is_known(rate) or abs(rate) >= 9.95:
+        return format_bytes(rate)
+    return f"{round(rate, 1 if abs(rate) >= 0.995 else 2):g} B"
 
 
 def format_growth(slope: float | None, low: float | None = None, high: float | None = None) -> str:

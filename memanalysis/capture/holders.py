@@ -17,7 +17,7 @@ from typing import Any
 from memanalysis.capture.chains import describe_chain, list_running_locals
 from memanalysis.capture.objects import name_type
 
-__all__ = ["HolderChain", "find_growing_type", "find_holders"]
+__all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
 
 MOST_LEVELS = 10
 """A chain longer than this tells nobody anything."""
@@ -78,9 +78,22 @@ def find_holders(
     objects = gc.get_objects(generation=None if newest is None else OLDEST_GENERATION)  # there in the order of age
     chosen = [item for item in objects if name_type(type(item)) == type_name][-(newest or 0) :]
     chosen = chosen[:: max(1, -(-len(chosen) // sample))]
+    del objects  # it holds everything
+    return find_object_holders(chosen, seconds=seconds)
+
+
+def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[HolderChain]:
+    """Find what keeps these objects alive, the most common chain first; the list itself is no holder.
+
+    Parameters
+    ----------
+    chosen : list
+        Objects that the garbage collector tracks.
+    seconds : float
+        After so long no further level is looked at; one look may be under way then.
+    """
     if not chosen:
         return []
-    del objects  # it holds everything
     climb = _Climb(chosen)
     climb.ignore(chosen)
     deadline = time.monotonic() + seconds
@@ -91,7 +104,9 @@ def find_holders(
     return [HolderChain(text, count, count / len(chosen)) for text, count in chains.most_common()]
 
 
-def find_growing_type(before: Mapping[str, int], census: Sequence[Mapping[str, Any]]) -> str | None:
+def find_growing_type(
+    before: Mapping[str, int], census: Sequence[Mapping[str, Any]], *, least: int = LEAST_GROWTH
+) -> str | None:
     """Name the type that grew most in number; one of the program's own before those of Python.
 
     Parameters
@@ -100,10 +115,12 @@ def find_growing_type(before: Mapping[str, int], census: Sequence[Mapping[str, A
         Objects of each type in an earlier census.
     census : rows of `read_object_census`
         The later one.
+    least : int
+        Objects more than before, from which on a type grows.
     """
     growth = {row["type"]: row["count"] - before.get(row["type"], 0) for row in census}
-    own = {name: grown for name, grown in growth.items() if "." in name and grown >= LEAST_GROWTH}
-    found = own or {name: grown for name, grown in growth.items() if grown >= LEAST_GROWTH}
+    own = {name: grown for name, grown in growth.items() if "." in name and grown >= least}
+    found = own or {name: grown for name, grown in growth.items() if grown >= least}
     return max(found, key=lambda name: found[name]) if found else None
 
 
@@ -195,4 +212,4 @@ def _iter_module_names() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _is_of_ours(holder: object) -> bool:
     """Tell whether a holder is only there because of this search."""
-    return isinstance(holder, FrameType) and holder.f_globals.get("__name__", "").startswith("memanalysis.capture")
+    return isinstance(holder, FrameType) and holder.f_globals.get("__name__", "").startswith("memanalysis.")

@@ -30,6 +30,7 @@ __all__ = [
     "parse_rss_pages",
     "parse_uss_bytes",
     "read_allocator_free_bytes",
+    "read_allocator_used_bytes",
     "read_limit_bytes",
 ]
 
@@ -185,6 +186,18 @@ def read_allocator_free_bytes() -> int | None:
     """Bytes that the C allocator of this process holds free, in glibc 2.33 and later; None elsewhere."""
     mallinfo2 = _load_mallinfo2()
     return None if mallinfo2 is None else int(mallinfo2().fordblks)
+
+
+def read_allocator_used_bytes() -> int | None:
+    """Bytes that the C allocator has handed out and not got back, in glibc 2.33 and later; None elsewhere.
+
+    To the byte, but for small blocks that each thread keeps ready for itself and that count as handed out.
+    """
+    mallinfo2 = _load_mallinfo2()
+    if mallinfo2 is None:
+        return None
+    info = mallinfo2()
+    return int(info.uordblks) + int(info.hblkhd)
 
 
 @cache

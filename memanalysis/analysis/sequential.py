@@ -1,0 +1,218 @@
+"""Does one more call keep more memory? Asked again and again while calls are repeated, with an error rate that holds.
+
+Readings come at numbers of calls that rise by a fifth each time (`next_reading`), four to a doubling, so a leak must
+last while the calls become eight times as many before it is called one, and a list that leaks eight bytes a call has
+been moved to a larger block between any two readings.
+
+Three rules, and one judgement of growth:
+
+- *It rises* is said by a test of signs that may be looked at after every reading: it bets that the next reading lies
+  above the last, and its stake grows a hundredfold with a probability of at most 1 % when readings are as likely to
+  fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
+  who came in after the first sixteenth of the calls, and
+- *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
+  calls growing: in each window, and not slowing down. The shape is the engine's alone.
+- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all looks together,
+  lies under the least rate that is worth the name, and so does the line from the stretch's first reading to its last.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.growth import fit_growth
+from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.shape import LEAST_GROWTH_BYTES
+from memanalysis.analysis.verdict import Shape
+
+__all__ = [
+    "FALSE_ALARMS",
+    "LOOK_AGAIN",
+    "CallGrowth",
+    "judge_calls",
+    "next_reading",
+    "rate_from_end_to_end",
+    "weigh_rises",
+]
+
+FALSE_ALARMS = 0.01
+"""Probability, over the whole run, that noise is called a rise."""
+
+MISSES = 0.01
+"""Probability, over the whole run, that the interval which says *no leak* does not hold the true rate."""
+
+READINGS_A_DOUBLING = 4
+"""Each reading after 2 ** (1 / 4) = 1.19 times as many calls: a list grows by an eighth when it is full."""
+
+STRETCH = 8
+"""Growth is judged from an eighth of the calls on: the rest is warm-up."""
+
+WAIT = 16
+"""The test of signs may begin at a sixteenth of the calls, and not before."""
+
+MOST_STARTS = 20
+"""Doublings at which the test may begin, with equal weight: up to a million calls."""
+
+MOST_LOOKS = 24
+"""Looks among which the error of the interval is divided: one whenever `LOOK_AGAIN` times as many calls were made."""
+
+LOOK_AGAIN = 1.5
+"""Twenty looks from a hundred calls to half a million."""
+
+BETS = ((1.0, 0.75), (0.5, 0.25))
+"""Share of the stake that is put on a rise, and weight of the gambler: the first forgives no fall."""
+
+MIN_READINGS = 9
+"""Two doublings; of fewer readings nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallGrowth:
+    """What the readings say so far; rates are bytes a call.
+
+    Parameters
+    ----------
+    is_leak : bool or None
+        None while neither can be said.
+    shape : str
+        The engine's word for the judged stretch.
+    bytes_per_call, low, high : float or None
+        Slope over the judged stretch, with an interval that may be looked at after each doubling; None below
+        `MIN_READINGS`.
+    rises, windows : int
+        Readings of the stretch that lie above the one before, and all that have one before.
+    stake : float
+        What a stake of 1 has become by betting on rises: above 1 / `FALSE_ALARMS` it rises.
+    """
+
+    is_leak: bool | None
+    shape: Shape
+    bytes_per_call: float | None
+    low: float | None
+    high: float | None
+    rises: int
+    windows: int
+    stake: float
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether the test of signs has decided."""
+        return self.stake >= 1 / FALSE_ALARMS
+
+
+def next_reading(calls: int) -> int:
+    """Give the number of calls after which to read again: a fifth more."""
+    return max(calls + 1, round(calls * 2 ** (1 / READINGS_A_DOUBLING)))
+
+
+def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float, tolerance: float = 0.0) -> CallGrowth:
+    """Judge the readings that there are.
+
+    Parameters
+    ----------
+    calls, levels : arrays of float, shape (n,)
+        Calls made before each reading, as `next_reading` gives them, and bytes in use then.
+    least_per_call : float
+        Bytes a call under which growth is no leak worth the name; above 0.
+    tolerance : float
+        Bytes by which two readings may differ and count as equal.
+
+    Notes
+    -----
+    The stake of a gambler who bets a fixed share on a rise is a test supermartingale while rises are no more likely
+    than falls, equal readings left aside; so is the mean over gamblers and over starts, whose weights are fixed
+    beforehand. By the inequality of Ville (1939), "Étude critique de la notion de collectif", it reaches 1 / a with a
+    probability of at most a, however often one looks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
+    1-27; many starts: Shin, Ramdas and Rinaldo (2024), New Engl. J. Stat. Data Sci. 2, 229-260. The interval is the
+    engine's, at 1 - `MISSES` / `MOST_LOOKS` (Bonferroni).
+    """
+    first = _first_of_stretch(calls.tolist())
+    stretch, heights = calls[first:], levels[first:]
+    signs = _signs(heights.tolist(), tolerance)
+    stake = weigh_rises(calls.tolist(), levels.tolist(), tolerance=tolerance)
+    rises = sum(sign > 0 for sign in signs)
+    if stretch.size < MIN_READINGS:
+        return CallGrowth(
+            is_leak=None,
+            shape="inconclusive",
+            bytes_per_call=None,
+            low=None,
+            high=None,
+            rises=rises,
+            windows=len(signs),
+            stake=stake,
+        )
+    fit = fit_growth(stretch[None], heights[None])
+    slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MOST_LOOKS)[0])
+    shape = _name_shape(stretch, heights, least_per_call)
+    is_leak = None
+    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call:
+        is_leak = True
+    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < least_per_call:
+        is_leak = False
+    return CallGrowth(
+        is_leak=is_leak,
+        shape=shape,
+        bytes_per_call=slope,
+        low=slope - half_width,
+        high=slope + half_width,
+        rises=rises,
+        windows=len(signs),
+        stake=stake,
+    )
+
+
+def weigh_rises(calls: Sequence[float], levels: Sequence[float], *, tolerance: float = 0.0) -> float:
+    """What a stake of 1 is worth after bets on rises, for the best of the starts that may still count; plain Python.
+
+    Parameters
+    ----------
+    calls, levels : sequences of float
+        As for `judge_calls`.
+    tolerance : float
+        As there.
+    """
+    signs = _signs(levels, tolerance)
+    best = 0.0 if signs else 1.0
+    for doubling in range(MOST_STARTS):
+        start = bisect_left(calls, 2**doubling)
+        if start < len(signs) and 2**doubling * WAIT >= calls[-1]:
+            best = max(best, _stake(signs[start:]) / MOST_STARTS)
+    return best
+
+
+def rate_from_end_to_end(calls: Sequence[float], levels: Sequence[float]) -> float:
+    """Bytes a call from the first reading of the judged stretch to the last; 0 where there is one; plain Python."""
+    first = _first_of_stretch(calls)
+    return (levels[-1] - levels[first]) / (calls[-1] - calls[first]) if first < len(calls) - 1 else 0.0
+
+
+def _first_of_stretch(calls: Sequence[float]) -> int:
+    return bisect_left(calls, calls[-1] / STRETCH) if calls else 0
+
+
+def _signs(levels: Sequence[float], tolerance: float) -> list[int]:
+    """Rise (1), fall (-1) or neither (0) from each reading to the next."""
+    return [
+        0 if abs(after - before) <= tolerance else 1 if after > before else -1 for before, after in pairwise(levels)
+    ]
+
+
+def _stake(signs: list[int]) -> float:
+    return math.fsum(weight * math.prod(1 + share * sign for sign in signs) for share, weight in BETS)
+
+
+def _name_shape(calls: FloatArray, levels: FloatArray, least_per_call: float) -> Shape:
+    """Ask the engine, in calls for seconds.
+
+    The bytes are weighed so that its least growth stands for the least rate, and lifted so that a fall is no restart
+    and the level itself makes no growth too small to matter: these readings are of what calls keep, not of a process.
+    """
+    weight = LEAST_GROWTH_BYTES / (least_per_call * float(calls[-1] - calls[0]))
+    heights = (levels - levels.min()) * weight
+    return assess_series(calls, heights + 2 * np.ptp(heights)).shape

@@ -1,0 +1,91 @@
+"""Which list, dict, set or deque gets longer and longer, and has it a bound.
+
+What most leaks keep (bytes, text, numbers) the garbage collector does not track, so no census counts it; but it lies
+in a container, and that one grows. A cache of ``functools.lru_cache`` and a ``deque`` with a ``maxlen`` grow too while
+they fill, and then stop: they are known by what they are. Nothing of the watched program runs.
+"""
+
+import functools
+import gc
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any, cast
+
+__all__ = ["GrownContainers", "find_grown_containers", "read_container_lengths"]
+
+_KINDS = (dict, list, set, deque)
+_LRU_CACHE = functools._lru_cache_wrapper
+
+
+@dataclass(frozen=True, slots=True)
+class GrownContainers:
+    """Containers that became longer, the most first: three lists side by side.
+
+    Parameters
+    ----------
+    containers : list
+        Kept alive by this record: let go of it soon. Of an ``lru_cache`` it is the function itself.
+    added : list of int
+        Entries more than before.
+    room : list of int or None
+        Entries that a bounded container still has room for; None for one without a bound.
+    """
+
+    containers: list[Any]
+    added: list[int]
+    room: list[int | None]
+
+
+def read_container_lengths() -> dict[int, int]:
+    """Entries of every container that has some, by its ``id()``."""
+    lengths: dict[int, int] = {}
+    for item in gc.get_objects():
+        length = _length(item)
+        if length:
+            lengths[id(item)] = length
+    return lengths
+
+
+def find_grown_containers(before: Mapping[int, int], *, least: int, most: int = 10) -> GrownContainers:
+    """Find the containers that are longer than before by ``least`` entries, ``most`` of them.
+
+    Parameters
+    ----------
+    before : mapping
+        What `read_container_lengths` gave.
+    """
+    objects = gc.get_objects()
+    grown = []
+    for place, item in enumerate(objects):
+        more = _length(item) - before.get(id(item), 0)
+        if more >= least and item is not before:
+            grown.append((more, place))
+    caches = {id(table): cache for cache in objects if type(cache) is _LRU_CACHE for table in _find_tables(cache)}
+    grown = nlargest(most, grown)
+    containers = [caches.get(id(objects[place]), objects[place]) for _, place in grown]
+    return GrownContainers(containers, [more for more, _ in grown], list(map(_read_room, containers)))
+
+
+def _length(item: object) -> int:
+    """Entries of a container, past a ``__len__`` of the program; 0 for anything else."""
+    kind = type(item)
+    for base in _KINDS:
+        if issubclass(kind, base):
+            return base.__len__(cast("Any", item))
+    return 0
+
+
+def _find_tables(cache: Any) -> list[dict[Any, Any]]:
+    """Dicts in which a cache may keep its entries: not the one of its own attributes."""
+    return [table for table in gc.get_referents(cache) if type(table) is dict and table is not cache.__dict__]
+
+
+def _read_room(container: Any) -> int | None:
+    if type(container) is _LRU_CACHE:
+        info = _LRU_CACHE.cache_info(container)
+        return None if info.maxsize is None else max(0, info.maxsize - info.currsize)
+    if type(container) is deque and container.maxlen is not None:
+        return container.maxlen - len(container)
+    return None

@@ -1,0 +1,310 @@
+"""Does this call leak? It is repeated until that can be said, or time is over: like ``timeit``, for leaks.
+
+What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, and
+the resident size, in pages. When growth counts, and with which probability of error, is said in
+`memanalysis.analysis.sequential`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from memanalysis.analysis.sequential import (
+    FALSE_ALARMS,
+    LOOK_AGAIN,
+    CallGrowth,
+    judge_calls,
+    next_reading,
+    rate_from_end_to_end,
+    weigh_rises,
+)
+from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.detection.calls import MOST_READINGS, CallRepeater, Readings
+from memanalysis.detection.finding import LeakFinding
+from memanalysis.detection.kept import Kept, find_kept
+from memanalysis.detection.loading import load_engine
+from memanalysis.detection.verdict import Looks, describe_finding
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.units import MIB
+
+__all__ = ["find_leak"]
+
+MOST_CALLS = 1_000_000
+MOST_S = 15.0
+"""Default bounds of one run."""
+
+LEAST_BYTES_PER_CALL = 1.0
+"""A million calls a day then keep less than a megabyte."""
+
+FRAMES = 16
+"""Frames of a traceback: enough to leave a library for the code that calls it."""
+
+ENOUGH_CALLS = 1_000
+"""Calls from which on it may be said that nothing leaks: one in a hundred that leaks was then seen several times."""
+
+MANY_CALLS = 100_000
+"""Growth over so many calls is hardly a cache that fills."""
+
+SOON = 0.2
+"""A leak is not named before this share of the time (and `ENOUGH_CALLS`): small caches fill meanwhile."""
+
+LATE = 0.5
+"""After this share of the time few calls must do."""
+
+MEASURED = 0.8
+"""Share of the time for measuring; the rest is for naming lines and holders."""
+
+MOST_GROWTH_BYTES = 256 * MIB
+"""No more than this is left to grow."""
+
+PAGES_BYTES = 64 * 1024
+"""Changes of the resident size up to this are none: allocators move by as much."""
+
+LEAST_RSS_GROWTH_BYTES = 8 * MIB
+"""Resident growth that counts where neither tracemalloc nor the C allocator sees any."""
+
+
+def find_leak(
+    call: Callable[..., Any],
+    *,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    setup: Callable[[], Any] | None = None,
+    max_calls: int = MOST_CALLS,
+    max_s: float = MOST_S,
+    least_bytes_per_call: float = LEAST_BYTES_PER_CALL,
+    frames: int = FRAMES,
+    collect: bool = True,
+    holders: bool = True,
+) -> LeakFinding:
+    """Repeat a call until it can be said whether each keeps memory, how much, and which lines and holders.
+
+    Parameters
+    ----------
+    call : callable
+        What is repeated; a coroutine function is awaited, in an event loop of its own.
+    args, kwargs : sequence, mapping, optional
+        What it is called with.
+    setup : callable, optional
+        Called once before.
+    max_calls : int
+        Calls at most, at least 16.
+    max_s : float
+        Seconds at most, about; a call that runs then is waited for.
+    least_bytes_per_call : float
+        Less is no leak worth the name.
+    frames : int
+        Frames kept of each traceback. Ignored when tracemalloc traces already.
+    collect : bool
+        Collect garbage before each reading: a cycle is no leak. Without it, what lives only because nobody collects is
+        found too.
+    holders : bool
+        Search for what keeps the objects alive.
+
+    Returns
+    -------
+    LeakFinding
+        ``is_leak`` is True, False, or None when it cannot be told.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value that cannot be used, or a coroutine where an event loop runs already.
+
+    Notes
+    -----
+    What the call raises passes through; tracemalloc is left as it was found. What other threads keep meanwhile counts.
+    A leak in fewer calls than were made is not seen.
+
+    Examples
+    --------
+    >>> kept = []
+    >>> finding = find_leak(lambda: kept.append(bytes(1000)), max_calls=200)
+    >>> finding.is_leak, round(finding.bytes_per_call / 1000)
+    (True, 1)
+    """
+    _check(call, max_calls=max_calls, max_s=max_s, least_bytes_per_call=least_bytes_per_call, frames=frames)
+    load_engine()
+    judge_calls(np.arange(1.0, 20.0), np.arange(1.0, 20.0), least_per_call=1.0)  # what numpy loads late, it loads now
+    if setup is not None:
+        setup()
+    repeater = CallRepeater(call, args, kwargs or {})
+    readings = Readings(collect=collect)
+    tracing = TracemallocIntegration(trace_limit=frames)
+    try:
+        started = time.perf_counter()
+        repeater.call_first()
+        tracing.start()
+        trial = _Trial(
+            repeater,
+            readings,
+            started=started,
+            max_calls=max_calls,
+            max_s=max_s,
+            least_per_call=least_bytes_per_call,
+            collect=collect,
+            holders=holders,
+        )
+        return replace(trial.run(), name=_name(call), duration_s=time.perf_counter() - started)
+    finally:
+        tracing.stop()
+        readings.close()
+        repeater.close()
+
+
+class _Trial:
+    """One run: reads, calls, judges, and ends."""
+
+    def __init__(
+        self,
+        repeater: CallRepeater,
+        readings: Readings,
+        *,
+        started: float,
+        max_calls: int,
+        max_s: float,
+        least_per_call: float,
+        collect: bool,
+        holders: bool,
+    ) -> None:
+        self._repeater, self._readings = repeater, readings
+        self._started, self._max_calls, self._max_s = started, max_calls, max_s
+        self._least, self._collect, self._holders = least_per_call, collect, holders
+        self._kept: Kept | None = None
+        self._kept_asked_at = 0
+        self._looked_at = 0
+
+    def run(self) -> LeakFinding:
+        """Repeat until something can be said, or a bound is reached."""
+        while True:
+            self._readings.read(self._repeater.calls)
+            is_over = self._is_over()
+            finding = self._decide(is_over=is_over) if self._is_time_to_look(is_over=is_over) else None
+            if finding is not None:
+                return finding
+            self._readings.leave_out_ours()
+            self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
+
+    def _is_time_to_look(self, *, is_over: bool) -> bool:
+        """Looking is dear under tracing: not before something may be said, and then at every few readings."""
+        calls = self._repeater.calls
+        if is_over:
+            return True
+        if calls < LOOK_AGAIN * self._looked_at or not self._has_lasted(0.0):
+            return False
+        at, traced = self._readings.take("calls"), self._readings.take("traced")
+        is_flat = rate_from_end_to_end(at, traced) < self._least
+        is_time = is_flat or weigh_rises(at, traced) * FALSE_ALARMS >= 1
+        self._looked_at = calls if is_time else self._looked_at
+        return is_time
+
+    def _decide(self, *, is_over: bool) -> LeakFinding | None:
+        looks = self._look()
+        if looks.origin and (is_over or self._has_lasted(SOON)):
+            finding = self._name_leak(looks, is_over=is_over)
+            if finding is not None:
+                return finding
+        elif looks.is_quiet:
+            return self._tell(looks, is_leak=False)
+        return self._tell(looks, is_leak=None) if is_over else None
+
+    def _look(self) -> Looks:
+        return Looks(
+            traced=self._judge("traced"),
+            native=self._judge("native") if self._readings.has_native else None,
+            rss=self._judge_rss() if self._readings.has_rss else None,
+        )
+
+    def _judge(self, name: str) -> CallGrowth:
+        return judge_calls(
+            np.array(self._readings.take("calls")),
+            np.array(self._readings.take(name)),
+            least_per_call=self._least,
+        )
+
+    def _judge_rss(self) -> CallGrowth:
+        return judge_calls(
+            np.array(self._readings.take("calls")),
+            np.array(self._readings.take("rss")),
+            least_per_call=max(self._least, LEAST_RSS_GROWTH_BYTES / self._repeater.calls),
+            tolerance=PAGES_BYTES,
+        )
+
+    def _elapsed_share(self) -> float:
+        return (time.perf_counter() - self._started) / self._max_s
+
+    def _is_over(self) -> bool:
+        grown = max(self._grown_bytes("traced"), self._grown_bytes("rss"))
+        return (
+            self._elapsed_share() >= MEASURED
+            or self._repeater.calls >= self._max_calls
+            or grown >= MOST_GROWTH_BYTES
+            or len(self._readings) == MOST_READINGS
+        )
+
+    def _grown_bytes(self, name: str) -> int:
+        values = getattr(self._readings, name)
+        return int(values[len(self._readings) - 1] - values[0])
+
+    def _has_lasted(self, share: float) -> bool:
+        """Whether it was repeated often or long enough to say something."""
+        calls, elapsed = self._repeater.calls, self._elapsed_share()
+        return calls >= MANY_CALLS or elapsed >= LATE or (calls >= ENOUGH_CALLS and elapsed >= share)
+
+    def _call_until(self, calls: int) -> int:
+        """Call up to that number of calls, or to the end of the time; gives how many were made."""
+        before = self._repeater.calls
+        self._repeater.repeat(calls - before, until_s=self._started + self._max_s * MEASURED)
+        return self._repeater.calls - before
+
+    def _name_leak(self, looks: Looks, *, is_over: bool) -> LeakFinding | None:
+        """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
+        if looks.origin != "python":
+            return self._tell(looks, is_leak=True)
+        if self._repeater.calls >= 2 * self._kept_asked_at or is_over:
+            self._kept_asked_at = self._repeater.calls
+            self._kept = find_kept(self._call_once_more, collect=self._collect, holders=self._holders)
+        if self._kept is None or not self._kept.is_filling:
+            return self._tell(looks, is_leak=True)
+        return self._tell(looks, is_leak=None) if is_over else None
+
+    def _call_once_more(self) -> int:
+        """Calls for naming lines: as many as to the next reading, even past the bounds."""
+        before = self._repeater.calls
+        self._repeater.repeat(next_reading(before) - before, until_s=self._started + self._max_s)
+        return self._repeater.calls - before
+
+    def _tell(self, looks: Looks, *, is_leak: bool | None) -> LeakFinding:
+        return describe_finding(
+            looks,
+            is_leak=is_leak,
+            kept=self._kept,
+            blocks_per_call=rate_from_end_to_end(self._readings.take("calls"), self._readings.take("blocks")),
+            least_per_call=self._least,
+            calls=self._repeater.calls,
+        )
+
+
+def _name(call: Callable[..., Any]) -> str:
+    """Name a callable for people, without asking more of it than its name."""
+    name = getattr(call, "__qualname__", None)
+    return name if isinstance(name, str) else type(call).__qualname__
+
+
+def _check(call: object, *, max_calls: int, max_s: float, least_bytes_per_call: float, frames: int) -> None:
+    if not callable(call):
+        raise InvalidArgumentError(
+            f"find_leak needs a callable, but got {type(call).__name__}. Pass the function itself, or a lambda."
+        )
+    for name, value, least in (
+        ("max_calls", max_calls, 16),
+        ("frames", frames, 1),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise InvalidArgumentError(f"find_leak needs {name} of at least {least}, but got {value!r}. Pass more.")
+    for name, amount in (("max_s", max_s), ("least_bytes_per_call", least_bytes_per_call)):
+        if not 0 < amount < float("inf"):
+            raise InvalidArgumentError(f"find_leak needs {name} above 0, but got {amount!r}. Pass more.")
