@@ -8,15 +8,17 @@ they fill, and then stop: they are known by what they are. Nothing of the watche
 import functools
 import gc
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, cast
 
-__all__ = ["GrownContainers", "find_grown_containers", "read_container_lengths"]
+__all__ = ["GrownContainers", "find_grown_containers", "read_bounded_rooms", "read_container_lengths"]
 
 _KINDS = (dict, list, set, deque)
 _LRU_CACHE = functools._lru_cache_wrapper
+_BOUNDED = (_LRU_CACHE, deque)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +42,69 @@ class GrownContainers:
 
 def read_container_lengths() -> dict[int, int]:
     """Entries of every container that has some, by its ``id()``."""
-    lengths: dict[int, int] = {}
-    for item in gc.get_objects():
-        length = _length(item)
-        if length:
-            lengths[id(item)] = length
-    return lengths
+    with _no_collection():
+        lengths: dict[int, int] = {}
+        for item in gc.get_objects():
+            length = _length(item)
+            if length:
+                lengths[id(item)] = length
+        return lengths
 
 
-def find_grown_containers(before: Mapping[int, int], *, least: int, most: int = 10) -> GrownContainers:
+def find_grown_containers(
+    before: Mapping[int, int], *, least: int, most: int = 10, ours: Sequence[object] = ()
+) -> GrownContainers:
     """Find the containers that are longer than before by ``least`` entries, ``most`` of them.
 
     Parameters
     ----------
     before : mapping
         What `read_container_lengths` gave.
+    ours : sequence
+        Containers that are left out.
     """
-    objects = gc.get_objects()
-    grown = []
-    for place, item in enumerate(objects):
-        more = _length(item) - before.get(id(item), 0)
-        if more >= least and item is not before:
-            grown.append((more, place))
-    caches = {id(table): cache for cache in objects if type(cache) is _LRU_CACHE for table in _find_tables(cache)}
-    grown = nlargest(most, grown)
-    containers = [caches.get(id(objects[place]), objects[place]) for _, place in grown]
-    return GrownContainers(containers, [more for more, _ in grown], list(map(_read_room, containers)))
+    with _no_collection():
+        objects = gc.get_objects()
+        grown = []
+        for place, item in enumerate(objects):
+            more = _length(item) - before.get(id(item), 0)
+            if more >= least:
+                grown.append((more, place))
+        tables = {id(table) for cache in objects if type(cache) is _LRU_CACHE for table in gc.get_referents(cache)}
+        left_out = tables.union(map(id, (before, ours, *ours)))
+        grown = nlargest(most, (entry for entry in grown if id(objects[entry[1]]) not in left_out))
+        containers = [objects[place] for _, place in grown]
+        return GrownContainers(containers, [more for more, _ in grown], list(map(_read_room, containers)))
+
+
+def read_bounded_rooms() -> dict[int, int]:
+    """Entries that each cache or deque with a bound still has room for, by its ``id()``; full ones are left out."""
+    bounded = [item for item in gc.get_objects() if type(item) in _BOUNDED]
+    rooms = ((id(item), _read_room(item)) for item in bounded)
+    return {key: room for key, room in rooms if room}
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Turn the garbage collector off for a walk that makes many objects, and no garbage."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _length(item: object) -> int:
-    """Entries of a container, past a ``__len__`` of the program; 0 for anything else."""
+    """Entries of a container or cache, past a ``__len__`` of the program; 0 for anything else."""
     kind = type(item)
+    if kind is _LRU_CACHE:
+        return _LRU_CACHE.cache_info(cast("Any", item)).currsize
     for base in _KINDS:
         if issubclass(kind, base):
             return base.__len__(cast("Any", item))
     return 0
-
-
-def _find_tables(cache: Any) -> list[dict[Any, Any]]:
-    """Dicts in which a cache may keep its entries: not the one of its own attributes."""
-    return [table for table in gc.get_referents(cache) if type(table) is dict and table is not cache.__dict__]
 
 
 def _read_room(container: Any) -> int | None:

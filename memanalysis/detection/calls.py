@@ -124,11 +124,21 @@ class Readings:
 
     def read(self, calls: int) -> None:
         """Take a reading after so many calls; two after as many calls are one."""
-        if self._collect:
-            gc.collect()
         if self._size and self.calls[self._size - 1] == calls:
             self._size -= 1
+        self._read_into(self._size, calls)
+        self._size += 1
+
+    def leave_out_ours(self) -> None:
+        """Say that what came since the last reading is ours: later readings leave it out."""
         place = self._size
+        self._read_into(place, self.calls[place - 1])
+        for column, ours in zip((self.traced, self.native, self.blocks), range(3), strict=True):
+            self._ours[ours] += column[place] - column[place - 1]
+
+    def _read_into(self, place: int, calls: int) -> None:
+        if self._collect:
+            gc.collect()
         traced, native, blocks = _read_in_use()
         rss = self._process.read_rss_bytes()
         self.calls[place] = calls
@@ -136,15 +146,6 @@ class Readings:
         self.native[place] = native - self._ours[1]
         self.blocks[place] = blocks - self._ours[2]
         self.rss[place] = 0 if rss is None else rss
-        self._size = place + 1
-
-    def leave_out_ours(self) -> None:
-        """Say that what came since the last reading is ours: later readings leave it out."""
-        place = self._size - 1
-        now = _read_in_use()
-        last = self.traced[place], self.native[place], self.blocks[place]
-        for kind in range(3):
-            self._ours[kind] = now[kind] - last[kind]
 
     def take(self, name: str) -> list[float]:
         """One column, as ``calls``, ``traced``, ``native``, ``rss`` or ``blocks``."""

@@ -8,11 +8,14 @@ from memanalysis.capture.containers import GrownContainers, find_grown_container
 from memanalysis.capture.grouping import RawFrames, RawGroup
 from memanalysis.capture.holders import HolderChain, find_growing_type, find_holders, find_object_holders
 from memanalysis.capture.objects import read_object_census
+from memanalysis.capture.paths import register_door
 from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.detection.calls import DOOR
 from memanalysis.detection.finding import ContainerGrowth, LeakSite, TypeGrowth
 
 __all__ = ["Kept", "find_kept"]
+
+register_door(__file__)
 
 LEAST_SHARE = 0.005
 """What grows at fewer than one call of 200 is left out: it is not what was measured."""
@@ -45,7 +48,9 @@ class Kept:
         return bool(self.containers) and all(row.room for row in self.containers)
 
 
-def find_kept(run: Callable[[], int], *, collect: bool, holders: bool) -> Kept:
+def find_kept(
+    run: Callable[[], int], *, collect: bool, holders: bool, end_tracing: Callable[[], object] | None = None
+) -> Kept:
     """Look, make the calls, look again.
 
     Parameters
@@ -56,22 +61,29 @@ def find_kept(run: Callable[[], int], *, collect: bool, holders: bool) -> Kept:
         Collect garbage before each look.
     holders : bool
         Search for who holds the type that grows most.
+    end_tracing : callable, optional
+        Ends tracing when the lines are read: the rest is then several times as fast.
     """
     sites_before = _read_sites()
     if collect:
         gc.collect()
-    counts_before = {str(row["type"]): int(row["count"]) for row in read_object_census()}
+    counts_before = _count_types()
     lengths_before = read_container_lengths()
     calls = run()
     if collect:
         gc.collect()
     least = max(LEAST_MORE, int(LEAST_SHARE * calls))
-    census = read_object_census()
-    grown = find_grown_containers(lengths_before, least=least, most=MOST_CONTAINERS)
+    counts = _count_types()
+    sites_after = _read_sites()
+    if end_tracing is not None:
+        end_tracing()
+    ours = (sites_before, sites_after, counts_before, counts)
+    grown = find_grown_containers(lengths_before, least=least, most=MOST_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
-    sites = _compare_sites(sites_before, _read_sites(), calls)
-    more = ((str(row["type"]), int(row["count"]) - counts_before.get(str(row["type"]), 0)) for row in census)
+    sites = _compare_sites(sites_before, sites_after, calls)
+    more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
+    census = [{"type": kind, "count": count} for kind, count in counts.items()]
     guilty = find_growing_type(counts_before, census, least=least) if holders else None
     return Kept(
         sites=sites,
@@ -79,6 +91,10 @@ def find_kept(run: Callable[[], int], *, collect: bool, holders: bool) -> Kept:
         containers=containers,
         holders=tuple(find_holders(guilty, seconds=HOLDERS_S)) if guilty else (),
     )
+
+
+def _count_types() -> dict[str, int]:
+    return {str(row["type"]): int(row["count"]) for row in read_object_census()}
 
 
 def _read_sites() -> dict[RawFrames, tuple[int, int]]:

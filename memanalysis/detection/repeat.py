@@ -21,6 +21,8 @@ from memanalysis.analysis.sequential import (
     rate_from_end_to_end,
     weigh_rises,
 )
+from memanalysis.capture.containers import read_bounded_rooms
+from memanalysis.capture.paths import register_door
 from memanalysis.capture.tracing import TracemallocIntegration
 from memanalysis.detection.calls import MOST_READINGS, CallRepeater, Readings
 from memanalysis.detection.finding import LeakFinding
@@ -31,6 +33,8 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 
 __all__ = ["find_leak"]
+
+register_door(__file__)
 
 MOST_CALLS = 1_000_000
 MOST_S = 15.0
@@ -141,6 +145,7 @@ def find_leak(
         trial = _Trial(
             repeater,
             readings,
+            tracing,
             started=started,
             max_calls=max_calls,
             max_s=max_s,
@@ -162,6 +167,7 @@ class _Trial:
         self,
         repeater: CallRepeater,
         readings: Readings,
+        tracing: TracemallocIntegration,
         *,
         started: float,
         max_calls: int,
@@ -170,22 +176,27 @@ class _Trial:
         collect: bool,
         holders: bool,
     ) -> None:
-        self._repeater, self._readings = repeater, readings
+        self._repeater, self._readings, self._tracing = repeater, readings, tracing
         self._started, self._max_calls, self._max_s = started, max_calls, max_s
         self._least, self._collect, self._holders = least_per_call, collect, holders
         self._kept: Kept | None = None
-        self._kept_asked_at = 0
+        self._rooms: dict[int, int] = {}
         self._looked_at = 0
 
     def run(self) -> LeakFinding:
         """Repeat until something can be said, or a bound is reached."""
+        self._readings.read(self._repeater.calls)
+        self._rooms = read_bounded_rooms()
+        self._look()  # what a first look keeps under tracing is ours
+        self._readings.leave_out_ours()
         while True:
             self._readings.read(self._repeater.calls)
             is_over = self._is_over()
-            finding = self._decide(is_over=is_over) if self._is_time_to_look(is_over=is_over) else None
-            if finding is not None:
-                return finding
-            self._readings.leave_out_ours()
+            if self._is_time_to_look(is_over=is_over):
+                finding = self._decide(is_over=is_over)
+                if finding is not None:
+                    return finding
+                self._readings.leave_out_ours()
             self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
 
     def _is_time_to_look(self, *, is_over: bool) -> bool:
@@ -242,7 +253,7 @@ class _Trial:
             self._elapsed_share() >= MEASURED
             or self._repeater.calls >= self._max_calls
             or grown >= MOST_GROWTH_BYTES
-            or len(self._readings) == MOST_READINGS
+            or len(self._readings) + 1 == MOST_READINGS
         )
 
     def _grown_bytes(self, name: str) -> int:
@@ -264,10 +275,15 @@ class _Trial:
         """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
         if looks.origin != "python":
             return self._tell(looks, is_leak=True)
-        if self._repeater.calls >= 2 * self._kept_asked_at or is_over:
-            self._kept_asked_at = self._repeater.calls
-            self._kept = find_kept(self._call_once_more, collect=self._collect, holders=self._holders)
-        if self._kept is None or not self._kept.is_filling:
+        rooms = read_bounded_rooms()
+        filled = any(room < self._rooms.get(key, 0) for key, room in rooms.items())
+        self._kept = find_kept(
+            self._call_once_more,
+            collect=self._collect,
+            holders=self._holders and not filled,
+            end_tracing=None if filled and not is_over else self._tracing.stop,
+        )
+        if not self._kept.is_filling:
             return self._tell(looks, is_leak=True)
         return self._tell(looks, is_leak=None) if is_over else None
 
