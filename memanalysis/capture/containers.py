@@ -64,17 +64,16 @@ def find_grown_containers(
         Containers that are left out.
     """
     with _no_collection():
-        objects = gc.get_objects()
-        grown = []
-        for place, item in enumerate(objects):
+        grown, tables = [], set(map(id, (before, ours, *ours)))
+        for item in gc.get_objects():  # not in a variable of a closure: it would hold its own cell
             more = _length(item) - before.get(id(item), 0)
             if more >= least:
-                grown.append((more, place))
-        tables = {id(table) for cache in objects if type(cache) is _LRU_CACHE for table in gc.get_referents(cache)}
-        left_out = tables.union(map(id, (before, ours, *ours)))
-        grown = nlargest(most, (entry for entry in grown if id(objects[entry[1]]) not in left_out))
-        containers = [objects[place] for _, place in grown]
-        return GrownContainers(containers, [more for more, _ in grown], list(map(_read_room, containers)))
+                grown.append((more, id(item), item))
+            if type(item) is _LRU_CACHE:
+                tables.update(map(id, gc.get_referents(item)))
+        found = nlargest(most, [entry for entry in grown if entry[1] not in tables])
+        containers = [container for _, _, container in found]
+        return GrownContainers(containers, [more for more, _, _ in found], list(map(_read_room, containers)))
 
 
 def read_bounded_rooms() -> dict[int, int]:

@@ -6,6 +6,7 @@ the resident size, in pages. When growth counts, and with which probability of e
 """
 
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,17 +50,26 @@ FRAMES = 16
 ENOUGH_CALLS = 1_000
 """Calls from which on it may be said that nothing leaks: one in a hundred that leaks was then seen several times."""
 
-MANY_CALLS = 100_000
-"""Growth over so many calls is hardly a cache that fills."""
+MANY_CALLS = 20_000
+"""Calls from which on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
 
 SOON = 0.2
-"""A leak is not named before this share of the time (and `ENOUGH_CALLS`): small caches fill meanwhile."""
+"""Share of the time after which `MANY_CALLS` will do."""
+
+ABUNDANT_CALLS = 100_000
+"""So many will do at once."""
 
 LATE = 0.5
-"""After this share of the time few calls must do."""
+"""After this share of the time fewer calls must do."""
+
+FRAMES_TO_MEASURE = 1
+"""Each frame costs, in every allocation: they are recorded only when a leak is there to be named."""
 
 MEASURED = 0.8
 """Share of the time for measuring; the rest is for naming lines and holders."""
+
+NAMING = 0.05
+"""Share of the time for each bout of calls by which lines are named."""
 
 MOST_GROWTH_BYTES = 256 * MIB
 """No more than this is left to grow."""
@@ -136,27 +146,21 @@ def find_leak(
     if setup is not None:
         setup()
     repeater = CallRepeater(call, args, kwargs or {})
-    readings = Readings(collect=collect)
-    tracing = TracemallocIntegration(trace_limit=frames)
+    trial = _Trial(
+        repeater,
+        max_calls=max_calls,
+        max_s=max_s,
+        least_per_call=least_bytes_per_call,
+        frames=frames,
+        collect=collect,
+        holders=holders,
+    )
     try:
         started = time.perf_counter()
         repeater.call_first()
-        tracing.start()
-        trial = _Trial(
-            repeater,
-            readings,
-            tracing,
-            started=started,
-            max_calls=max_calls,
-            max_s=max_s,
-            least_per_call=least_bytes_per_call,
-            collect=collect,
-            holders=holders,
-        )
-        return replace(trial.run(), name=_name(call), duration_s=time.perf_counter() - started)
+        return replace(trial.run(started), name=_name(call), duration_s=time.perf_counter() - started)
     finally:
-        tracing.stop()
-        readings.close()
+        trial.close()
         repeater.close()
 
 
@@ -166,25 +170,39 @@ class _Trial:
     def __init__(
         self,
         repeater: CallRepeater,
-        readings: Readings,
-        tracing: TracemallocIntegration,
         *,
-        started: float,
         max_calls: int,
         max_s: float,
         least_per_call: float,
+        frames: int,
         collect: bool,
         holders: bool,
     ) -> None:
-        self._repeater, self._readings, self._tracing = repeater, readings, tracing
-        self._started, self._max_calls, self._max_s = started, max_calls, max_s
-        self._least, self._collect, self._holders = least_per_call, collect, holders
+        self._repeater, self._readings = repeater, Readings(collect=collect)
+        self._max_calls, self._max_s, self._least = max_calls, max_s, least_per_call
+        self._frames, self._collect, self._holders = frames, collect, holders
+        self._started = 0.0
+        self._was_tracing = tracemalloc.is_tracing()
+        self._tracing = TracemallocIntegration(trace_limit=FRAMES_TO_MEASURE)
         self._kept: Kept | None = None
         self._rooms: dict[int, int] = {}
         self._looked_at = 0
 
-    def run(self) -> LeakFinding:
-        """Repeat until something can be said, or a bound is reached."""
+    def close(self) -> None:
+        """Leave tracing as it was found."""
+        self._tracing.stop()
+        self._readings.close()
+
+    def run(self, started: float) -> LeakFinding:
+        """Repeat until something can be said, or a bound is reached.
+
+        Parameters
+        ----------
+        started : float
+            Second of ``time.perf_counter`` from which on the time counts.
+        """
+        self._started = started
+        self._tracing.start()
         self._readings.read(self._repeater.calls)
         self._rooms = read_bounded_rooms()
         self._look()  # what a first look keeps under tracing is ours
@@ -204,17 +222,18 @@ class _Trial:
         calls = self._repeater.calls
         if is_over:
             return True
-        if calls < LOOK_AGAIN * self._looked_at or not self._has_lasted(0.0):
+        if calls < LOOK_AGAIN * self._looked_at or not (calls >= ENOUGH_CALLS or self._is_late()):
             return False
         at, traced = self._readings.take("calls"), self._readings.take("traced")
         is_flat = rate_from_end_to_end(at, traced) < self._least
-        is_time = is_flat or weigh_rises(at, traced) * FALSE_ALARMS >= 1
-        self._looked_at = calls if is_time else self._looked_at
-        return is_time
+        if not is_flat and not (self._has_lasted() and weigh_rises(at, traced) * FALSE_ALARMS >= 1):
+            return False
+        self._looked_at = calls
+        return True
 
     def _decide(self, *, is_over: bool) -> LeakFinding | None:
         looks = self._look()
-        if looks.origin and (is_over or self._has_lasted(SOON)):
+        if looks.origin and (is_over or self._has_lasted()):
             finding = self._name_leak(looks, is_over=is_over)
             if finding is not None:
                 return finding
@@ -260,10 +279,13 @@ class _Trial:
         values = getattr(self._readings, name)
         return int(values[len(self._readings) - 1] - values[0])
 
-    def _has_lasted(self, share: float) -> bool:
-        """Whether it was repeated often or long enough to say something."""
-        calls, elapsed = self._repeater.calls, self._elapsed_share()
-        return calls >= MANY_CALLS or elapsed >= LATE or (calls >= ENOUGH_CALLS and elapsed >= share)
+    def _has_lasted(self) -> bool:
+        """Whether growth has lasted so often or so long that a leak may be named."""
+        calls = self._repeater.calls
+        return self._is_late() or calls >= ABUNDANT_CALLS or (calls >= MANY_CALLS and self._elapsed_share() >= SOON)
+
+    def _is_late(self) -> bool:
+        return self._elapsed_share() >= LATE
 
     def _call_until(self, calls: int) -> int:
         """Call up to that number of calls, or to the end of the time; gives how many were made."""
@@ -276,21 +298,30 @@ class _Trial:
         if looks.origin != "python":
             return self._tell(looks, is_leak=True)
         rooms = read_bounded_rooms()
-        filled = any(room < self._rooms.get(key, 0) for key, room in rooms.items())
+        if any(room < self._rooms.get(key, 0) for key, room in rooms.items()):
+            kept = find_kept(self._call_once_more, collect=self._collect, holders=False)
+            if kept.is_filling:
+                self._kept = kept
+                return self._tell(looks, is_leak=None) if is_over else None
+        if not self._was_tracing:
+            self._trace_deeper()
         self._kept = find_kept(
-            self._call_once_more,
-            collect=self._collect,
-            holders=self._holders and not filled,
-            end_tracing=None if filled and not is_over else self._tracing.stop,
+            self._call_once_more, collect=self._collect, holders=self._holders, end_tracing=self._tracing.stop
         )
-        if not self._kept.is_filling:
-            return self._tell(looks, is_leak=True)
-        return self._tell(looks, is_leak=None) if is_over else None
+        return self._tell(looks, is_leak=True)
+
+    def _trace_deeper(self) -> None:
+        """Begin tracing anew with all frames; what lives for a few calls only is then there before the first look."""
+        self._tracing.stop()
+        self._tracing = TracemallocIntegration(trace_limit=self._frames)
+        self._tracing.start()
+        self._call_once_more()
 
     def _call_once_more(self) -> int:
-        """Calls for naming lines: as many as to the next reading, even past the bounds."""
+        """Calls for naming lines, even past the bounds: as many as to the next reading, in a bounded time."""
         before = self._repeater.calls
-        self._repeater.repeat(next_reading(before) - before, until_s=self._started + self._max_s)
+        until_s = time.perf_counter() + NAMING * self._max_s
+        self._repeater.repeat(next_reading(before) - before, until_s=until_s)
         return self._repeater.calls - before
 
     def _tell(self, looks: Looks, *, is_leak: bool | None) -> LeakFinding:

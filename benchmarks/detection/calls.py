@@ -1,0 +1,85 @@
+"""How often ``find_leak`` is right, in how many calls and seconds: each callable in a process of its own."""
+
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+from benchmarks.detection.callables import BENIGN, list_leaks, make_benign, make_leak
+from benchmarks.measure import print_table
+
+__all__ = ["score_calls"]
+
+SEED = 20260101
+PROCESSES = 2
+ROUNDS = 8
+"""Harmless callables of each kind."""
+
+LEAK_SHARE = 1.0
+"""Share of the leaks that is run."""
+
+Job = tuple[str, str, int, int, int]
+Row = tuple[str, str, bool | None, float | None, int, float, bool]
+
+
+def score_calls(*, rounds: int = ROUNDS, leak_share: float = LEAK_SHARE) -> None:
+    """Run all and print tables by kind."""
+    started = time.perf_counter()
+    jobs = list(_list_jobs(rounds, leak_share))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(PROCESSES, maxtasksperchild=1) as pool:
+        rows = list(pool.imap_unordered(_run, jobs, chunksize=1))
+    _print("Calls that leak, by where they keep it", [row for row in rows if row[0] == "leak"], right=True)
+    _print("Calls that do not leak", [row for row in rows if row[0] == "benign"], right=False)
+    wrong = [f"{row[1]}: {row[2]}" for row in rows if row[2] is not (row[0] == "leak")]
+    print("Not as it is:", "; ".join(sorted(wrong)) or "none")
+    print(f"{len(rows)} callables, {PROCESSES} processes at a time, {time.perf_counter() - started:.0f} s\n")
+
+
+def _list_jobs(rounds: int, leak_share: float) -> Iterator[Job]:
+    rng = random.Random(SEED)
+    for kind, size, every in list_leaks():
+        if rng.random() < leak_share:
+            yield "leak", kind, size, every, rng.randrange(2**31)
+    for kind in BENIGN:
+        for _ in range(rounds):
+            yield "benign", kind, 0, 0, rng.randrange(2**31)
+
+
+def _run(job: Job) -> Row:
+    from memanalysis import find_leak
+
+    truth, kind, size, every, seed = job
+    rng = random.Random(seed)
+    case = make_leak(kind, size, every, rng) if truth == "leak" else make_benign(kind, rng)
+    found: Any = find_leak(case.call, collect=case.collect)
+    rate = found.bytes_per_call
+    close = rate is not None and truth == "leak" and 0.5 < rate / (size / every) < 3
+    return truth, case.name, found.is_leak, rate, found.calls, found.duration_s, close
+
+
+def _print(title: str, rows: list[Row], *, right: bool) -> None:
+    kinds = sorted({_kind(row) for row in rows})
+    table = [_cells(kind, [row for row in rows if _kind(row) == kind], right) for kind in kinds]
+    header = ["kind", "callables", "leak", "no leak", "cannot tell", "median calls", "median s", "worst s"]
+    print_table(title, header, [*table, _cells("all", rows, right)])
+
+
+def _kind(row: Row) -> str:
+    return row[1].split(",")[0] if row[0] == "leak" else row[1]
+
+
+def _cells(kind: str, rows: list[Row], right: bool) -> list[str]:
+    told = [row for row in rows if row[2] is right]
+    return [
+        kind,
+        str(len(rows)),
+        str(sum(row[2] is True for row in rows)),
+        str(sum(row[2] is False for row in rows)),
+        str(sum(row[2] is None for row in rows)),
+        f"{median(row[4] for row in told):,.0f}" if told else "-",
+        f"{median(row[5] for row in told):.1f}" if told else "-",
+        f"{max(row[5] for row in rows):.1f}",
+    ]
