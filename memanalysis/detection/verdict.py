@@ -76,7 +76,7 @@ def describe_finding(
     missing = _missing(growth, kept, least_per_call, calls) if is_leak is None else None
     origin = looks.origin or "unknown" if is_leak else "unknown"
     sentence = _say_leak(growth, origin) if is_leak else _say_none(growth, calls)
-    shown = kept if is_leak or (kept is not None and kept.is_filling) else None
+    shown = None if is_leak is False else kept
     return LeakFinding(
         name="",
         is_leak=is_leak,
