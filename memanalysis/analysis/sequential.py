@@ -11,7 +11,8 @@ Three rules, and one judgement of growth:
   fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
   who came in after the first sixteenth of the calls, and
 - *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
-  calls growing: in each window, and not slowing down. The shape is the engine's alone.
+  calls growing: in each window, and not slowing down; and when the interval below lies above zero. The shape is the
+  engine's alone.
 - *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all looks together,
   lies under the least rate that is worth the name, and so does the line from the stretch's first reading to its last.
 """
@@ -151,7 +152,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
     slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MOST_LOOKS)[0])
     shape = _name_shape(stretch, heights, least_per_call)
     is_leak = None
-    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call:
+    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call and slope > half_width:
         is_leak = True
     elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < least_per_call:
         is_leak = False

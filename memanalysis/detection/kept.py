@@ -23,6 +23,9 @@ LEAST_SHARE = 0.005
 LEAST_MORE = 5
 """And by fewer than five in all."""
 
+LITTLE = 0.1
+"""Other containers may take up this share of what one with a bound does."""
+
 MOST_ROWS = 20
 """Rows of each table."""
 
@@ -44,8 +47,12 @@ class Kept:
 
     @property
     def is_filling(self) -> bool:
-        """Whether all containers that grow have a bound, and room."""
-        return bool(self.containers) and all(row.room for row in self.containers)
+        """Whether what grows are containers with a bound, which have room, and hardly any others."""
+        filling = sum(row.entries_per_call for row in self.containers if row.room)
+        return filling > 0 and self._all_entries() <= (1 + LITTLE) * filling
+
+    def _all_entries(self) -> float:
+        return sum(row.entries_per_call for row in self.containers)
 
 
 def find_kept(

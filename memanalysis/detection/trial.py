@@ -41,7 +41,7 @@ ABUNDANT_CALLS = 100_000
 """So many will do at once."""
 
 LATE = 0.5
-"""After this share of the time fewer calls must do."""
+"""Share after which `ENOUGH_CALLS` will do; fewer, only at the end."""
 
 FRAMES_TO_MEASURE = 1
 """Each frame costs, in every allocation: they are recorded only when a leak is there to be named."""
@@ -119,6 +119,7 @@ class Trial:
         self._readings.read(self._repeater.calls)
         self._rooms = read_bounded_rooms()
         self._look()  # what a first look keeps under tracing is ours
+        self._readings.set_aside()
         self._readings.leave_out_ours()
         while True:
             self._readings.read(self._repeater.calls)
@@ -195,8 +196,12 @@ class Trial:
 
     def _has_lasted(self) -> bool:
         """Whether growth has lasted so often or so long that a leak may be named."""
-        calls = self._repeater.calls
-        return self._is_late() or calls >= ABUNDANT_CALLS or (calls >= MANY_CALLS and self._elapsed_share() >= SOON)
+        calls, elapsed = self._repeater.calls, self._elapsed_share()
+        return (
+            calls >= ABUNDANT_CALLS
+            or (calls >= MANY_CALLS and elapsed >= SOON)
+            or (calls >= ENOUGH_CALLS and elapsed >= LATE)
+        )
 
     def _is_late(self) -> bool:
         return self._elapsed_share() >= LATE
@@ -213,6 +218,7 @@ class Trial:
             return self._tell(looks, is_leak=True)
         if self._repeater.calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
+        self._readings.bring_back()
         if self._is_cache_filling():
             kept = find_kept(
                 self._call_once_more,
@@ -222,6 +228,7 @@ class Trial:
             )
             if kept.is_filling:
                 self._kept, self._filled_at = kept, self._repeater.calls
+                self._readings.set_aside()
                 return self._tell(looks, is_leak=None) if is_over else None
         if not self._was_tracing:
             self._trace_deeper()

@@ -1,0 +1,260 @@
+"""A call is repeated until it can be said whether it leaks: real callables, real tracing."""
+
+import asyncio
+import collections
+import ctypes
+import functools
+import gc
+import itertools
+import random
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+import memanalysis
+from benchmarks.detection.callables import BENIGN, LEAKS, make_benign, make_leak
+from memanalysis import LeakFoundError, find_leak
+from memanalysis.errors import InvalidArgumentError
+
+KEPT: list[object] = []
+
+SLOW = {"regex cache", "threads", "json", "garbage of random size"}
+"""The benchmark has them, with more time."""
+
+
+class Session:
+    """A type of the program's own."""
+
+    def __init__(self) -> None:
+        self.data = bytes(200)
+
+
+def keep_a_session() -> None:
+    KEPT.append(Session())
+
+
+@pytest.fixture(autouse=True)
+def lets_go():
+    collects = gc.isenabled()
+    yield
+    KEPT.clear()
+    if collects:
+        gc.enable()
+
+
+def test_a_leak_is_found_with_its_line_type_container_and_holder():
+    """A session has 233 bytes of data, 56 of its own, some of its attributes, and 8 in the list."""
+    finding = find_leak(keep_a_session, max_calls=400)
+
+    assert finding.is_leak is True
+    assert (finding.shape, finding.origin, finding.name) == ("growing", "python", "keep_a_session")
+    assert finding.bytes_per_call is not None
+    assert 280 < finding.bytes_per_call < 500
+    assert finding.low <= finding.bytes_per_call <= finding.high
+    assert finding.sites[0].function in {"Session.__init__", "keep_a_session"}
+    assert all(site.file == __file__ for site in finding.sites)
+    assert all(frame[0] == __file__ for site in finding.sites for frame in site.traceback)
+    assert finding.types[0].type.endswith("test_find_leak.Session")
+    assert finding.types[0].objects_per_call == 1
+    assert finding.containers[0].entries_per_call == 1
+    assert ".KEPT -> list" in finding.containers[0].text
+    assert ".KEPT -> list -> " in finding.holders[0].text
+
+
+def test_a_pure_call_is_no_leak_and_is_told_soon():
+    finding = find_leak(lambda: sorted(range(100)))
+
+    assert finding.is_leak is False
+    assert finding.calls < 50_000
+    assert (finding.sites, finding.types, finding.holders, finding.missing) == ((), (), (), None)
+
+
+@pytest.mark.parametrize("kind", sorted(LEAKS))
+def test_every_kind_of_leak_is_found(kind: str):
+    case = make_leak(kind, 1_000, 1, random.Random(1))
+
+    finding = find_leak(case.call, collect=case.collect, max_calls=500)
+
+    assert finding.is_leak is True
+    assert finding.origin == ("native" if kind == "malloc" else "python")
+    assert 900 < finding.bytes_per_call < 1_400
+
+
+@pytest.mark.parametrize("kind", sorted(set(BENIGN) - SLOW))
+def test_what_looks_like_a_leak_is_not_called_one(kind: str):
+    finding = find_leak(make_benign(kind, random.Random(2)).call, max_calls=20_000, max_s=4)
+
+    assert finding.is_leak is not True
+
+
+def test_a_leak_at_one_call_of_a_hundred_is_found():
+    finding = find_leak(make_leak("dict", 1_000, 100, random.Random(3)).call, max_calls=30_000)
+
+    assert finding.is_leak is True
+    assert 5 < finding.bytes_per_call < 20
+
+
+def test_eight_bytes_a_call_in_a_list_are_found():
+    """The list takes memory in jumps of an eighth, so the level is a staircase."""
+    finding = find_leak(lambda: KEPT.append(None), max_calls=5_000)
+
+    assert finding.is_leak is True
+    assert 7 < finding.bytes_per_call < 10
+
+
+def test_a_cycle_leaks_only_where_nobody_collects():
+    case = make_leak("cycle", 1_000, 1, random.Random(4))
+
+    assert find_leak(case.call, max_calls=2_000).is_leak is False
+    assert find_leak(case.call, max_calls=400, collect=False).is_leak is True
+
+
+def test_a_cache_that_still_fills_is_not_told_and_is_named():
+    numbers = itertools.count()
+    cached = functools.lru_cache(maxsize=100_000)(lambda key: str(key) * 10)
+
+    finding = find_leak(lambda: cached(next(numbers)), max_calls=2_000)
+
+    assert finding.is_leak is None
+    assert "lru_cache" in finding.missing
+    assert finding.missing.endswith("entries more")
+    assert finding.sentence.startswith("Cannot be told yet: needs more calls: ")
+
+
+def test_a_cache_that_is_full_is_no_leak():
+    numbers = itertools.count()
+    cached = functools.lru_cache(maxsize=300)(lambda key: str(key) * 10)
+
+    assert find_leak(lambda: cached(next(numbers))).is_leak is False
+
+
+def test_a_leak_beside_a_cache_that_fills_is_found():
+    numbers = itertools.count()
+    window: collections.deque[bytes] = collections.deque(maxlen=100_000)
+
+    def call() -> None:
+        window.append(bytes(100))
+        KEPT.append(next(numbers) * 10.0)
+
+    assert find_leak(call, max_calls=2_000).is_leak is True
+
+
+def test_growth_below_the_least_is_no_leak():
+    finding = find_leak(keep_a_session, least_bytes_per_call=10_000, max_calls=2_000)
+
+    assert finding.is_leak is False
+    assert 280 < finding.bytes_per_call < 500
+
+
+def test_arguments_and_setup_are_passed_on():
+    ready = []
+
+    def call(count: int, *, unit: bytes) -> None:
+        assert ready == ["once"]
+        KEPT.append(unit * count)
+
+    finding = find_leak(call, args=[100], kwargs={"unit": b"ab"}, setup=lambda: ready.append("once"), max_calls=200)
+
+    assert finding.is_leak is True
+
+
+def test_a_coroutine_function_is_awaited():
+    async def call() -> None:
+        await asyncio.sleep(0)
+        KEPT.append(bytes(1_000))
+
+    assert find_leak(call, max_calls=200).is_leak is True
+
+
+def test_a_coroutine_inside_a_running_loop_is_an_error_with_a_cure():
+    async def call() -> None: ...
+
+    async def main() -> None:
+        find_leak(call)
+
+    with pytest.raises(InvalidArgumentError, match=r"await asyncio\.to_thread\(memanalysis\.find_leak, function\)"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("at", [1, 50])
+def test_what_the_call_raises_passes_through_and_tracing_ends(error: type[BaseException], at: int):
+    numbers = itertools.count(1)
+
+    def call() -> None:
+        if next(numbers) == at:
+            raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        find_leak(call)
+    assert not tracemalloc.is_tracing()
+
+
+def test_tracing_that_runs_is_joined_and_left_running():
+    tracemalloc.start(3)
+    try:
+        finding = find_leak(keep_a_session, max_calls=200)
+        assert tracemalloc.is_tracing()
+        assert tracemalloc.get_traceback_limit() == 3
+    finally:
+        tracemalloc.stop()
+    assert finding.is_leak is True
+    assert finding.sites[0].file == __file__
+
+
+def test_raise_for_leak_raises_an_assertion_error_with_the_whole_text():
+    finding = find_leak(keep_a_session, max_calls=200)
+
+    with pytest.raises(LeakFoundError) as raised:
+        finding.raise_for_leak()
+    assert isinstance(raised.value, AssertionError)
+    assert str(raised.value) == str(finding)
+
+
+def test_raise_for_leak_gives_the_finding_back_where_there_is_none():
+    finding = find_leak(int, max_calls=2_000)
+
+    assert finding.raise_for_leak() is finding
+
+
+def test_few_calls_tell_nothing():
+    finding = find_leak(keep_a_session, max_calls=16)
+
+    assert finding.is_leak is None
+    assert finding.missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"call": 3}, "find_leak needs a callable, but got int. Pass the function itself, or a lambda."),
+        ({"max_calls": 5}, "find_leak needs max_calls of at least 16, but got 5. Pass more."),
+        ({"frames": 0}, "find_leak needs frames of at least 1, but got 0. Pass more."),
+        ({"max_s": 0}, "find_leak needs max_s above 0, but got 0. Pass more."),
+        (
+            {"least_bytes_per_call": float("nan")},
+            "find_leak needs least_bytes_per_call above 0, but got nan. Pass more.",
+        ),
+    ],
+)
+def test_bad_arguments_are_told(arguments: dict[str, object], text: str):
+    with pytest.raises(InvalidArgumentError) as raised:
+        find_leak(**{"call": int, **arguments})
+    assert str(raised.value) == text
+
+
+def test_native_memory_is_read_where_the_system_tells_it():
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    leak: Callable[[], object] = functools.partial(libc.malloc, 100)
+
+    finding = find_leak(leak, max_calls=3_000)
+
+    assert (finding.is_leak, finding.origin, finding.sites) == (True, "native", ())
+    assert 100 <= finding.bytes_per_call <= 120
+    assert "native memory" in finding.sentence
+
+
+def test_the_door_is_open():
+    assert memanalysis.find_leak is find_leak
