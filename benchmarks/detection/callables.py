@@ -21,7 +21,7 @@ Call = Callable[[], object]
 
 SIZES = (8, 32, 100, 1_000, 10_000, 100_000)
 EVERY = (1, 3, 10, 30, 100)
-LEAST_RATE = 1.0
+LEAST_RATE = 4.0
 """Bytes a call: less is no leak by the default of ``find_leak``."""
 
 REGISTRY: list[object] = []

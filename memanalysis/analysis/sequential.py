@@ -11,8 +11,8 @@ Three rules, and one judgement of growth:
   fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
   who came in after the first sixteenth of the calls, and
 - *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
-  calls growing: in each window, and not slowing down; and when the interval below lies above zero. The shape is the
-  engine's alone.
+  calls growing: in each window, and not slowing down; and when the interval below lies above zero, well above
+  where the calls are few. The shape is the engine's alone.
 - *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all looks together,
   lies under the least rate that is worth the name, and so does the line from the stretch's first reading to its last.
 """
@@ -67,6 +67,10 @@ LOOK_AGAIN = 1.5
 
 BETS = ((1.0, 0.75), (0.5, 0.25))
 """Share of the stake that is put on a rise, and weight of the gambler: the first forgives no fall."""
+
+FEW_CALLS = 1_000
+PRECISION = 0.5
+"""Of fewer calls the rate must be known to within a half of itself: what leaks at each call is, what warms up is not."""
 
 MIN_READINGS = 9
 """Two doublings; of fewer readings nothing is said."""
@@ -152,7 +156,8 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
     slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MOST_LOOKS)[0])
     shape = _name_shape(stretch, heights, least_per_call)
     is_leak = None
-    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call and slope > half_width:
+    known_to = half_width if calls[-1] >= FEW_CALLS else half_width / PRECISION
+    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call and slope > known_to:
         is_leak = True
     elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < least_per_call:
         is_leak = False

@@ -65,6 +65,7 @@ def find_grown_containers(
     """
     with _no_collection():
         grown, tables = [], set(map(id, (before, ours, *ours)))
+        tables.add(id(tables))
         for item in gc.get_objects():  # not in a variable of a closure: it would hold its own cell
             more = _length(item) - before.get(id(item), 0)
             if more >= least:

@@ -204,7 +204,7 @@ class _Climb:
 
 def _iter_module_names() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType):
+        if issubclass(type(module), ModuleType):  # some that are none give themselves out for one by their __class__
             names = object.__getattribute__(module, "__dict__")  # past the ``__getattribute__`` of a lazy module
             if type(names) is dict:
                 yield name, names

@@ -99,7 +99,7 @@ NOISE = {
     "random walk by reading": lambda rng: np.cumsum(rng.normal(0, 1_000, CALLS.size)),
     "random walk by call": lambda rng: np.cumsum(rng.normal(0, 10, CALLS.size) * np.sqrt(CALLS)),
     "rare spikes": lambda rng: (rng.random(CALLS.size) < 0.1) * 100_000.0,
-    "one step": lambda rng: 1e6 * (CALLS > rng.uniform(1, 10_000)),
+    "one step": lambda rng: 1e6 * (rng.uniform(1, 10_000) < CALLS),
 }
 
 

@@ -19,7 +19,7 @@ FINDING = LeakFinding(
     duration_s=3.04,
     sites=(
         LeakSite(
-            file="/srv/shop/" + "deep/" * 20 + "cart.py",
+            file="/srv/" + "deep/" * 20 + "cart.py",
             line=12,
             function="Cart.add",
             bytes_per_call=1400.0,
@@ -39,7 +39,7 @@ shop.checkout: A leak: each call keeps 1.5 KiB (1.5 KiB to 1.6 KiB); it rose at
 12,402 calls in 3.0 s
 
 bytes a call, by the line that allocates
-     1.4 KiB  .../deep/deep/deep/deep/deep/deep/deep/cart.py:12 in Cart.add
+     1.4 KiB  .../deep/deep/deep/deep/deep/deep/deep/deep/cart.py:12 in Cart.add
 
 objects a call, by type
           +1  shop.<Cart>
