@@ -51,7 +51,7 @@ CONTRACT_NAMES = (
     "PersistentLedgerManager",
     "TracemallocIntegration",
 )
-VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore")
+VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
 
 
 def modules() -> list[Path]:

@@ -12,6 +12,7 @@ from memanalysis.units import (
     KIB,
     MIB,
     format_bytes,
+    format_bytes_per_call,
     format_duration,
     format_growth,
     format_growth_interval,
@@ -37,6 +38,23 @@ from memanalysis.units import (
 )
 def test_sizes_read_as_people_write_them(size, text):
     assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (0.0, "0 B"),
+        (0.644, "0.64 B"),
+        (-0.2, "-0.2 B"),
+        (8.42, "8.4 B"),
+        (9.96, "10 B"),
+        (64.4, "64 B"),
+        (1536.0, "1.5 KiB"),
+        (None, "not available"),
+    ],
+)
+def test_bytes_a_call_keep_two_digits_where_they_are_few(rate, text):
+    assert format_bytes_per_call(rate) == text
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ BETS = ((1.0, 0.75), (0.5, 0.25))
 
 FEW_CALLS = 1_000
 PRECISION = 0.5
-"""Of fewer calls the rate must be known to within a half of itself: what leaks at each call is, what warms up is not."""
+"""Of fewer calls the rate must be known to within a half of itself: a leak at each call is even, a warm-up is not."""
 
 MIN_READINGS = 9
 """Two doublings; of fewer readings nothing is said."""

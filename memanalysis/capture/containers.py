@@ -16,6 +16,9 @@ from typing import Any, cast
 
 __all__ = ["GrownContainers", "find_grown_containers", "read_bounded_rooms", "read_container_lengths"]
 
+AT_ONCE = 10_000
+"""Objects whose referents are listed together: bounds the list."""
+
 _KINDS = (dict, list, set, deque)
 _LRU_CACHE = functools._lru_cache_wrapper
 _BOUNDED = (_LRU_CACHE, deque)
@@ -44,7 +47,7 @@ def read_container_lengths() -> dict[int, int]:
     """Entries of every container that has some, by its ``id()``."""
     with _no_collection():
         lengths: dict[int, int] = {}
-        for item in gc.get_objects():
+        for item in _iter_objects():
             length = _length(item)
             if length:
                 lengths[id(item)] = length
@@ -66,7 +69,7 @@ def find_grown_containers(
     with _no_collection():
         grown, tables = [], set(map(id, (before, ours, *ours)))
         tables.add(id(tables))
-        for item in gc.get_objects():  # not in a variable of a closure: it would hold its own cell
+        for item in _iter_objects():
             more = _length(item) - before.get(id(item), 0)
             if more >= least:
                 grown.append((more, id(item), item))
@@ -94,6 +97,18 @@ def _no_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+def _iter_objects() -> Iterator[object]:
+    """Everything that the collector tracks, and the dicts that it does not: those without a key or value to track."""
+    objects = gc.get_objects()
+    yield from objects
+    seen = set[int]()
+    for first in range(0, len(objects), AT_ONCE):
+        for inner in gc.get_referents(*objects[first : first + AT_ONCE]):
+            if type(inner) is dict and not gc.is_tracked(inner) and id(inner) not in seen:
+                seen.add(id(inner))
+                yield inner
 
 
 def _length(item: object) -> int:

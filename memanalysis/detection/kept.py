@@ -10,6 +10,7 @@ from memanalysis.capture.holders import HolderChain, find_growing_type, find_hol
 from memanalysis.capture.objects import read_object_census
 from memanalysis.capture.paths import register_door
 from memanalysis.capture.sites import make_rows, read_site_table
+from memanalysis.capture.tracing import TracemallocIntegration
 from memanalysis.detection.calls import DOOR
 from memanalysis.detection.finding import ContainerGrowth, LeakSite, TypeGrowth
 
@@ -56,7 +57,7 @@ class Kept:
 
 
 def find_kept(
-    run: Callable[[], int], *, collect: bool, holders: bool, end_tracing: Callable[[], object] | None = None
+    run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracemallocIntegration | None = None
 ) -> Kept:
     """Look, make the calls, look again.
 
@@ -68,26 +69,32 @@ def find_kept(
         Collect garbage before each look.
     holders : bool
         Search for who holds the type that grows most.
-    end_tracing : callable, optional
-        Ends tracing when the lines are read: the rest is then several times as fast.
+    tracing : TracemallocIntegration, optional
+        Tracing that may be turned off and on: walks over all objects are then several times as fast, and tracebacks
+        deeper. Without it tracing runs on as it is.
     """
+    if tracing is not None:
+        tracing.stop()
+    if collect:
+        gc.collect()
+    counts_before, lengths_before = _count_types(), read_container_lengths()
+    calls = 0
+    if tracing is not None:
+        tracing.start()
+        calls = run()  # what lives for a few calls only is then there before the first look
     sites_before = _read_sites()
+    traced_calls = run()
+    calls += traced_calls
     if collect:
         gc.collect()
-    counts_before = _count_types()
-    lengths_before = read_container_lengths()
-    calls = run()
-    if collect:
-        gc.collect()
-    least = max(LEAST_MORE, int(LEAST_SHARE * calls))
     counts = _count_types()
-    sites_after = _read_sites()
-    if end_tracing is not None:
-        end_tracing()
-    ours = (sites_before, sites_after, counts_before, counts)
+    sites = _compare_sites(sites_before, _read_sites(), traced_calls)
+    if tracing is not None:
+        tracing.stop()
+    least = max(LEAST_MORE, int(LEAST_SHARE * calls))
+    ours = (sites_before, counts_before, counts)
     grown = find_grown_containers(lengths_before, least=least, most=MOST_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
-    sites = _compare_sites(sites_before, sites_after, calls)
     more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]

@@ -46,7 +46,7 @@ LATE = 0.5
 FRAMES_TO_MEASURE = 1
 """Each frame costs, in every allocation: they are recorded only when a leak is there to be named."""
 
-MEASURED = 0.8
+MEASURED = 0.75
 """Share of the time for measuring; the rest is for naming lines and holders."""
 
 NAMING = 0.05
@@ -220,20 +220,13 @@ class Trial:
             return None
         self._readings.bring_back()
         if self._is_cache_filling():
-            kept = find_kept(
-                self._call_once_more,
-                collect=self._collect,
-                holders=False,
-                end_tracing=self._tracing.stop if is_over else None,
-            )
+            kept = find_kept(self._call_once_more, collect=self._collect, holders=False)
             if kept.is_filling:
                 self._kept, self._filled_at = kept, self._repeater.calls
                 self._readings.set_aside()
                 return self._tell(looks, is_leak=None) if is_over else None
-        if not self._was_tracing:
-            self._trace_deeper()
         self._kept = find_kept(
-            self._call_once_more, collect=self._collect, holders=self._holders, end_tracing=self._tracing.stop
+            self._call_once_more, collect=self._collect, holders=self._holders, tracing=self._trace_deeper()
         )
         return self._tell(looks, is_leak=True)
 
@@ -241,12 +234,13 @@ class Trial:
         """Whether a cache or deque with a bound has less room than at first, and still has some."""
         return any(room < self._rooms.get(key, 0) for key, room in read_bounded_rooms().items())
 
-    def _trace_deeper(self) -> None:
-        """Begin tracing anew with all frames; what lives for a few calls only is then there before the first look."""
+    def _trace_deeper(self) -> TracemallocIntegration | None:
+        """End tracing and give one of all frames, not yet started; None where the program traces itself."""
+        if self._was_tracing:
+            return None
         self._tracing.stop()
         self._tracing = TracemallocIntegration(trace_limit=self._frames)
-        self._tracing.start()
-        self._call_once_more()
+        return self._tracing
 
     def _call_once_more(self) -> int:
         """Calls for naming lines, even past the bounds: as many as to the next reading, in a bounded time."""

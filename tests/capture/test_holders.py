@@ -105,6 +105,18 @@ def test_the_newest_objects_are_followed_where_that_is_asked(holders_of):
     assert lines[0] == "50 app.new -> dict -> app.Held"
 
 
+def test_what_gives_itself_out_for_a_module_is_passed_over(holders_of):
+    """The library of cffi stands among the modules, says that it is one, and has no names of its own."""
+    lines = holders_of(
+        "kept = [Held()]\n",
+        main="import sys, types\n"
+        "class Lib:\n    __slots__ = ()\n    __class__ = types.ModuleType\n"
+        "sys.modules['lib'] = Lib()\n",
+    )
+
+    assert lines == ["1 app.kept -> list -> app.Held"]
+
+
 def test_a_type_that_has_no_objects_has_no_holders(holders_of):
     assert holders_of("") == []
 

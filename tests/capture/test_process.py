@@ -1,5 +1,6 @@
 """Readings of real processes, held against psutil and against what the test itself allocates."""
 
+import ctypes
 import mmap
 import os
 import subprocess
@@ -14,6 +15,7 @@ from memanalysis.capture.process import (
     parse_rss_pages,
     parse_uss_bytes,
     read_allocator_free_bytes,
+    read_allocator_used_bytes,
     read_limit_bytes,
 )
 from memanalysis.units import KIB, MIB
@@ -185,6 +187,20 @@ def test_the_limit_is_bytes_or_none():
 
 def test_the_limit_of_a_process_that_is_not_there_is_none():
     assert read_limit_bytes(2**22 + 1) is None
+
+
+@pytest.mark.skipif(read_allocator_used_bytes() is None, reason="the C library does not tell it")
+def test_what_the_allocator_hands_out_is_counted_to_the_byte():
+    """malloc(3) rounds up to 16 bytes with a header of 8."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    before = read_allocator_used_bytes()
+    blocks = [libc.malloc(20_000) for _ in range(50)]
+    used = read_allocator_used_bytes() - before
+    for block in blocks:
+        libc.free(block)
+
+    assert 50 * 20_008 <= used < 50 * 20_100
 
 
 def test_the_allocators_free_bytes_are_known_with_glibc():

@@ -1,0 +1,87 @@
+"""Which containers get longer, and which of them have a bound."""
+
+import functools
+import gc
+import itertools
+from collections import deque
+
+from memanalysis.capture.containers import find_grown_containers, read_bounded_rooms, read_container_lengths
+
+
+def test_containers_are_found_with_what_they_grew_by_the_most_first():
+    table, row, seen, window = {}, [0], set(), deque(maxlen=100)
+    held = [table, row, seen, window]  # the collector does not look into a function that runs
+    before = read_container_lengths()
+    table.update(dict.fromkeys(range(40), ()))
+    row.extend([()] * 30)
+    seen.update((number,) for number in range(20))
+    window.extend([()] * 60)
+
+    grown = find_grown_containers(before, least=20)
+
+    ours = [
+        (type(item), more, room) for item, more, room in zip(grown.containers, grown.added, grown.room, strict=True)
+    ]
+    assert ours == [(deque, 60, 40), (dict, 40, None), (list, 30, None), (set, 20, None)]
+    assert grown.containers[0] is held[-1]
+
+
+def test_a_cache_is_found_as_its_function_and_its_table_is_not_found_again():
+    cached = functools.lru_cache(maxsize=500)(lambda key: [key])
+    cached(0)
+    before = read_container_lengths()
+    for number in range(50):
+        cached(number)
+
+    grown = find_grown_containers(before, least=40)
+
+    assert len(grown.containers) == 1
+    assert grown.containers[0] is cached
+    assert (grown.added, grown.room) == ([49], [450])
+
+
+def test_a_length_of_the_program_is_not_asked():
+    class Odd(list):
+        def __len__(self) -> int:
+            raise RuntimeError("asked")
+
+    odd = Odd()
+    before = read_container_lengths()
+    list.extend(odd, range(30))
+
+    assert find_grown_containers(before, least=30).added == [30]
+
+
+def test_what_is_ours_is_left_out():
+    ours: list[object] = []
+    before = read_container_lengths()
+    ours.extend([()] * 30)
+
+    assert find_grown_containers(before, least=30, ours=(ours,)).containers == []
+
+
+def test_rooms_of_caches_and_deques_with_a_bound():
+    numbers = itertools.count()
+    bounded = functools.lru_cache(maxsize=10)(lambda: next(numbers))
+    unbounded = functools.lru_cache(maxsize=None)(lambda: next(numbers))
+    window, full = deque([1], maxlen=5), deque([1, 2], maxlen=2)
+    bounded()
+    unbounded()
+
+    rooms = read_bounded_rooms()
+
+    assert rooms[id(bounded)] == 9
+    assert rooms[id(window)] == 4
+    assert id(unbounded) not in rooms
+    assert id(full) not in rooms
+
+
+def test_the_collector_is_left_as_it_was():
+    gc.disable()
+    try:
+        read_container_lengths()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    find_grown_containers({}, least=1)
+    assert gc.isenabled()
