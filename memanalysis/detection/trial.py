@@ -125,10 +125,12 @@ class Trial:
             self._readings.read(self._repeater.calls)
             is_over = self._is_over()
             if self._is_time_to_look(is_over=is_over):
+                calls = self._repeater.calls
                 finding = self._decide(is_over=is_over)
                 if finding is not None:
                     return finding
-                self._readings.leave_out_ours()
+                if self._repeater.calls == calls:  # else what came meanwhile is the program's too
+                    self._readings.leave_out_ours()
             self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
 
     def _is_time_to_look(self, *, is_over: bool) -> bool:
@@ -154,6 +156,8 @@ class Trial:
                 return finding
         elif looks.is_quiet:
             return self._tell(looks, is_leak=False)
+        if is_over and looks.traced.is_rising:
+            self._finds_filling(is_over=True)
         return self._tell(looks, is_leak=None) if is_over else None
 
     def _look(self) -> Looks:
@@ -218,17 +222,30 @@ class Trial:
             return self._tell(looks, is_leak=True)
         if self._repeater.calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
+        if self._finds_filling(is_over=is_over):
+            return self._tell(looks, is_leak=None) if is_over else None
         self._readings.bring_back()
-        if self._is_cache_filling():
-            kept = find_kept(self._call_once_more, collect=self._collect, holders=False)
-            if kept.is_filling:
-                self._kept, self._filled_at = kept, self._repeater.calls
-                self._readings.set_aside()
-                return self._tell(looks, is_leak=None) if is_over else None
         self._kept = find_kept(
             self._call_once_more, collect=self._collect, holders=self._holders, tracing=self._trace_deeper()
         )
         return self._tell(looks, is_leak=True)
+
+    def _finds_filling(self, *, is_over: bool) -> bool:
+        """Whether hardly anything grows but caches with a bound; found out by some more calls."""
+        self._readings.bring_back()
+        if not self._is_cache_filling():
+            return False
+        kept = find_kept(
+            self._call_once_more,
+            collect=self._collect,
+            holders=False,
+            tracing=self._trace_deeper() if is_over else None,
+        )
+        if kept.is_filling:
+            self._kept, self._filled_at = kept, self._repeater.calls
+        if not is_over:
+            self._readings.set_aside()
+        return kept.is_filling
 
     def _is_cache_filling(self) -> bool:
         """Whether a cache or deque with a bound has less room than at first, and still has some."""

@@ -194,6 +194,7 @@ def test_what_the_call_raises_passes_through_and_tracing_ends(error: type[BaseEx
     with pytest.raises(error, match="stop"):
         find_leak(call)
     assert not tracemalloc.is_tracing()
+    assert gc.get_freeze_count() == 0
 
 
 def test_tracing_that_runs_is_joined_and_left_running():
@@ -259,6 +260,16 @@ def test_native_memory_is_read_where_the_system_tells_it():
     assert (finding.is_leak, finding.origin, finding.sites) == (True, "native", ())
     assert 100 <= finding.bytes_per_call <= 120
     assert "native memory" in finding.sentence
+
+
+def test_what_the_program_set_aside_stays_aside():
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        assert find_leak(int, max_calls=2_000).is_leak is False
+        assert gc.get_freeze_count() >= before > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_the_door_is_open():
