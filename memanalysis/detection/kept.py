@@ -99,11 +99,12 @@ def find_kept(
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]
     guilty = find_growing_type(counts_before, census, least=least) if holders else None
+    newest = dict(types).get(guilty) if guilty and collect else None  # uncollected ones may be in any generation
     return Kept(
         sites=sites,
         types=tuple(TypeGrowth(type=kind, objects_per_call=added / calls) for kind, added in types[:MOST_ROWS]),
         containers=containers,
-        holders=tuple(find_holders(guilty, seconds=HOLDERS_S)) if guilty else (),
+        holders=tuple(find_holders(guilty, seconds=HOLDERS_S, newest=newest)) if guilty else (),
     )
 
 
