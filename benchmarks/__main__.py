@@ -13,6 +13,7 @@ BENCHMARKS = {
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
+    "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""

@@ -14,7 +14,7 @@ from benchmarks.measure import print_table
 from memanalysis.analysis.sequential import FALSE_ALARMS, judge_calls, next_reading, weigh_rises
 from memanalysis.analysis.series import FloatArray
 
-__all__ = ["score_calls"]
+__all__ = ["main"]
 
 SEED = 20260101
 PROCESSES = 2
@@ -32,7 +32,7 @@ Job = tuple[str, str, int, int, int]
 Row = tuple[str, str, bool | None, float | None, int, float]
 
 
-def score_calls(*, rounds: int = ROUNDS, leak_share: float = LEAK_SHARE) -> None:
+def main(*, rounds: int = ROUNDS, leak_share: float = LEAK_SHARE) -> None:
     """Run all and print tables by kind."""
     started = time.perf_counter()
     jobs = list(_list_jobs(rounds, leak_share))

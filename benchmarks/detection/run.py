@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.detection.calls import score_calls
 from benchmarks.detection.material import LeakCase, find_material, read_leak_cases, read_recorded
 from benchmarks.detection.naive import NAIVE
 from benchmarks.detection.scores import Score, by_source
@@ -36,7 +35,6 @@ def main(count: int = COUNT) -> None:
         score_recorded(folder)
         score_leak_cases(folder)
     score_simulated(count)
-    score_calls()
 
 
 def score_recorded(folder: Path) -> None:
