@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.detection.callables import BENIGN, list_leaks, make_benign, make_leak
 from benchmarks.measure import print_table
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.sequential import FALSE_ALARMS, judge_calls, next_reading, weigh_rises
-from memanalysis.analysis.series import FloatArray
 
 __all__ = ["main"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pymannkendall
 from scipy import stats
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
 
 __all__ = ["NAIVE"]
 

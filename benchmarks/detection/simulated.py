@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.signal import lfilter
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.judge import judge_batch
 from memanalysis.analysis.recurrence import forecast_recurrence
-from memanalysis.analysis.series import FloatArray, prepare_batch
+from memanalysis.analysis.series import prepare_batch
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.units import MIB
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.frames import require_columns
 from memanalysis.analysis.judge import judge_batch
-from memanalysis.analysis.series import FloatArray, prepare_batch
+from memanalysis.analysis.series import prepare_batch
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.analysis.tables import HeldTable, measure_growth, tabulate_run

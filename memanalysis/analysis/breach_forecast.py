@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import NaTType
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.budget import Budget
 from memanalysis.analysis.forecast import forecast_exhaustion
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.recurrence import UNKNOWN, Recurrence, find_episode_starts, forecast_recurrence
-from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
+from memanalysis.analysis.series import prepare_batch
 from memanalysis.analysis.shape import GROWING, classify_shapes
 from memanalysis.schema import BYTE_METRICS
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.medians import row_medians
-from memanalysis.analysis.series import FloatArray, IntArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.rows import row_medians
 
 __all__ = ["are_stepped", "find_level_changes"]
 

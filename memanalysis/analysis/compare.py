@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.budget import primary_metric
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.quantiles import student_t_quantile
-from memanalysis.analysis.series import FloatArray, prepare_batch
+from memanalysis.analysis.series import prepare_batch
 from memanalysis.analysis.shape import classify_shapes
 from memanalysis.units import MIB
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from memanalysis.analysis.series import FloatArray, prepare_series
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.series import prepare_series
 from memanalysis.analysis.shape import GROWING, SHRINKING, classify_shapes
 
 __all__ = ["EvidenceLine", "find_evidence_line"]

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.growth import GrowthFits
 from memanalysis.analysis.periods import find_periods
-from memanalysis.analysis.series import FloatArray, IntArray
 
 __all__ = ["MOST_WINDOWS", "Floors", "find_floors"]
 

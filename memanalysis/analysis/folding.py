@@ -4,7 +4,7 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.live import FOLD, MOST_KEPT
-from memanalysis.analysis.medians import row_medians
+from memanalysis.analysis.rows import row_medians
 
 __all__ = ["fold_long"]
 

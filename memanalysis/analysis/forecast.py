@@ -6,8 +6,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.growth import CONFIDENCE
-from memanalysis.analysis.series import FloatArray
 from memanalysis.analysis.shape import Findings
 
 __all__ = ["Exhaustion", "forecast_exhaustion"]

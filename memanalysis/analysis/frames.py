@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.errors import MissingColumnError
 
 __all__ = ["known_floats", "require_columns", "run_key", "with_elapsed"]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.series import FloatArray, IntArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.severity import SENSITIVITY_FACTORS, SeverityRules
 
 __all__ = ["classify_severities"]

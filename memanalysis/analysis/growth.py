@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memanalysis.analysis.medians import row_medians
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.quantiles import student_t_quantile
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.rows import row_medians, row_products
 
 __all__ = ["CONFIDENCE", "GrowthFits", "fit_growth", "fit_lag_one", "theil_sen_slopes"]
 
@@ -188,6 +188,6 @@ def _share_of_slow_power(residuals: FloatArray, lag_one: FloatArray) -> FloatArr
     waves /= np.linalg.norm(waves, axis=1, keepdims=True)
     distance = 1 + lag_one[:, None] ** 2 - 2 * lag_one[:, None] * np.cos(np.pi * half_turns / points)
     promised = _innovation_variance(residuals, lag_one)
-    found = np.mean((residuals @ waves.T) ** 2 * distance, axis=1)
+    found = np.mean(row_products(residuals, waves) ** 2 * distance, axis=1)
     share = SLOW_POWER_MARGIN * found / np.where(promised > 0, promised, 1.0)
     return np.where(promised > 0, np.minimum(1.0, share), 1.0)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.forecast import forecast_exhaustion
 from memanalysis.analysis.grading import classify_severities
-from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
+from memanalysis.analysis.series import SeriesBatch
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import GROWING, SHAPES, classify_shapes
 from memanalysis.analysis.verdict import SEVERITIES

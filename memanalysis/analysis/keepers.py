@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
 
 __all__ = ["find_keeper"]
 

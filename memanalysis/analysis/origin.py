@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.frames import known_floats
-from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
+from memanalysis.analysis.series import prepare_grouped
 from memanalysis.analysis.shape import classify_shapes
 from memanalysis.units import MIB, format_bytes
 
@@ -31,7 +32,7 @@ not carry the growth."""
 
 def classify_origins(
     samples: pd.DataFrame,
-    series: IntArray,
+    counts: IntArray,
     elapsed_s: FloatArray,
     judged: Mapping[str, Mapping[str, Any]],
     is_leak: NDArray[np.bool_],
@@ -41,9 +42,11 @@ def classify_origins(
     Parameters
     ----------
     samples : DataFrame
-        Samples of all runs.
-    series, elapsed_s : arrays, shape (n,)
-        To which run a sample belongs, and its seconds.
+        Samples of all runs, run after run.
+    counts : array of int, shape (m,)
+        Samples of each run.
+    elapsed_s : array of float, shape (n,)
+        Seconds of each sample.
     judged : mapping
         Columns of ``judge_batch`` by metric.
     is_leak : array of bool, shape (m,)
@@ -62,7 +65,7 @@ def classify_origins(
     resident = is_leak & (rss["n_samples"] > 0)
     both = resident & np.isfinite(traced["slope_bytes_per_s"])
     tracer, free = (
-        _slopes(samples, series, elapsed_s, name, is_leak) for name in ("tracer_bytes", "allocator_free_bytes")
+        _slopes(samples, counts, elapsed_s, name, is_leak) for name in ("tracer_bytes", "allocator_free_bytes")
     )
     to_explain = np.maximum(rss["slope_bytes_per_s"] - tracer, rss["slope_bytes_per_s"] / 10)
     origins[both] = "native"
@@ -142,10 +145,9 @@ def _describe_native(grown: float, kept: float) -> str:
 
 
 def _slopes(
-    samples: pd.DataFrame, series: IntArray, elapsed_s: FloatArray, column: str, wanted: NDArray[np.bool_]
+    samples: pd.DataFrame, counts: IntArray, elapsed_s: FloatArray, column: str, wanted: NDArray[np.bool_]
 ) -> FloatArray:
     """Growth of a column in bytes per second; 0 where too little of it is known to explain anything."""
-    rows = wanted[series] & np.isfinite(known_floats(samples, column))
-    values = known_floats(samples, column)[rows]
-    batch = prepare_batch(series[rows], elapsed_s[rows], values, n_series=wanted.size)
+    values = np.where(np.repeat(wanted, counts), known_floats(samples, column), np.nan)
+    batch = prepare_grouped(counts, elapsed_s, values)
     return np.nan_to_num(classify_shapes(batch).slope)

@@ -4,7 +4,8 @@ import numpy as np
 from numpy import fft
 from numpy.typing import NDArray
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.rows import row_products
 
 __all__ = ["find_periods"]
 
@@ -77,5 +78,5 @@ def _detrended(levels: FloatArray) -> FloatArray:
     """What a least-squares line leaves over of each row."""
     place = np.arange(levels.shape[1]) - (levels.shape[1] - 1) / 2
     centred = levels - levels.mean(axis=1, keepdims=True)
-    rest: FloatArray = centred - ((centred @ place) / float(place @ place))[:, None] * place
+    rest: FloatArray = centred - row_products(centred, place[None] / np.sum(place * place)) * place
     return rest

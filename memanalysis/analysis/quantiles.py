@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
 
 __all__ = ["student_t_quantile"]
 

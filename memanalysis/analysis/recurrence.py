@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.quantiles import student_t_quantile
-from memanalysis.analysis.series import FloatArray
 
 __all__ = ["LEAST_EPISODES", "Recurrence", "find_episode_starts", "forecast_recurrence"]
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.explain import explain_leaks
 from memanalysis.analysis.frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.judge import choose_metrics, judge_batch
 from memanalysis.analysis.origin import classify_origins
-from memanalysis.analysis.series import FloatArray, IntArray, prepare_batch
+from memanalysis.analysis.series import prepare_grouped
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.schema import BYTE_METRICS
 
@@ -62,25 +63,26 @@ def judge_samples(
     """Judge each run by its samples alone, for `explain_leaks`; the parameters are those of `assess_samples`."""
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
-    runs, series = _number_runs(samples)
+    samples, runs, counts = _group_runs(samples)
     elapsed_s = with_elapsed(samples)
-    limits = _limits(samples, series, runs["service"], budgets_bytes or {})
+    limits = _limits(samples, counts, runs["service"], budgets_bytes or {})
     judged = {
         metric: judge_batch(
-            prepare_batch(series, elapsed_s, known_floats(samples, metric), n_series=len(runs)),
-            limits,
-            rules or SeverityRules(),
+            prepare_grouped(counts, elapsed_s, known_floats(samples, metric)), limits, rules or SeverityRules()
         )
         for metric in known
     }
     verdicts = _choose_metric(judged)
-    verdicts["origin"] = classify_origins(samples, series, elapsed_s, judged, verdicts["is_leak"].to_numpy())
+    verdicts["origin"] = classify_origins(samples, counts, elapsed_s, judged, verdicts["is_leak"].to_numpy())
     verdicts[["service", "run_id"]] = runs
     return verdicts
 
 
-def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
-    """Services and runs in order, and to which of them each row belongs: found at the edges between runs."""
+def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntArray]:
+    """Samples run after run, services and runs in that order, and how many samples each has.
+
+    Runs are found at the edges between them; samples that lie together already are not copied.
+    """
     services, service_names = _encode(samples["service"])
     runs, run_names = _encode(samples["run_id"] if "run_id" in samples else pd.Series([None]).repeat(len(samples)))
     is_edge = np.ones(services.size, dtype=bool)
@@ -93,13 +95,18 @@ def _number_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
         "service": service_names.take(services[starts[firsts]]),
         "run_id": run_names.take(runs[starts[firsts]]),
     }
-    return pd.DataFrame(names), np.repeat(numbers, np.diff(np.append(starts, services.size)))
+    lengths = np.diff(np.append(starts, services.size))
+    if bool(np.all(numbers[1:] > numbers[:-1])):
+        return samples, pd.DataFrame(names), lengths
+    series = np.repeat(numbers, lengths)
+    grouped = samples.iloc[np.argsort(series, kind="stable")]
+    return grouped, pd.DataFrame(names), np.bincount(series, minlength=firsts.size)
 
 
 def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
     """Number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
-        codes, known = texts.cat.codes.to_numpy(), texts.cat.categories
+        codes, known = texts.array.codes, texts.array.categories
     else:
         codes, known = pd.factorize(texts)
     return codes, pd.Index(known, dtype=object).append(pd.Index([None], dtype=object))
@@ -115,7 +122,7 @@ def _ranks(names: "pd.Index[Any]") -> IntArray:
 
 
 def _limits(
-    samples: pd.DataFrame, series: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
+    samples: pd.DataFrame, counts: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
 ) -> FloatArray:
     """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
     budgets = np.full(services.size, np.nan)
@@ -126,7 +133,7 @@ def _limits(
     recorded = known_floats(samples, "limit_bytes")
     known = np.flatnonzero(np.isfinite(recorded))
     latest = np.full(services.size, np.nan)
-    latest[series[known]] = recorded[known]
+    latest[np.repeat(np.arange(counts.size), counts)[known]] = recorded[known]
     lower: FloatArray = np.fmin(budgets, latest)
     return lower
 

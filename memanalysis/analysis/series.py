@@ -16,7 +16,15 @@ from memanalysis.analysis.folding import fold_long
 from memanalysis.analysis.live import MOST_KEPT
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["FloatArray", "IntArray", "SeriesBatch", "prepare_batch", "prepare_folded", "prepare_series"]
+__all__ = [
+    "FloatArray",
+    "IntArray",
+    "SeriesBatch",
+    "prepare_batch",
+    "prepare_folded",
+    "prepare_grouped",
+    "prepare_series",
+]
 
 RESTART_FALL = 0.5
 """A fall by more than this share of the value before it may be a restart (coroot cuts at the same share)."""
@@ -125,23 +133,40 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
     InvalidArgumentError
         A value is negative.
     """
-    given = counts = np.bincount(series, minlength=n_series)
+    if _find_pairs(series.size, lambda a, b: series[a] > series[b]).size:
+        order = np.argsort(series, kind="stable")
+        series, elapsed_s, values = series[order], elapsed_s[order], values[order]
+    return prepare_grouped(np.bincount(series, minlength=n_series), elapsed_s, values)
+
+
+def prepare_grouped(counts: IntArray, elapsed_s: FloatArray, values: FloatArray) -> SeriesBatch:
+    """Sort, clean and cut many series whose samples lie together.
+
+    Parameters
+    ----------
+    counts : array of int, shape (m,)
+        Samples of each series.
+    elapsed_s, values : arrays of float, shape (n,)
+        Seconds and bytes, series after series, each in any order, NaN where unknown.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value is negative.
+    """
+    given = counts
     known = np.isfinite(elapsed_s) & np.isfinite(values)
     if not known.all():
-        series, elapsed_s, values = series[known], elapsed_s[known], values[known]
-    del known
+        elapsed_s, values, counts = elapsed_s[known], values[known], _count_by_series(known, counts)
     if values.size and values.min() < 0:
         raise InvalidArgumentError(
             f"A series needs sizes of 0 bytes or more, but got {values.min():.0f}. Leave unknown values empty (NaN)."
         )
-    series, elapsed_s, values = _one_value_a_moment(series, elapsed_s, values)
-    if values.size < given.sum():
-        counts = np.bincount(series, minlength=n_series)
+    elapsed_s, values, counts = _one_value_a_moment(elapsed_s, values, counts)
     weights = None
     if counts.max(initial=0) > MOST_KEPT:
         elapsed_s, values, counts, weights = fold_long(elapsed_s, values, counts)
-        series = np.repeat(np.arange(n_series), counts)
-    return _cut_at_restarts(series, elapsed_s, values, counts, weights=weights, given=given)
+    return _cut_at_restarts(elapsed_s, values, counts, weights=weights, given=given)
 
 
 def prepare_folded(elapsed_s: ArrayLike, values: ArrayLike, weights: ArrayLike) -> SeriesBatch:
@@ -153,23 +178,15 @@ def prepare_folded(elapsed_s: ArrayLike, values: ArrayLike, weights: ArrayLike) 
         Rising seconds, known bytes, and how many samples each point stands for.
     """
     folded = np.asarray(weights, dtype=np.int64)
-    one = np.zeros(folded.size, dtype=np.int64)
     times, levels = np.asarray(elapsed_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    return _cut_at_restarts(one, times, levels, np.array([folded.size]), weights=folded, given=np.array([folded.sum()]))
+    return _cut_at_restarts(times, levels, np.array([folded.size]), weights=folded, given=np.array([folded.sum()]))
 
 
 def _cut_at_restarts(
-    series: IntArray,
-    elapsed_s: FloatArray,
-    values: FloatArray,
-    counts: IntArray,
-    *,
-    weights: IntArray | None,
-    given: IntArray,
+    elapsed_s: FloatArray, values: FloatArray, counts: IntArray, *, weights: IntArray | None, given: IntArray
 ) -> SeriesBatch:
+    starts, restarts = _skip_restarts(elapsed_s, values, counts)
     stops = np.cumsum(counts)
-    starts = stops - counts
-    starts, restarts = _skip_restarts(series, elapsed_s, values, starts, stops)
     n_samples = stops - starts
     if weights is not None:
         before = np.concatenate([[0], np.cumsum(weights)])
@@ -196,23 +213,36 @@ def _as_floats(data: ArrayLike, name: str) -> FloatArray:
     return array
 
 
+def _count_by_series(marked: NDArray[np.bool_], counts: IntArray) -> IntArray:
+    """How many of the samples of each series are marked."""
+    before = np.concatenate([[0], np.cumsum(marked)])
+    stops = np.cumsum(counts)
+    marks: IntArray = before[stops] - before[stops - counts]
+    return marks
+
+
 def _one_value_a_moment(
-    series: IntArray, times: FloatArray, values: FloatArray
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Sort by series and time, and keep the last value that was given for each moment."""
-    if not _find_pairs(
-        times.size,
-        lambda a, b: (series[a] > series[b]) | ((series[a] == series[b]) & (times[a] >= times[b])),
-    ).size:
-        return series, times, values
+    times: FloatArray, values: FloatArray, counts: IntArray
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Sort each series by time, and keep the last value that was given for each moment."""
+    if not _find_inner_pairs(counts, lambda a, b: times[a] >= times[b]).size:
+        return times, values, counts
+    series = np.repeat(np.arange(counts.size), counts)
     order = np.lexsort((times, series))
-    series, times, values = series[order], times[order], values[order]
-    is_last = np.append((np.diff(times) > 0) | (np.diff(series) > 0), True) if times.size else np.zeros(0, dtype=bool)
-    return series[is_last], times[is_last], values[is_last]
+    times, values = times[order], values[order]
+    is_last = np.append((np.diff(times) > 0) | (np.diff(series) > 0), True)
+    return times[is_last], values[is_last], _count_by_series(is_last, counts)
+
+
+def _find_inner_pairs(counts: IntArray, holds: Callable[[slice, slice], NDArray[np.bool_]]) -> IntArray:
+    """Places that have something between them and the next, of the same series."""
+    stops = np.cumsum(counts)
+    found = _find_pairs(int(counts.sum()), holds)
+    return found[~np.isin(found, stops - 1)]
 
 
 def _find_pairs(n: int, holds: Callable[[slice, slice], NDArray[np.bool_]]) -> IntArray:
-    """Places whose value and the next have something between them, looked for piece by piece: memory costs time."""
+    """Places that have something between them and the next, looked for piece by piece: memory costs time."""
     pieces = [np.zeros(0, dtype=np.int64)]
     for start in range(0, n - 1, PAIRS_AT_ONCE):
         stop = min(start + PAIRS_AT_ONCE, n - 1)
@@ -220,19 +250,14 @@ def _find_pairs(n: int, holds: Callable[[slice, slice], NDArray[np.bool_]]) -> I
     return np.concatenate(pieces)
 
 
-def _skip_restarts(
-    series: IntArray, times: FloatArray, values: FloatArray, starts: IntArray, stops: IntArray
-) -> tuple[IntArray, IntArray]:
+def _skip_restarts(times: FloatArray, values: FloatArray, counts: IntArray) -> tuple[IntArray, IntArray]:
     """Where each judged stretch begins, and how many restarts lie before it."""
-    restarts = np.zeros(starts.size, dtype=np.int64)
-    if values.size < 2:
-        return starts, restarts
-    falls = 1 + _find_pairs(
-        values.size, lambda a, b: (values[b] < values[a] * (1 - RESTART_FALL)) & (series[a] == series[b])
-    )
-    starts = starts.copy()
-    for i in np.flatnonzero(np.bincount(series[falls])):
-        of_series = falls[series[falls] == i]
+    stops = np.cumsum(counts)
+    starts, restarts = stops - counts, np.zeros(counts.size, dtype=np.int64)
+    falls = 1 + _find_inner_pairs(counts, lambda a, b: values[b] < values[a] * (1 - RESTART_FALL))
+    falling = np.searchsorted(stops, falls, side="right")
+    for i in np.flatnonzero(np.bincount(falling)):
+        of_series = falls[falling == i]
         edges = np.concatenate(([starts[i]], of_series, [stops[i]]))
         lengths = times[edges[1:] - 1] - times[edges[:-1]]
         whole = times[stops[i] - 1] - times[starts[i]]

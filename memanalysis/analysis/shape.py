@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.changepoint import are_stepped
 from memanalysis.analysis.floors import MOST_WINDOWS, Floors, find_floors
 from memanalysis.analysis.growth import GrowthFits, fit_growth
-from memanalysis.analysis.medians import row_medians
-from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
+from memanalysis.analysis.rows import row_medians
+from memanalysis.analysis.series import SeriesBatch
 from memanalysis.analysis.slowing import fit_slowing
 from memanalysis.analysis.stacks import MIN_SAMPLES_TO_CUT_WARM_UP, Stack, find_alike, stack_series
 from memanalysis.analysis.swings import count_swings
@@ -56,8 +57,8 @@ SLOWING_END_TO_MEAN = 0.75
 STILL_SLOWING_END_TO_MEAN = 0.85
 """The same in the second half alone, where a curve bends less."""
 
-STACKS_IN_ONE_THREAD = 4
-"""Fewer stacks of a thousand series are judged before threads pay; no watched process has as many."""
+SERIES_IN_ONE_THREAD = 8192
+"""Fewer series are judged before threads pay; no watched process has as many."""
 
 MIN_POINTS_OF_A_HALF = 5
 """Of fewer points no bend is told."""
@@ -151,7 +152,7 @@ def least_growth_bytes(level: FloatArray) -> FloatArray:
 def _judge_all(batch: SeriesBatch, findings: Findings) -> None:
     """Judge stack after stack; where there are many, on every processor: numpy lets go of the interpreter's lock."""
     alike = list(find_alike(batch))
-    if len(alike) < STACKS_IN_ONE_THREAD:
+    if batch.starts.size < SERIES_IN_ONE_THREAD:
         for like in alike:
             _judge(stack_series(batch, like), findings)
         return

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memanalysis.analysis.series import FloatArray
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.rows import row_products
 
 __all__ = ["Slowing", "fit_slowing"]
 
@@ -82,6 +83,6 @@ def _explained_power(curves: FloatArray, centred: FloatArray) -> tuple[FloatArra
     Curves are of shape (m, k, p), or (1, k, p) where all rows share them.
     """
     x = curves - curves.mean(axis=2, keepdims=True)
-    together = centred @ x[0].T if x.shape[0] == 1 else (x @ centred[:, :, None])[:, :, 0]
+    together = row_products(centred, x[0]) if x.shape[0] == 1 else np.einsum("mkp,mp->mk", x, centred)
     power = np.sum(x * x, axis=2)
     return together**2 / power, together / power

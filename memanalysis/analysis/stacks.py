@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from memanalysis.analysis.medians import row_medians
-from memanalysis.analysis.series import FloatArray, IntArray, SeriesBatch
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.rows import row_medians
+from memanalysis.analysis.series import SeriesBatch
 
 __all__ = ["MIN_SAMPLES", "MIN_SAMPLES_TO_CUT_WARM_UP", "MOST_POINTS", "Like", "Stack", "find_alike", "stack_series"]
 
@@ -23,8 +24,8 @@ WARM_UP_SHARE = 0.25
 MIN_SAMPLES_TO_CUT_WARM_UP = 16
 """A shorter series is judged whole: what is left would be too little."""
 
-ROWS_AT_ONCE = 1024
-"""Series judged in one go: their pairwise slopes take 16 MB."""
+ROWS_AT_ONCE = 4096
+"""Series judged in one go: their pairwise slopes take 16 MB; fewer would cost more steps of Python each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Stack:
 
 
 def find_alike(batch: SeriesBatch) -> Iterator[Like]:
-    """Give the series that have enough samples, by a thousand of equal numbers of points."""
+    """Give the series that have enough samples, by a few thousand of equal numbers of points."""
     sizes = batch.sizes
     enough = np.flatnonzero(sizes >= MIN_SAMPLES)
     judged_from = _ends_of_warm_up(batch, enough)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memanalysis.analysis.series import FloatArray, IntArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
 
 __all__ = ["count_swings"]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.frames import known_floats
 from memanalysis.analysis.growth import theil_sen_slopes
-from memanalysis.analysis.series import FloatArray
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["Growth", "HeldTable", "measure_growth", "tabulate_run"]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from memanalysis.analysis.assess import assess_series
 from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.medians import row_medians
+from memanalysis.analysis.rows import row_medians
 from memanalysis.analysis.series import prepare_series
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import least_growth_bytes

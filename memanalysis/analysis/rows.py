@@ -1,8 +1,14 @@
-"""Medians of many rows at once, a few times faster than ``numpy.median``, which selects two places of each."""
+"""What is done to many rows at once, faster than numpy does it.
+
+``numpy.median`` selects two places of each row and looks for NaN. Matrix products wake threads that spin, and so take
+the processors from those that judge other rows.
+"""
+
+import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 
-__all__ = ["row_medians"]
+__all__ = ["row_medians", "row_products"]
 
 
 def row_medians(values: FloatArray, *, overwrite: bool = False) -> FloatArray:
@@ -28,3 +34,19 @@ def row_medians(values: FloatArray, *, overwrite: bool = False) -> FloatArray:
         return upper.copy()
     medians: FloatArray = (ordered[:, :middle].max(axis=1) + upper) / 2
     return medians
+
+
+def row_products(rows: FloatArray, curves: FloatArray) -> FloatArray:
+    """Sum of the products of each row with each curve.
+
+    Parameters
+    ----------
+    rows : array of float, shape (m, p)
+    curves : array of float, shape (k, p)
+
+    Returns
+    -------
+    array of float, shape (m, k)
+    """
+    products: FloatArray = np.einsum("mp,kp->mk", rows, curves)
+    return products
