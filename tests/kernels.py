@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-__all__ = ["CELL_TIMEOUT_S", "Kernel", "Outputs", "run_kernel"]
+__all__ = ["CELL_TIMEOUT_S", "Kernel", "Outputs", "run_kernel", "sizes_at", "sizes_of"]
 
 CELL_TIMEOUT_S = 120
 
@@ -74,3 +74,16 @@ def run_kernel(folder: Path) -> Iterator[Kernel]:
     )
     with client.setup_kernel():
         yield Kernel(client)
+
+
+def sizes_at(text: str, line: str) -> list[float]:
+    """Highest and kept MiB in the row of a line."""
+    return sizes_of(next(row for row in text.splitlines() if row.strip().startswith(line + " ")))[:2]
+
+
+def sizes_of(row: str) -> list[float]:
+    """The sizes in MiB that stand in a row."""
+    return [
+        float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
+        for number, unit in re.findall(r"([\d.]+) (.iB)", row)
+    ]

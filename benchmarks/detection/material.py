@@ -56,6 +56,8 @@ def read_leak_cases(folder: Path) -> list[LeakCase]:
 def _read_case(folder: Path, case: str, variant: str, modes: dict[str, Any]) -> LeakCase:
     constants = _constants(folder / "leakbench" / "cases" / f"{case}.py")
     guilty = [constants.get("GUILTY"), constants.get("KEPT_BY")]
+    either = next(iter(modes.values()))
+    plain, traced = modes.get("plain", either), modes.get("traced", either)
     return LeakCase(
         case=case,
         variant=variant,
@@ -63,9 +65,9 @@ def _read_case(folder: Path, case: str, variant: str, modes: dict[str, Any]) -> 
         is_scored=not (variant == "fixed" and constants.get("FIXED_LABEL") == "residual"),
         kind=constants["KIND"],
         guilty=tuple(name for name in guilty if name),
-        plain=_samples(modes["plain"], case),
-        traced=_samples(modes["traced"], case),
-        sites=_sites(modes["traced"], case),
+        plain=_samples(plain, case),
+        traced=_samples(traced, case),
+        sites=_sites(traced, case),
     )
 
 

@@ -140,3 +140,15 @@ def test_a_founding_file_opens_as_samples(tmp_path: Path) -> None:
     assert samples["run_id"].nunique() == 2
     shutil.copytree(tmp_path, tmp_path / "moved")
     assert open_ledger(tmp_path / "moved" / path.name).samples.equals(samples)
+
+
+def test_as_it_lies_text_comes_as_dictionaries_and_what_is_not_known_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    rows = {"service": ["b", "a", "b"], "rss_bytes": [3, 1, 2], "limit_bytes": pa.array([None] * 3, pa.int64())}
+    pq.write_table(pa.table(rows), path)
+
+    table = open_ledger(path).read_as_it_lies("samples", columns=["service", "rss_bytes", "limit_bytes", "elapsed_s"])
+
+    assert table.column_names == ["service", "rss_bytes"]
+    assert pa.types.is_dictionary(table.schema.field("service").type)
+    assert table.to_pylist() == [{"service": s, "rss_bytes": n} for s, n in [("b", 3), ("a", 1), ("b", 2)]]

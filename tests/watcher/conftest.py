@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from memanalysis.capture.sample import Clock
+from memanalysis.ledger.store import open_ledger
+from memanalysis.watcher.recorder import watch
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -60,3 +62,24 @@ def run_program(tmp_path):
         return done
 
     return run
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Recorders into this test's ledger, quick and without Parquet; none is left running."""
+    made = []
+
+    def make(**arguments):
+        quick = {"interval": 0.02, "snapshot_interval": 0.1, "top_types": 0, "seal": False, "trace": "always"}
+        recorder = watch(arguments.pop("service", "api"), **{"ledger": tmp_path / "ledger", **quick, **arguments})
+        made.append(recorder)
+        return recorder
+
+    yield make
+    for recorder in made:
+        recorder.stop()
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return lambda: open_ledger(tmp_path / "ledger")

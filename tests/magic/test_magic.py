@@ -1,41 +1,12 @@
 """``%%memwatch`` and ``%memwatch`` in a real kernel."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kernels import Kernel, run_kernel
-
-from memanalysis import open_ledger
+from kernels import Kernel, sizes_at, sizes_of
 
 MIB = 2**20
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with run_kernel(tmp_path_factory.mktemp("notebook")) as kernel:
-        assert not kernel.run("%load_ext memanalysis").error
-        yield kernel
-
-
-@pytest.fixture
-def folder(kernel: Kernel) -> Path:
-    """Where the kernel works."""
-    return Path(kernel.client.resources["metadata"]["path"])
-
-
-def sizes_at(text: str, line: str) -> list[float]:
-    """Highest and kept MiB in the row of a line."""
-    return sizes_of(next(row for row in text.splitlines() if row.strip().startswith(line + " ")))[:2]
-
-
-def sizes_of(row: str) -> list[float]:
-    """The sizes in MiB that stand in a row."""
-    return [
-        float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
-        for number, unit in re.findall(r"([\d.]+) (.iB)", row)
-    ]
 
 
 class TestMeasuredCell:
@@ -270,107 +241,6 @@ class TestHolders:
 
     def test_nothing_to_release_is_said(self, kernel: Kernel) -> None:
         assert "Released nothing" in kernel.run("%memwatch release 9999").stdout
-
-
-class TestWatching:
-    def test_each_cell_becomes_an_event_row(self, kernel: Kernel, folder: Path) -> None:
-        """Four cells: one that keeps 40 MiB, one that fails, one that runs twice."""
-        on = kernel.run("%memwatch on --ledger watched --service session --interval 0.05")
-        big = kernel.run("import time\nheld = bytearray(40 * 2**20)")
-        failed = kernel.run("1 / 0")
-        again = [kernel.run("time.sleep(0.01)") for _ in range(2)]
-        off = kernel.run("%memwatch off")
-
-        assert "memwatch is on. Each cell adds a row to watched as 'session'" in on.stdout
-        assert "4 cells in watched" in off.stdout
-        cells = open_ledger(folder / "watched").events.query("kind == 'cell'").sort_values("timestamp")
-        data = list(cells["data"])
-        assert [each["cell"] for each in data] == [f"In[{each.execution_count}]" for each in (big, failed, *again)]
-        assert data[0]["rss_delta_bytes"] == pytest.approx(40 * MIB, abs=4 * MIB)
-        assert data[0]["rss_peak_bytes"] >= data[0]["rss_before_bytes"] + 36 * MIB
-        assert data[0]["traced_kept_bytes"] is None
-        assert [each["success"] for each in data] == [True, False, True, True]
-        assert data[1]["error"] == "ZeroDivisionError"
-        assert [each["run_number"] for each in data] == [1, 1, 1, 2]
-        assert all(0.01 <= each["seconds"] < 1 for each in data[2:])
-        assert set(cells["service"]) == {"session"}
-
-    def test_a_measured_cell_puts_no_piece_of_a_traced_series_into_an_untraced_ledger(
-        self, kernel: Kernel, folder: Path
-    ) -> None:
-        """Its rise from zero would be taken for a growth of the session."""
-        kernel.run("%memwatch on --ledger untraced --interval 0.02")
-        kernel.run(
-            "%%memwatch\nimport time\nrising = []\nfor _ in range(30):\n"
-            "    rising.append(bytearray(10_000)); time.sleep(0.01)"
-        )
-        kernel.run("%memwatch off")
-
-        samples = open_ledger(folder / "untraced").samples
-        assert len(samples) > 5
-        assert samples["traced_bytes"].isna().all()
-        assert samples["rss_bytes"].notna().all()
-
-    def test_a_cell_that_keeps_much_says_so_and_others_are_silent(self, kernel: Kernel) -> None:
-        kernel.run("%memwatch on --ledger quiet")
-        quiet = kernel.run("x = 1")
-        loud = kernel.run("loud = bytearray(128 * 2**20)")
-        kernel.run("%memwatch off")
-        kernel.run("del loud")
-
-        assert quiet.stdout == ""
-        assert re.match(rf"memwatch: In\[{loud.execution_count}\] \d+ ms, resident \+128 MiB to", loud.stdout)
-
-    def test_verbose_says_a_line_after_every_cell(self, kernel: Kernel) -> None:
-        kernel.run("%memwatch on --ledger verbose --verbose")
-        shown = kernel.run("x = 1")
-        kernel.run("%memwatch off")
-
-        assert shown.stdout.startswith(f"memwatch: In[{shown.execution_count}] ")
-
-    def test_with_trace_the_ledger_names_lines_of_cells_and_python_memory(self, kernel: Kernel, folder: Path) -> None:
-        kernel.run("%memwatch on --trace --ledger traced")
-        shown = kernel.run("leaked = []\nfor _ in range(100):\n    leaked.append(bytearray(100_000))")
-        measured = kernel.run("%%memwatch\nmore = bytearray(2**21)")
-        kernel.run("%memwatch off")
-
-        ledger = open_ledger(folder / "traced")
-        assert kernel.run("tracemalloc.is_tracing()").result == "False"
-        site = ledger.sites.query("file.str.startswith('In[')").sort_values("size_bytes").iloc[-1]
-        assert (site["file"], site["line"]) == (f"In[{shown.execution_count}]", 3)
-        assert site["size_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
-        data = next(data for data in ledger.events["data"] if data and data.get("cell") == site["file"])
-        assert data["traced_kept_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
-        assert not ledger.sites["file"].str.contains("ipykernel_").any()
-        assert sizes_at(measured.displayed()[0], f"In[{measured.execution_count}]:2")[1] == pytest.approx(2, abs=0.1)
-
-    def test_report_shows_the_cells_and_loads_nothing_into_the_kernel(self, kernel: Kernel) -> None:
-        before = kernel.run("import sys; 'pandas' in sys.modules").result
-        kernel.run("%memwatch on --ledger reported --service older\n%memwatch off")
-        kernel.run("%memwatch on --ledger reported --service reported --interval 0.05")
-        shown = kernel.run("x = bytearray(2**20)")
-        report = kernel.run("%memwatch report")
-        kernel.run("%memwatch off")
-        after = kernel.run("%memwatch report")
-
-        assert before == "False"
-        assert kernel.run("'pandas' in sys.modules").result == "False"
-        assert report.displayed()[0].startswith("1 watched cell.")
-        assert f"In[{shown.execution_count}]" in report.displayed("text/html")[0]
-        assert "Memory of reported" in report.displayed("text/html")[0]
-        assert after.displayed()[0].startswith("1 watched cell.")
-
-    def test_status_says_what_is_on(self, kernel: Kernel) -> None:
-        assert "memwatch is off. Resident memory: " in kernel.run("%memwatch").stdout
-        kernel.run("%memwatch on --ledger status --service mine")
-        on = kernel.run("%memwatch status")
-        twice = kernel.run("%memwatch on")
-        off = kernel.run("%memwatch off")
-
-        assert "memwatch is on: 0 cells of 'mine' in status." in on.stdout
-        assert "%memwatch off first" in twice.stdout
-        assert "memwatch is off." in off.stdout
-        assert kernel.run("%memwatch off").stdout == "memwatch is off already.\n"
 
 
 class TestWrongWords:
