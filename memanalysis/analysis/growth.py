@@ -56,6 +56,8 @@ class GrowthFits:
         Theil-Sen slope in bytes per second, and the value of the line at ``elapsed_s`` 0.
     noise : array of float
         Standard deviation about the line in bytes, outliers pulled in.
+    slow_noise : array of float
+        The part of it that swings as slowly as growth may seem to: less than the noise under saw-teeth.
     lag_one : array of float
         Autocorrelation of neighbouring residuals, taken on the cautious side.
     n_effective : array of float
@@ -67,6 +69,7 @@ class GrowthFits:
     slope: FloatArray
     intercept: FloatArray
     noise: FloatArray
+    slow_noise: FloatArray
     lag_one: FloatArray
     n_effective: FloatArray
     standard_error: FloatArray
@@ -100,13 +103,16 @@ def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
     residuals = pull_in_outliers(beside - intercept[:, None])
     lag_one = fit_lag_one(residuals)
     points = times.shape[1]
+    noise = np.sqrt(np.sum(residuals**2, axis=1) / max(1, points - 2))
+    slow_part = np.sqrt(_share_of_slow_power(residuals, lag_one))
     return GrowthFits(
         slope=slope,
         intercept=intercept,
-        noise=np.sqrt(np.sum(residuals**2, axis=1) / max(1, points - 2)),
+        noise=noise,
+        slow_noise=noise * slow_part,
         lag_one=lag_one,
         n_effective=points * (1 - lag_one) / (1 + lag_one),
-        standard_error=_standard_error(times, residuals, lag_one) * np.sqrt(_share_of_slow_power(residuals, lag_one)),
+        standard_error=_standard_error(times, residuals, lag_one) * slow_part,
     )
 
 

@@ -40,7 +40,7 @@ WEAKEST_SHARE = 0.05
 """The floor must rise in each window, by at least this share of the fitted slope."""
 
 LEAST_GROWTH_NOISE = 4.0
-"""Growth must exceed this many standard deviations of the noise about its line: slow swings look like growth too."""
+"""Growth must exceed this many standard deviations of the slow noise about its line: slow swings look like growth."""
 
 LEAST_GROWTH_BYTES = 32 * 1024
 """Eight pages: allocators move by as much with nothing kept."""
@@ -186,7 +186,7 @@ def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
     least = least_growth_bytes(middle)
     level, whole_range = row_medians(stack.whole), np.ptp(stack.whole, axis=1)
     growth = fits.slope * (stack.times[:, -1] - stack.times[:, 0])
-    matters = np.abs(growth) >= np.maximum(least, LEAST_GROWTH_NOISE * fits.noise)
+    matters = np.abs(growth) >= np.maximum(least, LEAST_GROWTH_NOISE * fits.slow_noise)
     all_windows = floors.windows == MOST_WINDOWS
     needed = np.where(all_windows, fits.half_width(PROOF_CONFIDENCE_ALL_WINDOWS), fits.half_width(PROOF_CONFIDENCE))
     proven = matters & (np.abs(fits.slope) > needed)

@@ -22,6 +22,7 @@ def shape_of(series: Series) -> str:
         (ramp(slope=MIB, n=5), "growing"),
         (staircase(), "growing"),
         (sawtooth(slope=MIB), "growing"),
+        (sawtooth(slope=0.2 * MIB, period=15), "growing"),
         (plateau(), "plateauing"),
         (steps(), "stepped"),
         (sawtooth(), "sawtooth"),
@@ -35,6 +36,14 @@ def shape_of(series: Series) -> str:
 )
 def test_each_shape_is_called_by_its_name(series, shape):
     assert shape_of(series) == shape
+
+
+def test_a_floor_that_rises_by_half_of_the_swings_above_it_is_a_leak_at_its_slope():
+    series = sawtooth(slope=0.2 * MIB, period=15)
+    verdict = assess_series(series.elapsed_s, series.values)
+
+    assert verdict.low_bytes_per_s <= 0.2 * MIB <= verdict.high_bytes_per_s
+    assert verdict.is_leak
 
 
 def test_a_rise_that_slows_down_as_a_logarithm_is_no_leak():
