@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.frames import require_columns
+from memanalysis.analysis.frames import finite_float, require_columns
 from memanalysis.analysis.judge import judge_batch
 from memanalysis.analysis.series import prepare_batch
 from memanalysis.analysis.severity import SeverityRules
@@ -102,11 +102,11 @@ def attribute_growth(
         named = ranked.assign(
             name=[f"{file}:{line}" for file, line in ranked[["file", "line"]].itertuples(index=False)]
         )
-        for (service, run_id), of_run in named.groupby(["service", "run_id"], sort=True, dropna=False):
+        for (service, run_id), of_run in named.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
             rows += _share_out({"service": service, "run_id": run_id, "kind": "site"}, of_run, most)
     if objects is not None and len(objects):
         require_columns("attribute_growth", objects, ("service", "run_id", "timestamp", "type", "size_bytes"))
-        for (service, run_id), run in objects.groupby(["service", "run_id"], sort=True, dropna=False):
+        for (service, run_id), run in objects.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
             held = tabulate_run(run, keys=("type",), counts="count")
             grown = measure_growth(held)
             table = held.names.assign(name=held.names["type"], growth_bytes=grown.growth, share=grown.shares)
@@ -114,7 +114,7 @@ def attribute_growth(
     if events is not None and len(events):
         require_columns("attribute_growth", events, ("service", "run_id", "timestamp", "kind", "data"))
         told = events[events["kind"] == "holders"].sort_values("timestamp", kind="stable")
-        for (service, run_id), run in told.groupby(["service", "run_id"], sort=True, dropna=False):
+        for (service, run_id), run in told.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
             table = _read_holders(run["data"].iloc[-1])
             rows += _share_out({"service": service, "run_id": run_id, "kind": "holder"}, table, most)
     return pd.DataFrame(rows, columns=list(ATTRIBUTION_COLUMNS)).astype({"line": "Int64"})
@@ -198,9 +198,12 @@ def _read_holders(data: object) -> pd.DataFrame:
     """Chains with their shares, as an event has them; what is not laid out so tells nothing."""
     told = data if isinstance(data, list) else []
     chains = [
-        {"name": str(chain["chain"]), "share": float(chain["share"]), "growth_bytes": np.nan}
+        {"name": str(chain["chain"]), "share": share, "growth_bytes": np.nan}
         for chain in told
-        if isinstance(chain, Mapping) and "chain" in chain and isinstance(chain.get("share"), (int, float))
+        if isinstance(chain, Mapping)
+        and "chain" in chain
+        and (share := finite_float(chain.get("share"))) is not None
+        and share >= 0
     ]
     read = pd.DataFrame(chains, columns=["name", "share", "growth_bytes"])
     return read.assign(share=read["share"] / max(1.0, float(read["share"].sum())))
@@ -217,7 +220,9 @@ def _assess(
 ) -> pd.DataFrame:
     columns = ("service", "run_id", *keys, *others, *_JUDGED)
     named, times, values, lengths = [], [], [], []
-    runs: Iterable[tuple[Any, pd.DataFrame]] = table.groupby(["service", "run_id"], sort=True, dropna=False)
+    runs: Iterable[tuple[Any, pd.DataFrame]] = table.groupby(
+        ["service", "run_id"], sort=True, dropna=False, observed=True
+    )
     for (service, run_id), run in runs:
         held = tabulate_run(run, keys=keys, counts=counts, others=others)
         n_things = held.sizes.shape[1]

@@ -112,10 +112,12 @@ class _RunSeries:
 
 def _arrange(samples: pd.DataFrame) -> _RunSeries:
     """Each run on its primary metric, as `find_breaches` takes it."""
-    groups = samples.groupby(["service", "run_id"], sort=True, dropna=False)
+    groups = samples.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
     numbers = groups.ngroup().to_numpy(dtype=np.int64)
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
-    runs = samples.assign(last=stamps).groupby(["service", "run_id"], sort=True, dropna=False)["last"].max()
+    runs = (
+        samples.assign(last=stamps).groupby(["service", "run_id"], sort=True, dropna=False, observed=True)["last"].max()
+    )
     values = known_floats(samples, BYTE_METRICS[-1])
     metrics = np.full(groups.ngroups, BYTE_METRICS[-1], dtype=object)
     for metric in reversed(BYTE_METRICS[:-1]):

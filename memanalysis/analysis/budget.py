@@ -64,7 +64,7 @@ def find_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.Da
     """
     require_columns("find_breaches", samples, ("service", "run_id", "timestamp"))
     rows: list[dict[str, Any]] = []
-    for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False):
+    for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
         if service in budgets:
             rows.extend({"service": service, "run_id": run_id, **row} for row in _episodes(run, budgets[str(service)]))
     return pd.DataFrame(rows, columns=list(BREACH_COLUMNS))

@@ -174,9 +174,9 @@ def _measure_sites(sites: pd.DataFrame) -> dict[str, dict[tuple[str, object], tu
     place = sites["function"].where(sites["function"].notna(), sites["line"].map("line {}".format))
     frame = sites.assign(place=place)
     measured: dict[str, dict[tuple[str, object], tuple[_Side, int]]] = {}
-    for service, of_service in frame.groupby("service"):
-        snapshots = of_service.groupby("run_id")["timestamp"].nunique().to_dict()
-        for (file, name), of_site in of_service.groupby(["file", "place"]):
+    for service, of_service in frame.groupby("service", observed=True):
+        snapshots = of_service.groupby("run_id", observed=True)["timestamp"].nunique().to_dict()
+        for (file, name), of_site in of_service.groupby(["file", "place"], observed=True):
             sizes = [_sizes(of_site[of_site["run_id"] == run_id], int(count)) for run_id, count in snapshots.items()]
             errors = [float(held.std(ddof=1)) / np.sqrt(held.size) if held.size > 1 else 0.0 for held in sizes]
             side = _Side(np.array([held.mean() for held in sizes]), np.array(errors))

@@ -48,9 +48,12 @@ def _name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataF
     found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
     sentences = verdicts["sentence"].to_list()
     if sites is not None and len(sites) and verdicts["is_leak"].any():
-        require_columns("assess", sites, ["service", "run_id"])
         leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
-        ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"])])
+        if "run_id" not in sites and leaking["run_id"].isna().all():  # the samples have none either
+            sites = sites.assign(run_id=None)
+        require_columns("assess", sites, ["service", "run_id"])
+        nameless = sites["run_id"].isna() & bool(leaking["run_id"].isna().any())
+        ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"].dropna()) | nameless])
         guilty = {run_key(row): row for row in find_guilty(ranked).to_dict("records")}
         for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
             if (row := guilty.get(run_key(leak))) is not None:

@@ -9,7 +9,7 @@ import pandas as pd
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.errors import MissingColumnError
 
-__all__ = ["known_floats", "require_columns", "run_key", "with_elapsed"]
+__all__ = ["finite_float", "known_floats", "require_columns", "run_key", "with_elapsed"]
 
 
 def require_columns(call: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -31,6 +31,17 @@ def known_floats(frame: pd.DataFrame, column: str) -> FloatArray:
         return known.to_numpy()
     values: FloatArray = known.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
+
+
+def finite_float(value: object) -> float | None:
+    """Give a number of an event's data as a float; None for what is none, or has no finite size."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if np.isfinite(number) else None
 
 
 def run_key(row: Mapping[Hashable, Any]) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.frames import known_floats
+from memanalysis.analysis.frames import finite_float, known_floats, run_key
 from memanalysis.analysis.series import prepare_grouped
 from memanalysis.analysis.shape import classify_shapes
 from memanalysis.units import MIB, format_bytes
@@ -104,11 +104,13 @@ def explain_by_windows(verdicts: pd.DataFrame, events: pd.DataFrame) -> pd.DataF
     traced = events[events["kind"].eq("window")]
     if not wanted.any() or traced.empty:
         return verdicts
-    windows = {key: _sum_windows(group["data"]) for key, group in traced.groupby(["service", "run_id"], sort=False)}
+    groups = traced.groupby(["service", "run_id"], sort=False, dropna=False, observed=True)
+    windows = {run_key({"service": service, "run_id": run}): _sum_windows(of["data"]) for (service, run), of in groups}
     origins, sentences = verdicts["origin"].copy(), verdicts["sentence"].copy()
     for i, service, run_id, slope in verdicts.loc[wanted, ["service", "run_id", "slope_bytes_per_s"]].itertuples():
-        if (service, run_id) in windows:
-            seconds, grown, kept = windows[service, run_id]
+        key = run_key({"service": service, "run_id": run_id})
+        if key in windows:
+            seconds, grown, kept = windows[key]
             origins[i] = _classify_windows(seconds, grown, kept, slope)
             if origins[i] == "native":
                 sentences[i] += _describe_native(grown, kept)
@@ -123,12 +125,15 @@ def _sum_windows(cells: "pd.Series[Any]") -> tuple[float, float, float]:
 
 
 def _sum_cells(cells: list[dict[str, Any]], name: str) -> float:
-    values = [value for cell in cells if isinstance(value := cell.get(name), int | float)]
-    return float(sum(values)) if cells and len(values) == len(cells) else np.nan
+    values = [finite_float(cell.get(name)) for cell in cells]
+    known = [value for value in values if value is not None]
+    return sum(known) if cells and len(known) == len(cells) else np.nan
 
 
 def _classify_windows(seconds: float, grown: float, kept: float, slope: float) -> str:
     """Origin from what windows saw; ``slope`` is that of RSS, in bytes per second."""
+    if np.isnan(kept):
+        return "unknown"
     of_run = slope * seconds
     is_seen = grown >= LEAST_SEEN_BYTES
     is_enough = is_seen or kept >= LEAST_SHARE_OF_A_LEAK * of_run

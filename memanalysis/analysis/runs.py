@@ -65,7 +65,7 @@ def judge_samples(
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     samples, runs, counts = _group_runs(samples)
     elapsed_s = with_elapsed(samples)
-    limits = _limits(samples, counts, runs["service"], budgets_bytes or {})
+    limits = _limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {})
     judged = {
         metric: judge_batch(
             prepare_grouped(counts, elapsed_s, known_floats(samples, metric)), limits, rules or SeverityRules()
@@ -122,7 +122,11 @@ def _ranks(names: "pd.Index[Any]") -> IntArray:
 
 
 def _limits(
-    samples: pd.DataFrame, counts: IntArray, services: "pd.Series[Any]", budgets_bytes: Mapping[str, float]
+    samples: pd.DataFrame,
+    counts: IntArray,
+    elapsed_s: FloatArray,
+    services: "pd.Series[Any]",
+    budgets_bytes: Mapping[str, float],
 ) -> FloatArray:
     """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
     budgets = np.full(services.size, np.nan)
@@ -133,7 +137,12 @@ def _limits(
     recorded = known_floats(samples, "limit_bytes")
     known = np.flatnonzero(np.isfinite(recorded))
     latest = np.full(services.size, np.nan)
-    latest[np.repeat(np.arange(counts.size), counts)[known]] = recorded[known]
+    of_run = np.repeat(np.arange(counts.size), counts)[known]
+    moments, recorded = elapsed_s[known], recorded[known]
+    if np.any((of_run[1:] == of_run[:-1]) & (moments[1:] < moments[:-1])):
+        by_time = np.lexsort((moments, of_run))
+        of_run, recorded = of_run[by_time], recorded[by_time]
+    latest[of_run] = recorded
     lower: FloatArray = np.fmin(budgets, latest)
     return lower
 

@@ -56,7 +56,7 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     require_columns("rank_sites", sites, ("service", "run_id", "timestamp", "site_id", "file", "line", "size_bytes"))
     ranked = [
         _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id)
-        for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False)
+        for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
     ]
     filled = [frame for frame in ranked if not frame.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
@@ -83,12 +83,13 @@ def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
     not hide them. So the line that makes most is the first of the file whose lines grew most together.
     """
     growing = ranked[ranked["growth_bytes"] > 0]
-    of_file = growing.groupby(["service", "run_id", "file"], dropna=False)["growth_bytes"].transform("sum")
+    files = growing.groupby(["service", "run_id", "file"], dropna=False, observed=True)
+    of_file = files["growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
     makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
     keepers = {run_key(row): row for row in ranked[ranked["is_keeper"].astype(bool)].to_dict("records")}
     rows = [_join(maker, keepers.get(run_key(maker))) for maker in makers.to_dict("records")]
-    return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS))
+    return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS), dtype=object)  # else None becomes NaN, and lines floats
 
 
 def _join(maker: dict[Hashable, Any], keeper: dict[Hashable, Any] | None) -> dict[Hashable, Any]:

@@ -83,7 +83,7 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
     told = told.dropna(subset=["timestamp", *keys])
     told = told.drop_duplicates(["timestamp", *keys, *others, "size", "amount"])
     when, moments = pd.factorize(pd.to_datetime(told["timestamp"], utc=True), sort=True)
-    groups = told.groupby(list(keys), sort=True)
+    groups = told.groupby(list(keys), sort=True, observed=True)
     shape = len(moments), groups.ngroups
     cell = when * groups.ngroups + groups.ngroup().to_numpy()
     is_listed = (np.bincount(cell, minlength=shape[0] * shape[1]) > 0).reshape(shape)

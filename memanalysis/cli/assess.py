@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = open_console()
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
-        "csv": lambda frame: frame.to_csv(index=False),
+        "csv": lambda frame: _render_csv(frame, is_shown=console.stream.isatty()),
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
@@ -68,3 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         console.stream.write(render[arguments.format](verdicts).rstrip("\n") + "\n")
     return EXIT_LEAK if arguments.check and count_unaccepted(verdicts) else 0
+
+
+def _render_csv(verdicts: "pd.DataFrame", *, is_shown: bool) -> str:
+    """Comma-separated values; on a terminal without what would steer it, into a file as they are."""
+    from memanalysis.reports.wording import clean_text
+
+    def clean(cell: object) -> object:
+        return clean_text(cell) if isinstance(cell, str) else cell
+
+    return (verdicts.map(clean) if is_shown else verdicts).to_csv(index=False)

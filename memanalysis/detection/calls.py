@@ -58,7 +58,7 @@ class CallRepeater:
                     "find_leak needs a thread without a running event loop to await a coroutine, but one runs here. "
                     "In a notebook: await asyncio.to_thread(memanalysis.find_leak, function)."
                 )
-            self._runner = asyncio.Runner()
+            self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # the set loop stays set
             self._runner.run(result)
         self._count(1, started)
 
@@ -162,7 +162,7 @@ class Readings:
             self._is_aside = True
 
     def bring_back(self) -> None:
-        """Let the collector see everything again."""
+        """Let the collector see everything again, also what the call set aside meanwhile: nothing tells these apart."""
         if self._is_aside:
             gc.unfreeze()
             self._is_aside = False

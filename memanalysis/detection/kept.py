@@ -48,8 +48,8 @@ class Kept:
 
     @property
     def is_filling(self) -> bool:
-        """Whether what grows are containers with a bound, which have room, and hardly any others."""
-        filling = sum(row.entries_per_call for row in self.containers if row.room)
+        """Whether what grows are containers with a bound, full by now or not, and hardly any others."""
+        filling = sum(row.entries_per_call for row in self.containers if row.room is not None)
         return filling > 0 and self._all_entries() <= (1 + LITTLE) * filling
 
     def _all_entries(self) -> float:

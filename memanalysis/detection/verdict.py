@@ -115,7 +115,8 @@ def _say_none(growth: CallGrowth, calls: int) -> str:
 def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls: int) -> str:
     if kept is not None and kept.is_filling:
         cache = next(row for row in kept.containers if row.room is not None)
-        return f"more calls: {cache.text} is still filling and has room for {cache.room:,} entries more"
+        room = f"has room for {cache.room:,} entries more" if cache.room else "was full only at the end"
+        return f"more calls: {cache.text} was still filling, and {room}"
     if growth.bytes_per_call is None or growth.high is None:
         return f"more calls or more time: {calls:,} were made"
     rate = format_bytes_per_call(growth.bytes_per_call)

@@ -68,8 +68,8 @@ def keep_last_of_runs(table: pa.Table) -> pa.Table:
 
 
 def encode_known(table: pa.Table) -> pa.Table:
-    """Columns of which anything is known, text as dictionaries, one for all rows."""
-    known = [name for name in table.column_names if table[name].null_count < table.num_rows]
+    """Columns of which anything is known (all, where there are no rows), text as dictionaries, one for all rows."""
+    known = [name for name in table.column_names if table[name].null_count < max(1, table.num_rows)]
     encoded = {
         name: table[name].dictionary_encode() if pa.types.is_string(table[name].type) else table[name] for name in known
     }

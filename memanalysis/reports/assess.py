@@ -6,6 +6,7 @@ Nothing is judged here: the ledger gives the samples, the policy gives budgets a
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.explain import explain_leaks
@@ -106,10 +107,12 @@ def _assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
 def _read_judged(ledger: Ledger) -> pd.DataFrame:
     """What a verdict looks at; the wall clock is read only where the monotonic one is not known throughout."""
     without = [column for column in JUDGED_COLUMNS if column != "timestamp"]
-    samples = ledger.read_as_it_lies("samples", columns=without)
-    if "elapsed_s" not in samples.column_names or samples["elapsed_s"].null_count:
-        samples = ledger.read_as_it_lies("samples", columns=JUDGED_COLUMNS)
-    frame: pd.DataFrame = samples.to_pandas(split_blocks=True)
+    frame: pd.DataFrame = ledger.read_as_it_lies("samples", columns=without).to_pandas(split_blocks=True)
+    if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
+        frame = ledger.read_as_it_lies("samples", columns=JUDGED_COLUMNS).to_pandas(split_blocks=True)
+    unknown = {"service": None, "run_id": None, "timestamp": pd.NaT, "rss_bytes": np.nan}
+    for name in unknown.keys() - set(frame):
+        frame[name] = unknown[name]
     return frame
 
 

@@ -58,7 +58,7 @@ _ORIGINS = {
     "python": "Python objects: what tracemalloc follows carries the growth",
     "native": "native code: what tracemalloc follows does not carry the growth",
     "fragmentation": "the allocator: memory that is free but was not given back",
-    "unknown": "not available: only one kind of memory was recorded",
+    "unknown": "not available: what was recorded does not tell it",
 }
 
 

@@ -1,6 +1,5 @@
 """Which leaks are accepted: the file of known leaks joined with the verdicts, and the text of new entries for it."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from os import PathLike
@@ -60,14 +59,18 @@ def render_known_leaks(verdicts: pd.DataFrame, *, today: date | None = None) -> 
         return "known_leaks: []\n"
     lines = ["known_leaks:"]
     for service, fingerprint, sentence in wanted[["service", "fingerprint", "sentence"]].itertuples(index=False):
-        lines += [
-            f"  # {clean_text(sentence)}",
-            f"  - fingerprint: {fingerprint}",
-            f"    service: {json.dumps(clean_text(service))}",
-            "    reason:  # why it may stay",
-            f"    expires: {expires.isoformat()}",
-        ]
+        lines += [f"  # {clean_text(sentence)}", f"  - fingerprint: {fingerprint}"]
+        lines += [] if pd.isna(service) else [f"    service: {_quote(service)}"]
+        lines += ["    reason:  # why it may stay", f"    expires: {expires.isoformat()}"]
     return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    """Text as YAML reads it back, in visible characters of ASCII only."""
+    import yaml
+
+    quoted: str = yaml.safe_dump(text, default_style='"', allow_unicode=False, width=float("inf"))
+    return quoted.strip()
 
 
 def _find_day(today: date | None) -> date:

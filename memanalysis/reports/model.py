@@ -216,7 +216,7 @@ class _Tables:
 
 
 def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget: Budget | None) -> ServiceSection:
-    own = verdicts[verdicts["service"] == service]
+    own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
     samples, sites, ranked, breaches, forecast, events = (
@@ -249,7 +249,8 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
 def _of_run(frame: pd.DataFrame, service: str, run_id: str) -> pd.DataFrame:
     """Rows of one run; a run that has no id is all of its service's rows without one."""
     runs = frame["run_id"].isna() if pd.isna(run_id) else (frame["run_id"] == run_id).fillna(value=False)
-    return frame[(frame["service"] == service).fillna(value=False).astype(bool) & runs.astype(bool)]
+    services = frame["service"].isna() if pd.isna(service) else (frame["service"] == service).fillna(value=False)
+    return frame[services.astype(bool) & runs.astype(bool)]
 
 
 def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:

@@ -3,6 +3,8 @@
 The engine and its verdict are those of `assess`; nothing is judged, and no numpy loaded, until somebody asks.
 """
 
+import copy
+import threading
 from typing import TYPE_CHECKING
 
 from memanalysis.analysis.live import LiveSeries
@@ -33,20 +35,23 @@ class LiveRun:
         self._budget_bytes = budget_bytes
         self._limit_bytes: float | None = None
         self._rules = rules
+        self._lock = threading.Lock()
 
     def add(self, sample: Row) -> None:
         """Take a row of ``samples``."""
-        for metric, series in self._series.items():
-            series.add(sample["elapsed_s"], sample[metric])
-        if sample["limit_bytes"] is not None:
-            self._limit_bytes = sample["limit_bytes"]
+        with self._lock:
+            for metric, series in self._series.items():
+                series.add(sample["elapsed_s"], sample[metric])
+            if sample["limit_bytes"] is not None:
+                self._limit_bytes = sample["limit_bytes"]
 
     def judge(self) -> "Verdict | None":
         """Judge the metric that speaks for the run; None before the first known sample.
 
         Its origin is ``unknown``: that is told by the whole ledger.
         """
-        known = [series for series in self._series.values() if series.n_samples]
+        with self._lock:
+            known = [copy.deepcopy(series) for series in self._series.values() if series.n_samples]
         if not known:
             return None
         from memanalysis.analysis.judge import choose_metrics

@@ -6,7 +6,6 @@ anything runs.
 """
 
 import atexit
-import copy
 import os
 import sys
 import threading
@@ -165,8 +164,7 @@ class Recorder:
 
         Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
         """
-        with self._ticking:
-            live = copy.deepcopy(self._live)
+        live = self._live
         return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
@@ -279,6 +277,7 @@ class Recorder:
         self._is_running = False
         self._stops_on_exit = False
         self._thread = None
+        self._live = None
         if self._observer is not None:
             self._observer.release()
 

@@ -194,3 +194,43 @@ def test_a_fleet_is_judged_as_each_of_its_series_alone():
         alone = assess_series(np.arange(20.0), levels[i])
         assert verdicts.loc[i, "slope_bytes_per_s"] == pytest.approx(alone.slope_bytes_per_s)
         assert (verdicts.loc[i, "shape"], verdicts.loc[i, "sentence"]) == (alone.shape, alone.sentence)
+
+
+def test_the_limit_is_that_of_the_last_moment_whatever_the_order_of_rows():
+    samples = as_samples(ramp(n=100), limit_bytes=[2**30] * 60 + [2**32] * 40)
+    turned = pd.concat([samples[50:], samples[:50]])
+
+    assert assess_samples(turned)["limit_bytes"].item() == 2**32
+
+
+def test_runs_with_a_keeper_and_runs_without_one_are_told_together():
+    """In run a a container of another file grew with what leaked, in run b none did."""
+    minutes = pd.date_range("2026-01-01", periods=20, freq="min", tz="UTC")
+    rows = []
+    for number, minute in enumerate(minutes):
+        for run in "ab":
+            made = {"site_id": "m", "file": "x/maker.py", "line": 10, "function": "make"}
+            sizes = {"size_bytes": 1_000_000 + 100_000 * number, "live_allocations": 1000 * (number + 1)}
+            rows.append({"service": "shop", "run_id": run, "timestamp": minute} | made | sizes)
+        keeper = {"site_id": "k", "file": "x/keeper.py", "line": 20, "function": "keep"}
+        sizes = {"size_bytes": 8_000 * (number + 1), "live_allocations": 1}
+        rows.append({"service": "shop", "run_id": "a", "timestamp": minute} | keeper | sizes)
+    samples = pd.concat([as_samples(ramp(n=100), run_id=run) for run in "ab"])
+
+    verdicts = assess_samples(samples, sites=pd.DataFrame(rows)).set_index("run_id")
+
+    assert verdicts[["guilty_file", "made_file"]].to_numpy(dtype=object, na_value=None).tolist() == [
+        ["x/keeper.py", "x/maker.py"],
+        ["x/maker.py", None],
+    ]
+    assert "is made in x/maker.py:10 in make" in verdicts.loc["a", "sentence"]
+    assert "comes from x/maker.py:10 in make" in verdicts.loc["b", "sentence"]
+
+
+def test_sites_without_runs_are_those_of_samples_without_runs():
+    minutes = pd.date_range("2026-01-01", periods=20, freq="min", tz="UTC")
+    site = {"service": "shop", "site_id": "m", "file": "x/maker.py", "line": 10}
+    sites = pd.DataFrame([site | {"timestamp": at, "size_bytes": 100_000 * n} for n, at in enumerate(minutes)])
+    samples = as_samples(ramp(n=100)).drop(columns="run_id")
+
+    assert assess_samples(samples, sites=sites)["guilty_file"].item() == "x/maker.py"

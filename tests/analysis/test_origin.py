@@ -84,3 +84,19 @@ def test_each_run_is_explained_by_its_own_windows():
         "A leak. Native code: in the traced windows Python kept 0 B of the 12.0 MiB by which RSS grew.",
     ]
     assert verdicts["origin"].tolist() == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize("told", [None, "many", True, float("nan"), float("inf"), 10**400])
+def test_survivors_that_are_not_known_tell_no_origin(told):
+    events = make_windows(kept=0, grown=50 * MIB)
+    events["data"] = [cell | {"suspect_bytes": told} for cell in events["data"]]
+
+    found = explain_by_windows(make_verdicts(), events)
+
+    assert (found["origin"].item(), found["sentence"].item()) == ("unknown", "A leak.")
+
+
+def test_windows_of_a_run_without_an_id_are_its_own():
+    verdicts, events = make_verdicts(run_id=None), make_windows(kept=12 * MIB, grown=4 * MIB, run_id=None)
+
+    assert explain_by_windows(verdicts, events)["origin"].item() == "python"

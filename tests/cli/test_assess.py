@@ -3,11 +3,12 @@ import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
-from memanalysis.cli.assess import EXIT_LEAK
+from memanalysis.cli.assess import EXIT_LEAK, _render_csv
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +110,10 @@ def test_an_expired_acceptance_fails_the_check_again(
 
     assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == EXIT_LEAK
     assert "Was accepted until 2020-02-29: old." in " ".join(capsys.readouterr().out.split())
+
+
+def test_comma_separated_values_on_a_terminal_steer_nothing():
+    verdicts = pd.DataFrame({"guilty_file": ["/x/\x1b]0;pwned\x07.py", None]})
+
+    assert "\x1b" not in _render_csv(verdicts, is_shown=True)
+    assert "\x1b" in _render_csv(verdicts, is_shown=False)

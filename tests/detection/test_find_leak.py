@@ -274,3 +274,26 @@ def test_what_the_program_set_aside_stays_aside():
 
 def test_the_door_is_open():
     assert memanalysis.find_leak is find_leak
+
+
+def test_a_cache_that_was_full_only_at_the_end_is_not_told():
+    """The calls that look for caches fill it."""
+    rows = collections.deque(maxlen=4000)
+    finding = find_leak(lambda: rows.append(bytes(300)), max_calls=3000, max_s=30, holders=False)
+
+    assert finding.is_leak is None
+    assert "was still filling" in finding.sentence
+
+
+def test_the_event_loop_that_was_set_stays_set():
+    async def nothing() -> None:
+        pass
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        find_leak(nothing, max_calls=16)
+        assert asyncio.get_event_loop() is loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

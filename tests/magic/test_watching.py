@@ -74,7 +74,7 @@ class TestWatching:
         kernel.run("%memwatch off")
 
         ledger = open_ledger(folder / "traced")
-        assert kernel.run("tracemalloc.is_tracing()").result == "False"
+        assert kernel.run("import tracemalloc; tracemalloc.is_tracing()").result == "False"
         site = ledger.sites.query("file.str.startswith('In[')").sort_values("size_bytes").iloc[-1]
         assert (site["file"], site["line"]) == (f"In[{shown.execution_count}]", 3)
         assert site["size_bytes"] == pytest.approx(100 * 100_000, rel=0.01)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from memanalysis import assess, open_ledger
+from memanalysis import assess, open_ledger, report
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError, MissingColumnError, PolicyError
 from memanalysis.units import MIB
@@ -113,3 +113,32 @@ def test_a_foreign_parquet_with_few_columns_is_judged_by_the_wall_clock(tmp_path
     assert verdicts["is_leak"].to_dict() == {"leaky": True, "still": False}
     assert verdicts.loc["leaky", "slope_bytes_per_s"] == pytest.approx(MIB / 60)
     assert verdicts.loc["leaky", "origin"] == "unknown"
+
+
+SECONDS = pd.Series(range(60), dtype=float)
+LEAKING = pd.DataFrame({"service": "api", "elapsed_s": SECONDS, "rss_bytes": 200 * MIB + SECONDS * MIB})
+
+
+@pytest.mark.parametrize(
+    ("samples", "shapes"),
+    [
+        (LEAKING, ["growing"]),
+        (LEAKING.drop(columns="service"), ["growing"]),
+        (LEAKING.assign(rss_bytes=pd.array([None] * 60, dtype="Int64")), ["inconclusive"]),
+        (LEAKING.assign(elapsed_s=SECONDS.where(SECONDS > 0)), ["inconclusive"]),
+        (
+            LEAKING.assign(
+                elapsed_s=SECONDS.where(SECONDS > 0), timestamp=pd.date_range("2026", periods=60, freq="s", tz="UTC")
+            ),
+            ["growing"],
+        ),
+        (LEAKING.head(0), []),
+    ],
+    ids=["whole", "no service", "no value known", "no time known", "one second unknown", "no rows"],
+)
+def test_what_a_file_lacks_is_unknown_and_no_error(samples: pd.DataFrame, shapes: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    samples.to_parquet(path)
+
+    assert assess(path)["shape"].tolist() == shapes
+    assert len(report(path).sections) == len(shapes)

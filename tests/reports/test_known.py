@@ -2,10 +2,12 @@
 
 from datetime import date
 
+import pandas as pd
 import pytest
 
+from memanalysis.analysis.known import mark_known
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.policy.known import KnownLeak, parse_known_leaks
+from memanalysis.policy.known import KnownLeak, parse_known_leaks, read_known_leaks
 from memanalysis.reports.assess import assess
 from memanalysis.reports.known import render_known_leaks
 from memanalysis.reports.model import report
@@ -52,3 +54,14 @@ def test_entries_are_proposed_for_what_is_new_only(three_services, accepted):
 def test_what_is_no_list_of_known_leaks_is_refused(three_services, wrong):
     with pytest.raises(InvalidArgumentError, match="assess needs known_leaks= as a path or KnownLeak entries, but got"):
         assess(three_services, known_leaks=wrong)
+
+
+@pytest.mark.parametrize("service", ["caf\u00e9 \U0001f600", "a\u202eb", 'quoted "x" # y', "tab\there", None])
+def test_an_entry_that_was_written_accepts_its_leak_whatever_the_service_is_called(service, three_services, tmp_path):
+    verdicts = assess(three_services).assign(service=pd.array([service] * 3, dtype=object))
+    path = tmp_path / "known_leaks.yaml"
+    path.write_text(render_known_leaks(verdicts, today=NEW_YEAR).replace("reason:", "reason: fine"), encoding="utf-8")
+
+    marked = mark_known(verdicts, read_known_leaks(path), today=NEW_YEAR)
+
+    assert marked["known"].dropna().tolist() == ["accepted"]

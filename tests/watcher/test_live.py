@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,16 @@ with watch("api", ledger={str(tmp_path)!r}, trace="never", seal=False, interval=
 assert {module!r} not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_question_does_not_wait_for_a_tick_that_is_under_way(tmp_path: Path, wait_until) -> None:
+    answers = []
+    with watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False) as recorder:
+        wait_until(lambda: recorder.status().ticks >= 6)
+        with recorder._ticking:  # as while a tracing window is open
+            asked = threading.Thread(target=lambda: answers.append(recorder.assess()))
+            asked.start()
+            asked.join(60)
+            assert not asked.is_alive()
+
+    assert answers[0].evidence.n_samples >= 6
