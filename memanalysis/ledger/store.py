@@ -189,12 +189,7 @@ class Ledger:
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
         unasked = _only_for_order(table, columns, services=services, **bounds)
         part = Part(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
-        try:
-            reading = self._source.read(table, columns=needed, part=part)
-        except LedgerError:
-            raise
-        except OSError as exc:
-            raise unreadable(self.path, exc) from exc
+        reading = self._read_source(table, needed, part)
         self._note_damage(table, reading, narrowed=services is not None)
         rows = reading.table if reading.is_ordered else sort_rows(reading.table)
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
@@ -208,14 +203,17 @@ class Ledger:
         Columns of which nothing is known are left out.
         """
         needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
+        reading = self._read_source(table, needed, Part(as_it_lies=True))
+        self._note_damage(table, reading, narrowed=False)
+        return encode_known(reading.table)
+
+    def _read_source(self, table: str, columns: Sequence[str], part: Part) -> Reading:
         try:
-            reading = self._source.read(table, columns=needed, part=Part(as_it_lies=True))
+            return self._source.read(table, columns=columns, part=part)
         except LedgerError:
             raise
         except OSError as exc:
             raise unreadable(self.path, exc) from exc
-        self._note_damage(table, reading, narrowed=False)
-        return encode_known(reading.table)
 
     def _note_damage(self, table: str, reading: Reading, *, narrowed: bool) -> None:
         self._damage.update(reading.damage)
