@@ -122,7 +122,7 @@ class FolderSource:
             path = PurePosixPath(name)
             if path.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
                 stems.setdefault(path.stem, set()).add(path.suffix)
-        return sorted(stems.items())
+        return sorted(stems.items(), key=lambda item: _segment_key(item[0]))
 
     def _open_stem(
         self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
@@ -225,6 +225,12 @@ class FolderSource:
                     if names := names_in(rows):
                         return names
         return set()
+
+
+def _segment_key(stem: str) -> tuple[str, int]:
+    """Order of files: those of one run by the number of the segment, of which the first has none."""
+    run, _, number = stem.rpartition(".")
+    return (run, int(number)) if run and number.isascii() and number.isdigit() else (stem, 0)
 
 
 def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:

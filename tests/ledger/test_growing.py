@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
@@ -225,3 +226,15 @@ def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monk
     assert ledger.read("samples", since=NEW_YEAR + 2000)["seq"].tolist() == list(range(2000, 3000))
     assert ledger.samples.empty
     assert len(ledger.damage) == 1
+
+
+def test_pieces_come_by_their_numbers_where_nothing_else_tells_their_order(tmp_path: Path) -> None:
+    folder = tmp_path / "samples" / "service=api"
+    folder.mkdir(parents=True)
+    for number in range(12):
+        rows = {"service": ["api"], "run_id": ["r"], "elapsed_s": [float(number)]}
+        pq.write_table(pa.table(rows), folder / ("r.parquet" if number == 0 else f"r.{number}.parquet"))
+
+    table = open_ledger(tmp_path).read_as_it_lies("samples", columns=["elapsed_s"])
+
+    assert table["elapsed_s"].to_pylist() == [float(number) for number in range(12)]
