@@ -10,7 +10,8 @@
     ├── LedgerError              (OSError)            a ledger cannot be read or written
     │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
     │   ├── LedgerFormatError    (ValueError)         what is there is no ledger
-    │   └── LedgerVersionError   (ValueError)         a ledger of a newer version
+    │   ├── LedgerVersionError   (ValueError)         a ledger of a newer version
+    │   └── LedgerBusyError                           another process tidies it now
     ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
@@ -20,6 +21,7 @@ __all__ = [
     "CaptureError",
     "InvalidArgumentError",
     "LeakFoundError",
+    "LedgerBusyError",
     "LedgerError",
     "LedgerFormatError",
     "LedgerNotFoundError",
@@ -54,6 +56,10 @@ class PolicyError(MemAnalysisError, ValueError):
 
 class LedgerError(MemAnalysisError, OSError):
     """A ledger cannot be read or written."""
+
+
+class LedgerBusyError(LedgerError):
+    """Another process tidies this ledger now."""
 
 
 class LedgerNotFoundError(LedgerError, FileNotFoundError):

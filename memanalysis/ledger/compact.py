@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memanalysis.errors import InvalidArgumentError, LedgerError
+from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
 from memanalysis.ledger.files import Files, files_at
 from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.footers import open_parquet
@@ -128,7 +128,7 @@ def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
 
     Raises
     ------
-    LedgerError
+    LedgerBusyError
         Another holds it.
     """
     if dry_run:
@@ -137,7 +137,7 @@ def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
     descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if lock_file(descriptor) is False:
-            raise LedgerError(
+            raise LedgerBusyError(
                 f"compact needs to be alone, but ledger {root} is being compacted by another process. Wait for that."
             )
         yield

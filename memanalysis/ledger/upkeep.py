@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from memanalysis.errors import LedgerError
+from memanalysis.errors import LedgerBusyError
 from memanalysis.ledger.compact import Compacted, hold_lock, seal_abandoned
 from memanalysis.ledger.files import files_at
 from memanalysis.ledger.retention import Retention
@@ -46,7 +46,7 @@ def tend(job: Mapping[str, Any]) -> bool:
             done = False
     try:
         if job["url"] is not None:
-            with suppress(LedgerError), hold_lock(root):  # somebody else at it will do as well
+            with suppress(LedgerBusyError), hold_lock(root):  # somebody else at it will do as well
                 seal_abandoned(root, Compacted())
             upload_spool(root, job["url"])
         if job["retention"] is not None:
@@ -69,5 +69,5 @@ def _keep_to(job: Mapping[str, Any], root: Path) -> None:
     if job["url"] is not None:
         tidy(files_at(job["url"]), retention, now=time.time())
         return
-    with hold_lock(root):
+    with suppress(LedgerBusyError), hold_lock(root):  # somebody else keeps to it now
         tidy(files_at(root), retention, now=time.time())

@@ -13,7 +13,9 @@ from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row, write_ledger
 
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.compact import compact_ledger, hold_lock
+from memanalysis.ledger.retention import Retention
 from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.upkeep import tend
 from memanalysis.ledger.writer import LedgerWriter
 
 WRITE_AND_WAIT = """
@@ -140,6 +142,17 @@ def test_two_do_not_compact_at_once(tmp_path: Path) -> None:
         f"compact needs to be alone, but ledger {tmp_path} is being compacted by another process. Wait for that."
     )
     compact_ledger(tmp_path)
+
+
+def test_who_keeps_to_the_retention_at_the_end_of_a_run_leaves_it_to_another_who_is_at_it(tmp_path: Path) -> None:
+    """Programs that end together would else say that their files were not sealed."""
+    write_ledger(tmp_path, seal=True)
+    retention = Retention(max_entries=1).to_mapping()
+    job = {"root": str(tmp_path), "url": None, "retention": retention, "segments": []}
+
+    with hold_lock(tmp_path):
+        assert tend(job) is True
+    assert tend(job) is True
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
