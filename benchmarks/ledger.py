@@ -53,7 +53,7 @@ writer.close(ended=1.0)
 
 _GROW = f"""
 import importlib, json, tracemalloc
-from memanalysis.capture.sites import snapshot_sites
+from memanalysis.capture import snapshot_sites
 tracemalloc.start(25)
 for name in (
     "argparse asyncio cgi cProfile "
