@@ -47,8 +47,8 @@ def test_info_tells_what_a_file_holds(tmp_path: Path, run: Run) -> None:
     code, out, _ = run("info", tmp_path / "x.parquet")
 
     assert code == 0
-    assert "parquet, version 1," in out
-    assert "3 runs" in out
+    assert "parquet, version 1," in " ".join(out.split())  # the folder's name decides where lines end
+    assert "3 runs" in " ".join(out.split())
     assert re.search(r"^events +0 +0 +0 +- +- +-$", out, re.MULTILINE)
 
 

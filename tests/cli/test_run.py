@@ -95,10 +95,10 @@ if __name__ == "__main__":
         workers = [multiprocessing.get_context(method).Process(target=work) for _ in range(2)]
         for worker in workers: worker.start()
         for worker in workers: worker.join()
-        print(*[worker.pid for worker in workers])
+        print(*[worker.pid for worker in workers], flush=True)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)"])
     child.wait()
-    print(child.pid)
+    print(child.pid, flush=True)  # else the forked child has a copy to write
     forked = os.fork()
     if forked == 0:
         work()
