@@ -31,6 +31,9 @@ OBJECTS_A_BLOCK = 32
 as many again for what else it makes. (A full cache keeps still in its blocks too, but has one for each value, and its
 bytes swing with what the values are.)"""
 
+LEAST_BYTES_AN_ADDED_BLOCK = 500.0
+"""A deque adds a block of 528 bytes for 64 references, other containers none: smaller blocks that come are objects."""
+
 LEAST_SHARE = 0.05
 """A line that has less of the growth than this does not tell how many objects leaked."""
 
@@ -61,6 +64,7 @@ def find_keeper(sizes: FloatArray, blocks: FloatArray, shares: FloatArray) -> in
     candidates = candidates[_never_fell(sizes[:, candidates], known[:, candidates])]
     grown = sizes[-1, candidates] - sizes[first[candidates], candidates]
     held = blocks[-1, candidates]
+    added = held - blocks[first[candidates], candidates]
     for place in _largest_first(grown):
         start = int(first[candidates[place]])
         counted = _count_kept(blocks, start, makers)
@@ -71,6 +75,7 @@ def find_keeper(sizes: FloatArray, blocks: FloatArray, shares: FloatArray) -> in
             sizes[start, candidates[place]] >= LEAST_BYTES_AN_OBJECT * before
             and LEAST_BYTES_AN_OBJECT <= grown[place] / kept <= MOST_BYTES_AN_OBJECT
             and held[place] * OBJECTS_A_BLOCK <= kept
+            and grown[place] >= LEAST_BYTES_AN_ADDED_BLOCK * added[place]
         ):
             return int(candidates[place])
     return None

@@ -203,3 +203,11 @@ def test_a_real_registry_is_named_though_three_other_modules_make_what_it_keeps(
 
     assert (Path(guilty["file"]).name, guilty["line"], guilty["function"]) == ("kept_registry.py", 3, "remember")
     assert Path(guilty["made_file"]).name == "kept_first.py"
+
+
+def test_a_line_whose_growth_is_that_of_its_own_small_blocks_keeps_nothing() -> None:
+    """Two blocks of 380 bytes more each time, as open connections are, beside 500 objects that leak each time."""
+    sizes = np.array([[760.0, 50_000.0], [1520.0, 100_000.0], [2280.0, 150_000.0]])
+    blocks = np.array([[2.0, 500.0], [4.0, 1000.0], [6.0, 1500.0]])
+
+    assert find_keeper(sizes, blocks, np.array([0.02, 0.98])) is None
