@@ -1,39 +1,19 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
-The names below are doors: each loads its room when it is first used, so that ``import memanalysis`` costs a watched
-program nothing. The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``report``, ``explore``
-and ``find_leak``.
+The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``, ``explore`` and
+``find_leak``. Each name below is imported from its module when it is first used, so ``import memanalysis`` costs a
+watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
 """
 
 TYPE_CHECKING = False
-"""Type checkers hold it for true; ``typing`` itself would be most of the cost of this import."""
+"""Type checkers hold it for true. ``typing`` itself would be most of the cost of this import."""
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
-_DOORS = {
-    "AutoCleanupManager": "memanalysis.response.cleanup",
-    "ComprehensiveLeakDetector": "memanalysis.response.comprehensive",
-    "LeakDetectionResult": "memanalysis.detection.leak",
-    "LeakFinding": "memanalysis.detection.finding",
-    "LeakFoundError": "memanalysis.errors",
-    "Ledger": "memanalysis.ledger.store",
-    "LedgerAnalyzer": "memanalysis.analysis.summary",
-    "LedgerEntry": "memanalysis.ledger.founding",
-    "MemAnalysisError": "memanalysis.errors",
-    "MemoryBudget": "memanalysis.policy.model",
-    "MemoryLeakDetector": "memanalysis.detection.leak",
-    "MemoryLedger": "memanalysis.ledger.founding",
-    "MemoryPolicyEnforcer": "memanalysis.policy.enforcer",
-    "MemoryPolicyLoader": "memanalysis.policy.loader",
-    "MemoryPolicyManager": "memanalysis.watcher.managers",
-    "MemorySnapshot": "memanalysis.schema",
-    "MemoryTrend": "memanalysis.detection.leak",
-    "ObjectLeakDetector": "memanalysis.detection.objects",
-    "PersistentLedgerManager": "memanalysis.watcher.managers",
-    "Recorder": "memanalysis.watcher.recorder",
-    "Report": "memanalysis.reports.model",
-    "TracemallocIntegration": "memanalysis.capture.tracing",
-    "Verdict": "memanalysis.analysis.verdict",
+_VERBS = {
     "assess": "memanalysis.reports.assess",
     "assess_series": "memanalysis.analysis.assess",
     "compare": "memanalysis.reports.compare",
@@ -43,76 +23,46 @@ _DOORS = {
     "report": "memanalysis.reports.model",
     "watch": "memanalysis.watcher.recorder",
 }
+_RECORDS = {
+    "LeakFinding": "memanalysis.detection.finding",
+    "Ledger": "memanalysis.ledger.store",
+    "Recorder": "memanalysis.watcher.recorder",
+    "Report": "memanalysis.reports.model",
+    "Verdict": "memanalysis.analysis.verdict",
+}
+_ERRORS = {
+    "LeakFoundError": "memanalysis.errors",
+    "MemAnalysisError": "memanalysis.errors",
+}
+_CLASSES = {
+    "AutoCleanupManager": "memanalysis.classes.auto_cleanup_manager",
+    "ComprehensiveLeakDetector": "memanalysis.classes.comprehensive_detector",
+    "LeakDetectionResult": "memanalysis.classes.leak_detector",
+    "LedgerAnalyzer": "memanalysis.classes.ledger_analyzer",
+    "LedgerEntry": "memanalysis.ledger.json_array",
+    "MemoryBudget": "memanalysis.policy.model",
+    "MemoryLeakDetector": "memanalysis.classes.leak_detector",
+    "MemoryLedger": "memanalysis.classes.memory_ledger",
+    "MemoryPolicyEnforcer": "memanalysis.classes.policy_enforcer",
+    "MemoryPolicyLoader": "memanalysis.classes.policy_loader",
+    "MemoryPolicyManager": "memanalysis.classes.policy_manager",
+    "MemorySnapshot": "memanalysis.schema",
+    "MemoryTrend": "memanalysis.classes.leak_detector",
+    "ObjectLeakDetector": "memanalysis.classes.object_leak_detector",
+    "PersistentLedgerManager": "memanalysis.classes.persistent_ledger_manager",
+    "TracemallocIntegration": "memanalysis.classes.tracemalloc_integration",
+}
+_HOMES = {**_VERBS, **_RECORDS, **_ERRORS, **_CLASSES}
 
-__all__ = [
-    "AutoCleanupManager",
-    "ComprehensiveLeakDetector",
-    "LeakDetectionResult",
-    "LeakFinding",
-    "LeakFoundError",
-    "Ledger",
-    "LedgerAnalyzer",
-    "LedgerEntry",
-    "MemAnalysisError",
-    "MemoryBudget",
-    "MemoryLeakDetector",
-    "MemoryLedger",
-    "MemoryPolicyEnforcer",
-    "MemoryPolicyLoader",
-    "MemoryPolicyManager",
-    "MemorySnapshot",
-    "MemoryTrend",
-    "ObjectLeakDetector",
-    "PersistentLedgerManager",
-    "Recorder",
-    "Report",
-    "TracemallocIntegration",
-    "Verdict",
-    "__version__",
-    "assess",
-    "assess_series",
-    "compare",
-    "explore",
-    "find_leak",
-    "open_ledger",
-    "report",
-    "watch",
-]
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from memanalysis.analysis.assess import assess_series
-    from memanalysis.analysis.summary import LedgerAnalyzer
-    from memanalysis.analysis.verdict import Verdict
-    from memanalysis.capture.tracing import TracemallocIntegration
-    from memanalysis.detection.finding import LeakFinding
-    from memanalysis.detection.leak import LeakDetectionResult, MemoryLeakDetector, MemoryTrend
-    from memanalysis.detection.objects import ObjectLeakDetector
-    from memanalysis.detection.repeat import find_leak
-    from memanalysis.errors import LeakFoundError, MemAnalysisError
-    from memanalysis.ledger.founding import LedgerEntry, MemoryLedger
-    from memanalysis.ledger.store import Ledger, open_ledger
-    from memanalysis.policy.enforcer import MemoryPolicyEnforcer
-    from memanalysis.policy.loader import MemoryPolicyLoader
-    from memanalysis.policy.model import MemoryBudget
-    from memanalysis.reports.assess import assess
-    from memanalysis.reports.compare import compare
-    from memanalysis.reports.model import Report, report
-    from memanalysis.response.cleanup import AutoCleanupManager
-    from memanalysis.response.comprehensive import ComprehensiveLeakDetector
-    from memanalysis.schema import MemorySnapshot
-    from memanalysis.watcher.managers import MemoryPolicyManager, PersistentLedgerManager
-    from memanalysis.watcher.recorder import Recorder, watch
-    from memanalysis.widgets.explorer import explore
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
-    if name not in _DOORS:
+    if name not in _HOMES:
         raise AttributeError(f"module 'memanalysis' has no attribute {name!r}")
-    value = getattr(import_module(_DOORS[name]), name)
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

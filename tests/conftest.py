@@ -1,13 +1,18 @@
 """What every test must leave behind: nothing."""
 
 import gc
+import os
+import subprocess
 import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 DAEMONS_OF_LIBRARIES = ("ThreadPoolExecutor", "asyncio_", "IPythonHistorySavingThread", "pyarrow", "fsspecIO")
 
@@ -16,7 +21,7 @@ THREADS_OF_SERVERS = "(process_request_thread)"
 """How the name of a thread ends that serves a connection of a test server; it ends with the connection."""
 
 
-ROOMS_THAT_COUNT_OBJECTS = {"capture", "detection", "watcher"}
+PACKAGES_THAT_COUNT_OBJECTS = {"capture", "classes", "detection", "watcher"}
 """Their tests see the whole process."""
 
 
@@ -26,7 +31,7 @@ def sets_aside_what_is_loaded(request: pytest.FixtureRequest) -> Iterator[None]:
 
     The collection after each test then takes a millisecond and not a tenth of a second.
     """
-    if request.path.parent.name in ROOMS_THAT_COUNT_OBJECTS:
+    if request.path.parent.name in PACKAGES_THAT_COUNT_OBJECTS:
         yield
         return
     gc.collect()
@@ -66,3 +71,21 @@ def find_left(
     children = [child.pid for child in psutil.Process().children() if child.pid not in children_before]
     pyplot = sys.modules.get("matplotlib.pyplot")
     return threads, children, pyplot.get_fignums() if pyplot else []
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Run a program of some lines in a process of its own; gives the finished process."""
+
+    def run(source, *, check=True):
+        script = tmp_path / "program.py"
+        script.write_text(source)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore::DeprecationWarning", str(script)],  # 3.12 warns of forks beside threads
+            capture_output=True, text=True, timeout=120, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from memanalysis.detection.leak import MemoryLeakDetector
+from memanalysis.classes.leak_detector import MemoryLeakDetector
 from memanalysis.schema import MemorySnapshot
 
 START = 1_700_000_000.0

@@ -13,7 +13,7 @@ import memanalysis
 PACKAGE = Path(memanalysis.__file__).parent
 HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy", "psutil", "yaml")
 
-DOORS = set(memanalysis.__all__) - {"__version__"}
+LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
 
 GROUND = {"errors", "units", "schema"}
 BELOW = {
@@ -22,16 +22,18 @@ BELOW = {
     "ledger": GROUND,
     "policy": GROUND,
 }
-BELOW["detection"] = GROUND | {"analysis", "capture", "ledger", "policy"}
-BELOW["response"] = BELOW["detection"] | {"detection"}
-BELOW["watcher"] = BELOW["response"] | {"response"}
-BELOW["examples"] = BELOW["watcher"] | {"watcher", "doors"}
+BELOW["verdicts"] = GROUND | {"analysis", "ledger", "policy"}
+BELOW["detection"] = BELOW["verdicts"] | {"capture", "verdicts"}
+BELOW["response"] = GROUND | {"capture", "policy"}
+BELOW["watcher"] = BELOW["detection"] | {"response"}
+BELOW["examples"] = BELOW["watcher"] | {"watcher", "lazy_names"}
 BELOW["reports"] = BELOW["watcher"] | {"watcher"}
 BELOW["notebook"] = BELOW["reports"] | {"reports"}
 BELOW["widgets"] = BELOW["reports"] | {"reports"}
 BELOW["magic"] = BELOW["widgets"] | {"widgets", "notebook"}
-BELOW["cli"] = BELOW["widgets"] | {"widgets", "examples", "doors"}
+BELOW["cli"] = BELOW["widgets"] | {"widgets", "examples", "lazy_names"}
 BELOW["__main__"] = {"cli"}
+BELOW["classes"] = BELOW["watcher"] | {"watcher"}
 
 CONTRACT_NAMES = (
     "AutoCleanupManager",
@@ -69,7 +71,9 @@ def imported_rooms(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             names = [node.module or ""]
             if node.module == "memanalysis":  # a room, or a name through the doors
-                names = [f"memanalysis.{'doors' if alias.name in DOORS else alias.name}" for alias in node.names]
+                names = [
+                    f"memanalysis.{'lazy_names' if alias.name in LAZY_NAMES else alias.name}" for alias in node.names
+                ]
         rooms |= {name.split(".")[1] for name in names if name.startswith("memanalysis.")}
     return rooms
 
@@ -95,10 +99,15 @@ def test_importing_the_package_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_every_exported_name_opens_and_every_door_is_exported():
-    assert set(memanalysis._DOORS) | {"__version__"} == set(memanalysis.__all__)
+def test_every_exported_name_is_found_and_declared_for_type_checkers():
+    assert set(memanalysis._HOMES) | {"__version__"} == set(memanalysis.__all__)
     for name in memanalysis.__all__:
         assert getattr(memanalysis, name) is not None
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    declared = {
+        alias.asname: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert {name: home for name, home in declared.items() if name} == memanalysis._HOMES
 
 
 @pytest.mark.parametrize("name", [*CONTRACT_NAMES, *VERBS])

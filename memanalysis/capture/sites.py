@@ -85,8 +85,7 @@ def read_site_table() -> SiteTable:
     """
     if not tracemalloc.is_tracing():
         raise CaptureError(
-            "A snapshot of allocation sites needs tracemalloc tracing, but it is off. "
-            "Call TracemallocIntegration().start() or tracemalloc.start() first."
+            "A snapshot of allocation sites needs tracemalloc tracing, but it is off. Call tracemalloc.start() first."
         )
     collects = gc.isenabled()
     gc.disable()  # a tuple is made for each block, and not one of them is garbage

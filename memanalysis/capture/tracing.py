@@ -12,23 +12,16 @@ finds ours running, and so starts none.
 """
 
 import functools
-import gc
 import os
-import sys
 import threading
-import time
 import tracemalloc
 from _tracemalloc import start as start_tracing
 from collections.abc import Callable
 from typing import Any
 
-from memanalysis.capture.process import ProcessReader
-from memanalysis.capture.sites import read_site_table
-from memanalysis.errors import CaptureError, InvalidArgumentError
-from memanalysis.schema import MemorySnapshot
-from memanalysis.units import mb_from_bytes
+from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["TracemallocIntegration"]
+__all__ = ["DEFAULT_TRACE_LIMIT", "TOP_SITES", "TracingUse"]
 
 DEFAULT_TRACE_LIMIT = 25
 """Frames a traceback: deep enough to leave a web framework, and what the default policy says."""
@@ -36,15 +29,9 @@ DEFAULT_TRACE_LIMIT = 25
 TOP_SITES = 10
 """Sites in ``MemorySnapshot.tracemalloc_stats``."""
 
-FREE_COST_S = 0.05
-"""A table of sites that took more time of the processor than this is used again for a while."""
 
-REST_FACTOR = 20.0
-"""Used again for 20 times as long as it took to make: that holds its cost at 5 % of the time."""
-
-
-class TracemallocIntegration:
-    """Tracing by tracemalloc, joined or started, and the snapshots taken under it.
+class TracingUse:
+    """One use of tracing by tracemalloc: joined where it runs already, else started.
 
     Parameters
     ----------
@@ -55,18 +42,9 @@ class TracemallocIntegration:
     def __init__(self, trace_limit: int = DEFAULT_TRACE_LIMIT) -> None:
         if trace_limit < 1:
             raise InvalidArgumentError(
-                f"TracemallocIntegration needs trace_limit of at least 1 frame, but got {trace_limit}. Pass 1 or more."
+                f"Tracing needs trace_limit of at least 1 frame, but got {trace_limit}. Pass 1 or more."
             )
         self.trace_limit = trace_limit
-        self._process = ProcessReader()
-        self._born = time.monotonic()
-        self._stats: dict[str, Any] = {}
-        self._stats_good_until = 0.0
-
-    @property
-    def is_tracing(self) -> bool:
-        """Whether tracemalloc traces now, whoever started it."""
-        return tracemalloc.is_tracing()
 
     def start(self) -> bool:
         """Start tracing, or join tracing that runs. True when tracing runs afterwards."""
@@ -78,47 +56,7 @@ class TracemallocIntegration:
 
         Tracing itself ends with its last user here, and only if it was started here.
         """
-        self._process.close()
-        self._stats, self._stats_good_until = {}, 0.0
         return _tracing.leave(id(self))
-
-    def take_snapshot(self) -> MemorySnapshot:
-        """Take a snapshot of what is traced now.
-
-        Raises
-        ------
-        CaptureError
-            tracemalloc is not tracing.
-        """
-        if not tracemalloc.is_tracing():
-            raise CaptureError("take_snapshot needs tracemalloc tracing, but it is off. Call start() first.")
-        current, peak = tracemalloc.get_traced_memory()
-        rss = self._process.read_rss_bytes()
-        return MemorySnapshot(
-            timestamp=time.time(),
-            current_mb=mb_from_bytes(current),
-            peak_mb=mb_from_bytes(peak),
-            object_count=len(gc.get_objects()),
-            tracemalloc_stats=self._read_stats(),
-            rss_mb=None if rss is None else mb_from_bytes(rss),
-            live_allocations=sys.getallocatedblocks(),
-            gc_collections=sum(generation["collections"] for generation in gc.get_stats()),
-            elapsed_s=time.monotonic() - self._born,
-        )
-
-    def _read_stats(self) -> dict[str, Any]:
-        started, cpu_started = time.monotonic(), time.thread_time()
-        if not self._stats or started >= self._stats_good_until:
-            table = read_site_table()
-            top = [
-                {"file": frames[0][0], "line": frames[0][1], "size_mb": mb_from_bytes(size), "count": count}
-                for frames, size, count in table.groups[:TOP_SITES]
-            ]
-            tracer_bytes = tracemalloc.get_tracemalloc_memory() + table.own_bytes
-            self._stats = {"top": top, "tracer_mb": mb_from_bytes(tracer_bytes)}
-            cost = time.thread_time() - cpu_started
-            self._stats_good_until = started + REST_FACTOR * cost if cost > FREE_COST_S else started
-        return self._stats
 
 
 class _SharedTracing:

@@ -10,7 +10,7 @@ from memanalysis.capture.holders import HolderChain, find_growing_type, find_hol
 from memanalysis.capture.objects import read_object_census
 from memanalysis.capture.paths import register_door
 from memanalysis.capture.sites import make_rows, read_site_table
-from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.capture.tracing import TracingUse
 from memanalysis.detection.calls import DOOR
 from memanalysis.detection.finding import ContainerGrowth, LeakSite, TypeGrowth
 
@@ -56,9 +56,7 @@ class Kept:
         return sum(row.entries_per_call for row in self.containers)
 
 
-def find_kept(
-    run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracemallocIntegration | None = None
-) -> Kept:
+def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None) -> Kept:
     """Look, make the calls, look again.
 
     Parameters
@@ -69,7 +67,7 @@ def find_kept(
         Collect garbage before each look.
     holders : bool
         Search for who holds the type that grows most.
-    tracing : TracemallocIntegration, optional
+    tracing : TracingUse, optional
         Tracing that may be turned off and on: walks over all objects are then several times as fast, and tracebacks
         deeper. Without it tracing runs on as it is.
     """

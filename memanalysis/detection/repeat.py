@@ -16,9 +16,9 @@ from memanalysis.analysis.sequential import judge_calls
 from memanalysis.capture.paths import register_door
 from memanalysis.detection.calls import CallRepeater
 from memanalysis.detection.finding import LeakFinding
-from memanalysis.detection.loading import load_engine
 from memanalysis.detection.trial import Trial
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.verdicts.engine_loading import load_engine
 
 __all__ = ["find_leak"]
 

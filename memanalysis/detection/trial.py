@@ -19,7 +19,7 @@ from memanalysis.analysis.sequential import (
 )
 from memanalysis.capture.containers import read_bounded_rooms
 from memanalysis.capture.paths import register_door
-from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.capture.tracing import TracingUse
 from memanalysis.detection.calls import MOST_READINGS, CallRepeater, Readings
 from memanalysis.detection.finding import LeakFinding
 from memanalysis.detection.kept import Kept, find_kept
@@ -95,7 +95,7 @@ class Trial:
         self._frames, self._collect, self._holders = frames, collect, holders
         self._started = 0.0
         self._was_tracing = tracemalloc.is_tracing()
-        self._tracing = TracemallocIntegration(trace_limit=FRAMES_TO_MEASURE)
+        self._tracing = TracingUse(trace_limit=FRAMES_TO_MEASURE)
         self._kept: Kept | None = None
         self._rooms: dict[int, int] = {}
         self._looked_at = 0
@@ -251,12 +251,12 @@ class Trial:
         """Whether a cache or deque with a bound has less room than at first, and still has some."""
         return any(room < self._rooms.get(key, 0) for key, room in read_bounded_rooms().items())
 
-    def _trace_deeper(self) -> TracemallocIntegration | None:
+    def _trace_deeper(self) -> TracingUse | None:
         """End tracing and give one of all frames, not yet started; None where the program traces itself."""
         if self._was_tracing:
             return None
         self._tracing.stop()
-        self._tracing = TracemallocIntegration(trace_limit=self._frames)
+        self._tracing = TracingUse(trace_limit=self._frames)
         return self._tracing
 
     def _call_once_more(self) -> int:

@@ -17,7 +17,7 @@ from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import conform_table, empty_table, table_from_rows
 from memanalysis.ledger.files import Files
 from memanalysis.ledger.footers import broken_parquet, open_parquet, read_footer
-from memanalysis.ledger.founding import parse_entries, rows_from_entries
+from memanalysis.ledger.json_array import parse_entries, rows_from_entries
 from memanalysis.ledger.jsonl import NOT_A_ROW, iter_objects, row_from_object
 from memanalysis.ledger.marker import check_version
 from memanalysis.ledger.migrations import NEWER_VERSION, migrate_row

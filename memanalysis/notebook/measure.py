@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from memanalysis.capture.process import ProcessReader
 from memanalysis.capture.snapshot import snapshot_sites
-from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.capture.tracing import TracingUse
 from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve, read_highest_rss_bytes
 from memanalysis.notebook.lines import LineMemory, Place, sum_lines
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
@@ -125,7 +125,7 @@ class CellMeter:
         self.label = label
         self._trace_limit = trace_limit
         self._reader = ProcessReader()
-        self._tracer = TracemallocIntegration(trace_limit=trace_limit)
+        self._tracer = TracingUse(trace_limit=trace_limit)
         self._looks = PeakLooks(snapshot_sites)
         self._sampler = CurveSampler(self._reader.read_rss_bytes, on_point=self._looks.consider)
         self._notes: list[str] = []

@@ -1,124 +1,170 @@
-"""Is a service within its budget now, and what the policy wants done about it.
+"""Whether a service is within its budget now, and what the policy wants done about it.
 
-The enforcer says what is to be done and does none of it. MB are 2**20 bytes; an unknown reading is unknown, never ok.
+The enforcer says what is to be done and does none of it. MB are 2**20 bytes. An unknown reading is unknown, never ok.
 """
 
 import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Literal
 
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.policy.loader import MemoryPolicyLoader
+from memanalysis.policy.model import Policy
 from memanalysis.units import format_duration
 
-__all__ = ["MemoryPolicyEnforcer"]
+__all__ = ["BudgetCheck", "BudgetEnforcer", "BudgetStatus", "EnforcementDecision", "check_budget"]
+
+BudgetStatus = Literal["ok", "warning", "critical", "unknown"]
 
 
-class MemoryPolicyEnforcer:
-    """Checks readings against the budgets of a policy.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCheck:
+    """One reading beside the budget of its service, in MB.
 
     Parameters
     ----------
-    loader : MemoryPolicyLoader
-        Whose policy holds; what it loads later holds from then on.
+    service : str
+    current_mb : float or None
+        None where the system does not tell.
+    budget_mb, warning_mb, critical_mb : float
+        The whole budget, and the readings from which the status is warning and critical.
+    status : str
+        ok, warning, critical or unknown.
+    within_budget : bool or None
+        None where the reading is unknown.
+    """
+
+    service: str
+    current_mb: float | None
+    budget_mb: float
+    warning_mb: float
+    critical_mb: float
+    status: BudgetStatus
+    within_budget: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnforcementDecision:
+    """What the policy wants done at one reading, and why.
+
+    Parameters
+    ----------
+    action : str
+        none, alert_only, alert_and_cleanup or alert_and_restart.
+    reason : str
+        A sentence.
+    check : BudgetCheck
+        What the decision rests on.
+    """
+
+    action: str
+    reason: str
+    check: BudgetCheck
+
+
+def check_budget(policy: Policy, service: str, current_mb: float | None) -> BudgetCheck:
+    """Compare a reading with the budget of its service.
+
+    Parameters
+    ----------
+    policy : Policy
+    service : str
+        A service that the policy does not name has the global budget.
+    current_mb : float or None
+        MB in use. None or NaN where the system does not tell.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The reading is no number, or is below 0.
+
+    Examples
+    --------
+    >>> from memanalysis.policy.model import parse_policy
+    >>> policy = parse_policy({"memory_budgets": {"services": {"api": "100MB"}}}, source="example")
+    >>> check_budget(policy, "api", 85.0).status
+    'warning'
+    """
+    known_mb = _known_mb(current_mb)
+    budget = policy.budget_for(service)
+    status: BudgetStatus
+    if known_mb is None:
+        status = "unknown"
+    elif known_mb >= budget.critical_mb:
+        status = "critical"
+    else:
+        status = "warning" if known_mb >= budget.warning_mb else "ok"
+    return BudgetCheck(
+        service=service,
+        current_mb=known_mb,
+        budget_mb=budget.max_memory_mb,
+        warning_mb=budget.warning_mb,
+        critical_mb=budget.critical_mb,
+        status=status,
+        within_budget=None if known_mb is None else known_mb <= budget.max_memory_mb,
+    )
+
+
+class BudgetEnforcer:
+    """Decides what a policy wants done; remembers how long each service has been critical.
+
+    Parameters
+    ----------
     clock : callable, optional
         Seconds that only go forward, for the grace period.
     """
 
-    def __init__(self, loader: MemoryPolicyLoader, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.loader = loader
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._critical_since: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def check_budget(self, service: str, current_mb: float | None) -> dict[str, Any]:
-        """Compare a reading with the budget of its service.
+    def decide(self, policy: Policy, service: str, current_mb: float | None) -> EnforcementDecision:
+        """Decide what the policy wants done at this reading.
 
-        Parameters
-        ----------
-        service : str
-            A service that the policy does not name has the global budget.
-        current_mb : float or None
-            MB in use; None or NaN where the system does not tell.
-
-        Returns
-        -------
-        dict
-            ``service, current_mb, budget_mb, warning_mb, critical_mb, status, within_budget``. The status is ok,
-            warning or critical from the respective threshold on, or unknown; within_budget then is None.
-
-        Raises
-        ------
-        InvalidArgumentError
-            A reading that is no number, or below 0.
+        The hard action is wanted only once the service has been critical for the grace period in every reading. Before
+        that the action is alert_only.
         """
-        known_mb = _known_mb(current_mb)
-        budget = self.loader.get_budget(service)
-        if known_mb is None:
-            status = "unknown"
-        elif known_mb >= budget.critical_mb:
-            status = "critical"
-        else:
-            status = "warning" if known_mb >= budget.warning_mb else "ok"
-        return {
-            "service": service,
-            "current_mb": known_mb,
-            "budget_mb": budget.max_memory_mb,
-            "warning_mb": budget.warning_mb,
-            "critical_mb": budget.critical_mb,
-            "status": status,
-            "within_budget": None if known_mb is None else known_mb <= budget.max_memory_mb,
-        }
+        check = check_budget(policy, service, current_mb)
+        action, reason = _decide(policy, check, self._critical_for_s(check))
+        return EnforcementDecision(action=action, reason=reason, check=check)
 
-    def enforce_limits(self, service: str, current_mb: float | None) -> dict[str, Any]:
-        """Say what the policy wants done at this reading.
-
-        Returns
-        -------
-        dict
-            ``action`` (none, alert_only, alert_and_cleanup or alert_and_restart), ``reason`` (a sentence), and
-            ``check_result``, what `check_budget` says. The hard action is wanted only once the service has been
-            critical for the grace period in every reading; before, it is alert_only.
-        """
-        result = self.check_budget(service, current_mb)
-        waited_s = self._critical_for(service, result["status"])
-        action, reason = self._decide(result, waited_s)
-        return {"action": action, "reason": reason, "check_result": result}
-
-    def _critical_for(self, service: str, status: str) -> float:
+    def _critical_for_s(self, check: BudgetCheck) -> float:
         """Seconds since the service became critical; an unknown reading neither starts nor ends that."""
         now = self._clock()
         with self._lock:
-            if status == "critical":
-                return now - self._critical_since.setdefault(service, now)
-            if status != "unknown":
-                self._critical_since.pop(service, None)
+            if check.status == "critical":
+                return now - self._critical_since.setdefault(check.service, now)
+            if check.status != "unknown":
+                self._critical_since.pop(check.service, None)
         return 0.0
 
-    def _decide(self, result: dict[str, Any], waited_s: float) -> tuple[str, str]:
-        policy = self.loader.policy.enforcement
-        service, status = result["service"], result["status"]
-        if status == "unknown":
-            return "none", f"The memory of {service} is not available, so its budget cannot be checked."
-        reading = f"{service} uses {result['current_mb']:.1f} MB of {result['budget_mb']:.15g} MB"
-        if status == "ok":
-            return "none", f"{reading}, below its warning threshold of {result['warning_mb']:.1f} MB."
-        hard = status == "critical"
-        limits, name = (policy.hard_limits, "hard_limits") if hard else (policy.soft_limits, "soft_limits")
-        reached = f"{reading} and has reached its {status} threshold of {result[f'{status}_mb']:.1f} MB"
-        if not limits.enabled:
-            return "none", f"{reached}, but enforcement.{name} is not enabled."
-        remaining_s = policy.grace_period_seconds - waited_s
-        if hard and remaining_s > 0 and limits.action != "alert_only":
-            return "alert_only", f"{reached}; {limits.action} follows in {format_duration(remaining_s)} if it stays so."
-        return limits.action, f"{reached}."
+
+def _decide(policy: Policy, check: BudgetCheck, waited_s: float) -> tuple[str, str]:
+    enforcement = policy.enforcement
+    service, status = check.service, check.status
+    if status == "unknown":
+        return "none", f"The memory of {service} is not available, so its budget cannot be checked."
+    reading = f"{service} uses {check.current_mb:.1f} MB of {check.budget_mb:.15g} MB"
+    if status == "ok":
+        return "none", f"{reading}, below its warning threshold of {check.warning_mb:.1f} MB."
+    is_hard = status == "critical"
+    limits, name = (enforcement.hard_limits, "hard_limits") if is_hard else (enforcement.soft_limits, "soft_limits")
+    threshold_mb = check.critical_mb if is_hard else check.warning_mb
+    reached = f"{reading} and has reached its {status} threshold of {threshold_mb:.1f} MB"
+    if not limits.enabled:
+        return "none", f"{reached}, but enforcement.{name} is not enabled."
+    remaining_s = enforcement.grace_period_seconds - waited_s
+    if is_hard and remaining_s > 0 and limits.action != "alert_only":
+        return "alert_only", f"{reached}; {limits.action} follows in {format_duration(remaining_s)} if it stays so."
+    return limits.action, f"{reached}."
 
 
 def _known_mb(current_mb: float | None) -> float | None:
-    """Give the reading as a number, None where it is unknown."""
+    """Return the reading as a number, None where it is unknown."""
     if current_mb is None:
         return None
     if isinstance(current_mb, bool) or not isinstance(current_mb, Real):

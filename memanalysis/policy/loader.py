@@ -11,9 +11,16 @@ from typing import Any
 
 from memanalysis.errors import PolicyError
 from memanalysis.policy.checks import Place
-from memanalysis.policy.model import MemoryBudget, Policy, parse_policy
+from memanalysis.policy.model import Policy, parse_policy
 
-__all__ = ["DEFAULT_CONFIG_PATH", "MemoryPolicyLoader", "read_default_policy", "read_policy", "read_text"]
+__all__ = [
+    "DEFAULT_CONFIG_PATH",
+    "read_default_policy",
+    "read_policy",
+    "read_policy_file",
+    "read_policy_or_default",
+    "read_text",
+]
 
 DEFAULT_CONFIG_PATH = "config/memory_policy.yaml"
 """Where a project keeps its policy, seen from its working directory."""
@@ -32,68 +39,39 @@ def read_policy(path: str | PathLike[str]) -> Policy:
     PolicyError
         No such file, not readable, not UTF-8, not YAML, or a wrong key or value: the text names file, line and key.
     """
-    return _read(path)[1]
+    return read_policy_file(path)[1]
 
 
 def read_default_policy() -> Policy:
     """Read the policy that comes with the package."""
-    return _read(_default_path())[1]
+    return read_policy_file(_default_path())[1]
 
 
-class MemoryPolicyLoader:
-    """The policy of one project: read when it is first asked for, and again at each `load`.
+def read_policy_or_default(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
+    """Read a policy file, or the packaged default where there is none; a warning then says so.
 
-    Parameters
-    ----------
-    config_path : path
-        The policy file. Where there is none, the packaged default is used and a warning is logged.
+    Returns
+    -------
+    tuple
+        The plain mapping that the file holds, and the policy with the defaults filled in.
+
+    Raises
+    ------
+    PolicyError
+        The file is there but wrong.
     """
-
-    def __init__(self, config_path: str | PathLike[str] = DEFAULT_CONFIG_PATH) -> None:
-        self.config_path = Path(config_path)
-        self._config: dict[str, Any] | None = None
-        self._policy: Policy | None = None
-
-    def load(self) -> dict[str, Any]:
-        """Read the file, and give the plain mapping it holds.
-
-        Raises
-        ------
-        PolicyError
-            The file is there but wrong; what an earlier call has read then stays in use.
-        """
-        try:
-            config, policy = _read(self.config_path)
-        except PolicyError as exc:
-            if not isinstance(exc.__cause__, FileNotFoundError):
-                raise
-            default = _default_path()
-            _LOGGER.warning(
-                "No policy file at %s: using the default policy that comes with memanalysis.", self.config_path
-            )
-            config, policy = _read(default)
-        self._config, self._policy = config, policy
-        return config
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The plain mapping that the file holds, as detectors and managers take it."""
-        return self.load() if self._config is None else self._config
-
-    @property
-    def policy(self) -> Policy:
-        """The checked policy, with the defaults filled in."""
-        if self._policy is None:
-            self.load()
-        assert self._policy is not None  # noqa: S101 - load() sets it or raises
-        return self._policy
-
-    def get_budget(self, service: str) -> MemoryBudget:
-        """Give the budget of a service; one that the policy does not name has the global budget."""
-        return self.policy.budget_for(service)
+    try:
+        return read_policy_file(path)
+    except PolicyError as exc:
+        if not isinstance(exc.__cause__, FileNotFoundError):
+            raise
+    default = read_policy_file(_default_path())
+    _LOGGER.warning("No policy file at %s: using the default policy that comes with memanalysis.", fspath(path))
+    return default
 
 
-def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
+def read_policy_file(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
+    """Read a policy file; its plain mapping and the checked policy. See `read_policy` for the errors."""
     from memanalysis.policy.document import parse_document  # here, so that yaml is imported only when a policy is read
 
     source = fspath(path)

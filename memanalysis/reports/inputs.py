@@ -9,12 +9,12 @@ from typing import Any
 
 from memanalysis.analysis.budget import Budget
 from memanalysis.analysis.severity import SeverityRules
-from memanalysis.detection.rules import severity_rules
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger, open_ledger
 from memanalysis.policy.loader import read_policy
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.units import bytes_from_mb
+from memanalysis.verdicts.severity_rules import severity_rules
 
 __all__ = ["LedgerSource", "PolicySource", "find_budgets", "find_rules", "resolve_ledger", "resolve_policy"]
 

@@ -7,19 +7,18 @@ import gc
 import logging
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any
 
 from memanalysis.capture.process import ProcessReader
-from memanalysis.detection.leak import LeakDetectionResult
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.policy.model import Policy, parse_policy
+from memanalysis.policy.model import AutoCleanupPolicy
 from memanalysis.response.caches import KNOWN_CACHES, clear_cache, is_cache
 from memanalysis.response.trim import return_free_memory
 
-__all__ = ["AutoCleanupManager"]
+__all__ = ["Cleanup", "CleanupResult"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,21 +26,43 @@ _Step = tuple[str, Callable[[], object]]
 _Problems = list[dict[str, str]]
 
 
-class AutoCleanupManager:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupResult:
+    """What one method of cleanup did.
+
+    Parameters
+    ----------
+    did : str
+        A sentence.
+    freed_bytes : int or None
+        None where the system does not tell; 0 where the process grew meanwhile.
+    measured_by : str
+        traced_bytes or rss_bytes.
+    errors : list of dict
+        ``name`` and ``error`` of every hook or cache that failed.
+    """
+
+    did: str
+    freed_bytes: int | None
+    measured_by: str
+    errors: list[dict[str, str]]
+
+
+class Cleanup:
     """Frees memory as the policy's section ``leak_detection.auto_cleanup`` wants.
 
     Parameters
     ----------
-    config : mapping or Policy
-        A policy as a plain mapping, whole or only some sections.
+    policy : AutoCleanupPolicy
+        Which methods run, and from which growth on a leak asks for them.
 
     Notes
     -----
     What is registered is held until it is unregistered: a hook that is a method keeps its object alive.
     """
 
-    def __init__(self, config: Mapping[str, Any] | Policy) -> None:
-        self.policy = parse_policy(config, source="config").leak_detection.auto_cleanup
+    def __init__(self, policy: AutoCleanupPolicy) -> None:
+        self.policy = policy
         self._resources: dict[str, Callable[[], object]] = {}
         self._caches: dict[str, object] = {}
         self._lock = threading.Lock()
@@ -79,19 +100,14 @@ class AutoCleanupManager:
         with self._lock:
             return self._caches.pop(name, None) is not None
 
-    def should_trigger_cleanup(self, result: LeakDetectionResult) -> bool:
-        """Whether the policy wants memory freed now: a leak was detected, and it grew by the threshold."""
-        return self.policy.enabled and result.leak_detected and result.memory_growth_mb >= self.policy.threshold_mb
+    def is_due_after_leak(self, growth_mb: float) -> bool:
+        """Whether the policy wants memory freed after a leak that grew by so many MB."""
+        return self.policy.enabled and growth_mb >= self.policy.threshold_mb
 
-    def execute_cleanup(self) -> dict[str, dict[str, Any]]:
-        """Free memory by each method of the policy, in its order.
+    def run(self) -> dict[str, CleanupResult]:
+        """Free memory by each method of the policy, in its order; the results by method.
 
-        Returns
-        -------
-        dict
-            By method: ``did`` (a sentence), ``freed_bytes`` (None where the system does not tell; 0 where the process
-            grew meanwhile), ``measured_by`` (traced_bytes or rss_bytes), and ``errors``, a list of ``name`` and
-            ``error`` of every hook or cache that failed. One that fails is logged and does not stop the others.
+        A hook or cache that fails is logged and listed, and does not stop the others.
         """
         methods: dict[str, Callable[[], tuple[str, _Problems]]] = {
             "garbage_collection": self._collect_garbage,
@@ -151,18 +167,18 @@ def _run(noun: str, verb: str, steps: Iterable[_Step]) -> tuple[str, _Problems]:
     return f"{did}{listed}{failed}.", problems
 
 
-def _measured(method: Callable[[], tuple[str, _Problems]]) -> dict[str, Any]:
+def _measured(method: Callable[[], tuple[str, _Problems]]) -> CleanupResult:
     with ProcessReader() as process:
         traced = tracemalloc.is_tracing()
         before = _read_bytes(process, traced=traced)
         did, problems = method()
         after = _read_bytes(process, traced=traced)
-    return {
-        "did": did,
-        "freed_bytes": None if before is None or after is None else max(0, before - after),
-        "measured_by": "traced_bytes" if traced else "rss_bytes",
-        "errors": problems,
-    }
+    return CleanupResult(
+        did=did,
+        freed_bytes=None if before is None or after is None else max(0, before - after),
+        measured_by="traced_bytes" if traced else "rss_bytes",
+        errors=problems,
+    )
 
 
 def _read_bytes(process: ProcessReader, *, traced: bool) -> int | None:

@@ -16,17 +16,17 @@ from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.snapshot import SiteRows, read_sites
-from memanalysis.capture.tracing import TOP_SITES, TracemallocIntegration
+from memanalysis.capture.tracing import TOP_SITES, TracingUse
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.watcher.governor import CostGovernor
-from memanalysis.watcher.live import LiveRun
+from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.windows import TracingWindows
 
 if TYPE_CHECKING:
-    from memanalysis.watcher.guard import PolicyGuard
+    from memanalysis.watcher.policy_runtime import PolicyRuntime
 
 __all__ = ["Observer"]
 
@@ -68,8 +68,8 @@ class Observer:
         Where samples come from.
     clock : Clock
         When it is.
-    guard : PolicyGuard, optional
-        Looks at each sample and acts on the policy.
+    policy_runtime : PolicyRuntime, optional
+        Holds each sample against the policy and acts.
     wait : callable, optional
         Waits so many seconds while a tracing window is open; True when watching is to end. Without it none is opened.
     live : LiveRun, optional
@@ -93,7 +93,7 @@ class Observer:
         run: Row,
         reader: SampleReader,
         clock: Clock,
-        guard: "PolicyGuard | None" = None,
+        policy_runtime: "PolicyRuntime | None" = None,
         wait: Callable[[float], bool] | None = None,
         live: LiveRun | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class Observer:
         self._settings = settings
         self._reader = reader
         self._clock = clock
-        self._guard = guard
+        self._policy_runtime = policy_runtime
         self._live = live
         self._label: str | None = None
         self._next_snapshot_at = float("-inf")
@@ -116,7 +116,7 @@ class Observer:
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
-        self._tracer = TracemallocIntegration(settings.trace_limit)
+        self._tracer = TracingUse(settings.trace_limit)
         self._governor = CostGovernor(settings.max_overhead, clock=clock)
         self._windows: TracingWindows | None = None
         if settings.trace == "auto" and wait is not None:
@@ -132,8 +132,8 @@ class Observer:
 
     def prepare(self) -> None:
         """Load what the policy needs; to be called before `begin`, since under tracing it takes long."""
-        if self._guard is not None:
-            self._guard.begin(self.record_event)
+        if self._policy_runtime is not None and self._live is not None:
+            self._policy_runtime.begin(self.record_event, self._live)
 
     def begin(self) -> None:
         """Start tracing if that is wanted, and take the first sample.
@@ -237,8 +237,8 @@ class Observer:
         left_out = self._settings.left_out
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
         self._append("samples", [row])
-        if self._guard is not None:
-            self._guard.look(sample, self.snapshots[-1] if snapshot else None, self.record_event)
+        if self._policy_runtime is not None:
+            self._policy_runtime.on_sample(sample, self.record_event)
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:
         stats = None

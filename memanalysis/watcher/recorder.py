@@ -20,7 +20,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
-from memanalysis.watcher.live import LiveRun, make_live_run
+from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.loop import TickThread, run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run import make_run_row
@@ -30,8 +30,8 @@ from memanalysis.watcher.status import RecorderStatus
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
     from memanalysis.policy.model import Policy
-    from memanalysis.response.cleanup import AutoCleanupManager
-    from memanalysis.watcher.guard import PolicyGuard
+    from memanalysis.response.cleanup import Cleanup
+    from memanalysis.watcher.policy_runtime import PolicyRuntime
 
 __all__ = ["Recorder", "watch"]
 
@@ -75,7 +75,7 @@ class Recorder:
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
-        self._guard = None if policy is None else _make_guard(settings, policy, clock)
+        self._policy_runtime = None if policy is None else _make_policy_runtime(settings, policy, clock)
         self._renew_locks()
 
     def start(self) -> bool:
@@ -150,9 +150,9 @@ class Recorder:
         return taken[0] if taken else None
 
     @property
-    def cleanup(self) -> "AutoCleanupManager | None":
+    def cleanup(self) -> "Cleanup | None":
         """Where to register hooks and caches that the policy may free; None without a policy."""
-        return None if self._guard is None else self._guard.cleanup
+        return None if self._policy_runtime is None else self._policy_runtime.cleanup
 
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
@@ -217,7 +217,7 @@ class Recorder:
             run=run,
             reader=self._make_reader(),
             clock=self._clock,
-            guard=self._guard,
+            policy_runtime=self._policy_runtime,
             wait=stop.wait,
             live=self._live,
         )
@@ -306,7 +306,7 @@ def watch(
         Name under which its rows are kept, and by which the policy knows its budget.
     ledger : path or URL, optional
         Folder of the ledger, here or at a URL such as ``s3://bucket/ledger``. Without it the policy's
-        ``ledger.storage_path`` (of a ``.json`` its stem: that file is the founding ledger, kept by
+        ``ledger.storage_path`` (of a ``.json`` its stem: that file is the JSON array ledger, kept by
         ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
     policy : path or Policy, optional
         What is allowed and what is done about it. Without it nothing is judged while it runs.
@@ -360,10 +360,10 @@ def watch(
     return Recorder(settings, policy=rules)
 
 
-def _make_guard(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyGuard":
-    from memanalysis.watcher.guard import PolicyGuard  # without a policy none of its rooms is loaded
+def _make_policy_runtime(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyRuntime":
+    from memanalysis.watcher.policy_runtime import PolicyRuntime  # not loaded without a policy
 
-    return PolicyGuard(settings.service, policy, clock=clock, check_leaks=settings.check_leaks)
+    return PolicyRuntime(settings.service, policy, clock=clock, check_leaks=settings.check_leaks)
 
 
 def _read_policy(policy: "str | os.PathLike[str] | Policy | None") -> "Policy | None":

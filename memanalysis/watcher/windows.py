@@ -14,7 +14,7 @@ from typing import Any
 from memanalysis.capture.grouping import RawFrames, RawGroup
 from memanalysis.capture.sample import Clock
 from memanalysis.capture.sites import make_rows, read_site_table
-from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.capture.tracing import TracingUse
 from memanalysis.schema import Row
 from memanalysis.units import format_bytes
 from memanalysis.watcher.governor import CostGovernor
@@ -72,7 +72,7 @@ class TracingWindows:
         begin: Callable[[], None],
     ) -> None:
         self.n_windows = 0
-        self._tracer = TracemallocIntegration(trace_limit)
+        self._tracer = TracingUse(trace_limit)
         self._top_sites = top_sites
         self._governor = governor
         self._clock = clock

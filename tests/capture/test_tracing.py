@@ -1,34 +1,31 @@
 """Tracing is joined or started, ended by its last user, and left as it was found."""
 
-import gc
-import sys
 import threading
-import time
 import tracemalloc
 
 import pytest
 
-from memanalysis.capture.tracing import TracemallocIntegration
-from memanalysis.errors import CaptureError, InvalidArgumentError
+from memanalysis.capture.tracing import TracingUse
+from memanalysis.errors import InvalidArgumentError
 
 
 def test_tracing_that_was_off_is_on_between_start_and_stop():
-    tracing = TracemallocIntegration(trace_limit=7)
+    tracing = TracingUse(trace_limit=7)
 
-    assert not tracing.is_tracing
+    assert not tracemalloc.is_tracing()
     assert tracing.start() is True
-    assert tracing.is_tracing
+    assert tracemalloc.is_tracing()
     assert tracemalloc.get_traceback_limit() == 7
     assert tracing.stop() is True
     assert not tracemalloc.is_tracing()
 
 
 def test_stop_without_start_does_nothing_and_says_so():
-    assert TracemallocIntegration().stop() is False
+    assert TracingUse().stop() is False
 
 
 def test_a_second_stop_says_that_it_did_nothing():
-    tracing = TracemallocIntegration()
+    tracing = TracingUse()
     tracing.start()
 
     assert tracing.stop() is True
@@ -37,7 +34,7 @@ def test_a_second_stop_says_that_it_did_nothing():
 
 def test_tracing_that_somebody_else_started_is_joined_and_left_running():
     tracemalloc.start(3)
-    tracing = TracemallocIntegration()
+    tracing = TracingUse()
 
     assert tracing.start() is True
     assert tracemalloc.get_traceback_limit() == 3
@@ -47,67 +44,27 @@ def test_tracing_that_somebody_else_started_is_joined_and_left_running():
 
 
 def test_of_two_users_the_last_one_ends_tracing():
-    first, second = TracemallocIntegration(), TracemallocIntegration()
+    first, second = TracingUse(), TracingUse()
     first.start()
     second.start()
 
     assert first.stop() is True
-    assert second.is_tracing
+    assert tracemalloc.is_tracing()
     assert second.stop() is True
     assert not tracemalloc.is_tracing()
 
 
-def test_a_snapshot_holds_what_was_allocated():
-    tracing = TracemallocIntegration()
-    tracing.start()
-    kept = bytearray(5 * 2**20)
-    before = time.time()
-    snapshot = tracing.take_snapshot()
-    tracing.stop()
-
-    assert snapshot.current_mb == pytest.approx(5, abs=0.2)
-    assert snapshot.peak_mb >= snapshot.current_mb
-    assert snapshot.timestamp == pytest.approx(before, abs=5)
-    assert snapshot.object_count == pytest.approx(len(gc.get_objects()), rel=0.1)
-    assert snapshot.rss_mb > 5
-    assert snapshot.live_allocations == pytest.approx(sys.getallocatedblocks(), rel=0.1)
-    top = snapshot.tracemalloc_stats["top"][0]
-    assert top["file"] == __file__
-    assert top["size_mb"] == pytest.approx(5, abs=0.1)
-    assert snapshot.tracemalloc_stats["tracer_mb"] > 0
-    assert len(kept) == 5 * 2**20
-
-
-def test_a_snapshot_taken_right_after_another_is_fresh():
-    tracing = TracemallocIntegration()
-    tracing.start()
-    tracing.take_snapshot()
-    kept = bytearray(3 * 2**20)
-    snapshot = tracing.take_snapshot()
-    tracing.stop()
-
-    assert snapshot.tracemalloc_stats["top"][0]["size_mb"] == pytest.approx(3, abs=0.1)
-    assert len(kept) == 3 * 2**20
-
-
-def test_a_snapshot_without_tracing_is_an_error():
-    with pytest.raises(
-        CaptureError, match=r"^take_snapshot needs tracemalloc tracing, but it is off\. Call start\(\) first\.$"
-    ):
-        TracemallocIntegration().take_snapshot()
-
-
 def test_a_trace_limit_below_one_is_an_error():
     with pytest.raises(InvalidArgumentError, match="trace_limit of at least 1 frame, but got 0"):
-        TracemallocIntegration(trace_limit=0)
+        TracingUse(trace_limit=0)
 
 
 def test_users_in_many_threads_leave_tracing_off():
     def use():
         for _ in range(20):
-            tracing = TracemallocIntegration(1)
+            tracing = TracingUse(1)
             tracing.start()
-            assert tracing.is_tracing
+            assert tracemalloc.is_tracing()
             tracing.stop()
 
     threads = [threading.Thread(target=use) for _ in range(8)]
@@ -122,7 +79,7 @@ def test_users_in_many_threads_leave_tracing_off():
 def test_tracing_that_the_program_asked_for_meanwhile_goes_on():
     """CPython ignores ``start()`` while it traces; without us the program would find tracing on afterwards."""
     found = tracemalloc.start
-    tracing = TracemallocIntegration(trace_limit=7)
+    tracing = TracingUse(trace_limit=7)
     tracing.start()
     tracemalloc.start(3)
     tracing.stop()
@@ -134,7 +91,7 @@ def test_tracing_that_the_program_asked_for_meanwhile_goes_on():
 
 
 def test_tracing_that_the_program_started_and_stopped_meanwhile_is_off():
-    tracing = TracemallocIntegration(trace_limit=7)
+    tracing = TracingUse(trace_limit=7)
     tracing.start()
     tracemalloc.start(3)
     tracemalloc.stop()
@@ -145,7 +102,7 @@ def test_tracing_that_the_program_started_and_stopped_meanwhile_is_off():
 
 def test_tracing_begun_anew_through_a_name_bound_before_is_known_by_its_limit():
     bound_before = tracemalloc.start
-    tracing = TracemallocIntegration(trace_limit=7)
+    tracing = TracingUse(trace_limit=7)
     tracing.start()
     tracemalloc.stop()
     bound_before(3)
@@ -157,7 +114,7 @@ def test_tracing_begun_anew_through_a_name_bound_before_is_known_by_its_limit():
 
 
 def test_a_call_of_start_that_fails_is_no_wish_to_trace():
-    tracing = TracemallocIntegration(trace_limit=7)
+    tracing = TracingUse(trace_limit=7)
     tracing.start()
     with pytest.raises(ValueError, match="number of frames"):
         tracemalloc.start(0)
@@ -169,7 +126,7 @@ def test_a_call_of_start_that_fails_is_no_wish_to_trace():
 def test_start_is_itself_again_after_each_use():
     found = tracemalloc.start
     for _ in range(3):
-        tracing = TracemallocIntegration(trace_limit=1)
+        tracing = TracingUse(trace_limit=1)
         tracing.start()
         assert tracemalloc.start is not found
         tracing.stop()
@@ -178,14 +135,14 @@ def test_start_is_itself_again_after_each_use():
 
 
 def test_a_stand_in_that_somebody_kept_still_starts_tracing():
-    tracing = TracemallocIntegration(trace_limit=1)
+    tracing = TracingUse(trace_limit=1)
     tracing.start()
     kept = tracemalloc.start
     tracing.stop()
     kept(5)
 
     assert tracemalloc.get_traceback_limit() == 5
-    later = TracemallocIntegration(trace_limit=1)
+    later = TracingUse(trace_limit=1)
     later.start()
     later.stop()
     assert tracemalloc.is_tracing()
@@ -195,7 +152,7 @@ def test_a_stand_in_that_somebody_kept_still_starts_tracing():
 def test_a_wrapper_that_somebody_put_around_start_meanwhile_stays(monkeypatch):
     monkeypatch.setattr(tracemalloc, "start", tracemalloc.start)  # put back at the end
     calls = []
-    tracing = TracemallocIntegration(trace_limit=1)
+    tracing = TracingUse(trace_limit=1)
     tracing.start()
     inner = tracemalloc.start
 

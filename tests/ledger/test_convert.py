@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
 
+from memanalysis.classes.memory_ledger import MemoryLedger
 from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
 from memanalysis.ledger.convert import convert_ledger
-from memanalysis.ledger.founding import MemoryLedger
 from memanalysis.ledger.store import open_ledger
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.reports.assess import assess

@@ -106,7 +106,7 @@ def test_a_file_of_lines_holds_samples_or_rows_that_name_their_table(tmp_path: P
     ]
 
 
-def test_a_founding_file_opens_as_samples(tmp_path: Path) -> None:
+def test_a_json_array_opens_as_samples(tmp_path: Path) -> None:
     """Values by hand: 1.5 MB are 1,572,864 bytes; each service counts from its own first entry, in order of time."""
     path = tmp_path / "memory_ledger.json"
     fields = ("timestamp", "service_name", "memory_usage_mb", "object_count", "allocation_count", "deallocation_count")
@@ -136,7 +136,7 @@ def test_a_founding_file_opens_as_samples(tmp_path: Path) -> None:
     assert samples["deallocation_count"].fillna(-1).tolist() == [0, -1, 3]
     assert samples["gc_collections"].tolist() == [4, 4, 4]
     assert samples["rss_bytes"].isna().all()
-    assert samples["run_id"].str.fullmatch("founding-[0-9a-f]{8}").all()
+    assert samples["run_id"].str.fullmatch("json-array-[0-9a-f]{8}").all()
     assert samples["run_id"].nunique() == 2
     shutil.copytree(tmp_path, tmp_path / "moved")
     assert open_ledger(tmp_path / "moved" / path.name).samples.equals(samples)

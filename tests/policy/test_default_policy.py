@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from memanalysis.policy.loader import MemoryPolicyLoader, read_default_policy
+from memanalysis.classes.policy_loader import MemoryPolicyLoader
+from memanalysis.policy.loader import read_default_policy
 from memanalysis.policy.model import MemoryBudget, MemoryBudgets, Policy
 
 SHIPPED = Path(__file__).parents[2] / "config" / "memory_policy.yaml"

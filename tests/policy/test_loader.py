@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.errors import PolicyError
-from memanalysis.policy.loader import MemoryPolicyLoader, read_default_policy, read_policy
+from memanalysis.policy.loader import read_default_policy, read_policy
 from memanalysis.policy.model import MemoryBudget, parse_policy
 
 POLICY = "memory_budgets:\n  services:\n    messaging: 7MB\n"
@@ -103,7 +104,7 @@ def test_yaml_is_imported_when_a_policy_is_read_and_not_before() -> None:
 import sys
 from memanalysis.policy import enforcer, loader, model
 model.parse_policy({"ledger": {"enabled": False}})
-enforcer.MemoryPolicyEnforcer(loader.MemoryPolicyLoader())
+enforcer.BudgetEnforcer().decide(model.parse_policy({}), "api", 85.0)
 assert "yaml" not in sys.modules
 loader.read_default_policy()
 assert "yaml" in sys.modules

@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.errors import PolicyError
 from memanalysis.policy.document import parse_document
-from memanalysis.policy.loader import MemoryPolicyLoader, read_default_policy, read_policy
+from memanalysis.policy.loader import read_default_policy, read_policy
 from memanalysis.policy.model import Policy, parse_policy
 
 SHIPPED = Path(__file__).parents[2] / "config" / "memory_policy.yaml"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from memanalysis.detection.leak import LeakDetectionResult
+from memanalysis.classes.auto_cleanup_manager import AutoCleanupManager
+from memanalysis.classes.leak_detector import LeakDetectionResult
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.response.cleanup import AutoCleanupManager
 from memanalysis.units import MIB
 
 

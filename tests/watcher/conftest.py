@@ -1,10 +1,6 @@
 """What the watcher's tests share: a clock moved by hand, waits with a deadline, programs in processes of their own."""
 
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +8,6 @@ from memanalysis.capture.sample import Clock
 from memanalysis.ledger.store import open_ledger
 from memanalysis.watcher.recorder import watch
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
 
 
@@ -44,24 +39,6 @@ def wait_until():
             time.sleep(0.01)
 
     return wait
-
-
-@pytest.fixture
-def run_program(tmp_path):
-    """Run a program of some lines in a process of its own; gives the finished process."""
-
-    def run(source, *, check=True):
-        script = tmp_path / "program.py"
-        script.write_text(source)
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore::DeprecationWarning", str(script)],  # 3.12 warns of forks beside threads
-            capture_output=True, text=True, timeout=120, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture

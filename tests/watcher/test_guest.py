@@ -214,7 +214,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "import tracemalloc\n"
         "from memanalysis import watch\n"
         "from memanalysis.capture.sample import Clock, SampleReader\n"
-        "from memanalysis.watcher.live import LiveRun\n"
+        "from memanalysis.watcher.live_verdict import LiveRun\n"
         "from memanalysis.watcher.observer import Observer\n"
         "from memanalysis.watcher.run import make_run_row\n"
         "now = [1000.0]\n"

@@ -1,10 +1,10 @@
 """What an alert says, and which level a budget check calls for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.policy.enforcer import BudgetCheck
 
 __all__ = ["ALERT_LEVELS", "Alert", "AlertLevel", "find_level"]
 
@@ -42,13 +42,14 @@ class Alert:
             )
 
 
-def find_level(check_result: Mapping[str, Any]) -> AlertLevel | None:
-    """Give the level that a result of ``check_budget`` calls for; None where nobody needs to be told.
+def find_level(check: BudgetCheck) -> AlertLevel | None:
+    """Return the level that a budget check calls for; None where nobody needs to know.
 
     Above the whole budget it is an emergency, else what the status says. An unknown status calls for none: nothing is
     known to be wrong.
     """
-    if check_result["within_budget"] is False:
+    if check.within_budget is False:
         return "emergency"
-    status = check_result["status"]
-    return status if status in ("warning", "critical") else None
+    if check.status == "warning" or check.status == "critical":
+        return check.status
+    return None

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from memanalysis.errors import InvalidArgumentError, PolicyError
-from memanalysis.policy.enforcer import MemoryPolicyEnforcer
-from memanalysis.policy.loader import MemoryPolicyLoader
+from memanalysis.policy.enforcer import check_budget
+from memanalysis.policy.loader import read_policy
 from memanalysis.response.alerts.dispatch import AlertDispatcher
 from memanalysis.response.alerts.record import Alert, AlertLevel, find_level
 
@@ -102,7 +102,7 @@ def test_a_budget_check_calls_for_a_level(tmp_path: Any, current_mb: float | Non
     path = tmp_path / "policy.yaml"
     path.write_text("memory_budgets: {services: {web: 100MB}}", encoding="utf-8")
 
-    assert find_level(MemoryPolicyEnforcer(MemoryPolicyLoader(path)).check_budget("web", current_mb)) == level
+    assert find_level(check_budget(read_policy(path), "web", current_mb)) == level
 
 
 def test_a_level_that_is_none_is_refused() -> None:

@@ -1,22 +1,15 @@
-"""From a policy's thresholds to the rules by which the engine grades a leak."""
+"""How the class interface grades counts of objects, and the thresholds that it reports."""
 
 from memanalysis.analysis.severity import SENSITIVITY_FACTORS, SeverityRules
 from memanalysis.policy.model import LeakDetectionPolicy
-from memanalysis.units import MIB
 
-__all__ = ["OBJECT_WEIGHT", "object_rules", "scaled_thresholds", "severity_rules"]
+__all__ = ["OBJECT_WEIGHT", "SNAPSHOT_VERDICT", "object_rules", "scaled_thresholds"]
+
+SNAPSHOT_VERDICT = "memanalysis.classes.snapshot_verdict"
+"""The module by which the classes judge. It brings numpy, so it is loaded before tracing starts."""
 
 OBJECT_WEIGHT = 1024
 """Bytes that one object stands for when the engine judges a count: its least growth of 32 KiB then is 32 objects."""
-
-
-def severity_rules(policy: LeakDetectionPolicy) -> SeverityRules:
-    """Give the rules for a series of bytes."""
-    return SeverityRules(
-        growth_bytes=policy.thresholds.memory_growth_mb * MIB,
-        growth_percent=policy.thresholds.memory_growth_percent,
-        sensitivity=policy.sensitivity,
-    )
 
 
 def object_rules(policy: LeakDetectionPolicy) -> SeverityRules:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from memanalysis.capture.tracing import TracemallocIntegration
+from memanalysis.classes.comprehensive_detector import ComprehensiveLeakDetector
+from memanalysis.classes.policy_loader import MemoryPolicyLoader
+from memanalysis.classes.tracemalloc_integration import TracemallocIntegration
 from memanalysis.errors import PolicyError
-from memanalysis.policy.loader import MemoryPolicyLoader
-from memanalysis.response.comprehensive import ComprehensiveLeakDetector
 from memanalysis.schema import MemorySnapshot
 from memanalysis.units import MIB
 

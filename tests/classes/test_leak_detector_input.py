@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fed_detectors import START, fed, ramp, snapshots
 
-from memanalysis.detection.leak import LeakDetectionResult, MemoryLeakDetector
+from memanalysis.classes.leak_detector import LeakDetectionResult, MemoryLeakDetector
 from memanalysis.errors import InvalidArgumentError, PolicyError
 from memanalysis.policy.loader import read_default_policy
 from memanalysis.schema import MemorySnapshot
@@ -97,8 +97,8 @@ def test_nothing_is_loaded_between_the_first_snapshot_and_the_answer() -> None:
     """The memory of numpy must not count as growth of the watched process; importing alone does not load it."""
     program = """
 import sys
-from memanalysis.detection.leak import MemoryLeakDetector
-from memanalysis.detection.objects import ObjectLeakDetector
+from memanalysis.classes.leak_detector import MemoryLeakDetector
+from memanalysis.classes.object_leak_detector import ObjectLeakDetector
 from memanalysis.schema import MemorySnapshot
 assert not {"numpy", "pandas", "scipy", "pyarrow", "psutil", "yaml"} & set(sys.modules)
 detector, objects = MemoryLeakDetector({}), ObjectLeakDetector()
@@ -121,17 +121,15 @@ def test_loading_the_engine_under_tracing_warns_first() -> None:
     """A small module stands in for the engine, so that the test does not take the time that the warning tells of."""
     program = """
 import logging, tracemalloc
-from memanalysis.detection import loading
+from memanalysis.verdicts.engine_loading import load_engine
 logging.basicConfig(format="%(message)s")
-loading._ENGINE = "json.tool"
 tracemalloc.start(1)
-loading.load_engine()
-loading.load_engine()
+load_engine("json.tool")
+load_engine("json.tool")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (
         0,
-        "Loading numpy while tracemalloc traces can take many seconds. "
-        "Make the detector, or import memanalysis.detection.judge, before tracing starts.\n",
+        "Loading numpy while tracemalloc traces can take many seconds. Import json.tool before tracing starts.\n",
     )

@@ -12,7 +12,7 @@ from memanalysis.analysis.assess import assess_series
 from memanalysis.ledger.store import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB
-from memanalysis.watcher.live import LiveRun, make_live_run
+from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.recorder import watch
 
 

@@ -1,14 +1,14 @@
-"""Everything in one call: is it a leak, where memory goes, which objects, and what is freed now."""
+"""`ComprehensiveLeakDetector`: leak, trend, objects and cleanup of one process in one call."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from memanalysis.detection.leak import LeakDetectionResult, MemoryLeakDetector
-from memanalysis.detection.objects import ObjectLeakDetector
+from memanalysis.classes.auto_cleanup_manager import AutoCleanupManager
+from memanalysis.classes.leak_detector import LeakDetectionResult, MemoryLeakDetector
+from memanalysis.classes.object_leak_detector import ObjectLeakDetector
 from memanalysis.policy.model import Policy, parse_policy
-from memanalysis.response.cleanup import AutoCleanupManager
 from memanalysis.schema import MemorySnapshot
 
 __all__ = ["ComprehensiveLeakDetector"]

@@ -7,9 +7,10 @@ import tracemalloc
 
 import pytest
 
+from memanalysis.classes.persistent_ledger_manager import PersistentLedgerManager
+from memanalysis.classes.policy_manager import MemoryPolicyManager
 from memanalysis.errors import CaptureError, LedgerFormatError, PolicyError
 from memanalysis.schema import MemorySnapshot
-from memanalysis.watcher.managers import MemoryPolicyManager, PersistentLedgerManager
 
 FIRST_EXAMPLE = """\
 from memanalysis import MemoryPolicyManager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from memanalysis.analysis.summary import LedgerAnalyzer, measure_growth, summarize_service
+from memanalysis.classes.ledger_analyzer import LedgerAnalyzer, measure_growth, summarize_service
 
 HOUR = 3600.0
 

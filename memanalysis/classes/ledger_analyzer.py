@@ -1,4 +1,4 @@
-"""What the founding ledger's entries amount to: extremes, averages and first-to-last growth, by service and in all.
+"""`LedgerAnalyzer`: extremes, averages and growth of the entries of a JSON ledger, by service and in all.
 
 Plain arithmetic on what was recorded, in MB of 2**20 bytes and hours; whether growth is a leak is for ``assess`` to
 say. Unknown is None: readings that are None are left out, and a service without any has None throughout.

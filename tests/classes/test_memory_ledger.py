@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memanalysis.classes.memory_ledger import MemoryLedger
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
-from memanalysis.ledger.founding import LedgerEntry, MemoryLedger, parse_entries
+from memanalysis.ledger.json_array import LedgerEntry, parse_entries
 from memanalysis.ledger.store import open_ledger
 
 FIELDS = (
@@ -248,10 +249,10 @@ def test_a_bare_nan_of_pythons_json_is_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b'[{"timestamp": 1', "A founding ledger needs whole JSON, but {name} is broken: "
+        (b'[{"timestamp": 1', "A JSON array ledger needs whole JSON, but {name} is broken: "
          "Expecting ',' delimiter: line 1 column 17 (char 16). Restore it from a copy."),
-        (b"{}", "A founding ledger needs a JSON array of entries, but {name} has an object. Restore it."),
-        (b"17", "A founding ledger needs a JSON array of entries, but {name} has a number. Restore it."),
+        (b"{}", "A JSON array ledger needs a JSON array of entries, but {name} has an object. Restore it."),
+        (b"17", "A JSON array ledger needs a JSON array of entries, but {name} has a number. Restore it."),
         (b"[1]", f"{{name}}: entry 0 needs to be an object with {list(FIELDS)}, but is a number. Repair it."),
         (b'[{"timestamp": 1}]', "{name}: entry 0 needs service_name, but has ['timestamp']. Repair it."),
         (b'[{"timestamp": 1, "service_name": "a"}, {"timestamp": "soon", "service_name": "a"}]',
@@ -329,7 +330,7 @@ def test_a_save_that_the_disk_refuses_leaves_the_old_file(tmp_path: Path) -> Non
     program = f"""
 import resource
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.founding import MemoryLedger
+from memanalysis.classes.memory_ledger import MemoryLedger
 ledger = MemoryLedger({str(path)!r})
 ledger.load()
 for i in range(100):

@@ -2,16 +2,17 @@
 
 import gc
 import logging
+import sys
 import tracemalloc
 
 import pytest
 
-from memanalysis.detection.loading import load_engine
 from memanalysis.ledger.store import open_ledger
 from memanalysis.policy.model import parse_policy
-from memanalysis.schema import MemorySnapshot
 from memanalysis.units import MIB
-from memanalysis.watcher.guard import NO_RESTART, TRACED_BEFORE, PolicyGuard
+from memanalysis.verdicts.engine_loading import ENGINE, load_engine
+from memanalysis.watcher.live_verdict import make_live_run
+from memanalysis.watcher.policy_runtime import NO_RESTART, TRACED_BEFORE, PolicyRuntime
 from memanalysis.watcher.recorder import watch
 
 BUDGET = {"memory_budgets": {"services": {"api": {"max_memory_mb": 100}}}}  # warning from 80, critical from 95
@@ -19,20 +20,25 @@ NO_LEAKS = {"leak_detection": {"enabled": False}}
 
 
 class Watched:
-    """A guard and the events it writes."""
+    """A run under a policy and the events it writes."""
 
     def __init__(self, clock, policy, **arguments):
         self.events = []
         self.clock = clock
-        self.guard = PolicyGuard("api", parse_policy({**BUDGET, **policy}), clock=clock, **arguments)
-        self.guard.begin(self.record)
+        rules = parse_policy({**BUDGET, **policy})
+        self.runtime = PolicyRuntime("api", rules, clock=clock, **arguments)
+        self.live = make_live_run("api", rules)
+        self.runtime.begin(self.record, self.live)
 
     def record(self, kind, *, level=None, message=None, data=None):
         self.events.append((kind, level, message, data))
 
-    def look(self, mb, *, traced_mb=None, snapshot=None):
+    def sample(self, mb, *, traced_mb=None):
         rss, traced = (None if size is None else int(size * MIB) for size in (mb, traced_mb))
-        self.guard.look({"rss_bytes": rss, "traced_bytes": traced}, snapshot, self.record)
+        sample = {"rss_bytes": rss, "traced_bytes": traced, "limit_bytes": None}
+        sample["elapsed_s"] = self.clock.monotonic()
+        self.live.add(sample)
+        self.runtime.on_sample(sample, self.record)
 
     def kinds(self):
         return [(kind, level) for kind, level, _, _ in self.events]
@@ -49,7 +55,7 @@ def watched(hand_clock):
 def test_a_level_is_an_event_when_it_changes_and_only_then(watched):
     found = watched({"enforcement": {"hard_limits": {"enabled": False}, "soft_limits": {"enabled": False}}})
     for mb in (50, 81, 82, 96, 101, 102, 60, 61):
-        found.look(mb)
+        found.sample(mb)
 
     assert found.kinds() == [
         ("breach", "warning"),
@@ -62,18 +68,18 @@ def test_a_level_is_an_event_when_it_changes_and_only_then(watched):
 
 def test_resident_memory_counts_and_traced_bytes_where_it_is_unknown(watched):
     found = watched({})
-    found.look(50, traced_mb=99)
+    found.sample(50, traced_mb=99)
     assert found.kinds() == []
 
-    found.look(None, traced_mb=99)
+    found.sample(None, traced_mb=99)
     assert ("breach", "critical") in found.kinds()
 
 
 def test_an_unknown_reading_changes_nothing(watched):
     found = watched({})
-    found.look(99)
+    found.sample(99)
     before = list(found.events)
-    found.look(None)
+    found.sample(None)
 
     assert found.events == before
 
@@ -82,7 +88,7 @@ def test_alerts_go_to_the_log_and_keep_their_cooldown(watched, hand_clock, caplo
     found = watched({"alerts": {"levels": {"warning": {"cooldown_seconds": 300}}}})
     with caplog.at_level(logging.WARNING, logger="memanalysis.alerts"):
         for _ in range(10):
-            found.look(85)
+            found.sample(85)
             hand_clock.go(60)
 
     assert [kind for kind, _ in found.kinds()].count("alert") == 2  # at 0 s and at 300 s
@@ -92,7 +98,7 @@ def test_alerts_go_to_the_log_and_keep_their_cooldown(watched, hand_clock, caplo
 
 def test_a_level_that_is_turned_off_alerts_nobody(watched, caplog):
     found = watched({"alerts": {"levels": {"warning": {"enabled": False}}}})
-    found.look(85)
+    found.sample(85)
 
     assert found.kinds() == [("breach", "warning")]
     assert caplog.records == []
@@ -101,10 +107,10 @@ def test_a_level_that_is_turned_off_alerts_nobody(watched, caplog):
 def test_memory_is_freed_once_the_grace_period_is_over_and_not_on_every_tick(watched, hand_clock):
     found = watched({"enforcement": {"hard_limits": {"action": "alert_and_cleanup"}, "grace_period_seconds": 30}})
     freed = []
-    found.guard.cleanup.register_resource("pool", lambda: freed.append(hand_clock.monotonic()))
+    found.runtime.cleanup.register_resource("pool", lambda: freed.append(hand_clock.monotonic()))
     started = hand_clock.monotonic()
     for _ in range(100):
-        found.look(96)
+        found.sample(96)
         hand_clock.go(1)
 
     assert [moment - started for moment in freed] == [30, 90]
@@ -115,7 +121,7 @@ def test_memory_is_freed_once_the_grace_period_is_over_and_not_on_every_tick(wat
 
 def test_a_restart_is_only_alerted_and_the_alert_says_so(watched, hand_clock):
     found = watched({"enforcement": {"hard_limits": {"action": "alert_and_restart"}, "grace_period_seconds": 0}})
-    found.look(96)
+    found.sample(96)
 
     message = next(message for kind, _, message, _ in found.events if kind == "alert")
     assert message.endswith(NO_RESTART)
@@ -123,9 +129,7 @@ def test_a_restart_is_only_alerted_and_the_alert_says_so(watched, hand_clock):
 
 def grow(found, clock, *, mb_per_step, steps, step_s=60):
     for step in range(steps):
-        size = 20 + mb_per_step * step
-        snapshot = MemorySnapshot(clock.wall(), size, size, 10_000, elapsed_s=clock.monotonic())
-        found.look(30, snapshot=snapshot)
+        found.sample(20 + mb_per_step * step)
         clock.go(step_s)
 
 
@@ -139,19 +143,41 @@ LEAKS = {
 
 
 def test_a_leak_is_found_at_the_check_interval_alerted_and_cleaned_up(hand_clock, caplog):
+    """1 MB a minute for 71 minutes, of a budget of 1000 MB: the leak is confirmed by then, and its growth is 50 MB."""
     load_engine()
-    found = Watched(hand_clock, LEAKS)
+    found = Watched(hand_clock, LEAKS | {"memory_budgets": {"services": {"api": "200MB"}}})
     freed = []
-    found.guard.cleanup.register_resource("pool", lambda: freed.append(1))
-    grow(found, hand_clock, mb_per_step=2, steps=21)
+    found.runtime.cleanup.register_resource("pool", lambda: freed.append(1))
+    grow(found, hand_clock, mb_per_step=1, steps=71)
 
     leaks = [event for event in found.events if event[0] == "leak"]
-    assert 1 <= len(leaks) <= 4
     assert leaks[0][1] in ("medium", "high", "critical")
-    assert leaks[0][3]["memory_growth_mb"] >= 5
+    assert leaks[0][3]["growth_bytes"] >= 5 * MIB
     assert ("alert", "critical") in found.kinds() or ("alert", "warning") in found.kinds()
     assert freed
     assert "cleanup" in [kind for kind, _ in found.kinds()]
+
+
+def test_a_leak_that_leaves_no_time_is_alerted_at_the_first_check(hand_clock):
+    """2 MB a minute from 20 MB reach 100 MB after 40 minutes; at the first check, after five, half of it is near."""
+    load_engine()
+    found = Watched(hand_clock, LEAKS)
+    grow(found, hand_clock, mb_per_step=10, steps=7)
+
+    assert [kind for kind, _ in found.kinds() if kind in ("leak", "alert")][:2] == ["leak", "alert"]
+
+
+def test_a_leak_that_is_gone_at_the_next_check_alerts_nobody(hand_clock):
+    """A tooth of 20 minutes looks like a leak while it rises; its event says so, and a later one takes it back."""
+    load_engine()
+    found = Watched(hand_clock, LEAKS | {"memory_budgets": {"services": {"api": "1000MB"}}})
+    for minute in range(120):
+        found.sample(50 + 2 * (minute % 20))
+        hand_clock.go(60)
+
+    kinds = found.kinds()
+    assert [kind for kind, _ in kinds if kind == "alert"] == []
+    assert [level for kind, level in kinds if kind == "leak"][-1] == "none"
 
 
 def test_a_steady_process_is_no_leak(hand_clock):
@@ -174,7 +200,7 @@ def test_no_leak_is_looked_for_when_that_is_turned_off(hand_clock, arguments):
 
 def test_under_tracing_the_engine_is_not_loaded_and_that_is_said(hand_clock, monkeypatch):
     """Importing numpy under tracemalloc takes long: better no judgement than a stopped program."""
-    monkeypatch.delitem(__import__("sys").modules, "memanalysis.detection.judge", raising=False)
+    monkeypatch.delitem(sys.modules, ENGINE, raising=False)
     tracemalloc.start(1)
     found = Watched(hand_clock, LEAKS)
     tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""Does this process leak, as its latest snapshots tell: verdict, trend, and the growth that they show.
+"""`MemoryLeakDetector`: verdict, trend and growth of a process by its latest snapshots.
 
 One engine judges, that of `memanalysis.analysis`; the policy's thresholds decide from which growth on a leak that was
 shown is reported. MB are 2**20 bytes.
@@ -13,21 +13,19 @@ from dataclasses import asdict, dataclass, field
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.analysis.verdict import SEVERITIES, Severity, Verdict
-from memanalysis.detection.loading import load_engine
-from memanalysis.detection.rules import object_rules, scaled_thresholds, severity_rules
-from memanalysis.detection.series import SnapshotSeries, arrange_snapshots
+from memanalysis.analysis.verdict import Severity, Verdict
+from memanalysis.classes.object_rules import SNAPSHOT_VERDICT, object_rules, scaled_thresholds
+from memanalysis.classes.snapshot_series import SnapshotSeries, arrange_snapshots
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.schema import MemorySnapshot
+from memanalysis.verdicts.engine_loading import load_engine
+from memanalysis.verdicts.severity_rules import reported_severity, severity_rules
 
 if TYPE_CHECKING:
-    from memanalysis.detection.judge import Direction
+    from memanalysis.classes.snapshot_verdict import Direction
 
 __all__ = ["LeakDetectionResult", "MemoryLeakDetector", "MemoryTrend"]
-
-REPORTED_FROM = SEVERITIES.index("medium")
-"""A leak of severity low is shown, but below the policy's thresholds: it is not reported."""
 
 OBJECT_SEVERITY: Severity = "medium"
 """Of a leak that only the number of objects shows: it does little harm as long as the memory does not follow."""
@@ -95,7 +93,7 @@ class MemoryLeakDetector:
         self._kept: deque[MemorySnapshot] = deque(maxlen=self.policy.snapshot_retention_count)
         self._lock = threading.Lock()
         if self.policy.enabled:
-            load_engine()
+            load_engine(SNAPSHOT_VERDICT)
 
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
@@ -120,7 +118,7 @@ class MemoryLeakDetector:
         series = arrange_snapshots(self.snapshots)
         if not self.policy.enabled:
             return self._result(series, False, "none", {"sentence": "Leak detection is not enabled in the policy."})
-        from memanalysis.detection.judge import (
+        from memanalysis.classes.snapshot_verdict import (
             judge_counts,
             judge_memory,
         )  # loads numpy: not before it is asked
@@ -143,8 +141,8 @@ class MemoryLeakDetector:
         series = arrange_snapshots(self.snapshots)
         if series.n_moments < 3:
             return None
-        load_engine()
-        from memanalysis.detection.judge import read_trend
+        load_engine(SNAPSHOT_VERDICT)
+        from memanalysis.classes.snapshot_verdict import read_trend
 
         trend = read_trend(series.elapsed_s, series.current_mb)
         if trend is None:
@@ -172,7 +170,7 @@ class MemoryLeakDetector:
 
 
 def _is_reported(verdict: Verdict) -> bool:
-    return verdict.is_leak and SEVERITIES.index(verdict.severity) >= REPORTED_FROM
+    return reported_severity(verdict) != "none"
 
 
 def _describe_rest(memory: Verdict, series: SnapshotSeries, *, by_memory: bool, by_objects: bool) -> str:

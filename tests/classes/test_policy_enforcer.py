@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from memanalysis.classes.policy_enforcer import MemoryPolicyEnforcer
+from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.policy.enforcer import MemoryPolicyEnforcer
-from memanalysis.policy.loader import MemoryPolicyLoader
 
 BUDGETS = {
     "services": {"web": {"max_memory_mb": 200, "warning_threshold_percent": 50, "critical_threshold_percent": 75}}

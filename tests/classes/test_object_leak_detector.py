@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from memanalysis.detection.objects import ObjectLeakDetector
+from memanalysis.classes.object_leak_detector import ObjectLeakDetector
 from memanalysis.errors import InvalidArgumentError
 
 

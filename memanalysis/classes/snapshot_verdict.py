@@ -15,7 +15,7 @@ from memanalysis.analysis.series import prepare_series
 from memanalysis.analysis.severity import SeverityRules
 from memanalysis.analysis.shape import least_growth_bytes
 from memanalysis.analysis.verdict import Verdict
-from memanalysis.detection.rules import OBJECT_WEIGHT
+from memanalysis.classes.object_rules import OBJECT_WEIGHT
 from memanalysis.units import MIB
 
 __all__ = ["Direction", "judge_counts", "judge_memory", "read_trend"]

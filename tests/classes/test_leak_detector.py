@@ -8,7 +8,7 @@ import pytest
 from fed_detectors import START, fed, ramp, snapshots
 
 from memanalysis.analysis.assess import assess_series
-from memanalysis.detection.leak import MemoryLeakDetector
+from memanalysis.classes.leak_detector import MemoryLeakDetector
 from memanalysis.schema import MemorySnapshot
 
 

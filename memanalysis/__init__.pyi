@@ -1,0 +1,38 @@
+from typing import Any
+
+from memanalysis.analysis.assess import assess_series as assess_series
+from memanalysis.analysis.verdict import Verdict as Verdict
+from memanalysis.classes.auto_cleanup_manager import AutoCleanupManager as AutoCleanupManager
+from memanalysis.classes.comprehensive_detector import ComprehensiveLeakDetector as ComprehensiveLeakDetector
+from memanalysis.classes.leak_detector import LeakDetectionResult as LeakDetectionResult
+from memanalysis.classes.leak_detector import MemoryLeakDetector as MemoryLeakDetector
+from memanalysis.classes.leak_detector import MemoryTrend as MemoryTrend
+from memanalysis.classes.ledger_analyzer import LedgerAnalyzer as LedgerAnalyzer
+from memanalysis.classes.memory_ledger import MemoryLedger as MemoryLedger
+from memanalysis.classes.object_leak_detector import ObjectLeakDetector as ObjectLeakDetector
+from memanalysis.classes.persistent_ledger_manager import PersistentLedgerManager as PersistentLedgerManager
+from memanalysis.classes.policy_enforcer import MemoryPolicyEnforcer as MemoryPolicyEnforcer
+from memanalysis.classes.policy_loader import MemoryPolicyLoader as MemoryPolicyLoader
+from memanalysis.classes.policy_manager import MemoryPolicyManager as MemoryPolicyManager
+from memanalysis.classes.tracemalloc_integration import TracemallocIntegration as TracemallocIntegration
+from memanalysis.detection.finding import LeakFinding as LeakFinding
+from memanalysis.detection.repeat import find_leak as find_leak
+from memanalysis.errors import LeakFoundError as LeakFoundError
+from memanalysis.errors import MemAnalysisError as MemAnalysisError
+from memanalysis.ledger.json_array import LedgerEntry as LedgerEntry
+from memanalysis.ledger.store import Ledger as Ledger
+from memanalysis.ledger.store import open_ledger as open_ledger
+from memanalysis.policy.model import MemoryBudget as MemoryBudget
+from memanalysis.reports.assess import assess as assess
+from memanalysis.reports.compare import compare as compare
+from memanalysis.reports.model import Report as Report
+from memanalysis.reports.model import report as report
+from memanalysis.schema import MemorySnapshot as MemorySnapshot
+from memanalysis.watcher.recorder import Recorder as Recorder
+from memanalysis.watcher.recorder import watch as watch
+from memanalysis.widgets.explorer import explore as explore
+
+__version__: str
+
+def load_ipython_extension(shell: Any) -> None: ...
+def unload_ipython_extension(shell: Any) -> None: ...

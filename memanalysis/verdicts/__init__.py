@@ -1,0 +1,1 @@
+"""The verbs that join ledger, policy and analysis."""

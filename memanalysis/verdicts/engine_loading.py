@@ -1,0 +1,40 @@
+"""Load the engine that judges leaks: before tracing, under tracing with a warning, or not at all.
+
+The engine brings numpy. While tracemalloc follows 25 frames of every allocation, importing it takes many seconds, and
+its memory would count as growth of the program. So whoever will want a judgement later loads the engine first.
+"""
+
+import logging
+import sys
+import tracemalloc
+from importlib import import_module
+
+__all__ = ["ENGINE", "load_engine"]
+
+ENGINE = "memanalysis.analysis.assess"
+"""The module that brings the engine, and numpy with it."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def load_engine(module: str = ENGINE, *, under_tracing: bool = True) -> bool:
+    """Load the engine, if it is not loaded yet; True when it is loaded afterwards.
+
+    Parameters
+    ----------
+    module : str
+        What is imported: the engine, or a module on top of it.
+    under_tracing : bool
+        Whether to load it while tracemalloc traces, with a warning. Whoever needs a judgement now must. Where the
+        engine is only prepared for later, False leaves it unloaded.
+    """
+    if module in sys.modules:
+        return True
+    if tracemalloc.is_tracing():
+        if not under_tracing:
+            return False
+        _LOGGER.warning(
+            "Loading numpy while tracemalloc traces can take many seconds. Import %s before tracing starts.", module
+        )
+    import_module(module)
+    return True

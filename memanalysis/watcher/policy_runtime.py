@@ -1,0 +1,190 @@
+"""Hold each sample of a watched run against its policy, and act: budgets at every tick, leaks at every check.
+
+A leak is what the run's own verdict calls one: the live series of the whole run, judged as ``Recorder.assess()`` and
+``assess(ledger)`` judge it. Everything found and done becomes an event: ``breach`` when the budget's level changes,
+``leak`` when the leak's severity changes, ``alert`` when an alert went out, ``cleanup`` when memory was freed.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from memanalysis.capture.sample import Clock
+from memanalysis.policy.enforcer import BudgetEnforcer
+from memanalysis.policy.model import Policy
+from memanalysis.response.alerts.dispatch import AlertDispatcher
+from memanalysis.response.alerts.record import ALERT_LEVELS, Alert, AlertLevel, find_level
+from memanalysis.response.cleanup import Cleanup
+from memanalysis.schema import Row
+from memanalysis.units import MIB, mb_from_bytes
+from memanalysis.verdicts.engine_loading import load_engine
+from memanalysis.verdicts.severity_rules import reported_severity
+from memanalysis.watcher.live_verdict import LiveRun
+
+if TYPE_CHECKING:
+    from memanalysis.analysis.verdict import Severity, Verdict
+
+__all__ = ["PolicyRuntime", "RecordEvent"]
+
+_LOGGER = logging.getLogger("memanalysis")
+
+RecordEvent = Callable[..., None]
+"""Writes an event: ``record_event(kind, *, level, message, data)``."""
+
+CLEANUP_REST_S = 60.0
+"""A service that stays over its limit is cleaned up again after this, not at every tick."""
+
+TRACED_BEFORE = (
+    "Leaks are not looked for in this run: tracing was on before watching started, and under tracing the engine takes "
+    "long to load. Start watching before tracing, or import memanalysis.analysis.assess first."
+)
+
+CONFIRMED_SHARE = 0.5
+MAX_CONFIRMED_S = 7200.0
+"""A leak is alerted once the verdict has held at every check for half of the time that is left, and 2 h at most.
+
+The first tooth of a saw and the first minutes of a cache look like a leak. Whoever has ten hours left can wait for a
+second look; whoever has ten minutes cannot."""
+
+NO_RESTART = " This version does not restart programs: it only alerts."
+
+_LEAK_ALERTS: dict[str, AlertLevel] = {"medium": "warning", "high": "critical", "critical": "critical"}
+
+
+class PolicyRuntime:
+    """Holds the readings of one service against a policy, and acts as the policy says.
+
+    Parameters
+    ----------
+    service : str
+        Whose budget counts.
+    policy : Policy
+        What is allowed.
+    clock : Clock
+        Time, for grace, cooldown and the interval between checks.
+    check_leaks : bool
+        Whether leaks are looked for here, where the policy wants it.
+
+    Attributes
+    ----------
+    cleanup : Cleanup
+        Where the program registers the hooks and caches that may be freed.
+    """
+
+    def __init__(self, service: str, policy: Policy, *, clock: Clock, check_leaks: bool = True) -> None:
+        self.cleanup = Cleanup(policy.leak_detection.auto_cleanup)
+        self._service = service
+        self._policy = policy
+        self._clock = clock
+        self._enforcer = BudgetEnforcer(clock=clock.monotonic)
+        self._alerts = AlertDispatcher(policy, clock=clock.monotonic)
+        self._level: AlertLevel | None = None
+        self._last_cleanup = float("-inf")
+        self._checks_leaks = check_leaks and policy.leak_detection.enabled
+        self._live: LiveRun | None = None
+        self._severity = "none"
+        self._alerted: AlertLevel | None = None
+        self._leak_since: float | None = None
+        self._next_check = float("inf")
+
+    def begin(self, record_event: RecordEvent, live: LiveRun) -> None:
+        """Begin a run; load the engine if leaks are to be looked for.
+
+        Parameters
+        ----------
+        record_event : callable
+            Writes what was found and done.
+        live : LiveRun
+            The series of this run, which is judged.
+        """
+        self._level, self._severity, self._alerted, self._leak_since = None, "none", None, None
+        self._live, self._next_check = None, float("inf")
+        if not self._checks_leaks:
+            return
+        if not load_engine(under_tracing=False):
+            _LOGGER.warning("%s: %s", self._service, TRACED_BEFORE)
+            record_event("error", level="warning", message=TRACED_BEFORE)
+            return
+        self._live = live
+        self._next_check = self._clock.monotonic() + self._policy.leak_detection.check_interval_seconds
+
+    def on_sample(self, sample: Row, record_event: RecordEvent) -> None:
+        """Hold one sample against the budget, and check for a leak when it is time.
+
+        Parameters
+        ----------
+        sample : row of ``samples``
+            Its resident memory counts against the budget; its traced bytes where that is unknown.
+        record_event : callable
+            Writes what was found and done.
+        """
+        self._check_budget(sample, record_event)
+        now = self._clock.monotonic()
+        if self._live is not None and now >= self._next_check:
+            self._next_check = now + self._policy.leak_detection.check_interval_seconds
+            self._check_leak(self._live, record_event)
+
+    def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
+        size = sample["traced_bytes"] if sample["rss_bytes"] is None else sample["rss_bytes"]
+        decision = self._enforcer.decide(self._policy, self._service, None if size is None else mb_from_bytes(size))
+        check, action, reason = decision.check, decision.action, decision.reason
+        if check.status == "unknown":
+            return
+        level = find_level(check)
+        if level != self._level:
+            self._level = level
+            record_event("breach", level=level or "ok", message=reason, data=asdict(check))
+        if level is None or action == "none":
+            return
+        if action == "alert_and_restart":
+            reason += NO_RESTART
+        self._send(level, reason, record_event)
+        if action == "alert_and_cleanup":
+            self._clean_up(reason, record_event)
+
+    def _check_leak(self, live: LiveRun, record_event: RecordEvent) -> None:
+        """Judge the run so far. A new severity is an event; a confirmed leak is one alert a level."""
+        verdict = live.judge()
+        if verdict is None:
+            return
+        severity = reported_severity(verdict)
+        message = f"{self._service}: {verdict.sentence}"
+        if severity != self._severity:
+            self._severity = severity
+            record_event("leak", level=severity, message=verdict.sentence, data=asdict(verdict))
+        if not self._is_confirmed(verdict, severity):
+            return
+        level = _LEAK_ALERTS[severity]
+        if self._alerted is None or ALERT_LEVELS.index(level) > ALERT_LEVELS.index(self._alerted):
+            self._alerted = level
+            self._send(level, message, record_event)
+        if self.cleanup.is_due_after_leak((verdict.growth_bytes or 0.0) / MIB):
+            self._clean_up(message, record_event)
+
+    def _is_confirmed(self, verdict: "Verdict", severity: "Severity") -> bool:
+        """Whether the leak has held for long enough, or there is no time to wait for another check."""
+        now = self._clock.monotonic()
+        if severity == "none":
+            self._leak_since = None
+            return False
+        self._leak_since = now if self._leak_since is None else self._leak_since
+        left_s = float("inf") if verdict.time_to_exhaustion_s is None else verdict.time_to_exhaustion_s
+        wait_s = min(MAX_CONFIRMED_S, CONFIRMED_SHARE * left_s)
+        next_check_s = self._policy.leak_detection.check_interval_seconds
+        return wait_s < next_check_s or now - self._leak_since >= wait_s
+
+    def _clean_up(self, reason: str, record_event: RecordEvent) -> None:
+        now = self._clock.monotonic()
+        if now - self._last_cleanup < CLEANUP_REST_S:
+            return
+        self._last_cleanup = now
+        results = self.cleanup.run()
+        did = " ".join(result.did for result in results.values())
+        data = {name: asdict(result) for name, result in results.items()}
+        record_event("cleanup", message=f"{did} {reason}".strip(), data=data)
+
+    def _send(self, level: AlertLevel, message: str, record_event: RecordEvent) -> None:
+        channels = self._alerts.dispatch(Alert(level, self._service, message, self._clock.wall()))
+        if channels:
+            record_event("alert", level=level, message=message, data={"channels": list(channels)})
