@@ -44,12 +44,20 @@ cells: dict[str, st.SearchStrategy[Any]] = {
 """Values that a column of each kind may hold, beside null."""
 
 
-def rows_of(table: str) -> st.SearchStrategy[dict[str, Any]]:
+possible: dict[str, st.SearchStrategy[Any]] = {
+    **cells,
+    "int64": st.integers(min_value=0, max_value=2**60),
+    "float64": st.floats(min_value=-1e12, max_value=1e12),
+}
+"""Values that a reader leaves as they are: no size is negative, or above any memory."""
+
+
+def rows_of(table: str, values: dict[str, st.SearchStrategy[Any]] = cells) -> st.SearchStrategy[dict[str, Any]]:
     """Any row of a table but its run and service, each column known or null."""
     columns = {name: kind for name, kind in TABLES[table].items() if name not in {"run_id", "service"}}
     own = {"schema_version": st.just(SCHEMA_VERSION)}
     return st.fixed_dictionaries(
-        {}, optional={name: st.none() | own.get(name, cells[kind]) for name, kind in columns.items()}
+        {}, optional={name: st.none() | own.get(name, values[kind]) for name, kind in columns.items()}
     )
 
 

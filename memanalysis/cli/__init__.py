@@ -2,8 +2,10 @@
 
 A ledger's own commands are ``info``, ``convert`` and ``compact``.
 
-Errors made on purpose become one line on standard error and exit code 2; a reader that closed the pipe early ends the
-command quietly. Each command's own module loads its rooms only when it runs, so that ``--help`` answers at once.
+Every error becomes one line on standard error and exit code 2, one that nobody expected as well: 1 is left to findings.
+``--traceback`` shows where such an error arose. A reader that closed the pipe early ends the command quietly.
+
+Each command's own module loads what it needs only when it runs, so that ``--help`` answers at once.
 """
 
 import argparse
@@ -11,7 +13,9 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from memanalysis import __version__
 from memanalysis.cli import assess, compact, convert, demo, info, policy, record, report, run
@@ -21,13 +25,16 @@ from memanalysis.errors import MemAnalysisError
 __all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_PIPE_CLOSED", "build_parser", "main"]
 
 EXIT_ERROR = 2
-"""Code for errors made on purpose, the same as argparse uses for wrong arguments."""
+"""Code for errors, the same as argparse uses for wrong arguments; 1 is a finding, such as a new leak."""
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 """Shells report a program that Ctrl-C ended with this code."""
 
 EXIT_PIPE_CLOSED = 141
 """128 + 13 (SIGPIPE): what a shell reports for a program that wrote into a closed pipe."""
+
+MAX_ERROR_TEXT = 500
+"""Characters of the message of an unexpected error: some hold all the data that they failed on."""
 
 _EXAMPLE = """\
 examples:
@@ -42,11 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 2 for an error that the command line explains, else the command's."""
     _never_fail_on_a_character()
     arguments = build_parser().parse_args(argv)
+    arguments.traceback = getattr(arguments, "traceback", False)
     try:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except MemAnalysisError as exc:
-        sys.stderr.write(f"memanalysis: error: {render_plain(str(exc))}\n")
+        _write_error(exc, render_plain(str(exc)), is_shown_whole=arguments.traceback)
         return EXIT_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("\nmemanalysis: stopped\n")
@@ -55,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes standard output once more at exit and would complain there again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
+    except Exception as exc:  # the boundary of the command line: a crash must not look like a finding
+        _write_error(exc, _describe_unexpected(exc), is_shown_whole=arguments.traceback)
+        return EXIT_ERROR
     return code
 
 
@@ -70,7 +81,28 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (demo, run, record, assess, report, policy, info, convert, compact):
         command.add_parser(commands)
+    for place in (parser, *commands.choices.values()):  # before and after the command
+        place.add_argument(
+            "--traceback", action="store_true", default=argparse.SUPPRESS, help="show where an error arose"
+        )
     return parser
+
+
+def _write_error(exc: Exception, text: str, *, is_shown_whole: bool) -> None:
+    if is_shown_whole:
+        sys.stderr.write(render_plain("".join(traceback.format_exception(exc))))
+    sys.stderr.write(f"memanalysis: error: {text}\n")
+
+
+def _describe_unexpected(exc: Exception) -> str:
+    """One line on an error that nobody expected: what, where, and how to see more."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = render_plain(" ".join(str(exc).split()))[:MAX_ERROR_TEXT]
+    return (
+        f"unexpected {type(exc).__name__}{place}: {text or 'no message'}. "
+        "This is a fault of memanalysis. Run the command again with --traceback, and report what it shows."
+    )
 
 
 def _never_fail_on_a_character() -> None:

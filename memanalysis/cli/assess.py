@@ -10,12 +10,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["EXIT_LEAK", "FORMATS", "add_parser", "run"]
+__all__ = ["EXIT_LEAK", "FORMATS", "FORMULA_STARTS", "add_parser", "run"]
 
 FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
 
 EXIT_LEAK = 1
 """Code of ``--check`` where a leak is new, or accepted no longer."""
+
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""Spreadsheets run a cell of text that begins so, also after blanks, tabs and line ends."""
 
 _EXAMPLE = """\
 example:
@@ -59,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = open_console()
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
-        "csv": lambda frame: _render_csv(frame, is_shown=console.stream.isatty()),
+        "csv": _render_csv,
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
@@ -70,11 +73,18 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_LEAK if arguments.check and count_unaccepted(verdicts) else 0
 
 
-def _render_csv(verdicts: "pd.DataFrame", *, is_shown: bool) -> str:
-    """Comma-separated values; on a terminal without what would steer it, into a file as they are."""
+def _render_csv(verdicts: "pd.DataFrame") -> str:
+    """Comma-separated values that neither steer a terminal nor are run as a formula by a spreadsheet."""
+    return verdicts.map(_harmless_cell).to_csv(index=False)
+
+
+def _harmless_cell(cell: object) -> object:
+    """The cell with control characters as escapes, and an apostrophe before what a spreadsheet takes for a formula.
+
+    Numbers stay numbers, also negative ones.
+    """
     from memanalysis.reports.wording import clean_text
 
-    def clean(cell: object) -> object:
-        return clean_text(cell) if isinstance(cell, str) else cell
-
-    return (verdicts.map(clean) if is_shown else verdicts).to_csv(index=False)
+    if not isinstance(cell, str):
+        return cell
+    return f"'{clean_text(cell)}" if cell.lstrip().startswith(FORMULA_STARTS) else clean_text(cell)

@@ -3,6 +3,7 @@
 ``string`` and ``json`` columns (JSON text) are UTF-8 strings, ``timestamp`` is microseconds in UTC.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.cells import dump_json, microseconds_from
+from memanalysis.ledger.impossible import BAD_MOMENT, BAD_NUMBER, Removed, null_impossible
 from memanalysis.schema import SCHEMA_VERSION, TABLES, ColumnType
 
 __all__ = ["VERSION_KEY", "arrow_schema", "conform_table", "empty_table", "table_from_rows"]
@@ -19,6 +21,9 @@ VERSION_KEY = b"memanalysis.schema_version"
 """Key of the Parquet footer that holds the schema version of the rows."""
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
+_FAR_SECONDS = 2**40
+"""Seconds that microseconds of int64 still hold, and far past the year 9999."""
+
 _ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "string": pa.string(),
     "int64": pa.int64(),
@@ -48,23 +53,40 @@ def table_from_rows(table: str, rows: Sequence[Mapping[str, Any]], columns: Iter
 
 
 def conform_table(
-    found: pa.Table, table: str, *, name: str, columns: Iterable[str] | None = None, as_it_lies: bool = False
+    found: pa.Table,
+    table: str,
+    *,
+    name: str,
+    columns: Iterable[str] | None = None,
+    as_it_lies: bool = False,
+    removed: Removed | None = None,
 ) -> pa.Table:
     """Any Arrow table as one of ours: unknown columns left out, missing ones null, types made ours.
+
+    Values that cannot be, such as a negative size, become null and are counted in ``removed``.
 
     ``as_it_lies``, missing columns are left out too, and dictionaries of text stay.
 
     Raises
     ------
     LedgerFormatError
-        A column holds what cannot be its type.
+        A column holds what cannot be its type, or is there twice.
     """
     schema = arrow_schema(table, columns)
+    removed = Counter() if removed is None else removed
+    doubled = [field.name for field in schema if found.column_names.count(field.name) > 1]
+    if doubled:
+        raise LedgerFormatError(
+            f"{name} has the column {doubled[0]!r} {found.column_names.count(doubled[0])} times, "
+            "and does not tell which one counts. Rename the others."
+        )
     if as_it_lies:
         schema = pa.schema([_as_found(found, field) for field in schema if field.name in found.column_names])
-    return pa.table(
-        [_conform_column(found, field, TABLES[table][field.name], name=name) for field in schema], schema=schema
+    made = pa.table(
+        [_conform_column(found, field, TABLES[table][field.name], removed, name=name) for field in schema],
+        schema=schema,
     )
+    return null_impossible(made, table, removed)
 
 
 def _as_found(found: pa.Table, field: pa.Field) -> pa.Field:
@@ -84,7 +106,9 @@ def _column(rows: Sequence[Mapping[str, Any]], field: pa.Field, kind: ColumnType
     return pa.array(cells, type=field.type)
 
 
-def _conform_column(found: pa.Table, field: pa.Field, kind: ColumnType, *, name: str) -> pa.Array | pa.ChunkedArray:
+def _conform_column(
+    found: pa.Table, field: pa.Field, kind: ColumnType, removed: Removed, *, name: str
+) -> pa.Array | pa.ChunkedArray:
     if field.name not in found.column_names:
         return pa.nulls(found.num_rows, field.type)
     values = found.column(field.name)
@@ -94,11 +118,13 @@ def _conform_column(found: pa.Table, field: pa.Field, kind: ColumnType, *, name:
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if kind == "timestamp":
-            return _conform_timestamps(values)
+            return _conform_timestamps(values, field.name, removed)
         if kind == "json" and pa.types.is_nested(values.type):
             return pa.array([None if cell is None else dump_json(cell) for cell in values.to_pylist()], type=field.type)
         if kind == "int64" and pa.types.is_floating(values.type):
-            values = pc.round(pc.if_else(pc.is_finite(values), values, None))
+            values = pc.round(pc.if_else(pc.is_nan(values), None, values))
+        if kind == "int64" and (pa.types.is_floating(values.type) or pa.types.is_unsigned_integer(values.type)):
+            values = _null_beyond_int64(values, field.name, removed)
         return values.cast(field.type)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as exc:
         raise LedgerFormatError(
@@ -107,10 +133,34 @@ def _conform_column(found: pa.Table, field: pa.Field, kind: ColumnType, *, name:
         ) from exc
 
 
-def _conform_timestamps(values: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def _null_beyond_int64(values: pa.ChunkedArray, name: str, removed: Removed) -> pa.ChunkedArray:
+    """Null what int64 cannot hold, such as infinity; 2**63 itself is the first float that is too large."""
+    numbers = values.cast(pa.float64(), safe=False)
+    fits = pc.and_(pc.greater_equal(numbers, -(2.0**63)), pc.less(numbers, 2.0**63))
+    kept = pc.if_else(fits, values, pa.scalar(None, values.type))
+    if kept.null_count > values.null_count:
+        removed[name, BAD_NUMBER] += kept.null_count - values.null_count
+    return kept
+
+
+def _conform_timestamps(values: pa.ChunkedArray, name: str, removed: Removed) -> pa.Array | pa.ChunkedArray:
     if pa.types.is_timestamp(values.type):
+        per_second = {"s": 1, "ms": 10**3}.get(values.type.unit)
+        if per_second is not None:  # microseconds of a far moment would run over, and come out as another moment
+            numbers = values.cast(pa.int64())
+            fits = pc.less_equal(pc.abs(pc.max_element_wise(numbers, -(2**63) + 1)), _FAR_SECONDS * per_second)
+            kept = pc.if_else(fits, values, pa.scalar(None, values.type))
+            if kept.null_count > values.null_count:
+                removed[name, BAD_MOMENT] += kept.null_count - values.null_count
+            values = kept
         if values.type.tz is None:
             return values.cast(pa.timestamp("us"), safe=False).cast(_TIMESTAMP)
         return values.cast(_TIMESTAMP, safe=False)
-    cells = [None if value is None else microseconds_from(value) for value in values.to_pylist()]
+    cells = []
+    for value in values.to_pylist():
+        try:
+            cells.append(None if value is None else microseconds_from(value))
+        except OverflowError:
+            cells.append(None)
+            removed[name, BAD_MOMENT] += 1
     return pa.array(cells, type=_TIMESTAMP)

@@ -1,14 +1,15 @@
 """A ledger that is a folder of shards, one a process and table, under ``<table>/service=<encoded>/``.
 
 What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not
-read at all; files of this machine are read many at a time.
+read at all; files of this machine are read many at a time. Whatever one file holds, the others are read: what fails is
+listed as `Damage` of that file.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,20 +19,41 @@ from pyarrow.fs import LocalFileSystem
 
 from memanalysis import schema
 from memanalysis.errors import LedgerError, LedgerFormatError
-from memanalysis.ledger.arrow import arrow_schema, empty_table, table_from_rows
-from memanalysis.ledger.files import Files, LocalFiles, visible
+from memanalysis.ledger.arrow import arrow_schema, empty_table
+from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.footers import Footer, broken_parquet, read_footer, read_spans
+from memanalysis.ledger.impossible import Removed, null_impossible
 from memanalysis.ledger.jsonl import iter_rows
+from memanalysis.ledger.limits import check_decoded_size
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
-from memanalysis.ledger.sources import EVERYTHING, Damage, Part, Reading, damages, names_in, read_parquet
+from memanalysis.ledger.sources import (
+    EVERYTHING,
+    Damage,
+    Part,
+    Reading,
+    damages,
+    names_in,
+    read_parquet,
+    removals,
+    table_of_cells,
+)
+from memanalysis.ledger.walk import LedgerWalk, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
 
 _FORMAT = ds.ParquetFileFormat()
 _LOCAL = LocalFileSystem()
+
+_BATCH_ROWS = 500_000
+"""Rows that are read at once and checked; a single file may have more."""
+
+_MAX_SEGMENT_DIGITS = 9
+
+Stems = list[tuple[str, set[str]]]
+"""Names of shards without their suffix, and the suffixes that each has."""
 
 
 @dataclass(slots=True)
@@ -43,7 +65,7 @@ class _Piece:
     order: FileOrder | None = None
     rows: pa.Table | None = None
     fragment: Any = None
-    names: frozenset[str] = field(default_factory=frozenset)
+    n_rows: int = 0
 
 
 class FolderSource:
@@ -58,7 +80,7 @@ class FolderSource:
         if any(entry.name == MARKER_NAME and entry.kind == "file" for entry in entries):
             with self._files.open(MARKER_NAME) as stream:
                 parse_marker(stream.read(), name=f"{self._files.root}/{MARKER_NAME}")
-        elif not any(self._partitions(table) for table in TABLES):
+        elif not walk_ledger(self._files).folders:
             found = ", ".join(entry.name for entry in entries[:5]) if entries else "nothing"
             raise LedgerFormatError(
                 f"open_ledger needs a folder with {MARKER_NAME} or <table>/service=<name>/, but {self._files.root} "
@@ -77,52 +99,42 @@ class FolderSource:
             if is_in_order(orders):
                 columns = [column for column in columns if column not in part.order_columns]
                 reading.is_ordered = True
-        tables = [empty_table(table, columns), *self._read_all(pieces, table, columns, reading)]
+        tables = [empty_table(table, columns)]
+        for rows in self._read_all(pieces, table, columns, reading):
+            if not part.only_damage:
+                tables.append(rows)
         reading.table = pa.concat_tables(tables)
         return reading
 
     def services(self) -> list[str]:
         """Names from the folders; where a long name was cut, from a row."""
         names = set()
-        for table in TABLES:
-            for partition in self._partitions(table):
-                if not self._stems(f"{table}/{partition}"):
-                    continue
+        walk = walk_ledger(self._files)
+        of_folder = _stems_by_folder(walk)
+        for table, partition in walk.folders:
+            if stems := of_folder.get((table, partition)):
                 service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-                names |= {service} if whole else self._names_in_rows(table, partition)
+                names |= {service} if whole else self._names_in_rows(table, partition, stems)
         return sorted(names)
 
     def _pieces(self, table: str, columns: Sequence[str], part: Part, reading: Reading) -> Iterator[_Piece]:
         wanted = None if part.services is None else {name.casefold() for name in part.services}
-        self._note_links("", reading, only=table)
-        if self._files.kind(table) == "folder":
-            self._note_links(table, reading)
-        for partition in self._partitions(table):
+
+        def is_wanted(partition: str) -> bool:
             service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
             # without regard to case, as a file system may be; the rows decide afterwards
-            if wanted is not None and whole and service.casefold() not in wanted:
-                continue
-            folder = f"{table}/{partition}"
-            self._note_links(folder, reading)
-            for stem, suffixes in self._stems(folder):
-                piece = self._open_stem(f"{folder}/{stem}", suffixes, table, columns, part, reading)
+            return wanted is None or not whole or service.casefold() in wanted
+
+        walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
+        for entry in walk.skipped:
+            reading.damage[entry.path] = [Damage(entry.path, None, entry.reason)]
+        for (_, partition), stems in _stems_by_folder(walk).items():
+            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
+            for stem, suffixes in stems:
+                piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, part, reading)
                 if piece is not None:
                     piece.service = service if whole else None
                     yield piece
-
-    def _partitions(self, table: str) -> list[str]:
-        if self._files.kind(table) != "folder":
-            return []
-        folders = visible(self._files.list_folder(table), "folder")
-        return [name for name in folders if name.startswith(SERVICE_PREFIX)]
-
-    def _stems(self, folder: str) -> list[tuple[str, set[str]]]:
-        stems: dict[str, set[str]] = {}
-        for name in visible(self._files.list_folder(folder), "file"):
-            path = PurePosixPath(name)
-            if path.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
-                stems.setdefault(path.stem, set()).add(path.suffix)
-        return sorted(stems.items(), key=lambda item: _segment_key(item[0]))
 
     def _open_stem(
         self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
@@ -136,89 +148,98 @@ class FolderSource:
                 if suffix == JSONL_SUFFIX:
                     return self._read_lines(name, table, columns, reading)
                 return self._open_parquet(name, table, columns, part, reading)
-            except FileNotFoundError as exc:
-                if isinstance(exc, LedgerError):
-                    raise
+            except FileNotFoundError:
                 suffixes = {PARQUET_SUFFIX}  # sealed between the listing and now, or dropped by retention
-            except (LedgerFormatError, OSError) as exc:
-                if isinstance(exc, LedgerError) and not isinstance(exc, LedgerFormatError):
-                    raise
-                reading.damage[name] = [Damage(name, None, str(exc))]
+            except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
+                reading.damage[name] = [Damage(name, None, str(exc) or type(exc).__name__)]
         return None
 
     def _open_parquet(self, path: str, table: str, columns: Sequence[str], part: Part, reading: Reading) -> _Piece:
         if not isinstance(self._files, LocalFiles):
-            piece = _Piece(path, None, rows=read_parquet(self._files, path, table, columns))
-            reading.damage[path] = []
-            return piece
+            return self._read_parquet(path, table, columns, reading)
         name = f"{self._files.root}/{path}"
         fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
         try:
             metadata = fragment.metadata
-        except FileNotFoundError:
+            footer = read_footer(metadata, table, name=name)
+            is_plain = _is_plain(fragment, footer, arrow_schema(table, columns))
+        except (FileNotFoundError, LedgerError):
             raise
-        except (pa.ArrowException, OSError) as exc:
+        except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
-        footer = read_footer(metadata, table, name=name)
+        if not is_plain:
+            return self._read_parquet(path, table, columns, reading)
+        check_decoded_size(metadata, TABLES[table], name=name)
         reading.damage[path] = []
-        if not _is_plain(fragment, footer, arrow_schema(table, columns)):
-            return _Piece(path, None, rows=read_parquet(self._files, path, table, columns))
-        return _Piece(path, None, order=footer.order, fragment=_narrow(fragment, metadata, table, part))
+        narrowed = _narrow(fragment, metadata, table, part)
+        return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
+
+    def _read_parquet(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
+        removed: Removed = Counter()
+        rows = read_parquet(self._files, path, table, columns, removed=removed)
+        reading.damage[path] = removals(path, removed)
+        return _Piece(path, None, rows=rows, n_rows=rows.num_rows)
 
     def _read_lines(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
         skipped: Counter[str] = Counter()
+        removed: Removed = Counter()
         with self._files.open(path) as stream:
-            rows = table_from_rows(table, list(iter_rows(stream, table, skipped)), columns)
-        reading.damage[path] = damages(path, skipped)
+            rows = table_of_cells(iter_rows(stream, table, skipped), table, columns, removed)
+        reading.damage[path] = damages(path, skipped) + removals(path, removed)
         check = OrderCheck(table)
         check.look_at(rows)
-        return _Piece(path, None, order=check.found, rows=rows)
+        return _Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
 
     def _read_all(
         self, pieces: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
     ) -> Iterator[pa.Table]:
         for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
             members = list(group)
-            if not is_fragment:
-                for piece in members:
-                    if piece.rows is not None:
-                        yield _fill_service(piece.rows, piece.service).select(columns)
+            if is_fragment:
+                for batch in _batches(members):
+                    yield from self._read_batch(batch, table, columns, reading)
                 continue
-            try:
-                found = _read_fragments([piece.fragment for piece in members], table, columns)
-            except (pa.ArrowException, OSError):  # one of them is spoilt, or was dropped by retention: which?
-                yield from self._read_one_by_one(members, table, columns, reading)
-            else:
-                if found["service"].null_count if "service" in found.column_names else False:
-                    yield from self._read_one_by_one(members, table, columns, reading)
-                else:
-                    yield found
+            for piece in members:
+                if piece.rows is not None:
+                    yield _fill_service(piece.rows, piece.service).select(columns)
+
+    def _read_batch(
+        self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+    ) -> Iterator[pa.Table]:
+        """Rows of many files at once; where something is wrong with one, of each alone, to learn which."""
+        removed: Removed = Counter()
+        try:
+            found = _read_fragments([piece.fragment for piece in members], table, columns, removed)
+        except Exception:  # one of them is corrupt, or was dropped by retention: read one by one, they tell which
+            yield from self._read_one_by_one(members, table, columns, reading)
+            return
+        is_nameless = "service" in found.column_names and found["service"].null_count > 0
+        if removed or is_nameless:
+            del found
+            yield from self._read_one_by_one(members, table, columns, reading)
+        else:
+            yield found
 
     def _read_one_by_one(
         self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
     ) -> Iterator[pa.Table]:
         for piece in members:
+            removed: Removed = Counter()
             try:
-                rows = _read_fragments([piece.fragment], table, columns)
+                rows = _read_fragments([piece.fragment], table, columns, removed)
             except FileNotFoundError:
                 continue
-            except (pa.ArrowException, OSError) as exc:
-                reading.damage[piece.path] = [
-                    Damage(piece.path, None, str(broken_parquet(f"{self._files.root}/{piece.path}", exc)))
-                ]
+            except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
+                reason = str(broken_parquet(f"{self._files.root}/{piece.path}", exc))
+                reading.damage[piece.path] = [Damage(piece.path, None, reason)]
                 continue
+            reading.damage[piece.path] = removals(piece.path, removed)
             yield _fill_service(rows, piece.service)
 
-    def _note_links(self, folder: str, reading: Reading, *, only: str | None = None) -> None:
-        for entry in self._files.list_folder(folder):
-            if entry.kind == "link" and only in {None, entry.name}:
-                path = f"{folder}/{entry.name}".lstrip("/")
-                reading.damage[path] = [Damage(path, None, "a link, which is not followed")]
-
-    def _names_in_rows(self, table: str, partition: str) -> set[str]:
+    def _names_in_rows(self, table: str, partition: str, stems: Stems) -> set[str]:
         columns = ["service"]
         reading = Reading(empty_table(table, columns))
-        for stem, suffixes in self._stems(f"{table}/{partition}"):
+        for stem, suffixes in stems:
             piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, EVERYTHING, reading)
             if piece is not None:
                 for rows in self._read_all([piece], table, columns, reading):
@@ -227,10 +248,34 @@ class FolderSource:
         return set()
 
 
-def _segment_key(stem: str) -> tuple[str, int]:
-    """Order of files: those of one run by the number of the segment, of which the first has none."""
+def _stems_by_folder(walk: LedgerWalk) -> dict[tuple[str, str], Stems]:
+    """Shards of each folder, by the number of their segment, and the suffixes that each has."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for file in walk.files:
+        if file.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
+            found.setdefault((file.table, file.partition), {}).setdefault(file.stem, set()).add(file.suffix)
+    return {folder: sorted(stems.items(), key=lambda item: _segment_key(item[0])) for folder, stems in found.items()}
+
+
+def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+    """Pieces that are read at once: enough to keep every core at work, few enough to be held twice."""
+    batch: list[_Piece] = []
+    n_rows = 0
+    for piece in members:
+        if batch and n_rows + piece.n_rows > _BATCH_ROWS:
+            yield batch
+            batch, n_rows = [], 0
+        batch.append(piece)
+        n_rows += piece.n_rows
+    if batch:
+        yield batch
+
+
+def _segment_key(stem: str) -> tuple[str, int, str]:
+    """Order of files: those of one run by the number of the segment, the first without one."""
     run, _, number = stem.rpartition(".")
-    return (run, int(number)) if run and number.isascii() and number.isdigit() else (stem, 0)
+    is_number = bool(run) and number.isascii() and number.isdigit() and len(number) <= _MAX_SEGMENT_DIGITS
+    return (run, int(number), stem) if is_number else (stem, 0, stem)
 
 
 def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
@@ -254,9 +299,10 @@ def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, part: Part) ->
     return fragment if len(groups) == metadata.num_row_groups else fragment.subset(row_group_ids=groups)
 
 
-def _read_fragments(fragments: Sequence[Any], table: str, columns: Sequence[str]) -> pa.Table:
+def _read_fragments(fragments: Sequence[Any], table: str, columns: Sequence[str], removed: Removed) -> pa.Table:
     wanted = arrow_schema(table, columns)
-    return ds.FileSystemDataset(fragments, wanted, _FORMAT, _LOCAL).to_table(columns=wanted.names)
+    found = ds.FileSystemDataset(fragments, wanted, _FORMAT, _LOCAL).to_table(columns=wanted.names)
+    return null_impossible(found, table, removed)
 
 
 def _sort_key(piece: _Piece) -> tuple[str, str, list[int]]:

@@ -1,10 +1,10 @@
 """What a sealed file says of itself without being read: version, order of its rows, and their time, group by group."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memanalysis.errors import LedgerFormatError
@@ -28,6 +28,9 @@ __all__ = [
 
 DOWNSAMPLED_KEY = "memanalysis.downsampled_s"
 """Key of the footer that tells the interval, in seconds, of a file of samples that was down-sampled."""
+
+
+_MAX_VERSION_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) ->
     try:
         metadata = pq.read_metadata(stream)
         parquet = pq.ParquetFile(stream, metadata=metadata, read_dictionary=_texts_of(metadata) & set(dictionaries))
-    except (pa.ArrowException, OSError) as exc:
+    except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways; each means the same
         raise broken_parquet(name, exc) from exc
-    check_version(_version_of(parquet.metadata), name=name)
+    check_version(_version_of(parquet.metadata, name=name), name=name)
     return parquet
 
 
@@ -79,9 +82,9 @@ def read_footer(metadata: pq.FileMetaData, table: str, *, name: str) -> Footer:
     downsampled = keys.get(DOWNSAMPLED_KEY.encode())
     return Footer(
         n_rows=metadata.num_rows,
-        version=check_version(_version_of(metadata), name=name),
+        version=check_version(_version_of(metadata, name=name), name=name),
         order=parse_order(keys, table),
-        downsampled_s=None if downsampled is None else float(downsampled),
+        downsampled_s=_seconds_of(downsampled),
     )
 
 
@@ -113,9 +116,20 @@ def _texts_of(metadata: pq.FileMetaData) -> set[str]:
     return {column.path for column in columns if column.physical_type == "BYTE_ARRAY"}
 
 
-def _version_of(metadata: pq.FileMetaData) -> int:
+def _version_of(metadata: pq.FileMetaData, *, name: str) -> int:
     stated = (metadata.metadata or {}).get(VERSION_KEY, b"")
+    if stated.isdigit() and len(stated) > _MAX_VERSION_DIGITS:
+        raise LedgerFormatError(f"{name} states a version of {len(stated):,} digits. Restore it from a copy.")
     return int(stated) if stated.isdigit() else FIRST_VERSION
+
+
+def _seconds_of(stated: bytes | None) -> float | None:
+    """Interval that a footer states; None where that is no number, as if the file were not down-sampled."""
+    try:
+        seconds = None if stated is None else float(stated)
+    except ValueError:
+        return None
+    return seconds if seconds is not None and math.isfinite(seconds) else None
 
 
 def _span(group: Any, column: int | None) -> Span:

@@ -1,14 +1,14 @@
-"""What is in a ledger, at a glance: shape, size, services, runs, rows and times of each table, and what is spoilt."""
+"""What is in a ledger, at a glance: shape, size, services, runs, rows and times of each table, what was left out."""
 
 import os
 from dataclasses import dataclass
 from datetime import datetime
 
 from memanalysis.ledger.files import Files, files_at
-from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, is_hidden
+from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
 from memanalysis.ledger.sources import Damage
 from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.tidy import list_folders
+from memanalysis.ledger.walk import walk_ledger
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["LedgerInfo", "TableInfo", "describe_ledger"]
@@ -86,15 +86,14 @@ def describe_ledger(path_or_url: str | os.PathLike[str]) -> LedgerInfo:
 def _sizes(files: Files) -> dict[str, tuple[int, int, int]]:
     """Sealed files, live files and bytes of each table of a folder."""
     found = dict.fromkeys(TABLES, (0, 0, 0))
-    for table, partition in list_folders(files):
-        for entry in files.list_folder(f"{table}/{partition}"):
-            if entry.kind != "file" or is_hidden(entry.name) or not entry.name.endswith((JSONL_SUFFIX, PARQUET_SUFFIX)):
-                continue
-            try:
-                size = files.size(f"{table}/{partition}/{entry.name}")
-            except FileNotFoundError:  # sealed or dropped meanwhile
-                continue
-            n_sealed, n_live, total = found[table]
-            is_sealed = entry.name.endswith(PARQUET_SUFFIX)
-            found[table] = (n_sealed + is_sealed, n_live + (not is_sealed), total + size)
+    for file in walk_ledger(files).files:
+        if file.suffix not in {JSONL_SUFFIX, PARQUET_SUFFIX}:
+            continue
+        try:
+            size = files.size(file.path)
+        except FileNotFoundError:  # sealed or dropped meanwhile
+            continue
+        n_sealed, n_live, total = found[file.table]
+        is_sealed = file.suffix == PARQUET_SUFFIX
+        found[file.table] = (n_sealed + is_sealed, n_live + (not is_sealed), total + size)
     return found

@@ -1,4 +1,4 @@
-"""What rows a file of JSON lines holds, and what can be saved of one that was torn or spoilt.
+"""What rows a file of JSON lines holds, and what can be saved of one that is torn or corrupt.
 
 ``timestamp`` is ISO 8601 in UTC with microseconds and ``Z``. Parsed rows hold *cells*: timestamps as whole microseconds
 since 1970, the rest as Python's own types.
@@ -67,7 +67,7 @@ def iter_rows(stream: BinaryIO, table: str, skipped: Counter[str]) -> Iterator[d
 
 
 def iter_objects(stream: BinaryIO, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
-    """JSON objects of the good lines; what is spoilt is passed over and counted by reason."""
+    """JSON objects of the good lines; what is corrupt is left out and counted by reason."""
     while line := stream.readline(MAX_LINE_BYTES + 1):
         whole = line.endswith(b"\n")
         if not whole and len(line) > MAX_LINE_BYTES:

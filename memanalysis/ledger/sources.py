@@ -1,12 +1,13 @@
 """Ledgers of one file, read as Arrow tables: a Parquet, a JSON-lines or a JSON file. `folder` reads the other shape.
 
-What is spoilt is passed over and told as `Damage`, a record a file and reason; only a file that *is* the ledger and
+What is corrupt is left out and listed as `Damage`, a record a file and reason; only a file that *is* the ledger and
 cannot be read at all is an error.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -18,7 +19,9 @@ from memanalysis.ledger.arrow import conform_table, empty_table, table_from_rows
 from memanalysis.ledger.files import Files
 from memanalysis.ledger.footers import broken_parquet, open_parquet, read_footer
 from memanalysis.ledger.founding import parse_entries, rows_from_entries
-from memanalysis.ledger.jsonl import NOT_A_ROW, iter_objects, row_from_object
+from memanalysis.ledger.impossible import Removed, null_impossible
+from memanalysis.ledger.jsonl import NOT_A_ROW, TORN_TAIL, iter_objects, row_from_object
+from memanalysis.ledger.limits import check_decoded_size
 from memanalysis.ledger.marker import check_version
 from memanalysis.ledger.migrations import NEWER_VERSION, migrate_row
 from memanalysis.schema import TABLES
@@ -35,21 +38,55 @@ __all__ = [
     "damages",
     "names_in",
     "read_parquet",
+    "removals",
+    "table_of_cells",
 ]
+
+_PARSED_ROWS = 10_000
+"""Rows held as Python objects at a time: each takes ten times what it does in Arrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What a reader had to leave out of one file, and why; ``lines_skipped`` is None where it cannot be counted."""
+    """What a reader had to leave out of one file, and why.
+
+    Parameters
+    ----------
+    file : str
+        Path below the ledger's root, or of the file that is the ledger.
+    lines_skipped : int or None
+        Rows that were left out; None where they cannot be counted, as of a file that cannot be read.
+    reason : str
+    column : str or None
+        The column whose values became null, where the rows stayed.
+    values_removed : int
+        How many did.
+    """
 
     file: str
     lines_skipped: int | None
     reason: str
+    column: str | None = None
+    values_removed: int = 0
+
+    @property
+    def is_torn_tail(self) -> bool:
+        """Whether it is only the last line of a file whose writer was killed, or writes at this moment."""
+        return self.reason == TORN_TAIL
+
+    def describe(self) -> str:
+        """What was left out and why, without the file's name."""
+        if self.column is not None:
+            values = "1 value" if self.values_removed == 1 else f"{self.values_removed:,} values"
+            return f"{values} of {self.column}, {self.reason}"
+        if self.lines_skipped is None:
+            return self.reason
+        return f"{self.lines_skipped:,} line{'' if self.lines_skipped == 1 else 's'}, {self.reason}"
 
 
 @dataclass(slots=True)
 class Reading:
-    """What one read gave: the rows, and for each file that was looked into, what had to be left out."""
+    """What one read gave: the rows, and for each file that was read, what had to be left out of those columns."""
 
     table: pa.Table
     damage: dict[str, list[Damage]] = field(default_factory=dict)
@@ -60,7 +97,8 @@ class Reading:
 class Part:
     """What part of a table is wanted: services by name, moments in microseconds; None is all.
 
-    Where ``as_it_lies`` is set, a source may give text as dictionaries, and leave out columns that are not there.
+    Where ``as_it_lies`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
+    ``only_damage`` is set, a source may give no rows, so that a large table is not held.
     """
 
     services: Collection[str] | None = None
@@ -68,6 +106,7 @@ class Part:
     until: int | None = None
     order_columns: Collection[str] = ()
     as_it_lies: bool = False
+    only_damage: bool = False
 
 
 EVERYTHING = Part()
@@ -109,8 +148,9 @@ class ParquetSource:
         """Rows of the file; it has samples only."""
         if table != "samples":
             return Reading(empty_table(table, columns))
-        rows = read_parquet(self._files, "", table, columns, as_it_lies=part.as_it_lies)
-        return Reading(rows, {self._files.root: []})
+        removed: Removed = Counter()
+        rows = read_parquet(self._files, "", table, columns, as_it_lies=part.as_it_lies, removed=removed)
+        return Reading(rows, {self._files.root: removals(self._files.root, removed)})
 
     def services(self) -> list[str]:
         """Names in the rows."""
@@ -141,10 +181,11 @@ class LinesSource:
     def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
         """Rows of one table of the file."""
         skipped: Counter[str] = Counter()
+        removed: Removed = Counter()
         with self._files.open("") as stream:
-            rows = list(_rows_of(iter_objects(stream, skipped), table, skipped))
+            rows = table_of_cells(_rows_of(iter_objects(stream, skipped), table, skipped), table, columns, removed)
         name = self._files.root
-        return Reading(table_from_rows(table, rows, columns), {name: damages(name, skipped)})
+        return Reading(rows, {name: damages(name, skipped) + removals(name, removed)})
 
     def services(self) -> list[str]:
         """Names in the rows of any table."""
@@ -168,7 +209,9 @@ class FoundingSource:
         """Entries as samples; the file has nothing else."""
         if table != "samples":
             return Reading(empty_table(table, columns))
-        return Reading(table_from_rows(table, self._rows(), columns), {self._files.root: []})
+        removed: Removed = Counter()
+        rows = table_of_cells(iter(self._rows()), table, columns, removed)
+        return Reading(rows, {self._files.root: removals(self._files.root, removed)})
 
     def services(self) -> list[str]:
         """Names in the entries."""
@@ -194,30 +237,49 @@ def _rows_of(objects: Iterator[dict[str, Any]], table: str, skipped: Counter[str
             skipped["of no table that is known"] += 1
 
 
-def read_parquet(files: Files, path: str, table: str, columns: Sequence[str], *, as_it_lies: bool = False) -> pa.Table:
+def table_of_cells(rows: Iterator[dict[str, Any]], table: str, columns: Sequence[str], removed: Removed) -> pa.Table:
+    """Arrow table of parsed rows, a few held as Python objects at a time; what cannot be is null and counted."""
+    pieces = [empty_table(table, columns)]
+    while parsed := list(islice(rows, _PARSED_ROWS)):
+        pieces.append(null_impossible(table_from_rows(table, parsed, columns), table, removed))
+    return pa.concat_tables(pieces)
+
+
+def read_parquet(
+    files: Files,
+    path: str,
+    table: str,
+    columns: Sequence[str],
+    *,
+    as_it_lies: bool = False,
+    removed: Removed | None = None,
+) -> pa.Table:
     """Rows of one Parquet file, conforming to a table; text as dictionaries, and no more columns, ``as_it_lies``.
+
+    Values that cannot be become null and are counted in ``removed``.
 
     Raises
     ------
     LedgerFormatError
-        It is no whole Parquet, or a column cannot be what it should.
+        It is no whole Parquet, it takes too much memory, or a column cannot be what it should.
     LedgerVersionError
         It is of a newer version.
     """
     name = f"{files.root}/{path}" if path else files.root
     texts = [column for column in columns if TABLES[table][column] == "string"] if as_it_lies else []
     with files.open(path) as stream, open_parquet(stream, name, dictionaries=texts) as parquet:
+        check_decoded_size(parquet.metadata, TABLES[table], name=name)
         version = read_footer(parquet.metadata, table, name=name).version
         is_old = version < schema.SCHEMA_VERSION
-        present = [column for column in parquet.schema_arrow.names if is_old or column in set(columns)]
         try:
+            present = [column for column in parquet.schema_arrow.names if is_old or column in set(columns)]
             found = parquet.read(columns=present) if present else _rows_without_columns(parquet.metadata.num_rows)
-        except (pa.ArrowException, OSError) as exc:
+        except Exception as exc:  # what is corrupt makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
     if is_old:
         rows = [migrate_row(table, row, version=version) for row in found.to_pylist()]
         found = pa.Table.from_pylist([dict(row) for row in rows if row is not None]) if rows else found
-    return conform_table(found, table, name=name, columns=columns, as_it_lies=as_it_lies)
+    return conform_table(found, table, name=name, columns=columns, as_it_lies=as_it_lies, removed=removed)
 
 
 def _rows_without_columns(n_rows: int) -> pa.Table:
@@ -230,5 +292,10 @@ def names_in(table: pa.Table) -> set[str]:
 
 
 def damages(name: str, skipped: Counter[str]) -> list[Damage]:
-    """Say what was skipped of a file, a record a reason."""
+    """Records of the lines that were skipped in a file, one a reason."""
     return [Damage(name, count, reason) for reason, count in sorted(skipped.items())]
+
+
+def removals(name: str, removed: Removed) -> list[Damage]:
+    """Records of the values that became null in a file, one a column and reason."""
+    return [Damage(name, 0, reason, column, count) for (column, reason), count in sorted(removed.items())]

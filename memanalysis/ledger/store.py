@@ -71,10 +71,8 @@ def open_ledger(path_or_url: str | os.PathLike[str]) -> "Ledger":
     try:
         source = _source_of(files)
         source.check()
-    except LedgerError:
-        raise
-    except OSError as exc:
-        raise unreadable(files.root, exc) from exc
+    except Exception as exc:  # whatever a file holds, what comes out is an error of ours that names it
+        raise _ledger_error(files.root, exc) from exc
     return Ledger(files.root, source)
 
 
@@ -125,17 +123,21 @@ class Ledger:
         """Names of the services, sorted."""
         try:
             return self._source.services()
-        except LedgerError:
-            raise
-        except OSError as exc:
-            raise unreadable(self.path, exc) from exc
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
 
     @property
     def damage(self) -> list[Damage]:
-        """What had to be left out, a record a file and reason; tables not read yet are looked through first."""
+        """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
         for table in TABLES:
             if table not in self._checked:
-                self.read(table, columns=["service"])
+                reading = self._read_source(table, list(TABLES[table]), Part(only_damage=True))
+                self._note_damage(table, reading, columns=TABLES[table], is_whole=True)
+        return self.damage_found
+
+    @property
+    def damage_found(self) -> list[Damage]:
+        """What had to be left out of what was read so far."""
         return [record for file in sorted(self._damage) for record in self._damage[file]]
 
     def read(
@@ -190,7 +192,8 @@ class Ledger:
         unasked = _only_for_order(table, columns, services=services, **bounds)
         part = Part(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
         reading = self._read_source(table, needed, part)
-        self._note_damage(table, reading, narrowed=services is not None)
+        is_whole = services is None and since is None and until is None
+        self._note_damage(table, reading, columns=needed, is_whole=is_whole)
         rows = reading.table if reading.is_ordered else sort_rows(reading.table)
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
             rows = keep_last_of_runs(rows)
@@ -204,31 +207,45 @@ class Ledger:
         """
         needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
         reading = self._read_source(table, needed, Part(as_it_lies=True))
-        self._note_damage(table, reading, narrowed=False)
+        self._note_damage(table, reading, columns=needed, is_whole=True)
         return encode_known(reading.table)
 
     def _read_source(self, table: str, columns: Sequence[str], part: Part) -> Reading:
         try:
             return self._source.read(table, columns=columns, part=part)
-        except LedgerError:
-            raise
-        except OSError as exc:
-            raise unreadable(self.path, exc) from exc
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
 
-    def _note_damage(self, table: str, reading: Reading, *, narrowed: bool) -> None:
-        self._damage.update(reading.damage)
-        if not narrowed:
+    def _note_damage(self, table: str, reading: Reading, *, columns: Collection[str], is_whole: bool) -> None:
+        for file, records in reading.damage.items():
+            earlier = [] if any(record.lines_skipped is None for record in records) else self._damage.get(file, [])
+            others = [record for record in earlier if record.column is not None and record.column not in columns]
+            self._damage[file] = [*records, *others]
+        if is_whole and set(columns) >= set(TABLES[table]):
             self._checked.add(table)
         found = {record for records in reading.damage.values() for record in records}
         if fresh := found - self._logged:
             self._logged |= fresh
-            lines = sum(record.lines_skipped or 0 for record in fresh)
             _log.warning(
-                "memanalysis passed over %d spoilt lines in %d files of ledger %s; Ledger.damage tells which and why",
-                lines,
+                "memanalysis left out %d lines and %d values in %d files of ledger %s; "
+                "Ledger.damage lists them with the reasons",
+                sum(record.lines_skipped or 0 for record in fresh),
+                sum(record.values_removed for record in fresh),
                 len({record.file for record in fresh}),
                 self.path,
             )
+
+
+def _ledger_error(path: str, exc: Exception) -> LedgerError:
+    """The error itself where it is one of the ledger's, else one that names the path."""
+    if isinstance(exc, LedgerError):
+        return exc
+    if isinstance(exc, OSError):
+        return unreadable(path, exc)
+    return LedgerFormatError(
+        f"open_ledger needs a whole ledger, but {path} cannot be read: {type(exc).__name__}: {exc}. "
+        "Restore it from a copy."
+    )
 
 
 def _source_of(files: Files) -> Source:

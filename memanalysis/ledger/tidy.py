@@ -7,20 +7,18 @@ touched. A run's row of ``runs`` goes when nothing else of the run is left.
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-import pyarrow as pa
-
-from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import conform_table
 from memanalysis.ledger.downsample import downsample
-from memanalysis.ledger.files import Files, visible
+from memanalysis.ledger.files import Files
 from memanalysis.ledger.footers import DOWNSAMPLED_KEY, Footer, Span, join_spans, open_parquet, read_footer, read_spans
-from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, SERVICE_PREFIX
+from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
 from memanalysis.ledger.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.seal import SealedWriter
-from memanalysis.schema import TABLES
+from memanalysis.ledger.walk import walk_ledger
 
 __all__ = ["SealedFile", "Tidied", "list_folders", "list_sealed", "tidy"]
 
@@ -107,31 +105,23 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
 
 def list_folders(files: Files) -> list[tuple[str, str]]:
     """Tables and folders of services that a ledger has."""
-    return [
-        (table, name)
-        for table in TABLES
-        if files.kind(table) == "folder"
-        for name in visible(files.list_folder(table), "folder")
-        if name.startswith(SERVICE_PREFIX)
-    ]
+    return walk_ledger(files).folders
 
 
 def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:
     """Sealed files that can be read; the others are told to ``broken``."""
     sealed = []
-    for table, partition in list_folders(files):
-        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
-            if not name.endswith(PARQUET_SUFFIX):
-                continue
-            path = f"{table}/{partition}/{name}"
-            try:
-                with files.open(path) as stream, open_parquet(stream, path) as parquet:
-                    footer = read_footer(parquet.metadata, table, name=path)
-                    span = join_spans(read_spans(parquet.metadata, table))
-                sealed.append(SealedFile(table, partition, path, files.size(path), footer, span))
-            except (LedgerFormatError, FileNotFoundError):
-                if broken is not None:
-                    broken(path)
+    for file in walk_ledger(files).files:
+        if file.suffix != PARQUET_SUFFIX:
+            continue
+        try:
+            with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
+                footer = read_footer(parquet.metadata, file.table, name=file.path)
+                span = join_spans(read_spans(parquet.metadata, file.table))
+            sealed.append(SealedFile(file.table, file.partition, file.path, files.size(file.path), footer, span))
+        except Exception:  # whatever one file holds, retention goes on with the others
+            if broken is not None:
+                broken(file.path)
     return sealed
 
 
@@ -164,13 +154,10 @@ def _small_enough(stay: list[SealedFile], room: int) -> list[SealedFile]:
 def _count_live_samples(files: Files) -> Counter[str]:
     """Lines of samples that are not sealed yet, by service."""
     found: Counter[str] = Counter()
-    for table, partition in list_folders(files):
-        if table != "samples":
-            continue
-        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
-            if name.endswith(JSONL_SUFFIX):
-                with files.open(f"{table}/{partition}/{name}") as stream:
-                    found[partition] += sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
+    for file in walk_ledger(files, tables=["samples"]).files:
+        if file.suffix == JSONL_SUFFIX:
+            with suppress(FileNotFoundError), files.open(file.path) as stream:  # sealed or dropped meanwhile
+                found[file.partition] += sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
     return found
 
 
@@ -191,12 +178,10 @@ def _keeps_run(
 def _live_stems(files: Files) -> set[tuple[str, str]]:
     """Runs that have a file of lines still; of a second file (``<run_id>.2``) the run's name is the part before."""
     stems = set()
-    for table, partition in list_folders(files):
-        for name in visible(files.list_folder(f"{table}/{partition}"), "file"):
-            if name.endswith(JSONL_SUFFIX):
-                stem = name.removesuffix(JSONL_SUFFIX)
-                head, dot, number = stem.rpartition(".")
-                stems |= {(partition, stem)} | ({(partition, head)} if dot and number.isdigit() else set())
+    for file in walk_ledger(files).files:
+        if file.suffix == JSONL_SUFFIX:
+            head, dot, number = file.stem.rpartition(".")
+            stems |= {(file.partition, file.stem)} | ({(file.partition, head)} if dot and number.isdigit() else set())
     return stems
 
 
@@ -206,7 +191,7 @@ def _thin_out(files: Files, file: SealedFile, interval_s: float, told: Tidied, *
     with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
         try:
             samples = conform_table(parquet.read(), "samples", name=file.path)
-        except (pa.ArrowException, OSError):
+        except Exception:  # what cannot be read stays as it is
             return
     thinned = downsample(samples, interval_s=interval_s)
     if thinned.num_rows >= samples.num_rows:

@@ -5,6 +5,8 @@ never silently the default.
 """
 
 import logging
+import os
+import stat
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -108,10 +110,14 @@ def read_text(path: Path, place: Place, *, kind: str = "policy file", example: s
     Raises
     ------
     PolicyError
-        No such file, not readable, too long, or not UTF-8.
+        No such file, no regular file, not readable, too long, or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise place.error(
+                    f"needs a {kind} that is a regular file, but got a named pipe or a device. Write {example}."
+                )
             content = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError as exc:
         raise place.error(f"needs a {kind}, but there is no such file. Check the path.") from exc
@@ -128,6 +134,11 @@ def read_text(path: Path, place: Place, *, kind: str = "policy file", example: s
         raise Place(place.source, line_of=lambda _: line).error(
             f"needs UTF-8 text, but got the byte 0x{content[exc.start]:02x}. Save the file as UTF-8."
         ) from exc
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe without a writer would otherwise hold its reader for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _default_path() -> Path:

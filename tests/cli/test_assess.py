@@ -9,6 +9,7 @@ import pytest
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.assess import EXIT_LEAK, _render_csv
+from memanalysis.reports.wording import clean_text
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_json_and_csv_have_the_columns_of_the_frame(recorded: Path, capsys: pyte
     table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
     assert [list(row) for row in rows] == [list(VERDICT_COLUMNS)] * 4
-    assert [row["service"] for row in table] == [row["service"] for row in rows]
+    assert [row["service"] for row in table] == [clean_text(row["service"]) for row in rows]
     assert list(table[0]) == list(VERDICT_COLUMNS)
 
 
@@ -112,8 +113,22 @@ def test_an_expired_acceptance_fails_the_check_again(
     assert "Was accepted until 2020-02-29: old." in " ".join(capsys.readouterr().out.split())
 
 
-def test_comma_separated_values_on_a_terminal_steer_nothing():
-    verdicts = pd.DataFrame({"guilty_file": ["/x/\x1b]0;pwned\x07.py", None]})
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("/x/\x1b]0;pwned\x07.py", "/x/\\u001b]0;pwned\\u0007.py"),
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1+1", "'+1+1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\\u0009=1"),
+        ("\r=1", "'\\u000d=1"),
+        (" =1", "' =1"),
+        ("a-b", "a-b"),
+    ],
+)
+def test_comma_separated_values_steer_no_terminal_and_run_in_no_spreadsheet(cell: str, written: str) -> None:
+    verdicts = pd.DataFrame({"service": [cell], "slope_bytes_per_s": [-2.5], "windows": [-3]})
 
-    assert "\x1b" not in _render_csv(verdicts, is_shown=True)
-    assert "\x1b" in _render_csv(verdicts, is_shown=False)
+    (row,) = csv.reader(io.StringIO(_render_csv(verdicts).split("\n", 1)[1]))
+    assert row == [written, "-2.5", "-3"]

@@ -87,3 +87,60 @@ def test_a_name_that_the_encoding_does_not_know_does_not_end_the_command(recorde
 
     assert shown.returncode == 0
     assert "gr\\xf6\\xdfe" in shown.stdout
+
+
+CRASHING = """
+import sys
+from memanalysis import cli
+from memanalysis.ledger import info
+
+def crash(ledger):
+    raise KeyError("rss\\n\x1b[31m")
+
+info.describe_ledger = crash
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def run_crashing(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CRASHING, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_an_unexpected_error_is_one_line_and_code_2() -> None:
+    """Code 1 would say that a leak was found."""
+    failed = run_crashing("info", "x")
+
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr == (
+        "memanalysis: error: unexpected KeyError at <string>:7: 'rss\\n\\x1b[31m'. "
+        "This is a fault of memanalysis. Run the command again with --traceback, and report what it shows.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--traceback", "info", "x"), ("info", "x", "--traceback")])
+def test_the_traceback_of_an_unexpected_error_is_shown_on_request(arguments: tuple[str, ...]) -> None:
+    failed = run_crashing(*arguments)
+
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("Traceback (most recent call last):\n")
+    assert "in crash" in failed.stderr
+    assert failed.stderr.count("memanalysis: error: unexpected KeyError") == 1
+
+
+@pytest.mark.parametrize("command", [("policy", "check"), ("info",), ("assess",), ("report",), ("convert",)])
+@pytest.mark.parametrize("kind", ["pipe.jsonl", "pipe.yaml", "/dev/zero"])
+def test_a_pipe_or_a_device_in_place_of_a_file_is_an_error_and_holds_nobody(
+    command: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / kind
+    if not path.exists():
+        os.mkfifo(path)
+    more = ["target"] if command == ("convert",) else []
+
+    failed = run(*command, str(path), *more, cwd=tmp_path)
+
+    assert failed.returncode == 2
+    assert failed.stderr.count("\n") == 1
+    assert "regular file" in failed.stderr

@@ -1,4 +1,4 @@
-"""What is spoilt in a folder is passed over and told, and never hides the rest."""
+"""What is corrupt in a folder is left out and listed, and never hides the rest."""
 
 import logging
 import os
@@ -13,23 +13,24 @@ from memanalysis.ledger.store import open_ledger
 from memanalysis.ledger.writer import LedgerWriter
 
 
-def test_spoilt_lines_are_counted_and_told_once(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = root / "samples" / "service=a"
-    (folder / "spoilt.jsonl").write_bytes(b'{"service":"a","seq":1}\nnonsense\n\x00\x00\n[1]\n{"service":"a","se')
+    (folder / "corrupt.jsonl").write_bytes(b'{"service":"a","seq":1}\nnonsense\n\x00\x00\n[1]\n{"service":"a","se')
     ledger = open_ledger(root)
 
     with caplog.at_level(logging.WARNING, logger="memanalysis"):
         assert len(ledger.samples) == 10
         assert len(ledger.samples) == 10
 
-    name = "samples/service=a/spoilt.jsonl"
+    name = "samples/service=a/corrupt.jsonl"
     assert ledger.damage == [
         Damage(name, 2, "not JSON"),
         Damage(name, 1, "not a row of its table"),
         Damage(name, 1, "torn last line"),
     ]
     assert [record.getMessage() for record in caplog.records] == [
-        f"memanalysis passed over 4 spoilt lines in 1 files of ledger {root}; Ledger.damage tells which and why"
+        f"memanalysis left out 4 lines and 0 values in 1 files of ledger {root}; "
+        "Ledger.damage lists them with the reasons"
     ]
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledger_rows import RUN_ID, rows_of, run_row
+from ledger_rows import RUN_ID, possible, rows_of, run_row
 
 from memanalysis.ledger.arrow import arrow_schema, table_from_rows
 from memanalysis.ledger.encode import encode_row
@@ -69,7 +69,10 @@ def test_rows_survive_the_line_the_parquet_and_the_frame(table: str, data: st.Da
 
 
 @settings(max_examples=15, deadline=None)
-@given(rows=st.lists(rows_of("samples"), max_size=5), events=st.lists(rows_of("events"), max_size=5))
+@given(
+    rows=st.lists(rows_of("samples", possible), max_size=5),
+    events=st.lists(rows_of("events", possible), max_size=5),
+)
 def test_a_ledger_reads_the_same_live_and_sealed(rows: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         writer = LedgerWriter(folder, run=run_row())
