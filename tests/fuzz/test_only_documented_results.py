@@ -12,7 +12,7 @@ from benchmarks.fuzz.judge import KINDS, find_faults, judge_case, make_case, run
 from benchmarks.fuzz.run import run_cases
 
 SEED = 20250101
-N_CASES = {"parquet": 75, "lines": 60, "single": 75, "entries": 45, "policies": 150}
+N_CASES = {"parquet": 45, "lines": 30, "single": 45, "entries": 30, "policies": 105}
 PER_TEST = 15
 
 CHUNKS = [(kind, begin) for kind in KINDS for begin in range(0, N_CASES[kind], PER_TEST)]
