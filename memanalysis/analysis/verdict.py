@@ -6,7 +6,17 @@ The words are those of the ledger's readers: *growth* is what was measured, *lea
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["SEVERITIES", "VERDICT_COLUMNS", "VERDICT_DTYPES", "Evidence", "Origin", "Severity", "Shape", "Verdict"]
+__all__ = [
+    "SEVERITIES",
+    "UNREADABLE",
+    "VERDICT_COLUMNS",
+    "VERDICT_DTYPES",
+    "Evidence",
+    "Origin",
+    "Severity",
+    "Shape",
+    "Verdict",
+]
 
 Shape = Literal["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
 Origin = Literal["python", "native", "fragmentation", "unknown"]
@@ -14,6 +24,9 @@ Severity = Literal["none", "low", "medium", "high", "critical"]
 
 SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high", "critical")
 """From harmless to urgent."""
+
+UNREADABLE = "unreadable"
+"""In place of a shape: this row is no verdict, but tells what of a service could not be read or judged."""
 
 VERDICT_COLUMNS = (
     "service",

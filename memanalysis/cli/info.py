@@ -29,7 +29,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="tell what a ledger holds",
         **describe_command(
             "Tell what a ledger holds: its shape and size, services, runs, rows and times of each table, and what had "
-            "to be passed over because it is spoilt.",
+            "to be left out because it cannot be read.",
             example=_EXAMPLE,
         ),
     )
@@ -61,10 +61,9 @@ def _say(console: Console, info: "LedgerInfo") -> None:
         console.say(f"{cells} {size:>9}  {_minute(table.first):16} {_minute(table.last):16}".rstrip())
     if info.damage:
         console.say()
-        console.say(f"passed over, in {len({damage.file for damage in info.damage})} files:")
+        console.say(f"left out, in {len({damage.file for damage in info.damage})} files:")
         for damage in info.damage[:MOST_DAMAGE]:
-            lines = "" if damage.lines_skipped is None else f"{damage.lines_skipped:,} lines, "
-            console.say_wrapped(render_plain(f"  {damage.file}: {lines}{damage.reason}"), indent="    ")
+            console.say_wrapped(render_plain(f"  {damage.file}: {damage.describe()}"), indent="    ")
         if len(info.damage) > MOST_DAMAGE:
             console.say(f"  and {len(info.damage) - MOST_DAMAGE:,} more")
 

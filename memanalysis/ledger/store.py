@@ -127,6 +127,11 @@ class Ledger:
             raise _ledger_error(self.path, exc) from exc
 
     @property
+    def reads_by_service(self) -> bool:
+        """Whether the rows of one service are found without reading those of the others."""
+        return isinstance(self._source, FolderSource)
+
+    @property
     def damage(self) -> list[Damage]:
         """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
         for table in TABLES:

@@ -3,6 +3,7 @@
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -23,8 +24,9 @@ from memanalysis.reports.inputs import (
     resolve_policy,
 )
 from memanalysis.reports.known import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.reports.unreadable import UnreadableRun, add_unreadable
 
-__all__ = ["ENGINES", "assess", "assess_tables"]
+__all__ = ["ENGINES", "JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
 
 JUDGED_COLUMNS = (
     "run_id",
@@ -71,7 +73,8 @@ def assess(
     Returns
     -------
     DataFrame
-        Columns as in `memanalysis.analysis.verdict.VERDICT_COLUMNS`.
+        Columns as in `memanalysis.analysis.verdict.VERDICT_COLUMNS`. What a ledger holds that cannot be read or judged
+        is a row of the shape ``unreadable``, whose sentence names the files and the reasons.
 
     Raises
     ------
@@ -91,28 +94,93 @@ def assess(
     if isinstance(ledger_or_frame, pd.DataFrame):
         verdicts = assess_tables(ledger_or_frame, policy=resolved)
     else:
-        verdicts = _assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved)
+        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved)
     return apply_known_leaks(verdicts, known, today=today)
 
 
-def _assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
+def assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
     """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
-    judged = judge_samples(**_judging(_read_judged(ledger), policy))
-    if not judged["is_leak"].any():
-        return explain_leaks(judged)
-    events = ledger.read("events", columns=("service", "run_id", "kind", "data"))
-    return explain_leaks(judged, sites=ledger.sites, events=events)
+    judged, failed = _judge_runs(_read_judged(ledger), policy)
+    leaking = judged.loc[judged["is_leak"].astype(bool), "service"]
+    if leaking.empty:
+        explained = explain_leaks(judged)
+    else:
+        services = None if leaking.isna().any() else sorted(set(leaking))
+        events = ledger.read("events", columns=("service", "run_id", "kind", "data"), services=services)
+        explained = _explain_runs(judged, ledger.read("sites", services=services), events)
+    return add_unreadable(explained, ledger.damage_found, failed)
+
+
+def of_run(frame: pd.DataFrame, service: Any, run_id: Any) -> pd.DataFrame:
+    """Rows of one run; a run that has no id is all of its service's rows without one."""
+    runs = frame["run_id"].isna() if pd.isna(run_id) else (frame["run_id"] == run_id).fillna(value=False)
+    services = frame["service"].isna() if pd.isna(service) else (frame["service"] == service).fillna(value=False)
+    return frame[services.astype(bool) & runs.astype(bool)]
+
+
+def _judge_runs(samples: pd.DataFrame, policy: Policy | None) -> tuple[pd.DataFrame, list[UnreadableRun]]:
+    """Judge all runs at once; where that fails, each alone, so that one run takes no other down."""
+    try:
+        return judge_samples(**_judging(samples, policy)), []
+    except Exception as exc:  # the boundary of a run: whatever its rows hold, the others are judged
+        if not {"service", "run_id"} <= set(samples):
+            raise
+        keys = samples[["service", "run_id"]].drop_duplicates().to_numpy(dtype=object).tolist()
+        if len(keys) < 2:
+            return _judge_none(samples, policy), [_failed(key[0], key[1], exc) for key in keys]
+    judged, failed = [], []
+    for service, run_id in keys:
+        try:
+            judged.append(judge_samples(**_judging(of_run(samples, service, run_id), policy)))
+        except Exception as exc:  # as above
+            failed.append(_failed(service, run_id, exc))
+    return pd.concat(judged, ignore_index=True) if judged else _judge_none(samples, policy), failed
+
+
+def _judge_none(samples: pd.DataFrame, policy: Policy | None) -> pd.DataFrame:
+    return judge_samples(**_judging(samples.iloc[:0], policy))
+
+
+def _failed(service: Any, run_id: Any, exc: Exception) -> UnreadableRun:
+    names = [None if pd.isna(name) else str(name) for name in (service, run_id)]
+    return names[0], names[1], f"{type(exc).__name__}: {exc}"
+
+
+def _explain_runs(judged: pd.DataFrame, sites: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Explain all leaks at once; where that fails, each alone, and one that fails without its sites and events."""
+    try:
+        return explain_leaks(judged, sites=sites, events=events)
+    except Exception:  # the boundary of a run: whatever its sites and events hold, the others are explained
+        pieces = [
+            _explain_run(judged.iloc[[place]].reset_index(drop=True), sites, events) for place in range(len(judged))
+        ]
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _explain_run(verdict: pd.DataFrame, sites: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    service, run_id = verdict["service"].iloc[0], verdict["run_id"].iloc[0]
+    try:
+        return explain_leaks(verdict, sites=of_run(sites, service, run_id), events=of_run(events, service, run_id))
+    except Exception as exc:  # as above
+        note = f" Its sites and events are unreadable: {type(exc).__name__}: {exc}."
+        return explain_leaks(verdict.assign(sentence=verdict["sentence"] + note))
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:
     """What a verdict looks at; the wall clock is read only where the monotonic one is not known throughout."""
-    without = [column for column in JUDGED_COLUMNS if column != "timestamp"]
-    frame: pd.DataFrame = ledger.read_as_it_lies("samples", columns=without).to_pandas(split_blocks=True)
+    frame = _read_frame(ledger, [column for column in JUDGED_COLUMNS if column != "timestamp"])
     if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
-        frame = ledger.read_as_it_lies("samples", columns=JUDGED_COLUMNS).to_pandas(split_blocks=True)
+        frame = _read_frame(ledger, JUDGED_COLUMNS)
     unknown = {"service": None, "run_id": None, "timestamp": pd.NaT, "rss_bytes": np.nan}
     for name in unknown.keys() - set(frame):
         frame[name] = unknown[name]
+    return frame
+
+
+def _read_frame(ledger: Ledger, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns as a frame; each is freed in Arrow as soon as the frame has it, so that it is not held twice."""
+    rows = ledger.read_as_it_lies("samples", columns=columns)
+    frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 
 

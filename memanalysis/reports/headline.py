@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from memanalysis.analysis.verdict import SEVERITIES
+from memanalysis.analysis.verdict import SEVERITIES, UNREADABLE
+from memanalysis.reports.unreadable import is_unreadable
 from memanalysis.reports.wording import render_all_cells
 
 __all__ = ["order_verdicts", "render_headline"]
@@ -16,7 +17,7 @@ def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     rank = pd.DataFrame(
         {
             "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float).mask(_are_accepted(verdicts), 0.5),
-            "is_told": verdicts["shape"] != "inconclusive",
+            "is_told": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
             "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
             "service": verdicts["service"].astype(str),
         },
@@ -29,9 +30,16 @@ def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 def render_headline(verdicts: pd.DataFrame) -> str:
     """Say how many services leak, and what the worst of them does."""
+    unreadable, verdicts = verdicts[is_unreadable(verdicts)], verdicts[~is_unreadable(verdicts)]
+    n_damaged = len(set(unreadable["service"].map(str)))
+    damaged = f" Some data of {_count(n_damaged)} could not be read." if n_damaged else ""
     services = verdicts["service"].nunique()
     if not services:
-        return "Nothing was recorded: the ledger has no samples, so nothing can be said."
+        return (
+            f"Nothing can be said.{damaged}"
+            if damaged
+            else "Nothing was recorded: the ledger has no samples, so nothing can be said."
+        )
     are_accepted = _are_accepted(verdicts)
     leaking = verdicts[verdicts["is_leak"].astype(bool) & ~are_accepted]
     n_accepted = int(are_accepted.sum())
@@ -40,11 +48,12 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     unclear = f" {n_open} cannot be told yet: more samples are needed." if n_open else ""
     if n_accepted:
         unclear += f" {n_accepted} known {'leak is' if n_accepted == 1 else 'leaks are'} accepted and not counted."
+    unclear += damaged
     if not n_leaking:
         return (
             f"No {'other ' if n_accepted else ''}leak was shown in {_count(services - n_open)}.{unclear}"
             if n_open < services
-            else (f"Nothing can be said yet about {_count(services)}: more samples are needed.")
+            else (f"Nothing can be said yet about {_count(services)}: more samples are needed.{damaged}")
         )
     worst = render_all_cells(order_verdicts(leaking))[0]
     place = f", at {worst.guilty}" if ":" in worst.guilty else ""

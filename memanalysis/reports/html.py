@@ -36,6 +36,9 @@ __all__ = ["render_fragment", "render_page", "render_styles", "render_verdict_ta
 SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page tells the browser itself that it runs nothing and fetches nothing."""
 
+MAX_DAMAGE = 50
+"""Records of what was left out that a page lists."""
+
 _TITLES = ("service", "shape", "leak", "severity", "growth an hour", "time to budget", "guilty line")
 
 
@@ -62,8 +65,9 @@ def render_fragment(report: Report) -> str:
         '<div class="ma-body">',
         _header(report),
         render_verdict_table(report.verdicts) if len(report.verdicts) else "",
-        *(_section(section, number) for number, section in enumerate(report.sections)),
+        *(_section_or_note(section, number) for number, section in enumerate(report.sections)),
         f'<p class="ma-note">{more} more services are in the table only.</p>' if more > 0 else "",
+        _damage(report),
         _footer(report),
         "</div>",
         "</div>",
@@ -107,8 +111,8 @@ def _header(report: Report) -> str:
         ("Runs", str(len(report.verdicts))),
         ("Budgets", policy),
     ]
-    if report.n_spoilt:
-        facts.append(("Left out", f"spoilt parts of {report.n_spoilt} files; Ledger.damage names them"))
+    if report.damage:
+        facts.append(("Left out", f"parts of {len({record.file for record in report.damage})} files; listed below"))
     headline = f'<p class="ma-headline">{_text(report.headline)}</p>'
     return f"<header>\n<h1>{_text(report.title)}</h1>\n{headline}\n{_facts(facts)}\n</header>"
 
@@ -121,6 +125,23 @@ def _footer(report: Report) -> str:
         "line, with a 90 % interval. MiB are 2<sup>20</sup> bytes.</p>"
         f"<p>memanalysis {_text(__version__)}</p></footer>"
     )
+
+
+def _section_or_note(section: ServiceSection, number: int) -> str:
+    try:
+        return _section(section, number)
+    except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
+        what = f"The part of {section.service} cannot be drawn: {type(exc).__name__}: {exc}"
+        return f'<section><p class="ma-note">{_text(what)}</p></section>'
+
+
+def _damage(report: Report) -> str:
+    if not report.damage:
+        return ""
+    rows = [[f"<code>{_text(record.file)}</code>", _text(record.describe())] for record in report.damage[:MAX_DAMAGE]]
+    table = _table(("file", "what was left out, and why"), rows, label="Left out")
+    more = _more(len(report.damage), len(rows), "records")
+    return f"<section><h2>Left out</h2>\n{table}{more}</section>"
 
 
 def _section(section: ServiceSection, number: int) -> str:

@@ -37,6 +37,7 @@ def render_json(report: Report) -> str:
         "n_services": report.n_services,
         "verdicts": _records(report.verdicts),
         "services": [_section(section) for section in report.sections],
+        "damage": [asdict(record) for record in report.damage],
     }
     return _dump(content)
 
@@ -48,10 +49,10 @@ def render_verdicts_json(verdicts: pd.DataFrame) -> str:
 
 def _section(section: ServiceSection) -> dict[str, Any]:
     return {
-        "service": section.service,
-        "run_id": section.run_id,
-        "metric": section.verdict["metric"],
-        "budget": None if section.budget is None else asdict(section.budget),
+        "service": _plain(section.service),
+        "run_id": _plain(section.run_id),
+        "metric": _plain(section.verdict["metric"]),
+        "budget": None if section.budget is None else _plain(asdict(section.budget)),
         "series": {name: _plain(section.series[name].to_numpy()) for name in ("elapsed_s", "size_bytes")},
         "line": None
         if section.line is None

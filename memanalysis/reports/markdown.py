@@ -21,6 +21,9 @@ from memanalysis.units import format_bytes, format_duration
 
 __all__ = ["escape_markdown", "render_markdown", "render_verdicts_markdown"]
 
+MAX_DAMAGE = 50
+"""Records of what was left out that a report lists."""
+
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as markup inside a line; an underscore within a word is none."""
 
@@ -35,9 +38,10 @@ def render_markdown(report: Report) -> str:
         render_verdicts_markdown(report.verdicts).rstrip("\n"),
     ]
     for section in report.sections:
-        parts += _section(section)
+        parts += _section_or_note(section)
     if report.n_services > len(report.sections):
         parts.append(f"{report.n_services - len(report.sections)} more services are in the table only.")
+    parts += _damage(report)
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,6 +68,26 @@ def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it stands within a line, a heading or a cell."""
     return _SPECIAL.sub(r"\\\1", text)
+
+
+def _section_or_note(section: ServiceSection) -> list[str]:
+    try:
+        return _section(section)
+    except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
+        what = f"The part of {section.service} cannot be written: {type(exc).__name__}: {exc}"
+        return [escape_markdown(clean_text(what))]
+
+
+def _damage(report: Report) -> list[str]:
+    if not report.damage:
+        return []
+    rows = [(clean_text(record.file), clean_text(record.describe())) for record in report.damage[:MAX_DAMAGE]]
+    more = len(report.damage) - len(rows)
+    return [
+        "## Left out",
+        _table(("file", "what was left out, and why"), rows).rstrip("\n"),
+        *([f"{more:,} more records are not shown."] if more > 0 else []),
+    ]
 
 
 def _section(section: ServiceSection) -> list[str]:

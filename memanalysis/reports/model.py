@@ -17,17 +17,20 @@ from memanalysis.analysis.breach_forecast import forecast_breaches
 from memanalysis.analysis.budget import Budget, find_breaches
 from memanalysis.analysis.sites import rank_sites
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.reports.assess import assess_tables
+from memanalysis.ledger.sources import Damage
+from memanalysis.reports.assess import assess_ledger
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.inputs import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.reports.known import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.series import FittedLine, fit_line, read_series
 from memanalysis.reports.sites import choose_sites, read_site_lines
+from memanalysis.reports.unreadable import is_unreadable
 from memanalysis.reports.wording import clean_text
 
 __all__ = ["Report", "ServiceSection", "report"]
 
-MOST_SECTIONS = 24
+MAX_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
 
 MOST_EVENTS = 20
@@ -98,8 +101,8 @@ class Report:
         As `assess` gives them, the worst first.
     sections : sequence of ServiceSection
         One a service, the worst first.
-    n_spoilt : int
-        Files of the ledger that could not be read in whole.
+    damage : sequence of Damage
+        What of the ledger could not be read, file by file, with the reasons.
     has_policy : bool
         Whether budgets and thresholds came from a policy.
     """
@@ -112,7 +115,7 @@ class Report:
     verdicts: pd.DataFrame
     sections: Sequence[ServiceSection]
     n_services: int
-    n_spoilt: int
+    damage: Sequence[Damage]
     has_policy: bool
 
     def __repr__(self) -> str:
@@ -174,56 +177,43 @@ def report(
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
-    samples, sites = opened.samples, opened.sites
-    events = opened.events
-    judged = assess_tables(samples, sites=sites, events=events, policy=rules)
-    verdicts = order_verdicts(apply_known_leaks(judged, known, today=today))
-    services = list(dict.fromkeys(verdicts["service"]))
+    verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules), known, today=today))
+    judged = verdicts[~is_unreadable(verdicts)]
+    services = list(dict.fromkeys(judged["service"]))
     budgets = find_budgets(rules, services)
-    tables = _Tables(
-        samples=samples,
-        sites=sites,
-        ranked=rank_sites(sites),
-        breaches=find_breaches(samples, budgets),
-        forecast=forecast_breaches(samples, budgets),
-        events=events,
-    )
-    times = samples["timestamp"].dropna()
+    read = ServiceReader(opened)
+    damage = list(opened.damage)
+    sections = []
+    for service in services[:MAX_SECTIONS]:
+        try:
+            sections.append(_make_section(service, judged, read, budgets.get(service)))
+        except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
+            reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
+            damage.append(Damage(f"service {service}", None, reason))
+    started, ended = read.range()
     return Report(
         title=f"Memory of {_name_services(services)}",
         ledger=str(opened.path),
         headline=render_headline(verdicts),
-        started=None if times.empty else times.min().to_pydatetime(),
-        ended=None if times.empty else times.max().to_pydatetime(),
+        started=started,
+        ended=ended,
         verdicts=verdicts,
-        sections=[
-            _make_section(service, verdicts, tables, budgets.get(service)) for service in services[:MOST_SECTIONS]
-        ],
+        sections=sections,
         n_services=len(services),
-        n_spoilt=len({record.file for record in opened.damage}),
+        damage=damage,
         has_policy=rules is not None,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tables:
-    samples: pd.DataFrame
-    sites: pd.DataFrame
-    ranked: pd.DataFrame
-    breaches: pd.DataFrame
-    forecast: pd.DataFrame
-    events: pd.DataFrame
-
-
-def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget: Budget | None) -> ServiceSection:
+def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, budget: Budget | None) -> ServiceSection:
     own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
-    samples, sites, ranked, breaches, forecast, events = (
-        _of_run(frame, service, run_id)
-        for frame in (tables.samples, tables.sites, tables.ranked, tables.breaches, tables.forecast, tables.events)
-    )
+    samples, sites, events = (read.run(table, service, run_id) for table in ("samples", "sites", "events"))
+    budgets = {} if budget is None else {service: budget}
+    breaches = find_breaches(samples, budgets)
     whole = read_series(samples, verdict["metric"])
+    ranked = rank_sites(sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
     return ServiceSection(
         service=service,
@@ -237,20 +227,13 @@ def _make_section(service: str, verdicts: pd.DataFrame, tables: _Tables, budget:
         n_sites=len(ranked),
         breaches=breaches.head(MOST_BREACHES),
         n_breaches=len(breaches),
-        forecast=forecast,
+        forecast=forecast_breaches(samples, budgets),
         events=events.sort_values("timestamp").tail(MOST_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),
         budget=budget,
         is_traced=bool(samples["traced_bytes"].notna().any()),
     )
-
-
-def _of_run(frame: pd.DataFrame, service: str, run_id: str) -> pd.DataFrame:
-    """Rows of one run; a run that has no id is all of its service's rows without one."""
-    runs = frame["run_id"].isna() if pd.isna(run_id) else (frame["run_id"] == run_id).fillna(value=False)
-    services = frame["service"].isna() if pd.isna(service) else (frame["service"] == service).fillna(value=False)
-    return frame[services.astype(bool) & runs.astype(bool)]
 
 
 def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.units import format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
@@ -69,16 +70,23 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
     """Put one row of the verdict frame into words."""
     slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
     limit, time_s = known_number(verdict["limit_bytes"]), known_number(verdict["time_to_exhaustion_s"])
-    inconclusive = verdict["shape"] == "inconclusive"
+    is_unreadable = verdict["shape"] == UNREADABLE
+    is_open = is_unreadable or verdict["shape"] == "inconclusive"
     return VerdictCells(
-        service=clean_text(verdict["service"]),
-        run=short_run_id(verdict["run_id"]),
+        service=clean_text(verdict["service"]) if _is_known(verdict["service"]) else "(no service)",
+        run=short_run_id(verdict["run_id"]) if _is_known(verdict["run_id"]) else NOTHING,
         shape=str(verdict["shape"]),
-        leak="unknown" if inconclusive else _render_leak(verdict),
-        severity="unknown" if inconclusive else str(verdict["severity"]),
-        growth=format_growth(slope, low, high),
+        leak="unknown" if is_open else _render_leak(verdict),
+        severity="unknown" if is_open else str(verdict["severity"]),
+        growth=NOTHING if is_unreadable else format_growth(slope, low, high),
         growth_interval=format_growth_interval(slope, low, high),
-        time="no budget" if limit is None else format_duration(time_s) if verdict["is_leak"] else NOTHING,
+        time=NOTHING
+        if is_unreadable
+        else "no budget"
+        if limit is None
+        else format_duration(time_s)
+        if verdict["is_leak"]
+        else NOTHING,
         time_interval=render_time_interval(
             time_s,
             known_number(verdict["time_to_exhaustion_low_s"]),
@@ -124,6 +132,11 @@ def clean_text(value: object) -> str:
     return "".join(
         f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in str(value)
     )
+
+
+def _is_known(name: object) -> bool:
+    """Tell a name from null, as frames write it: None, NaN or NA."""
+    return isinstance(name, str) or str(name) not in {"None", "nan", "<NA>", "NaT"}
 
 
 def _render_leak(verdict: Mapping[str, Any]) -> str:

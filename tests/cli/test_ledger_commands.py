@@ -36,7 +36,7 @@ def test_info_tells_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     assert "folder, version 1," in out
     assert "services: a, b" in out
     assert re.search(r"^samples +9 +0 +4 +[\d.]+ (B|KiB)  2025-01-01 00:00 2025-01-01 00:10$", out, re.MULTILINE)
-    assert "samples/service=a/bad.jsonl: 1 lines, not JSON" in out
+    assert "samples/service=a/bad.jsonl: 1 line, not JSON" in out
     assert max(map(len, out.splitlines()[2:])) <= 80
 
 

@@ -1,0 +1,47 @@
+"""The rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
+
+from datetime import datetime
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from memanalysis.ledger.frames import frame_from_table
+from memanalysis.ledger.store import Ledger
+from memanalysis.reports.assess import JUDGED_COLUMNS, of_run
+from memanalysis.schema import TABLES
+
+__all__ = ["ServiceReader"]
+
+
+class ServiceReader:
+    """Reads the tables of a ledger service by service, with the columns that a report shows.
+
+    A folder is read anew for each service. A single file is read once, because it would have to be read in whole for
+    each service; its rows stay in Arrow, which takes less memory than a frame.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._whole: dict[str, pa.Table] = {}
+
+    def run(self, table: str, service: str | None, run_id: str | None) -> pd.DataFrame:
+        """Rows of one run of one service, by time."""
+        columns = [name for name in TABLES[table] if name in JUDGED_COLUMNS or table != "samples"]
+        if self._ledger.reads_by_service and not pd.isna(service):
+            frame = self._ledger.read(table, columns=columns, services=[service])
+        else:
+            if table not in self._whole:
+                self._whole[table] = self._ledger.read_arrow(table, columns=columns)
+            rows = self._whole[table]
+            is_of = pc.is_null(rows["service"]) if pd.isna(service) else pc.equal(rows["service"], service)
+            frame = frame_from_table(rows.filter(is_of), table, columns)
+        return of_run(frame, service, run_id)
+
+    def range(self) -> tuple[datetime | None, datetime | None]:
+        """First and last moment of the samples."""
+        rows = self._ledger.read_as_it_lies("samples", columns=["timestamp"])
+        if "timestamp" not in rows.column_names or not rows.num_rows:
+            return None, None
+        ends = pc.min_max(rows["timestamp"])
+        return ends["min"].as_py(), ends["max"].as_py()
