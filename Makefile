@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+# the oldest releases have wheels for the oldest Python only
+OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-.PHONY: demo test lint types wheel bench clean help
+.PHONY: demo test test-oldest lint types wheel bench clean help
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.core  ## watch three small programs for 20 s and find the one that leaks
 	$(BIN)/memanalysis demo $(DEMO)
@@ -14,6 +17,10 @@ demo: $(VENV)/.core  ## watch three small programs for 20 s and find the one tha
 test: $(VENV)/.test  ## everything the suite needs, then the whole suite
 	$(BIN)/python tests/browser.py --install
 	$(BIN)/python -m pytest $(PYTEST)
+
+# old releases beside new ones of others: what those deprecate is not ours
+test-oldest: $(OLDEST)/.test  ## the suite beside the oldest releases that pyproject.toml allows, in an environment of its own
+	$(OLDEST)/bin/python -m pytest -W ignore::DeprecationWarning $(PYTEST)
 
 lint: $(VENV)/.dev  ## ruff
 	$(BIN)/ruff check .
@@ -33,7 +40,7 @@ bench: $(VENV)/.bench  ## figures beside those of the founding documents
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) build dist memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +52,11 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.core
+
+$(OLDEST)/.test: pyproject.toml .ci/oldest.txt
+	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --constraint .ci/oldest.txt --editable '.[test]'
+	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'

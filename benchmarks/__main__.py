@@ -15,25 +15,37 @@ BENCHMARKS = {
     "detection": "benchmarks.detection.run",
     "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
+    "fuzz": "benchmarks.fuzz.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
+
+ONLY_WHEN_NAMED = {"fuzz"}
+"""These take hours, or measure nothing."""
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all when none is named"
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all but fuzz when none is named"
     )
-    names = parser.parse_args().names or list(BENCHMARKS)
+    parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
+    parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")
+    arguments = parser.parse_args()
+    names = arguments.names or [name for name in BENCHMARKS if name not in ONLY_WHEN_NAMED]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     load = ", ".join(f"{value:.2f}" for value in psutil.getloadavg())
     print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, load {load} at the start\n")
+    n_faults = 0
     for name in names:
-        import_module(BENCHMARKS[name]).main()
-    return 0
+        benchmark = import_module(BENCHMARKS[name])
+        if name == "fuzz":
+            n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed)
+        else:
+            benchmark.main()
+    return 1 if n_faults else 0
 
 
 if __name__ == "__main__":

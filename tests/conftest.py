@@ -11,11 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
 DAEMONS_OF_LIBRARIES = ("ThreadPoolExecutor", "asyncio_", "IPythonHistorySavingThread", "pyarrow", "fsspecIO")
 
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # how long an example takes is the machine's matter, and no result
 
 THREADS_OF_SERVERS = "(process_request_thread)"
 """How the name of a thread ends that serves a connection of a test server; it ends with the connection."""

@@ -3,8 +3,9 @@
 ``timestamp`` is ISO 8601 in UTC with microseconds and ``Z``. Parsed rows hold *cells*: timestamps as whole microseconds
 since 1970, the rest as Python's own types.
 
-In a live shard of ``sites`` a site's description (file, line, function, traceback) stands in its first line only; later
-lines of the same shard that have a ``site_id`` and none of the four mean the same, and are filled in here.
+In a live shard of ``sites`` the description of a site (file, line, function, traceback) stands in its first line, with
+a number under ``description``. Later lines of the shard that give the same ``site_id`` and number leave the four out,
+and are filled in here. In a line without that number, what is left out is unknown.
 """
 
 import json
@@ -18,6 +19,7 @@ from memanalysis.schema import TABLES, ColumnType
 
 __all__ = [
     "DESCRIPTION",
+    "DESCRIPTION_NUMBER",
     "MAX_LINE_BYTES",
     "NOT_A_ROW",
     "NOT_JSON",
@@ -39,24 +41,28 @@ TOO_LONG = "a line over 16 MiB"
 DESCRIPTION = ("file", "line", "function", "traceback")
 """What a line of ``sites`` leaves out when an earlier one of the shard says it."""
 
+DESCRIPTION_NUMBER = "description"
+"""Key of a line, no column: which description of its site a line gives, or leaves out because it was given."""
+
 _decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 
 def iter_rows(stream: BinaryIO, table: str, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     """Rows of one table, one a good line; lines that are none are counted in ``skipped`` by reason."""
     columns = TABLES[table]
-    described: dict[str, dict[str, Any]] = {}
+    described: dict[tuple[str, int], dict[str, Any]] = {}
     for found in iter_objects(stream, skipped):
         current = migrate_row(table, found)
         row = None if current is None else row_from_object(columns, current)
         if row is None:
             skipped[NEWER_VERSION if current is None else NOT_A_ROW] += 1
             continue
-        if table == "sites" and (site_id := row.get("site_id")) is not None:
+        if table == "sites" and type(number := found.get(DESCRIPTION_NUMBER)) is int and "site_id" in row:
+            site = (row["site_id"], number)
             if any(name in found for name in DESCRIPTION):
-                described[site_id] = {name: row[name] for name in DESCRIPTION if name in row}
-            else:
-                row |= described.get(site_id, {})
+                described[site] = {name: row[name] for name in DESCRIPTION if name in row}
+            else:  # where the line that gave it is corrupt, it is unknown, and not what an earlier one gave
+                row |= described.get(site, {})
         yield row
 
 

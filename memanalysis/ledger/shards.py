@@ -123,6 +123,8 @@ class Shard:
             dropped, n_rows = self.pending.popleft()
             self.pending_bytes -= len(dropped)
             n_dropped += n_rows
+        if n_dropped:
+            self._described_in_pending.clear()  # it may have stood in what is dropped
         return n_dropped
 
     def look_after(self, *, max_bytes: int, max_age_s: float) -> Segment | None:

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.cells import clean_text
 from memanalysis.ledger.encode import encode_cells
-from memanalysis.ledger.jsonl import DESCRIPTION
+from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
 from memanalysis.ledger.keeper import Keeper
 from memanalysis.ledger.marker import write_marker
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
@@ -303,13 +303,13 @@ def _encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
     site_id = row.get("site_id")
     description = {name: row[name] for name in DESCRIPTION if row.get(name) is not None}
     rest = encode_cells("sites", {name: value for name, value in row.items() if name not in DESCRIPTION})
-    digest = _digest(description) if type(site_id) is str and site_id.isascii() else None
-    if site_id is not None and digest is not None:
+    if type(site_id) is str and site_id.isascii() and (digest := _digest(description)) is not None:
+        rest += f',"{DESCRIPTION_NUMBER}":{digest & 0xFFFFFFFF}'
         if digest == (described.get(site_id) or shard.find_description(site_id)):
             return f",{rest}}}\n"
         described[site_id] = digest
         if not description:
-            return f',{rest},"traceback":null}}\n'  # unknown, which is not what an earlier line said
+            return f',{rest},"traceback":null}}\n'  # unknown, and later lines may say so in short
     cells = ",".join(filter(None, (rest, encode_cells("sites", description))))
     return f",{cells}}}\n" if cells else "}\n"
 

@@ -5,6 +5,7 @@ This module imports yaml; it is loaded when a policy is read, not before.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,10 @@ def parse_document(text: str, *, source: str, needed: str = "a policy") -> Docum
         finally:
             loader.dispose()
     except yaml.YAMLError as exc:
+        if loader_class is not yaml.SafeLoader:
+            # libyaml refuses great depth by itself, in words of its own; what breaks for another reason breaks here too
+            with suppress(yaml.YAMLError):
+                _check_depth(text, yaml.SafeLoader, place)
         raise _not_yaml(exc, place) from exc
     return Document(data, lines)
 
@@ -159,11 +164,14 @@ class _Reader:
             return text
         try:
             return self._loader.construct_object(node)
-        except (ValueError, KeyError, AttributeError) as exc:  # what PyYAML raises on !!int x, !!bool x and the like
+        except (
+            ValueError,
+            LookupError,
+            AttributeError,
+        ) as exc:  # what PyYAML raises on !!int x, !!bool x and the like
             tag = node.tag.replace(_TAG, "!!")
-            problem = (
-                f"needs a plain value, but got {found(text)} as {tag}. Write a shorter number, or a text in quotes."
-            )
+            problem = f"needs a plain value, but got {found(text)} as {tag}. "
+            problem += "Write a shorter number, or a text in quotes." if text else "Write a value, or remove the tag."
             raise self._error(node, keys, problem) from exc
 
     def _check_tag(self, node: Any, keys: tuple[str | int, ...], name: str) -> None:

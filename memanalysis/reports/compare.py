@@ -49,9 +49,9 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
     else:
         sides = _cut_at_mark(first, str(mark))
     (samples_before, sites_before), (samples_after, sites_after) = sides
-    return pd.concat(
-        [compare_samples(samples_before, samples_after), compare_sites(sites_before, sites_after)], ignore_index=True
-    )
+    parts = [compare_samples(samples_before, samples_after), compare_sites(sites_before, sites_after)]
+    filled = [part for part in parts if not part.empty]  # pandas 2 warns of empty ones, whose types would count later
+    return pd.concat(filled or parts[:1], ignore_index=True)
 
 
 def _cut_at_mark(ledger: Ledger, mark: str) -> list[Tables]:

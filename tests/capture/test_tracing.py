@@ -116,7 +116,7 @@ def test_tracing_begun_anew_through_a_name_bound_before_is_known_by_its_limit():
 def test_a_call_of_start_that_fails_is_no_wish_to_trace():
     tracing = TracingUse(trace_limit=7)
     tracing.start()
-    with pytest.raises(ValueError, match="number of frames"):
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are Python's
         tracemalloc.start(0)
     tracing.stop()
 

@@ -1,7 +1,9 @@
 """The founding file opens, is written back so that the founding system reads it, and is never lost by a save."""
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -344,7 +346,7 @@ except LedgerError as exc:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 
     assert result.stdout == (
-        f"MemoryLedger.save needs to write {path}, but cannot: File too large. "
+        f"MemoryLedger.save needs to write {path}, but cannot: {os.strerror(errno.EFBIG)}. "
         "Make room, or give another storage_path.\n"
     )
     assert path.read_bytes() == before
@@ -355,7 +357,7 @@ def test_a_path_that_cannot_be_a_file_is_told(tmp_path: Path) -> None:
     ledger = MemoryLedger(tmp_path)
 
     for call in (ledger.load, ledger.save):
-        with pytest.raises(LedgerError, match="cannot: Is a directory"):
+        with pytest.raises(LedgerError, match=f"cannot: {os.strerror(errno.EISDIR)}"):
             call()
 
 

@@ -1,5 +1,6 @@
 """The demo as a newcomer runs it: real programs in processes of their own."""
 
+import errno
 import os
 import re
 import signal
@@ -105,7 +106,7 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pyt
     ledger = tmp_path / "file" / "ledger"
     assert capsys.readouterr().err == (
         f"memanalysis: error: memanalysis demo needs a directory it can write, but {ledger} cannot be: "
-        "Not a directory. Pass another directory with --out.\n"
+        f"{os.strerror(errno.ENOTDIR)}. Pass another directory with --out.\n"
     )
 
 

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def test_a_file_that_cannot_be_written_is_an_error(recorded: Path, capsys: pytes
     assert main(["report", str(recorded), "-o", "no/such/folder.html"]) == 2
     assert capsys.readouterr().err == (
         "memanalysis: error: Report.to_html needs a path that it can write, but no/such/folder.html cannot be written: "
-        "No such file or directory. Pass another path.\n"
+        f"{os.strerror(errno.ENOENT)}. Pass another path.\n"
     )
 
 

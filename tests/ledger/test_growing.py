@@ -4,12 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
 
 from memanalysis.ledger.compact import compact_ledger
@@ -127,6 +132,60 @@ def test_a_site_is_described_once_in_a_live_shard_and_read_whole_from_every_line
         assert sites["traceback"].tolist() == [row.get("traceback") for row in rows]
         assert sites["line"].fillna(-1).tolist() == [row.get("line", -1) for row in rows]
         assert sites["function"].fillna("").tolist() == [row.get("function", "") for row in rows]
+
+
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {"size_bytes": st.integers(0, 3)},
+            optional={
+                "site_id": st.sampled_from(["", "a", "\u00e4", None]),
+                "file": st.sampled_from(["", "a.py", "\u00e4.py", None]),
+                "line": st.sampled_from([0, 7]),
+                "traceback": st.sampled_from([[], [["a.py", 7]], None]),
+            },
+        ),
+        max_size=8,
+    )
+)
+def test_a_site_of_a_live_shard_takes_nothing_of_another_row(rows: list[dict[str, Any]]) -> None:
+    """Whatever the rows before it describe: null stays null, and is neither the empty text nor a neighbour's."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = LedgerWriter(folder, run=run_row())
+        for seq, row in enumerate(rows):
+            writer.append("sites", [{"seq": seq, **row}])
+
+        sites = open_ledger(folder).sites
+
+        for name in ("site_id", "file", "line", "traceback"):
+            found = [None if value is pd.NA else value for value in sites[name]]
+            assert found == [row.get(name) for row in rows]
+        writer.close(ended=NEW_YEAR, seal=False)
+
+
+def test_a_foreign_line_without_a_file_has_none(tmp_path: Path) -> None:
+    lines = [{"site_id": "a", "file": "a.py", "line": 3}, {"site_id": "a"}, {"site_id": "a", "file": ""}]
+    path = tmp_path / "sites" / "service=api" / "x.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps({"service": "api", **line}) + "\n" for line in lines), encoding="utf-8")
+
+    sites = open_ledger(tmp_path).sites
+
+    assert sites["file"].fillna("unknown").tolist() == ["a.py", "unknown", ""]
+    assert sites["line"].fillna(-1).tolist() == [3, -1, -1]
+
+
+def test_where_the_line_that_describes_a_site_is_corrupt_the_site_is_unknown(tmp_path: Path) -> None:
+    """The lines after it do not go back to what the site was before."""
+    writer = LedgerWriter(tmp_path, run=run_row())
+    for row in (site(0), site(1, line=4), site(2, line=4), site(3, line=4)):
+        writer.append("sites", [row])
+    writer.close(ended=NEW_YEAR, seal=False)
+    (shard,) = (tmp_path / "sites").rglob("*.jsonl")
+    lines = shard.read_bytes().splitlines(keepends=True)
+    shard.write_bytes(b"".join([lines[0], b"\0" * 20 + b"\n", *lines[2:]]))
+
+    assert open_ledger(tmp_path).sites["line"].fillna(-1).tolist() == [3, -1, -1]
 
 
 def test_each_piece_of_sites_describes_its_own(tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ def test_duckdb_reads_the_same_numbers(root: Path, totals: dict[str, tuple[int, 
             "service, count(*), sum(rss_bytes), min(timestamp)::varchar, count(label)"
         ).fetchall()
 
-    assert {service: (count, int(total)) for service, count, total, _, _ in found} == totals
+    null = "NULL"  # older releases read the folder of a service of that name as null, newer ones do not
+    assert {
+        null if service is None else service: (count, int(total)) for service, count, total, _, _ in found
+    } == totals
     assert {first for *_, first, _ in found} == {"2025-01-01 00:00:00+00"}
     assert {labels for *_, labels in found} == {ROWS // 2}
 

@@ -1,5 +1,6 @@
 """What is no ledger says in a sentence what was needed, what was found and what to do."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -164,7 +165,7 @@ def test_a_ledger_that_goes_away_is_told(tmp_path: Path) -> None:
     ledger = open_ledger(path)
     path.unlink()
 
-    with pytest.raises(LedgerError, match=r"open_ledger needs to read .* but cannot: No such file or directory"):
+    with pytest.raises(LedgerError, match=rf"open_ledger needs to read .* but cannot: {os.strerror(errno.ENOENT)}"):
         _ = ledger.samples
 
 

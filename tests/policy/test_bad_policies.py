@@ -13,6 +13,7 @@ SERVICE = "memory_budgets:\n  services:\n    messaging: "
 SIZE = "memory_budgets.services.messaging: needs a mapping, or a size above 0 with its unit, but got"
 MAX = "memory_budgets.global.max_memory_mb: needs a number of MB above 0"
 
+TOO_DEEP = "needs at most 50 levels of nesting, but got more. Write it flatter."
 CASES = {
     "negative budget": (GLOBAL + "max_memory_mb: -5", 3, f"{MAX}, but got -5. Write for example 100."),
     "zero budget": (GLOBAL + "max_memory_mb: 0", 3, f"{MAX}, but got 0. Write for example 100."),
@@ -238,6 +239,18 @@ CASES = {
         "ledger.enabled: needs a plain value, but got the text 'maybe' as !!bool. "
         "Write a shorter number, or a text in quotes.",
     ),
+    "tag without a value": (
+        "memory_budgets:\n  global:\n    max_memory_mb: !!int\n",
+        3,
+        "memory_budgets.global.max_memory_mb: needs a plain value, but got the text '' as !!int. "
+        "Write a value, or remove the tag.",
+    ),
+    "tag with digits that are none": (
+        "memory_budgets:\n  global:\n    max_memory_mb: !!float -_\n",
+        3,
+        "memory_budgets.global.max_memory_mb: needs a plain value, but got the text '-_' as !!float. "
+        "Write a shorter number, or a text in quotes.",
+    ),
     "list in itself": (
         "alerts:\n  channels: &all\n    - *all",
         2,
@@ -248,7 +261,14 @@ CASES = {
         2,
         "ledger: needs a mapping after <<, but got 3. Name an anchor.",
     ),
-    "very deep": ("[" * 100_000, 1, "needs at most 50 levels of nesting, but got more. Write it flatter."),
+    "deep": ("[" * 51 + "]" * 51, 1, TOO_DEEP),
+    "deep after lines": (
+        "a: 1\nb: " + "[" * 2_000,
+        2,
+        TOO_DEEP,
+    ),
+    "deep in blocks": ("- " * 2_000, 1, TOO_DEEP),
+    "very deep": ("[" * 100_000, 1, TOO_DEEP),
     "control character": (
         "ledger: {}\n# \x01",
         2,
