@@ -242,9 +242,8 @@ class Observer:
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
         sample["label"], self._label = self._label, None
-        in_window = self._windows is not None and self._windows.is_open
-        if in_window:  # what a short window traces is no series; ``tracer_bytes`` marks the sample
-            sample["traced_bytes"] = sample["traced_peak_bytes"] = None
+        if self._windows is not None and self._windows.is_open:
+            _take_tracer_off(sample)
         if snapshot:
             self._write_snapshot(sample)
             cost = time.thread_time() - cpu_started
@@ -259,8 +258,7 @@ class Observer:
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
         self._append("samples", [row])
         if self._guard is not None:
-            checked = _without_tracer(sample) if in_window else sample
-            self._guard.look(checked, self.snapshots[-1] if snapshot else None, self.record_event)
+            self._guard.look(sample, self.snapshots[-1] if snapshot else None, self.record_event)
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:
         stats = None
@@ -326,10 +324,15 @@ def _open_writer(settings: Settings, ledger: Path | str, run: Row) -> LedgerWrit
     return LedgerWriter(place, run=run, retention=settings.retention)
 
 
-def _without_tracer(sample: dict[str, Any]) -> dict[str, Any]:
-    """Take what tracing holds for a moment off the resident memory: the policy is about the program."""
-    rss, tracer = sample["rss_bytes"], sample["tracer_bytes"]
-    return sample if rss is None or tracer is None else sample | {"rss_bytes": max(0, rss - tracer)}
+def _take_tracer_off(sample: dict[str, Any]) -> None:
+    """Make a sample that was taken in a tracing window one of the program alone.
+
+    What the tracer holds for a moment would be a spike in the series that is judged and held against the policy;
+    ``tracer_bytes`` says what was taken off. What a short window traces is no series.
+    """
+    sample["traced_bytes"] = sample["traced_peak_bytes"] = None
+    if sample["rss_bytes"] is not None and sample["tracer_bytes"] is not None:
+        sample["rss_bytes"] = max(0, sample["rss_bytes"] - sample["tracer_bytes"])
 
 
 def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:
