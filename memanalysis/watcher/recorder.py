@@ -335,8 +335,8 @@ def watch(
         Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
     max_overhead : float
-        Share of one processor that watching may take, over the run and over every 10 s: what costs more is done less often.
-        With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
+        Share of one processor that watching may take, over the run and over every 10 s; what costs more is done less
+        often. With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
     fork : bool, optional
         Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
         given: where they are large and it is safe.
