@@ -42,9 +42,9 @@ ESTIMATE_MARGIN = 1.25
 MIN_TRIMMED_BYTES = MIB // 2
 """A tracer that held less than this leaves little behind."""
 
-MAX_FREE_SHARE = 3.0
-"""Where the C allocator holds more free than so many times what the tracer took, most of it is the program's. That is
-left alone: it may be the very thing that grows, and to give it back takes 0.15 ms a MiB, during which threads wait."""
+MAX_FREE_BYTES = 16 * MIB
+"""Where the C allocator held more free than this before a window opened, it is left alone: that is the program's, and
+may be the very thing that grows. To give it back takes 0.15 ms a MiB, during which other threads wait for memory."""
 
 
 class WindowCost:
@@ -74,6 +74,8 @@ class WindowCost:
         self._read_s_per_byte = FIRST_READ_S_PER_BYTE
         self._collect_s_per_block = FIRST_COLLECT_S_PER_BLOCK
         self._opened_at = self._process_at_open = self._own_s = 0.0
+        self._free_at_open: int | None = None
+        self._own_free_bytes = 0
 
     def estimate(self, seconds: float, *, at_once: float) -> float:
         """Estimate a window of so many seconds from above, where at most ``at_once`` may be spent at once."""
@@ -83,6 +85,8 @@ class WindowCost:
     def open(self) -> None:
         """Begin to measure."""
         self._opened_at, self._process_at_open, self._own_s = self._clock.monotonic(), self._process_time(), 0.0
+        with self.own_work():
+            self._free_at_open = read_allocator_free_bytes()
 
     def measure(self) -> float:
         """Measure what the open window cost so far."""
@@ -134,11 +138,13 @@ class WindowCost:
 
     def trim(self, tracer_bytes: int) -> None:
         """Give back what the tracer took, where that is cheap: the C allocator keeps its pages otherwise."""
-        if tracer_bytes < MIN_TRIMMED_BYTES:
+        before, after = self._free_at_open, read_allocator_free_bytes()
+        if tracer_bytes < MIN_TRIMMED_BYTES or before is None or after is None:
             return
-        free_bytes = read_allocator_free_bytes()
-        if free_bytes is not None and free_bytes <= MAX_FREE_SHARE * tracer_bytes:
+        if before - self._own_free_bytes <= MAX_FREE_BYTES:
             return_free_memory()
+        # what was given back still counts as free: the next window must not take it for the program's
+        self._own_free_bytes = max(self._own_free_bytes, after - before)
 
     def _measure_program(self) -> float:
         """Processor time of the program since the window opened, at most a whole processor: one thread runs Python."""
