@@ -16,6 +16,7 @@ BENCHMARKS = {
     "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
+    "overhead": "benchmarks.overhead",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

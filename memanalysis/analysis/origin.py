@@ -67,6 +67,7 @@ def classify_origins(
     tracer, free = (
         _slopes(samples, counts, elapsed_s, name, is_leak) for name in ("tracer_bytes", "allocator_free_bytes")
     )
+    tracer = np.where(both, tracer, 0.0)  # samples of short windows are without it already
     to_explain = np.maximum(rss["slope_bytes_per_s"] - tracer, rss["slope_bytes_per_s"] / 10)
     origins[both] = "native"
     origins[resident & rss["is_leak"] & (free >= LEAST_SHARE * to_explain)] = "fragmentation"

@@ -1,9 +1,9 @@
-"""Does memory seem to grow? Asked on each tick, of figures that cost nothing, before anything dear is done.
+"""Does memory seem to grow? Asked on each tick, of figures that cost nothing, before anything expensive is done.
 
 A figure grows when its least value rose in every one of the last stretches of time, by far more in all than it swings
 within one, and has not nearly stopped rising.
 Stretches of several lengths are watched beside each other, so that a fast leak shows in seconds and a slow one in
-hours. It may be wrong, such as about garbage that waits for the collector: whoever acts on it looks twice.
+hours. It may be wrong, such as about garbage that waits for the collector: whoever acts on it checks twice.
 """
 
 from collections import deque

@@ -27,6 +27,7 @@ def run_ticks(
     interval_s: float,
     wait: Callable[[float], bool],
     monotonic: Callable[[], float],
+    check: Callable[[], float | None] = lambda: None,
 ) -> None:
     """Tick every ``interval_s`` seconds, the first time after one interval, until told to stop.
 
@@ -38,11 +39,20 @@ def run_ticks(
         Waits so many seconds; True when it is time to stop, such as ``threading.Event().wait``.
     monotonic : callable
         The clock that the beat keeps to.
+    check : callable, optional
+        Called after each tick, and again when it says so: gives the time of the clock, or None when the next tick will
+        do. It moves no tick.
     """
     next_at = monotonic() + interval_s
-    while not wait(max(0.0, next_at - monotonic())):
+    check_at: float | None = None
+    while not wait(max(0.0, (next_at if check_at is None else min(next_at, check_at)) - monotonic())):
+        if check_at is not None and monotonic() >= check_at:
+            check_at = check()
+        if monotonic() < next_at:
+            continue
         pace_s = interval_s * (tick() or 1.0)
         next_at += pace_s
         late_s = monotonic() - next_at
         if late_s > 0:
             next_at += pace_s * (late_s // pace_s + 1)
+        check_at = check() if check_at is None else check_at

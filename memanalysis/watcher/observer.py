@@ -7,12 +7,10 @@ import sys
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.capture.holders import find_growing_type, find_holders
-from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.snapshot import SiteRows, read_sites
@@ -20,8 +18,9 @@ from memanalysis.capture.tracing import TOP_SITES, TracingUse
 from memanalysis.ledger.writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import MIB, mb_from_bytes
-from memanalysis.watcher.governor import CostGovernor
 from memanalysis.watcher.live_verdict import LiveRun
+from memanalysis.watcher.object_growth import ObjectGrowth
+from memanalysis.watcher.overhead_budget import OverheadBudget
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.windows import TracingWindows
 
@@ -33,23 +32,11 @@ __all__ = ["Observer"]
 LARGE_TRACER_BYTES = 8 * MIB
 """From about 150,000 traced blocks on a full snapshot would stop the program for longer than a fork does."""
 
-CENSUS_INTERVAL_S = 600.0
-"""A census of the objects by type costs 0.3 to 1 µs an object: at the start, at the end, and every ten minutes."""
-
-MAX_CENSUS_OBJECTS = 200_000
-"""More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
-
-
 MEASURED_EVERY = 20
 """One tick in so many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
 
-HOLDERS_S = 0.3
-"""What holds a growing type is looked for no longer than this, once the suspects are known."""
-
-MOST_CHAINS = 5
-
-LEAST_HELD = 0.2
-"""Where fewer of the new objects are held in one way, they are no heap that somebody fills: nothing is said."""
+SEALING_S = 0.4
+"""Set aside for sealing the files at the end: most of it is the loading of pyarrow, in a process of its own."""
 
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
@@ -70,8 +57,8 @@ class Observer:
         When it is.
     policy_runtime : PolicyRuntime, optional
         Holds each sample against the policy and acts.
-    wait : callable, optional
-        Waits so many seconds while a tracing window is open; True when watching is to end. Without it none is opened.
+    traces_in_windows : bool
+        Whether windows may be opened under ``trace="auto"``; then `check` must be called between ticks.
     live : LiveRun, optional
         Given each sample, to be judged when somebody asks.
 
@@ -94,7 +81,7 @@ class Observer:
         reader: SampleReader,
         clock: Clock,
         policy_runtime: "PolicyRuntime | None" = None,
-        wait: Callable[[float], bool] | None = None,
+        traces_in_windows: bool = False,
         live: LiveRun | None = None,
     ) -> None:
         self.run_id: str = run["run_id"]
@@ -109,25 +96,32 @@ class Observer:
         self._live = live
         self._label: str | None = None
         self._next_snapshot_at = float("-inf")
-        self._next_census_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
-        self._first_census: dict[str, int] = {}
         self._how_snapshots: tuple[bool, str | None] | None = None
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
         self._tracer = TracingUse(settings.trace_limit)
-        self._governor = CostGovernor(settings.max_overhead, clock=clock)
+        self._budget = OverheadBudget(settings.max_overhead, clock=clock)
+        self._objects = ObjectGrowth(
+            top_types=settings.top_types,
+            budget=self._budget,
+            clock=clock,
+            write=lambda rows: self._append_stamped("objects", rows),
+            record_event=self.record_event,
+        )
         self._windows: TracingWindows | None = None
-        if settings.trace == "auto" and wait is not None:
+        if settings.trace == "auto" and traces_in_windows:
             self._windows = TracingWindows(
                 trace_limit=settings.trace_limit,
                 top_sites=settings.top_sites,
-                governor=self._governor,
+                budget=self._budget,
                 clock=clock,
-                wait=wait,
+                read_sample=reader.read,
                 record_event=self.record_event,
-                begin=self._note_types,
+                write_sites=lambda rows: self._append_stamped("sites", rows),
+                begin=self._objects.note_growth,
+                conclude=self._objects.report_holders,
             )
 
     def prepare(self) -> None:
@@ -140,33 +134,54 @@ class Observer:
 
         What is loaded and counted just before tracing starts costs a tenth, and is not traced itself.
         """
+        started = time.thread_time()
         read_allocator_free_bytes()
-        census = self._read_census()
+        self._budget.spend(time.thread_time() - started)
+        census = self._objects.read()
         if self._windows is not None and tracemalloc.is_tracing():
             self._windows = None  # somebody traces already: that is joined, and costs nothing more
             self._tracer.start()
         elif self._settings.trace == "always":
             self._tracer.start()
+        started = time.thread_time()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
-        self._write_census(census)
+        self._budget.spend(time.thread_time() - started)
+        self._objects.write(census)
+        self._objects.reserve_last()
+        if self._settings.seal and self._writer is not None:
+            self._budget.reserve(SEALING_S)
 
     def tick(self) -> None:
         """Take one sample, and a full snapshot when one is due."""
         measured = self.ticks % MEASURED_EVERY == 0
-        started = time.thread_time() if measured else 0.0
-        now = self._clock.monotonic()
-        due = self._settings.snapshot_interval_s is not None and now >= self._next_snapshot_at
+        due = self._settings.snapshot_interval_s is not None and self._clock.monotonic() >= self._next_snapshot_at
+        started = time.thread_time() if measured or due else None
         self._take(snapshot=due)
-        if now >= self._next_census_at:
-            self._write_census(self._read_census())
-        elif measured and not due:
-            self._choose_pace(time.thread_time() - started)
         if self._windows is not None:
-            rows = self._windows.look(self.last, self._reader.read)
-            if rows:
-                self._append("sites", [row | self._stamp() for row in rows])
-                if self._windows.has_concluded:
-                    self._tell_holders()
+            self._windows.on_sample(self.last)
+        if started is None:
+            self._budget.spend(self._budget.tick_s)
+            return
+        tick_s = time.thread_time() - started
+        self._budget.spend(tick_s)
+        if not due:
+            self._choose_pace(tick_s)
+
+    def check(self) -> float | None:
+        """Do what is due between two ticks: what waits for the overhead budget, and tracing windows.
+
+        Returns
+        -------
+        float or None
+            When to check again, of the monotonic clock; None when the next tick will do.
+        """
+        windows = self._windows
+        if windows is not None and windows.is_open:
+            next_at = windows.check()
+            if windows.is_open:
+                return next_at
+        self._objects.check()
+        return None if windows is None or self._objects.is_waiting else windows.check()
 
     def take_snapshot(self) -> MemorySnapshot:
         """Take one sample and a full snapshot now."""
@@ -175,9 +190,12 @@ class Observer:
 
     def end(self) -> None:
         """Take the last sample, end tracing if it was started here, and take the last census."""
+        if self._windows is not None:
+            self._windows.finish()
+            self._objects.check()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._tracer.stop()
-        self._write_census(self._read_census())
+        self._objects.write(self._objects.read())
 
     def mark(self, text: str) -> None:
         """Write a mark, and label the next sample with it."""
@@ -224,6 +242,8 @@ class Observer:
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
         sample["label"], self._label = self._label, None
+        if self._windows is not None and self._windows.is_open:
+            _take_tracer_off(sample)
         if snapshot:
             self._write_snapshot(sample)
             cost = time.thread_time() - cpu_started
@@ -276,7 +296,7 @@ class Observer:
 
     def _choose_pace(self, tick_s: float) -> None:
         """Widen the intervals where ticks cost too much, and tell of it when they change by half or more."""
-        pace = self._governor.choose_pace(tick_s, self._settings.interval_s)
+        pace = self._budget.choose_pace(tick_s, self._settings.interval_s)
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace
             interval_s = pace * self._settings.interval_s
@@ -288,39 +308,10 @@ class Observer:
     def _stamp(self) -> dict[str, Any]:
         return {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
 
-    def _note_types(self) -> None:
-        """Count the objects by type as growth is first seen: what grew before that may be imports and caches."""
-        started = time.thread_time()
-        census = self._read_census()
-        self._first_census = {row["type"]: row["count"] for row in census}
-        self._write_census(census)
-        self._governor.pay(time.thread_time() - started)
-
-    def _tell_holders(self) -> None:
-        """Say who holds the type that grew most since growth was seen, where counting objects is not too dear."""
-        started = time.thread_time()
-        census = self._read_census()
-        grown = find_growing_type(self._first_census, census)
-        if grown is not None:
-            now = next(row["count"] for row in census if row["type"] == grown)
-            chains = find_holders(grown, seconds=HOLDERS_S, newest=now - self._first_census.get(grown, 0))
-            if chains and chains[0].share >= LEAST_HELD:
-                data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MOST_CHAINS]]
-                message = f"{grown} is what grows most in number. Held by {chains[0].text}."
-                self.record_event("holders", level="info", message=message, data=data)
-        self._write_census(census)
-        self._governor.pay(time.thread_time() - started)
-
-    def _read_census(self) -> list[dict[str, Any]]:
-        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
-        if self._settings.top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS:
-            return []
-        return read_object_census()
-
-    def _write_census(self, rows: list[dict[str, Any]]) -> None:
-        """Write the head of a census as of the last sample."""
+    def _append_stamped(self, table: str, rows: Sequence[Row]) -> None:
+        """Write rows as of the last sample."""
         stamp = self._stamp()
-        self._append("objects", [row | stamp for row in rows[: self._settings.top_types]])
+        self._append(table, [{**row, **stamp} for row in rows])
 
     def _append(self, table: str, rows: list[Row]) -> None:
         if self._writer is not None:
@@ -331,6 +322,17 @@ def _open_writer(settings: Settings, ledger: Path | str, run: Row) -> LedgerWrit
     """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
     place = ledger.absolute() if isinstance(ledger, Path) else ledger
     return LedgerWriter(place, run=run, retention=settings.retention)
+
+
+def _take_tracer_off(sample: dict[str, Any]) -> None:
+    """Make a sample that was taken in a tracing window one of the program alone.
+
+    What the tracer holds for a moment would be a spike in the series that is judged and held against the policy;
+    ``tracer_bytes`` says what was taken off. What a short window traces is no series.
+    """
+    sample["traced_bytes"] = sample["traced_peak_bytes"] = None
+    if sample["rss_bytes"] is not None and sample["tracer_bytes"] is not None:
+        sample["rss_bytes"] = max(0, sample["rss_bytes"] - sample["tracer_bytes"])
 
 
 def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:

@@ -210,7 +210,6 @@ class Recorder:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
         run = make_run_row(settings.service, started=started, policy_sha256=None if policy is None else policy.sha256)
-        stop = self._stop_event
         self._live = make_live_run(settings.service, policy)
         return Observer(
             settings,
@@ -218,7 +217,7 @@ class Recorder:
             reader=self._make_reader(),
             clock=self._clock,
             policy_runtime=self._policy_runtime,
-            wait=stop.wait,
+            traces_in_windows=True,
             live=self._live,
         )
 
@@ -241,6 +240,7 @@ class Recorder:
             interval_s=self.settings.interval_s,
             wait=self._stop_event.wait,
             monotonic=self._clock.monotonic,
+            check=self._check,
         )
 
     def _tick(self) -> float | None:
@@ -248,6 +248,13 @@ class Recorder:
             if self._observer is not None and not self._stop_event.is_set():
                 self._observer.tick()
                 return self._observer.pace
+        return None
+
+    def _check(self) -> float | None:
+        """Do what is due between two ticks; gives the time of the next check."""
+        with self._boundary.guard("check for growth"), self._ticking:
+            if self._observer is not None and not self._stop_event.is_set():
+                return self._observer.check()
         return None
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
@@ -328,8 +335,8 @@ def watch(
         Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
     max_overhead : float
-        Share of one processor that watching may take: what would cost more is done less often, which an event tells.
-        With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
+        Share of one processor that watching may take, over the run and over every 10 s; what costs more is done less
+        often. With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
     fork : bool, optional
         Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
         given: where they are large and it is safe.

@@ -1,42 +1,57 @@
 """Which lines keep what they allocate? Found by tracing for a moment now and then, once memory is seen to grow.
 
-A window starts tracing, waits, collects garbage, groups what survived by site, and stops. What a program holds only for
-a while survives one window by chance; the sites whose survivors come back in every window are the suspects. The bytes
-written for a site are those of all windows so far, so that they can be compared as those of full snapshots are.
+A window starts tracing, lets the program go on, collects garbage, groups what survived by site, and stops. What a
+program holds only for a while survives one window by chance; the sites whose survivors come back in every window are
+the suspects. The bytes written for a site are those of all windows so far, so that they can be compared as those of
+full snapshots are.
+
+Nothing waits here: a window is opened and closed by `check`, which is called between ticks, and samples are taken
+meanwhile. A window ends when its cost reaches what the overhead budget allows. One that had to end early is continued
+when there is budget again, as the next slice of the same window.
 """
 
-import gc
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from memanalysis.capture.grouping import RawFrames, RawGroup
+from memanalysis.capture.grouping import RawGroup
 from memanalysis.capture.sample import Clock
 from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.schema import Row
 from memanalysis.units import format_bytes
-from memanalysis.watcher.governor import CostGovernor
 from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, STEPS, GrowthSignal
+from memanalysis.watcher.overhead_budget import OverheadBudget
+from memanalysis.watcher.survivors import Survivors
+from memanalysis.watcher.window_cost import WindowCost
 
 __all__ = ["TracingWindows"]
 
-SHORTEST_S = 0.2
+MIN_WINDOW_S = 0.2
 """A shorter window sees little but what is under way."""
 
-LONGEST_S = 5.0
-"""The recorder takes no samples while one is open."""
+MIN_SLICE_S = 0.05
+"""A slice is not opened where not even this can be afforded."""
+
+WANTED_S = 0.5
+"""A slice waits until this can be afforded, or most of what can ever be spent at once."""
+
+READY_SHARE = 0.6
+
+MAX_SLICE_S = 5.0
+"""An idle program is traced for no longer than this at once."""
+
+MIN_STEP_S = 0.02
+MAX_STEP_S = 0.25
+"""The cost of an open window is measured at half of the time that it seems to have left, within these bounds."""
 
 WINDOWS_IN_A_ROW = 3
 """Windows after which suspects are named; later ones come when growth shows again."""
 
 FIRST_REST_S = 30.0
-LONGEST_REST_S = 1800.0
+MAX_REST_S = 1800.0
 """Between windows that come after: twice as long each time."""
-
-MOST_SITES = 500
-"""Sites whose survivors are remembered, the biggest: a megabyte at 25 frames."""
 
 
 class TracingWindows:
@@ -47,17 +62,23 @@ class TracingWindows:
     trace_limit : int
         Frames of each traceback.
     top_sites : int
-        Rows given of a window, at most.
-    governor : CostGovernor
+        Rows written of a window, at most.
+    budget : OverheadBudget
         Says what can be afforded.
     clock : Clock
         When it is.
-    wait : callable
-        Waits so many seconds; True when watching is to end.
+    read_sample : callable
+        Reads a sample.
     record_event : callable
         Writes an event.
+    write_sites : callable
+        Writes rows of ``sites``, without run, seq and time.
     begin : callable
         Called once growth is believed, before the first window.
+    conclude : callable
+        Called once the suspects are named.
+    cost : WindowCost, optional
+        Measures what windows cost.
     """
 
     def __init__(
@@ -65,66 +86,94 @@ class TracingWindows:
         *,
         trace_limit: int,
         top_sites: int,
-        governor: CostGovernor,
+        budget: OverheadBudget,
         clock: Clock,
-        wait: Callable[[float], bool],
+        read_sample: Callable[[], Row],
         record_event: Callable[..., None],
+        write_sites: Callable[[Sequence[Row]], None],
         begin: Callable[[], None],
+        conclude: Callable[[], None],
+        cost: WindowCost | None = None,
     ) -> None:
-        self.n_windows = 0
+        self.is_open = False
         self._tracer = TracingUse(trace_limit)
         self._top_sites = top_sites
-        self._governor = governor
+        self._budget = budget
         self._clock = clock
-        self._wait = wait
+        self._read_sample = read_sample
         self._record_event = record_event
+        self._write_sites = write_sites
         self._begin = begin
+        self._report_conclusion = conclude
+        self._cost = WindowCost(clock=clock) if cost is None else cost
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
         self._at_first_sign: dict[str, int | None] | None = None
         self._windows_due = 0
         self._rest_s = FIRST_REST_S
         self._rest_until = float("-inf")
-        self._survivors: dict[RawFrames, tuple[int, int, int]] = {}
+        self._survivors = Survivors()
+        self._window = _Window()
         self._rss_growth_bytes: int | None = 0
+        self._opened_at = self._allowed_s = 0.0
+        self._rss_at_open: int | None = None
 
     @property
-    def has_concluded(self) -> bool:
-        """Whether the last look was the one that named the suspects."""
-        return self.n_windows >= WINDOWS_IN_A_ROW and not self._windows_due
+    def n_windows(self) -> int:
+        """Windows so far."""
+        return self._survivors.n_windows
 
-    def look(self, sample: Row, read_again: Callable[[], Row]) -> list[dict[str, Any]]:
-        """Look at a sample; open a window when it is time for one.
+    def on_sample(self, sample: Row) -> None:
+        """Check a tick's sample for growth. One that was taken in a window says nothing: it holds the tracer too."""
+        if self.is_open:
+            return
+        signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
+        if signs and not self._windows_due and self._clock.monotonic() >= self._rest_until:
+            self._judge(signs)
 
-        Parameters
-        ----------
-        sample : row of ``samples``
-            The tick's.
-        read_again : callable
-            Reads another, after garbage was collected.
+    def check(self) -> float | None:
+        """Open a window if one is due and can be afforded, or close the open one when it is time.
 
         Returns
         -------
-        list of dict
-            Rows of ``sites``, without run, seq and time, when a window was open; else empty.
+        float or None
+            When to check again, of the monotonic clock; None when the next tick will do.
         """
-        signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
-        if signs and not self._windows_due and self._clock.monotonic() >= self._rest_until:
-            self._judge(signs, read_again)
-        if not self._windows_due or tracemalloc.is_tracing():  # somebody else traces: that is left alone
-            return []
-        seconds = self._governor.choose_window_s(shortest=SHORTEST_S, longest=LONGEST_S)
-        return [] if seconds is None else self._open(seconds, lambda: read_again()["rss_bytes"])
+        now = self._clock.monotonic()
+        if not self.is_open:
+            return now + MIN_SLICE_S if self._open() else None
+        if not tracemalloc.is_tracing():  # the program stopped it: the next tick tries again
+            self._abandon()
+            return None
+        cost_s = self._cost.measure() + self._cost.estimate_close(at_once=self._budget.max_expense_s)
+        elapsed_s = now - self._opened_at
+        left_s = min(MAX_SLICE_S - elapsed_s, (self._allowed_s - cost_s) * elapsed_s / max(cost_s, 1e-9))
+        if left_s < MIN_STEP_S:
+            self._close()
+            return None
+        return now + min(MAX_STEP_S, max(MIN_STEP_S, left_s / 2))
+
+    def finish(self) -> None:
+        """End the open window at once, and keep what it saw where that is enough to say something."""
+        if self.is_open and tracemalloc.is_tracing():
+            self._close()
+        self.release()
+        if self._window.seconds > 0 and self._windows_due and self.n_windows == 0:
+            self._end_window()
 
     def release(self) -> None:
         """End tracing, if a window is open."""
         self._tracer.stop()
+        self.is_open = False
 
-    def _judge(self, signs: list[str], read_again: Callable[[], Row]) -> None:
+    def _judge(self, signs: list[str]) -> None:
         """Growth was seen: collect garbage, and believe it when the second sign stands above the first."""
+        at_once = self._budget.max_expense_s
+        if self._cost.estimate_collection(at_once) > self._budget.available_s():
+            return  # the next sign will do
         started = time.thread_time()
-        _collect()
-        sample = read_again()
-        self._governor.pay(time.thread_time() - started)
+        self._cost.collect(at_once=at_once)
+        sample = self._read_sample()
+        self._budget.spend(time.thread_time() - started)
         before = self._at_first_sign
         self._at_first_sign = {name: sample[name] for name in self._signals}
         for signal in self._signals.values():
@@ -145,64 +194,87 @@ class TracingWindows:
         first, last = before[name], sample[name]
         return first is not None and last is not None and last - first >= STEPS / 2 * self._signals[name].least_step
 
-    def _open(self, seconds: float, read_rss_bytes: Callable[[], int | None]) -> list[dict[str, Any]]:
-        """Trace for so long; the rows of the suspects so far. Nothing when watching ended meanwhile."""
-        process_started, own_started = time.process_time(), time.thread_time()
-        began = self._clock.monotonic()
-        rss_before = read_rss_bytes()
-        self._tracer.start()
+    def _open(self) -> bool:
+        """Start tracing if a window is due and can be afforded, unless somebody else traces."""
+        if not self._windows_due or tracemalloc.is_tracing():
+            return False
+        at_once, available_s = self._budget.max_expense_s, self._budget.available_s()
+        wanted_s = self._cost.estimate(WANTED_S, at_once=at_once)
+        least_s = self._cost.estimate(MIN_SLICE_S, at_once=at_once)
+        if available_s < max(least_s, min(wanted_s, READY_SHARE * at_once)):
+            return False
+        self._allowed_s = min(at_once, available_s, max(available_s / 2, wanted_s))
+        self._cost.open()
+        with self._cost.own_work():
+            self._rss_at_open = self._read_sample()["rss_bytes"]
+            self._opened_at = self._clock.monotonic()
+            self._tracer.start()
+        self.is_open = True
+        return True
+
+    def _abandon(self) -> None:
+        self.release()
+        self._budget.spend(self._cost.measure())
+
+    def _close(self) -> None:
+        """Read what survived, end tracing, and end the window if it was traced for long enough."""
         try:
-            if self._wait(seconds):
-                return []
-            _collect()
-            if not tracemalloc.is_tracing():  # the program stopped it: the next tick tries again
-                return []
-            rss_after, tracer_bytes = read_rss_bytes(), tracemalloc.get_tracemalloc_memory()
-            ended = self._clock.monotonic()
-            groups = read_site_table().groups
+            with self._cost.own_work():
+                groups, rss_growth_bytes, seconds = self._read_survivors()
+            with self._cost.own_work():
+                self._survivors.add_slice(groups)
         finally:
-            self._tracer.stop()
-        self.n_windows += 1
+            cost_s = self._cost.measure()
+            self._budget.spend(cost_s)
+            self.release()
+        self._window.add(seconds, cost_s=cost_s, rss_growth_bytes=rss_growth_bytes)
+        if self._window.seconds >= MIN_WINDOW_S:
+            self._end_window()
+
+    def _read_survivors(self) -> tuple[Sequence[RawGroup], int | None, float]:
+        """Groups of what survived, growth of RSS without the tracer's, and how long was traced; tracing has ended."""
+        self._cost.collect(at_once=self._budget.max_expense_s)
+        rss_bytes, tracer_bytes = self._read_sample()["rss_bytes"], tracemalloc.get_tracemalloc_memory()
+        seconds = self._clock.monotonic() - self._opened_at
+        started = time.thread_time()
+        groups = read_site_table().groups
+        read_s = time.thread_time() - started
+        self._cost.learn(read_s=read_s, tracer_bytes=tracer_bytes)
+        self.release()
+        self._cost.trim(tracer_bytes)
+        return groups, _subtract(rss_bytes, self._rss_at_open, tracer_bytes), seconds
+
+    def _end_window(self) -> None:
+        """Write what the window saw, and name the suspects after the last one due."""
+        started = time.thread_time()
+        window, self._window = self._window, _Window()
+        survived_bytes = self._survivors.window_bytes
+        self._survivors.end_window()
         self._windows_due -= 1
-        self._keep(groups)
-        suspects = self._find_suspects()
+        suspects = self._survivors.find_suspects()
         rows = make_rows(suspects[: self._top_sites])
-        cost_s = self._governor.pay_window(
-            ended - began,
-            process_s=time.process_time() - process_started,
-            own_s=time.thread_time() - own_started,
-        )
-        rss_growth = _subtract(rss_after, rss_before, tracer_bytes)
-        self._rss_growth_bytes = _add(self._rss_growth_bytes, rss_growth)
+        self._rss_growth_bytes = _add(self._rss_growth_bytes, window.rss_growth_bytes)
         data = {
             "window": self.n_windows,
-            "seconds": round(ended - began, 3),
-            "survived_bytes": sum(size for _, size, _ in groups),
-            "rss_growth_bytes": rss_growth,
+            "seconds": round(window.seconds, 3),
+            "slices": window.slices,
+            "survived_bytes": survived_bytes,
+            "rss_growth_bytes": window.rss_growth_bytes,
             "suspects": len(suspects),
             "suspect_bytes": sum(size for _, size, _ in suspects),
-            "cost_s": round(cost_s, 4),
+            "cost_s": round(window.cost_s, 4),
         }
         self._record_event("window", level="info", message=_describe_window(data), data=data)
+        if rows:
+            self._write_sites(rows)
         if not self._windows_due:
             self._conclude(rows)
-        return rows
-
-    def _keep(self, groups: list[RawGroup] | Any) -> None:
-        for frames, size, count in groups[:MOST_SITES]:
-            bytes_before, blocks_before, seen = self._survivors.get(frames, (0, 0, 0))
-            self._survivors[frames] = bytes_before + size, blocks_before + count, seen + 1
-        if self.n_windows > 1:  # whoever missed a window is no suspect any more
-            self._survivors = {frames: kept for frames, kept in self._survivors.items() if kept[2] == self.n_windows}
-
-    def _find_suspects(self) -> list[RawGroup]:
-        found = [(frames, size, count) for frames, (size, count, _) in self._survivors.items()]
-        return sorted(found, key=lambda group: group[1:], reverse=True)
+        self._budget.spend(time.thread_time() - started)
 
     def _conclude(self, rows: list[dict[str, Any]]) -> None:
         """Name the first suspect, and rest."""
         self._rest_until = self._clock.monotonic() + self._rest_s
-        self._rest_s = min(LONGEST_REST_S, 2 * self._rest_s)
+        self._rest_s = min(MAX_REST_S, 2 * self._rest_s)
         for signal in self._signals.values():  # what tracing itself took must not count as growth
             signal.clear()
         if not rows:
@@ -216,12 +288,23 @@ class TracingWindows:
         grown = "" if meanwhile is None or meanwhile <= 0 else f"; RSS grew by {format_bytes(meanwhile)} meanwhile"
         message = f"{place} kept memory in each of {self.n_windows} windows: {kept}{grown}."
         self._record_event("suspect", level="warning", message=message, data={"site_id": first["site_id"]})
+        self._report_conclusion()
 
 
-def _collect() -> None:
-    """Collect garbage, unless the program turned the collector off: then it is for the program to say when."""
-    if gc.isenabled():
-        gc.collect()
+class _Window:
+    """What the slices of one window add up to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.slices = 0
+        self.cost_s = 0.0
+        self.rss_growth_bytes: int | None = 0
+
+    def add(self, seconds: float, *, cost_s: float, rss_growth_bytes: int | None) -> None:
+        self.seconds += seconds
+        self.slices += 1
+        self.cost_s += cost_s
+        self.rss_growth_bytes = _add(self.rss_growth_bytes, rss_growth_bytes)
 
 
 def _add(total: int | None, part: int | None) -> int | None:

@@ -119,6 +119,18 @@ def test_origin_is_told_by_what_grows_along_with_rss(traced, allocator_free, ori
     assert assess_samples(samples)["origin"].item() == origin
 
 
+def test_the_tracer_of_short_windows_is_not_taken_off_the_growth_of_rss():
+    """Where nothing but windows was traced, ``rss_bytes`` is without the tracer already."""
+    samples = as_samples(
+        ramp(n=100),
+        traced_bytes=np.full(100, np.nan),
+        tracer_bytes=np.where(np.arange(100) % 10 == 0, ramp(n=100, start=MIB, slope=0.95 * MIB).values, np.nan),
+        allocator_free_bytes=ramp(n=100, start=MIB, slope=0.1 * MIB).values,
+    )
+
+    assert assess_samples(samples)["origin"].item() == "unknown"
+
+
 def test_a_leak_that_only_traced_bytes_show_is_given_on_traced_bytes():
     samples = as_samples(steps(n=100), traced_bytes=ramp(n=100, start=MIB, slope=20 * KIB).values)
     verdict = assess_samples(samples).iloc[0]

@@ -50,3 +50,37 @@ def test_it_never_waits_a_negative_time():
     beat.run(0.5)
 
     assert min(beat.waited) >= 0
+
+
+def test_checks_come_when_they_ask_to_and_move_no_tick():
+    """A window of 0.2 s that opens at the second tick is ended by a check between two ticks of a second."""
+    beat, checks = Beat(ticks=4), []
+
+    def check():
+        checks.append(round(beat.now, 6))
+        return {1: beat.now + 0.15, 2: beat.now + 0.05}.get(len(checks) - 1)
+
+    run_ticks(beat.tick, interval_s=1.0, wait=beat.wait, monotonic=lambda: beat.now, check=check)
+
+    assert beat.at == [1.0, 2.0, 3.0, 4.0]
+    assert checks == [1.0, 2.0, 2.15, 2.2, 3.0, 4.0]
+
+
+def test_ticks_go_on_while_a_check_is_far_off():
+    beat = Beat(ticks=5)
+
+    run_ticks(beat.tick, interval_s=0.5, wait=beat.wait, monotonic=lambda: beat.now, check=lambda: 1e9)
+
+    assert beat.at == [0.5, 1.0, 1.5, 2.0, 2.5]
+
+
+def test_a_check_that_is_late_does_not_keep_a_tick_from_coming():
+    beat, checks = Beat(ticks=4, tick_s=[1.3]), []
+
+    def check():
+        checks.append(beat.now)
+        return beat.now + 0.1
+
+    run_ticks(beat.tick, interval_s=0.5, wait=beat.wait, monotonic=lambda: beat.now, check=check)
+
+    assert beat.at == [0.5, 2.0, 2.5, 3.0]

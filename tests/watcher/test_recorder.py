@@ -10,7 +10,7 @@ import pytest
 
 from memanalysis.capture.objects import count_objects
 from memanalysis.ledger.store import open_ledger
-from memanalysis.watcher import observer
+from memanalysis.watcher import object_growth
 from memanalysis.watcher.recorder import Recorder
 
 THIS_FILE = Path(__file__)
@@ -74,7 +74,7 @@ def test_what_grows_is_found_by_line_in_the_snapshots(record, ledger):
 
 
 def test_the_first_and_the_last_tick_have_a_census_of_the_objects(record, ledger, monkeypatch):
-    monkeypatch.setattr(observer, "MAX_CENSUS_OBJECTS", 10**9)  # this process holds what all tests have loaded
+    monkeypatch.setattr(object_growth, "MAX_CENSUS_OBJECTS", 10**9)  # this process holds what all tests have loaded
     with record(top_types=4):
         pass
 
@@ -85,8 +85,8 @@ def test_the_first_and_the_last_tick_have_a_census_of_the_objects(record, ledger
 
 def test_a_process_too_large_for_a_census_is_not_counted_again_at_every_tick(record, ledger, monkeypatch, wait_until):
     counted = []
-    monkeypatch.setattr(observer, "MAX_CENSUS_OBJECTS", 0)
-    monkeypatch.setattr(observer, "count_objects", lambda: counted.append(1) or count_objects())
+    monkeypatch.setattr(object_growth, "MAX_CENSUS_OBJECTS", 0)
+    monkeypatch.setattr(object_growth, "count_objects", lambda: counted.append(1) or count_objects())
     recorder = record(top_types=4)
     with recorder:
         wait_until(lambda: recorder.status().ticks >= 5)

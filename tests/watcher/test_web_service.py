@@ -24,7 +24,7 @@ REQUESTS_A_SECOND = 150
 
 
 def names_suspect(ledger):
-    """Whether the recorder has named a line; windows come as its purse fills, sooner where the machine is quick."""
+    """Whether the recorder has named a line; windows come as its overhead budget allows."""
     return ledger.exists() and "suspect" in set(open_ledger(ledger).events["kind"])
 
 

@@ -1,0 +1,147 @@
+"""Which types of objects grow in number, and who holds them? A census at a few moments, each only if affordable.
+
+One is taken at the start, one as growth is first seen, one every ten minutes and one at the end. Once tracing windows
+have named their suspects, the chains that hold the type that grew most are looked for.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from memanalysis.capture.holders import find_growing_type, find_holders
+from memanalysis.capture.objects import count_objects, read_object_census
+from memanalysis.capture.sample import Clock
+from memanalysis.watcher.overhead_budget import OverheadBudget
+
+__all__ = ["ObjectGrowth"]
+
+CENSUS_INTERVAL_S = 600.0
+"""A census of the objects by type costs 0.3 to 1 µs an object."""
+
+MAX_CENSUS_OBJECTS = 200_000
+"""More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
+
+MAX_CENSUS_S = 0.2
+"""The most that a census of so many objects is estimated at."""
+
+HOLDERS_S = 0.3
+"""Holders of a growing type are looked for no longer than this."""
+
+MIN_HOLDERS_S = 0.05
+"""Shorter than this is not worth it."""
+
+MAX_CHAINS = 5
+
+MIN_HELD_SHARE = 0.2
+"""Where fewer of the new objects are held in one way, they are no heap that somebody fills: nothing is written."""
+
+
+class ObjectGrowth:
+    """The objects of one run, by type.
+
+    Parameters
+    ----------
+    top_types : int
+        Rows of a census that are written, at most; with 0 none is taken.
+    budget : OverheadBudget
+        Says what can be afforded.
+    clock : Clock
+        When it is.
+    write : callable
+        Writes rows of ``objects`` without run, seq and time.
+    record_event : callable
+        Writes an event.
+    """
+
+    def __init__(
+        self,
+        *,
+        top_types: int,
+        budget: OverheadBudget,
+        clock: Clock,
+        write: Callable[[list[dict[str, Any]]], None],
+        record_event: Callable[..., None],
+    ) -> None:
+        self._top_types = top_types
+        self._budget = budget
+        self._clock = clock
+        self._write = write
+        self._record_event = record_event
+        self._first_census: dict[str, int] = {}
+        self._next_census_at = float("-inf")
+        self._census_s = 0.0
+        self._blocks = 1
+        self._waiting: Callable[[], None] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is to be done as soon as it can be afforded."""
+        return self._waiting is not None
+
+    def read(self) -> list[dict[str, Any]]:
+        """Read a census; empty where there are too many objects, or none is wanted."""
+        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
+        started = time.thread_time()
+        rows = [] if self._top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS else read_object_census()
+        self._census_s, self._blocks = time.thread_time() - started, max(1, sys.getallocatedblocks())
+        self._budget.spend(self._census_s)
+        return rows
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        """Write the head of a census."""
+        self._write(rows[: self._top_types])
+
+    def reserve_last(self) -> None:
+        """Set aside what the census at the end of the run takes."""
+        self._budget.reserve(self._census_s)
+
+    def note_growth(self) -> None:
+        """Take the census that growth is counted from: what grew before it was seen may be imports and caches."""
+        self._waiting = self._note_types
+
+    def report_holders(self) -> None:
+        """Describe who holds the type that grew most since growth was seen."""
+        self._waiting = self._report_holders
+
+    def check(self) -> None:
+        """Do what is waiting, or a census that is due, if it can be afforded."""
+        due = self._clock.monotonic() >= self._next_census_at
+        if self._waiting is None and not due:
+            return
+        needed_s = self._estimate_census()
+        if self._waiting == self._report_holders:
+            needed_s = min(needed_s + HOLDERS_S, max(needed_s + MIN_HOLDERS_S, self._budget.max_expense_s))
+        if needed_s > self._budget.max_expense_s:  # it never can
+            self._waiting = None
+            self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
+        elif needed_s <= self._budget.available_s():
+            work, self._waiting = self._waiting, None
+            if work is None:
+                self.write(self.read())
+            else:
+                work()
+
+    def _estimate_census(self) -> float:
+        growth = sys.getallocatedblocks() / self._blocks
+        return min(MAX_CENSUS_S, 1.25 * self._census_s * max(1.0, growth))
+
+    def _note_types(self) -> None:
+        census = self.read()
+        self._first_census = {row["type"]: row["count"] for row in census}
+        self.write(census)
+
+    def _report_holders(self) -> None:
+        census = self.read()
+        grown = find_growing_type(self._first_census, census)
+        if grown is not None:
+            started = time.thread_time()
+            seconds = min(HOLDERS_S, max(MIN_HOLDERS_S, self._budget.available_s()))
+            now = next(row["count"] for row in census if row["type"] == grown)
+            chains = find_holders(grown, seconds=seconds, newest=now - self._first_census.get(grown, 0))
+            if chains and chains[0].share >= MIN_HELD_SHARE:
+                data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MAX_CHAINS]]
+                message = f"{grown} is what grows most in number. Held by {chains[0].text}."
+                self._record_event("holders", level="info", message=message, data=data)
+            self._budget.spend(time.thread_time() - started)
+        self.write(census)
