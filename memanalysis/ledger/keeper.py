@@ -71,7 +71,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[descriptor for _, _, descriptor in segments],
+                pass_fds=[descriptor.number for _, _, descriptor in segments if descriptor.stat() is not None],
                 start_new_session=True,
             )
         except (OSError, RuntimeError, ValueError) as exc:  # a limit on processes; the interpreter going down
@@ -79,7 +79,7 @@ class Keeper:
             _log.warning("memanalysis cannot seal while it runs, and does so at the end: %s", exc)
             return False
         for _, _, descriptor in segments:
-            os.close(descriptor)
+            descriptor.close()
         return True
 
     def wait(self, timeout_s: float) -> None:

@@ -96,6 +96,7 @@ class Observer:
         guard: "PolicyGuard | None" = None,
         wait: Callable[[float], bool] | None = None,
         live: LiveRun | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.run_id: str = run["run_id"]
         self.ticks = 0
@@ -115,7 +116,7 @@ class Observer:
         self._how_snapshots: tuple[bool, str | None] | None = None
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
-        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
+        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
         self._tracer = TracemallocIntegration(settings.trace_limit)
         self._governor = CostGovernor(settings.max_overhead, clock=clock)
         self._windows: TracingWindows | None = None
@@ -327,10 +328,12 @@ class Observer:
             self._writer.append(table, rows)
 
 
-def _open_writer(settings: Settings, ledger: Path | str, run: Row) -> LedgerWriter:
+def _open_writer(
+    settings: Settings, ledger: Path | str, run: Row, report: Callable[[str], None] | None
+) -> LedgerWriter:
     """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
     place = ledger.absolute() if isinstance(ledger, Path) else ledger
-    return LedgerWriter(place, run=run, retention=settings.retention)
+    return LedgerWriter(place, run=run, retention=settings.retention, file_mode=settings.file_mode, report=report)
 
 
 def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:
