@@ -15,7 +15,7 @@ HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "s
 
 DOORS = set(memanalysis.__all__) - {"__version__"}
 
-GROUND = {"_descriptors", "errors", "schema", "units"}
+GROUND = {"_children", "_descriptors", "errors", "schema", "units"}
 BELOW = {
     "analysis": GROUND,
     "capture": GROUND,

@@ -3,6 +3,10 @@
 The program stops for the fork alone (some 10 ms with a million traced blocks). The copy closes every descriptor but the
 pipe, so that a connection which the program ends is not held open; it forgets the program's signal handlers, runs at a
 lower priority, and is killed and reaped when it takes too long.
+
+The copy is a child of the program while it works. So none is made where the program handles SIGCHLD, has children for
+which it may be waiting, or has hooks for forks. What remains: a program that has none of these and starts to wait for
+any child at that moment, and a hook that a C library registered with ``pthread_atfork``.
 """
 
 import contextlib
@@ -18,6 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from memanalysis._children import find_child_watch
+from memanalysis.capture.fork_hooks import find_fork_hooks
 
 try:  # the system's own: gevent replaces those of os by its own, which start or ask its loop
     from posix import fork as _fork
@@ -74,6 +81,9 @@ def find_fork_obstacle() -> str | None:
         return "this system does not fork"
     if sys.platform != "linux":
         return f"copies of a process are not safe on {sys.platform}"
+    noticed = find_child_watch() or find_fork_hooks()
+    if noticed is not None:
+        return noticed
     torch = sys.modules.get("torch")
     if torch is not None and _uses_cuda(torch):
         return "CUDA is in use"

@@ -205,6 +205,7 @@ class LedgerWriter:
                     segment = shard.release()
                     if segment is not None:
                         self._full.append(segment)
+                self._forget_removed()
                 if seal or self.url is not None:
                     self._seal_rest()
                 self._close_full()
@@ -319,7 +320,14 @@ class LedgerWriter:
         shard.add(self._encode(table, row, shard, {}).encode(), 1, {})
 
     def _start_keeper(self) -> bool:
-        return not self._is_in_memory() and self._keeper.start(self._full)
+        self._forget_removed()
+        return bool(self._full) and not self._is_in_memory() and self._keeper.start(self._full)
+
+    def _forget_removed(self) -> None:
+        """Let go of full files that were removed before they were sealed."""
+        for segment in [segment for segment in self._full if not segment[1].exists()]:
+            segment[2].close()
+            self._full.remove(segment)
 
     def _is_in_memory(self) -> bool:
         return self.url is not None and self.url.startswith("memory:")
@@ -348,6 +356,7 @@ class LedgerWriter:
             if segment is not None:
                 self._full.append(segment)
         self._close_full()
+        self._keeper.forget()
         self._lock = threading.RLock()
 
     def _close_full(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import memanalysis.capture
 from memanalysis.capture import forking, snapshot_sites
-from memanalysis.capture.forking import find_fork_obstacle, is_forking, run_in_fork
+from memanalysis.capture.forking import find_fork_obstacle, run_in_fork
 from memanalysis.capture.snapshot import read_sites
 
 ROOT = Path(__file__).parents[2]
@@ -153,13 +153,20 @@ def test_the_copy_forgets_the_programs_signal_handlers():
 
 @forks
 def test_whoever_watches_forks_can_tell_this_one():
-    seen = []
-    os.register_at_fork(after_in_parent=lambda: seen.append(is_forking()))
+    code = (
+        "import os; from memanalysis.capture.forking import is_forking, run_in_fork; seen = []; "
+        "os.register_at_fork(after_in_parent=lambda: seen.append(is_forking())); "
+        "run_in_fork(lambda: None); print(seen, is_forking())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
 
-    run_in_fork(lambda: None)
-
-    assert seen[-1] is True
-    assert not is_forking()
+    assert done.stdout == "[True] False\n"
 
 
 @forks
