@@ -1,8 +1,8 @@
 """How a process is started that the watched program never sees: no ``wait`` returns it, no SIGCHLD tells of it.
 
-Two steps. ``clone`` makes a copy of this process that has no termination signal: ``os.wait()`` and ``waitpid(-1)`` pass
-over it. The copy runs one function of the C library, ``system``, and nothing of Python: no lock holds it up, and no hook
-for forks runs. It shares the descriptors of the program, so none is held open. A shell starts the command in the
+Two steps. ``clone`` makes a copy of this process that has no termination signal: ``os.wait()`` passes over it. The copy
+runs one function of the C library, ``system``, and nothing of Python: no lock holds it up, and no hook for forks runs.
+It shares the descriptors of the program, so none is held open. A shell starts the command in the
 background and ends, the copy ends and is collected here, some 10 ms after its start, and the command is then a child of
 the system's first process.
 
@@ -18,8 +18,10 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from memanalysis._children import adopts_orphans, find_child_watch
+from memanalysis._descriptors import OwnDescriptor
 
 try:  # the system's own: gevent replaces that of os by one that asks its loop
     from posix import waitpid as _waitpid
@@ -55,15 +57,15 @@ def find_adoption_obstacle() -> str | None:
     return find_child_watch() if adopts_orphans() else None
 
 
-def start_detached(command: Sequence[str], *, inherited: Sequence[int]) -> None:
+def start_detached(command: Sequence[str], *, inherited: Sequence[OwnDescriptor]) -> None:
     """Start a command with every signal blocked, null devices as its standard files, and those descriptors.
 
     Parameters
     ----------
     command : sequence of str
         Program and arguments.
-    inherited : sequence of int
-        Descriptors that the command is to have under the same numbers. The caller checked that they are its own.
+    inherited : sequence of OwnDescriptor
+        What the command is to have under the same numbers; one that is no longer ours is left alone.
 
     Raises
     ------
@@ -74,8 +76,7 @@ def start_detached(command: Sequence[str], *, inherited: Sequence[int]) -> None:
     text = os.fsencode(line)
     if len(text) > MAX_COMMAND_BYTES:
         raise OSError(f"the command has {len(text)} bytes, above the limit of {MAX_COMMAND_BYTES}")
-    for descriptor in inherited:
-        os.set_inheritable(descriptor, True)
+    _set_inheritable(inherited, True)
     try:
         # a signal for the program must not run its handlers in the copy
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -85,8 +86,14 @@ def start_detached(command: Sequence[str], *, inherited: Sequence[int]) -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         _waitpid(pid, _WALL)
     finally:
-        for descriptor in inherited:
-            os.set_inheritable(descriptor, False)
+        _set_inheritable(inherited, False)
+
+
+def _set_inheritable(descriptors: Sequence[OwnDescriptor], value: bool) -> None:
+    for descriptor in descriptors:
+        if descriptor.stat() is not None:
+            with suppress(OSError):  # closed in between
+                os.set_inheritable(descriptor.number, value)
 
 
 def _clone_into_system(command: bytes) -> int:

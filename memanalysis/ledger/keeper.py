@@ -143,20 +143,17 @@ class Keeper:
     def _start(self, segments: Sequence[Segment], telling: OwnDescriptor) -> None:
         if not os.access(sys.executable, os.X_OK):
             raise FileNotFoundError(f"there is no {sys.executable}")
-        descriptors: dict[int, tuple[int, int]] = {}
-        for _, _, descriptor in segments:
-            status = descriptor.stat()
-            if status is not None:
-                descriptors[descriptor.number] = status.st_dev, status.st_ino
+        locks = [descriptor for _, _, descriptor in segments]
+        files = {descriptor.number: descriptor.stat() for descriptor in locks}
         job = {
             **self._job,
             "path": [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)],
             "segments": [(table, str(path)) for table, path, _ in segments],
-            "descriptors": descriptors,
+            "descriptors": {number: (file.st_dev, file.st_ino) for number, file in files.items() if file is not None},
             "report": telling.number,
         }
         command = [sys.executable, "-S", "-E", "-c", _PROGRAM, json.dumps(job)]
-        start_detached(command, inherited=[telling.number, *descriptors])
+        start_detached(command, inherited=[telling, *locks])
 
     def _end(self) -> None:
         """Close the pipe, name a failure, and collect the process if it has become a child of this one."""
