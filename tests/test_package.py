@@ -15,7 +15,7 @@ HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "s
 
 LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
 
-GROUND = {"errors", "units", "schema"}
+GROUND = {"_children", "_descriptors", "errors", "schema", "units"}
 BELOW = {
     "analysis": GROUND,
     "capture": GROUND,

@@ -3,6 +3,10 @@
 The program stops for the fork alone (some 10 ms with a million traced blocks). The copy closes every descriptor but the
 pipe, so that a connection which the program ends is not held open; it forgets the program's signal handlers, runs at a
 lower priority, and is killed and reaped when it takes too long.
+
+The copy is a child of the program while it works. So none is made where the program handles SIGCHLD, has children for
+which it may be waiting, or has hooks for forks. What remains: a program that has none of these and starts to wait for
+any child at that moment, and a hook that a C library registered with ``pthread_atfork``.
 """
 
 import contextlib
@@ -18,6 +22,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from memanalysis._children import find_child_watch
+from memanalysis._descriptors import OwnDescriptor
+from memanalysis.capture.fork_hooks import find_fork_hooks
 
 try:  # the system's own: gevent replaces those of os by its own, which start or ask its loop
     from posix import fork as _fork
@@ -74,6 +82,9 @@ def find_fork_obstacle() -> str | None:
         return "this system does not fork"
     if sys.platform != "linux":
         return f"copies of a process are not safe on {sys.platform}"
+    noticed = find_child_watch() or find_fork_hooks()
+    if noticed is not None:
+        return noticed
     torch = sys.modules.get("torch")
     if torch is not None and _uses_cuda(torch):
         return "CUDA is in use"
@@ -94,22 +105,23 @@ def run_in_fork(work: Callable[[], Any], *, timeout_s: float = DEFAULT_TIMEOUT_S
     timeout_s : float
         Seconds after which the copy is killed.
     """
-    read_end, write_end = os.pipe()
+    reading, writing = os.pipe()
+    read_end, write_end = OwnDescriptor(reading), OwnDescriptor(writing)
     started = time.perf_counter()
     try:
         pid = _fork_quietly()
     except OSError as exc:
-        os.close(read_end)
-        os.close(write_end)
+        read_end.close()
+        write_end.close()
         return ForkAnswer(None, time.perf_counter() - started, f"the system refused the fork: {exc.strerror}")
     if pid == 0:
-        _answer_and_exit(work, write_end, timeout_s)
+        _answer_and_exit(work, write_end.number, timeout_s)
     pause_s = time.perf_counter() - started
-    os.close(write_end)
+    write_end.close()
     try:
         data, in_time = _read_answer(read_end, pid, time.monotonic() + timeout_s)
     finally:
-        os.close(read_end)
+        read_end.close()
         _reap(pid)
     if not in_time:
         return ForkAnswer(None, pause_s, f"the copy had not answered after {timeout_s:g} s and was killed")
@@ -160,17 +172,20 @@ def _become_quiet(write_end: int, timeout_s: float) -> None:
         os.nice(NICENESS)
 
 
-def _read_answer(descriptor: int, pid: int, deadline: float) -> tuple[bytes, bool]:
+def _read_answer(descriptor: OwnDescriptor, pid: int, deadline: float) -> tuple[bytes, bool]:
     """Read the copy's whole answer, or what there is when it ends; False when the deadline came first."""
     data = bytearray()
     poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    poll.register(descriptor.number, select.POLLIN)
     while len(data) < LENGTH_BYTES or len(data) < LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little"):
         left_ms = (deadline - time.monotonic()) * 1000
         if left_ms <= 0:
             return b"", False
-        if poll.poll(min(left_ms, LOOK_MS)):
-            piece = os.read(descriptor, READ_BYTES)
+        is_ready = poll.poll(min(left_ms, LOOK_MS))
+        if descriptor.stat() is None:  # the program closed it, and the answer is lost
+            break
+        if is_ready:
+            piece = os.read(descriptor.number, READ_BYTES)
             if not piece:
                 break
             data += piece

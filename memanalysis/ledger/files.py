@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
-from memanalysis.ledger.marker import write_file
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_file
 from memanalysis.ledger.paths import is_hidden
 from memanalysis.ledger.walk import open_regular
 
@@ -97,7 +97,8 @@ class LocalFiles:
         """Copy a file there, and then rename it into its place."""
         full = Path(self.root, path)
         full.parent.mkdir(parents=True, exist_ok=True)
-        write_file(full, content.read_bytes())
+        file_mode = stat.S_IMODE(full.stat().st_mode) if full.exists() else DEFAULT_FILE_MODE
+        write_file(full, content.read_bytes(), file_mode)
 
     def remove(self, path: str) -> None:
         """Remove a file."""

@@ -78,8 +78,15 @@ class FolderSource:
         """Read the marker; without one, a folder that holds tables is a ledger too."""
         entries = self._files.list_folder("")
         if any(entry.name == MARKER_NAME and entry.kind == "file" for entry in entries):
-            with self._files.open(MARKER_NAME) as stream:
-                parse_marker(stream.read(), name=f"{self._files.root}/{MARKER_NAME}")
+            try:
+                with self._files.open(MARKER_NAME) as stream:
+                    content = stream.read()
+            except PermissionError as exc:
+                raise LedgerError(
+                    f"open_ledger needs to read {self._files.root}/{MARKER_NAME}, but may not. Its files are "
+                    "their user's alone: read it as that user, or record it with file_mode=0o640."
+                ) from exc
+            parse_marker(content, name=f"{self._files.root}/{MARKER_NAME}")
         elif not walk_ledger(self._files).folders:
             found = ", ".join(entry.name for entry in entries[:5]) if entries else "nothing"
             raise LedgerFormatError(

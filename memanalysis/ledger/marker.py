@@ -9,9 +9,22 @@ from memanalysis.errors import LedgerFormatError, LedgerVersionError
 from memanalysis.ledger.paths import MARKER_NAME
 from memanalysis.schema import SCHEMA_VERSION
 
-__all__ = ["FORMAT_NAME", "check_version", "parse_marker", "sync_folder", "write_file", "write_marker"]
+__all__ = [
+    "DEFAULT_FILE_MODE",
+    "FORMAT_NAME",
+    "check_version",
+    "parse_marker",
+    "sync_folder",
+    "write_file",
+    "write_marker",
+]
 
 FORMAT_NAME = "memanalysis-ledger"
+
+DEFAULT_FILE_MODE = 0o600
+"""Permissions of the files of a ledger, less the umask: arguments and marks of a program are for its user alone."""
+
+_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def parse_marker(content: bytes, *, name: str) -> int:
@@ -47,20 +60,29 @@ def check_version(version: int, *, name: str) -> int:
     return version
 
 
-def write_marker(root: Path) -> None:
-    """Make ``root`` a ledger of the present version, or check the marker that is there."""
+def write_marker(root: Path, *, file_mode: int = DEFAULT_FILE_MODE) -> None:
+    """Make ``root`` a ledger of the present version, or check the marker that is there.
+
+    Parameters
+    ----------
+    root : Path
+    file_mode : int
+        Permissions of a marker that is made, less the umask.
+    """
     marker = root / MARKER_NAME
     if marker.is_file():
         parse_marker(marker.read_bytes(), name=str(marker))
         return
-    write_file(marker, json.dumps({"format": FORMAT_NAME, "schema_version": SCHEMA_VERSION}).encode() + b"\n")
+    write_file(
+        marker, json.dumps({"format": FORMAT_NAME, "schema_version": SCHEMA_VERSION}).encode() + b"\n", file_mode
+    )
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, file_mode: int = 0o666) -> None:
     """Write a whole file so that a reader, and a machine after a crash, finds the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with temporary.open("xb") as stream:
+        with os.fdopen(os.open(temporary, _MAKE_FLAGS, file_mode), "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -6,6 +6,7 @@ little from one snapshot to the next.
 """
 
 import os
+import stat
 import uuid
 from collections import Counter
 from itertools import islice
@@ -37,6 +38,8 @@ PARSED_ROWS = 1_000
 
 TEMPORARY_SUFFIX = ".tmp"
 
+_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 _COMPRESSION_LEVEL = 9
 """Of zstd: sealing happens once; 9 is where time begins to grow faster than files shrink."""
 
@@ -64,7 +67,8 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
     # a name of its own: whoever tidies may be sealing the same shard
     temporary = sealed.with_name(f".{sealed.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("xb") as stream:
+        with os.fdopen(os.open(temporary, _MAKE_FLAGS, 0o600), "wb") as stream:
+            _copy_permissions(path, stream.fileno())
             _check_whole(path, _write_rows(path, stream, table), cut_tail=cut_tail)
             stream.flush()
             os.fsync(stream.fileno())
@@ -190,6 +194,16 @@ def _write_rows(path: Path, stream: Any, table: str) -> Counter[str]:
         writer.abandon()
         raise
     return skipped
+
+
+def _copy_permissions(path: Path, descriptor: int) -> None:
+    """Give a file the mode of another, and its owner where this process may do that: root compacts for others."""
+    if not hasattr(os, "fchmod"):
+        return
+    status = path.stat()
+    if os.geteuid() == 0:
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
 def _check_whole(path: Path, skipped: Counter[str], *, cut_tail: bool) -> None:

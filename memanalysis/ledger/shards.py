@@ -1,10 +1,18 @@
 """How one process writes one table: a file of JSON lines of its own, and a new one when that has grown.
 
 A shard is written with one ``write`` a batch on an append-only descriptor: a line is whole or absent, and then outlives
-the process. The descriptor holds an advisory lock that nobody waits for: whoever tidies a ledger sees by it that the
-writer lives, and the system takes it away with the process. Standard library only.
+the process. The descriptor holds an advisory lock that nobody waits for: whoever maintains a ledger sees by it that the
+writer lives, and the system takes it away with the process.
+
+The descriptor stays open for the lock, and the watched program may close it. So it is checked before each use (see
+`memanalysis._descriptors`); once it is closed or another file's, its number is forgotten. The file is then opened again
+by its path if it is still the same, of the same size and not locked by somebody else, and a new file is begun if not.
+A file that was removed is left as well: what went into it during the removal is written again into the new one.
+
+Standard library only.
 """
 
+import errno
 import itertools
 import os
 import time
@@ -12,8 +20,11 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
+from memanalysis._descriptors import OwnDescriptor
 from memanalysis.errors import LedgerFormatError
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
 
 try:
@@ -21,21 +32,22 @@ try:
 except ImportError:  # Windows: there a file that is open cannot be removed, which does as well
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["MAX_PENDING_BYTES", "Segment", "Shard", "lock_file"]
+__all__ = ["MAX_PENDING_BYTES", "Incident", "Segment", "Shard", "lock_file"]
 
 MAX_PENDING_BYTES = 8 * 1024**2
 """What a table keeps in memory before it is written, and while the disk refuses: about a day of samples, the newest."""
 
-CHECK_INTERVAL_S = 1.0
-"""How often a shard is looked at: whether it is still there, and how old it is."""
-
 MAX_DESCRIBED = 20_000
 """Sites whose description is known to stand in a file; beyond that they are described anew."""
 
-_SHARD_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_MAKE_FLAGS = _OPEN_FLAGS | os.O_CREAT | os.O_EXCL
 
-Segment = tuple[str, Path, int]
+Segment = tuple[str, Path, OwnDescriptor]
 """A file that is full: its table, its path and the descriptor that still locks it."""
+
+Incident = Literal["descriptor", "removed"]
+"""What the program or a person did to an open file: took its descriptor, or removed it."""
 
 
 class Shard:
@@ -50,30 +62,39 @@ class Shard:
         Names the files.
     fsync : bool
         Whether each write goes on to the disk.
+    file_mode : int
+        Permissions of the files, less the umask.
 
     Attributes
     ----------
+    incidents : list of str
+        What was done to its files since somebody emptied the list.
     pending : deque of (bytes, int)
         Lines not written yet, with the number of their rows.
     pending_bytes : int
         Their size.
     """
 
-    def __init__(self, table: str, *, root: Path, folder: Path, run_id: str, fsync: bool) -> None:
+    def __init__(
+        self, table: str, *, root: Path, folder: Path, run_id: str, fsync: bool, file_mode: int = DEFAULT_FILE_MODE
+    ) -> None:
         self.table = table
         self.folder = folder
         self.pending: deque[tuple[bytes, int]] = deque()
         self.pending_bytes = 0
+        self.incidents: list[Incident] = []
         self._described: dict[str, int] = {}
         self._described_in_pending: dict[str, int] = {}
         self._root = root
         self._run_id = run_id
         self._fsync = fsync
+        self._file_mode = file_mode
         self._path: Path | None = None
-        self._descriptor: int | None = None
+        self._name = ""
+        self._descriptor: OwnDescriptor | None = None
         self._number = 1
         self._size = 0
-        self._opened_at = self._checked_at = 0.0
+        self._opened_at = 0.0
         self._is_writing = False
         self._is_torn = False
 
@@ -127,20 +148,21 @@ class Shard:
             self._described_in_pending.clear()  # it may have stood in what is dropped
         return n_dropped
 
-    def look_after(self, *, max_bytes: int, max_age_s: float) -> Segment | None:
-        """Leave a file that was removed; give the file away when it is full, or spans that much time."""
+    def rotate_if_due(self, *, max_bytes: int, max_age_s: float) -> Segment | None:
+        """Give the file away when it is full, or spans that much time."""
         if self._descriptor is None:
             return None
-        now = time.monotonic()
-        is_full = self._size >= max_bytes
-        if not is_full and now - self._checked_at < CHECK_INTERVAL_S:
-            return None
-        self._checked_at = now
-        if os.fstat(self._descriptor).st_nlink == 0:  # somebody removed the ledger: what comes goes into a new file
-            os.close(self._descriptor)
-            self._leave()
-            return None
-        return self.release() if is_full or now - self._opened_at >= max_age_s else None
+        is_due = self._size >= max_bytes or time.monotonic() - self._opened_at >= max_age_s
+        return self.release() if is_due else None
+
+    def check(self) -> None:
+        """Let go of a descriptor that is no longer ours, and of a file that was removed; noted in ``incidents``."""
+        if self._descriptor is None or self._path is None:
+            return
+        if self._descriptor.stat() is None and not self._regain(self._descriptor, self._path):
+            return
+        if not self._is_in_place(self._descriptor):
+            self._leave_removed(self._descriptor)
 
     def release(self) -> Segment | None:
         """Give the file away, with its descriptor; the next write makes a new one."""
@@ -158,27 +180,89 @@ class Shard:
         self._described.clear()
 
     def _write_lines(self, lines: bytes) -> None:
-        descriptor = self._open() if self._descriptor is None else self._descriptor
-        if self._is_torn:  # a half line that could not be cut off must not run into the next
-            lines = b"\n" + lines
+        """Write to a file that is there before and after: one that was removed in between is no place for rows."""
+        while True:
+            descriptor = self._hold()
+            # a half line that could not be cut off must not run into the next
+            self._write_all(descriptor, b"\n" + lines if self._is_torn else lines)
+            if self._is_in_place(descriptor):
+                return
+            status = descriptor.stat()
+            is_unlinked = status is not None and status.st_nlink == 0
+            self._leave_removed(descriptor)
+            if not is_unlinked:  # moved elsewhere, with these lines
+                return
+
+    def _write_all(self, descriptor: OwnDescriptor, lines: bytes) -> None:
         written = 0
         try:
-            written = os.write(descriptor, lines)
+            written = os.write(descriptor.number, lines)
             while written < len(lines):
-                written += os.write(descriptor, memoryview(lines)[written:])
+                _check_ours(descriptor)
+                written += os.write(descriptor.number, memoryview(lines)[written:])
             if self._fsync:
-                os.fsync(descriptor)
+                _check_ours(descriptor)
+                os.fsync(descriptor.number)
         except OSError:
             if written:
                 self._is_torn = True
                 with suppress(OSError):
-                    os.ftruncate(descriptor, self._size)
+                    _check_ours(descriptor)
+                    os.ftruncate(descriptor.number, self._size)
                     self._is_torn = False
             raise
         self._is_torn = False
         self._size += written
 
-    def _open(self) -> int:
+    def _hold(self) -> OwnDescriptor:
+        """Return a descriptor that was ours a moment ago, of a file that is linked."""
+        descriptor = self._descriptor
+        if descriptor is not None:
+            status = descriptor.stat()
+            if status is not None and status.st_nlink:
+                return descriptor
+            self.check()
+        return self._open() if self._descriptor is None else self._descriptor
+
+    def _regain(self, lost: OwnDescriptor, path: Path) -> bool:
+        """Forget a number that is no longer ours, and open the file again; False if a new file must be begun."""
+        self.incidents.append("descriptor")
+        try:
+            descriptor = os.open(path, _OPEN_FLAGS)
+        except OSError:
+            self._leave()
+            return False
+        # it may be sealed by somebody else since the lock went with the descriptor
+        is_free = lock_file(descriptor) is not False and not path.with_suffix(PARQUET_SUFFIX).exists()
+        status = os.fstat(descriptor)
+        if is_free and lost.is_same_file(status) and status.st_nlink:
+            if self._is_torn and status.st_size > self._size:  # by a write of ours during which the descriptor went
+                os.ftruncate(descriptor, self._size)
+                self._is_torn = False
+                status = os.fstat(descriptor)
+            if status.st_size == self._size:
+                self._descriptor = OwnDescriptor(descriptor)
+                return True
+        os.close(descriptor)
+        self._leave()
+        return False
+
+    def _is_in_place(self, descriptor: OwnDescriptor) -> bool:
+        """Tell whether the path still leads to the file that is written."""
+        try:
+            return descriptor.is_same_file(os.stat(self._name, follow_symlinks=False))  # noqa: PTH116  quicker
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # such as a program that gave up its rights: what is open can still be written
+            return True
+
+    def _leave_removed(self, descriptor: OwnDescriptor) -> None:
+        """Close a file whose name is gone: the next row goes into a new one."""
+        self.incidents.append("removed")
+        descriptor.close()
+        self._leave()
+
+    def _open(self) -> OwnDescriptor:
         """Make a new file of this run; a second writer with the same run id gets the next name."""
         if not self.folder.resolve().is_relative_to(self._root.resolve()):
             raise LedgerFormatError(
@@ -190,7 +274,7 @@ class Shard:
             stem = self._run_id if number == 1 else f"{self._run_id}.{number}"
             path, sealed = self.folder / (stem + JSONL_SUFFIX), self.folder / (stem + PARQUET_SUFFIX)
             try:
-                descriptor = os.open(path, _SHARD_FLAGS, 0o666)
+                descriptor = os.open(path, _MAKE_FLAGS, self._file_mode)
             except FileExistsError:
                 continue
             # both are asked after the making: a Parquet that appears later is this writer's own
@@ -198,9 +282,16 @@ class Shard:
                 break
             os.close(descriptor)
             path.unlink(missing_ok=True)
-        self._path, self._descriptor, self._number = path, descriptor, number
-        self._opened_at = self._checked_at = time.monotonic()
-        return descriptor
+        own = OwnDescriptor(descriptor)
+        self._path, self._descriptor, self._number = path, own, number
+        self._name = str(path)
+        self._opened_at = time.monotonic()
+        return own
+
+
+def _check_ours(descriptor: OwnDescriptor) -> None:
+    if descriptor.stat() is None:
+        raise OSError(errno.EBADF, "the program took the descriptor")
 
 
 def lock_file(descriptor: int) -> bool | None:

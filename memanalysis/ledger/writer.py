@@ -20,8 +20,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
@@ -29,10 +28,10 @@ from memanalysis.ledger.cells import clean_text
 from memanalysis.ledger.encode import encode_cells
 from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
 from memanalysis.ledger.keeper import Keeper
-from memanalysis.ledger.marker import write_marker
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
 from memanalysis.ledger.retention import Retention
-from memanalysis.ledger.shards import Segment, Shard
+from memanalysis.ledger.shards import Incident, Segment, Shard
 from memanalysis.ledger.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
 
@@ -76,6 +75,10 @@ class LedgerWriter:
         What is dropped when a shard is sealed; without it nothing.
     segment_bytes, segment_s : optional
         When a shard is sealed while it grows: at 8 MiB or after a day, behind a URL after ten minutes.
+    file_mode : int
+        Permissions of the files that are made, less the umask: 0600. Folders follow the umask alone.
+    report : callable, optional
+        Is given one sentence about each removal of the ledger that was noticed and mended.
 
     Raises
     ------
@@ -94,6 +97,8 @@ class LedgerWriter:
         retention: Retention | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         segment_s: float | None = None,
+        file_mode: int = DEFAULT_FILE_MODE,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.url = os.fspath(path) if is_url(path) else None
         self.path = local_path(path) if self.url is None else spool_folder(self.url)
@@ -107,6 +112,9 @@ class LedgerWriter:
         self._flush_policy = flush
         self._writes_at_once = flush in {"line", "fsync"}
         self._flushed_at = float("-inf")
+        self._file_mode = file_mode
+        self._report = report
+        self._is_removed = False
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
         self._job: dict[str, Any] = {
@@ -146,15 +154,9 @@ class LedgerWriter:
                 f"LedgerWriter.append needs an open writer, but run {self.run_id!r} is closed. Begin a new run."
             )
         with self._lock:
-            shard = self._shards.get(table)
-            if shard is None:
-                shard = self._shards[table] = Shard(
-                    table,
-                    root=self.path,
-                    folder=self.path / table / self._partition,
-                    run_id=self.run_id,
-                    fsync=self._flush_policy == "fsync",
-                )
+            shard = self._find_shard(table)
+            if table == "sites":  # its lines leave out what the open file says already, so that must be there
+                shard.check()
             described: dict[str, int] = {}
             lines = [self._encode(table, row, shard, described) for row in rows]
             if not lines:
@@ -193,6 +195,7 @@ class LedgerWriter:
             return
         with self._lock:
             try:
+                self._mend()
                 self.append("runs", [{"ended": time.time() if ended is None else ended}])
                 self.flush()
             finally:
@@ -202,6 +205,7 @@ class LedgerWriter:
                     segment = shard.release()
                     if segment is not None:
                         self._full.append(segment)
+                self._forget_removed()
                 if seal or self.url is not None:
                     self._seal_rest()
                 self._close_full()
@@ -209,7 +213,7 @@ class LedgerWriter:
     def _prepare(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_marker(self.path)
+            write_marker(self.path, file_mode=self._file_mode)
         except (FileExistsError, NotADirectoryError) as exc:
             raise LedgerFormatError(
                 f"LedgerWriter needs a folder, but {self.path} is or lies under a file. Give another path."
@@ -221,6 +225,19 @@ class LedgerWriter:
                 f"LedgerWriter needs a folder that can be written, but {self.path} cannot: {exc.strerror}. "
                 "Give another path, or make room or leave to write there."
             ) from exc
+
+    def _find_shard(self, table: str) -> Shard:
+        shard = self._shards.get(table)
+        if shard is None:
+            shard = self._shards[table] = Shard(
+                table,
+                root=self.path,
+                folder=self.path / table / self._partition,
+                run_id=self.run_id,
+                fsync=self._flush_policy == "fsync",
+                file_mode=self._file_mode,
+            )
+        return shard
 
     def _encode(self, table: str, row: Row, shard: Shard, described: dict[str, int]) -> str:
         """Write a row as a line; a site that the shard describes already is not described again."""
@@ -241,6 +258,18 @@ class LedgerWriter:
         return False
 
     def _write(self, shard: Shard) -> None:
+        self._write_pending(shard)
+        if shard.incidents or self._is_removed:
+            self._mend()
+        if shard.table == "runs":  # few rows, and wanted together
+            return
+        segment = shard.rotate_if_due(max_bytes=self._segment_bytes, max_age_s=self._segment_s)
+        if segment is not None:
+            self._full.append(segment)
+        if self._full and not self._keeper.is_busy() and self._start_keeper():
+            self._full.clear()
+
+    def _write_pending(self, shard: Shard) -> None:
         try:
             shard.write()
         except LedgerError:
@@ -251,16 +280,54 @@ class LedgerWriter:
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
                 f"{exc.strerror}. The rows stay in memory; make room and append or flush again."
             ) from exc
-        if shard.table == "runs":  # few rows, and wanted together
-            return
-        segment = shard.look_after(max_bytes=self._segment_bytes, max_age_s=self._segment_s)
-        if segment is not None:
-            self._full.append(segment)
-        if self._full and not self._keeper.is_busy() and self._start_keeper():
-            self._full.clear()
+
+    def _mend(self) -> None:
+        """Open files again whose descriptors the program took, make a ledger again that was removed, and say so."""
+        shards = list(self._shards.values())
+        for shard in shards:
+            shard.check()
+        tables: dict[Incident, list[str]] = {"descriptor": [], "removed": []}
+        for shard in shards:
+            for incident in set(shard.incidents):
+                tables[incident].append(shard.table)
+            shard.incidents.clear()
+        if tables["descriptor"]:
+            names = ", ".join(tables["descriptor"])
+            message = f"The program closed or replaced descriptors of the ledger ({names}). The files are open again."
+            self._add("events", kind="descriptor", level="info", message=message, data={"tables": tables["descriptor"]})
+        if tables["removed"]:
+            self._is_removed = True
+            message = (
+                f"Files of ledger {self.path} were removed while it was written ({', '.join(tables['removed'])}). "
+                "New ones are begun; what the old ones held is gone. Stop the recorder before you remove its ledger."
+            )
+            data = {"during": "write the ledger", "tables": tables["removed"]}
+            self._add("events", kind="error", level="warning", message=message, data=data)
+            self._add("runs", ended=None)
+            if self._report is not None:
+                self._report(message)
+        if self._is_removed:
+            self._prepare()
+            self._is_removed = False
+        for table in ("runs", "events"):
+            self._write_pending(self._find_shard(table))
+
+    def _add(self, table: str, **row: object) -> None:
+        """Put a row with those that wait to be written."""
+        if table == "events":
+            row["timestamp"] = time.time()
+        shard = self._find_shard(table)
+        shard.add(self._encode(table, row, shard, {}).encode(), 1, {})
 
     def _start_keeper(self) -> bool:
-        return not self._is_in_memory() and self._keeper.start(self._full)
+        self._forget_removed()
+        return bool(self._full) and not self._is_in_memory() and self._keeper.start(self._full)
+
+    def _forget_removed(self) -> None:
+        """Let go of full files that were removed before they were sealed."""
+        for segment in [segment for segment in self._full if not segment[1].exists()]:
+            segment[2].close()
+            self._full.remove(segment)
 
     def _is_in_memory(self) -> bool:
         return self.url is not None and self.url.startswith("memory:")
@@ -289,12 +356,12 @@ class LedgerWriter:
             if segment is not None:
                 self._full.append(segment)
         self._close_full()
+        self._keeper.forget()
         self._lock = threading.RLock()
 
     def _close_full(self) -> None:
         for _, _, descriptor in self._full:
-            with suppress(OSError):
-                os.close(descriptor)
+            descriptor.close()
         self._full.clear()
 
 

@@ -39,6 +39,12 @@ class HostBoundary:
                 self._reported.add((what, type(exc)))
                 self._report(what, self.last_error)
 
+    def note(self, what: str, error: str) -> None:
+        """Count an error that was mended where it was found, and tell it in the log."""
+        self.errors += 1
+        self.last_error = error
+        _LOGGER.warning("memanalysis had to mend something (%s) while watching %r: %s", what, self._service, error)
+
     def _report(self, what: str, error: str) -> None:
         _LOGGER.warning("memanalysis could not %s while watching %r, and goes on: %s", what, self._service, error)
         try:

@@ -83,6 +83,7 @@ class Observer:
         policy_runtime: "PolicyRuntime | None" = None,
         traces_in_windows: bool = False,
         live: LiveRun | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.run_id: str = run["run_id"]
         self.ticks = 0
@@ -100,7 +101,7 @@ class Observer:
         self._how_snapshots: tuple[bool, str | None] | None = None
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
-        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run)
+        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
         self._tracer = TracingUse(settings.trace_limit)
         self._budget = OverheadBudget(settings.max_overhead, clock=clock)
         self._objects = ObjectGrowth(
@@ -318,10 +319,12 @@ class Observer:
             self._writer.append(table, rows)
 
 
-def _open_writer(settings: Settings, ledger: Path | str, run: Row) -> LedgerWriter:
+def _open_writer(
+    settings: Settings, ledger: Path | str, run: Row, report: Callable[[str], None] | None
+) -> LedgerWriter:
     """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
     place = ledger.absolute() if isinstance(ledger, Path) else ledger
-    return LedgerWriter(place, run=run, retention=settings.retention)
+    return LedgerWriter(place, run=run, retention=settings.retention, file_mode=settings.file_mode, report=report)
 
 
 def _take_tracer_off(sample: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.schema import MemorySnapshot
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
@@ -219,6 +220,7 @@ class Recorder:
             policy_runtime=self._policy_runtime,
             traces_in_windows=True,
             live=self._live,
+            report=lambda error: self._boundary.note("write the ledger", error),
         )
 
     def _note_start(self, observer: Observer) -> None:
@@ -304,6 +306,7 @@ def watch(
     seal: bool = True,
     max_overhead: float = DEFAULT_MAX_OVERHEAD,
     fork: bool | None = None,
+    file_mode: int = DEFAULT_FILE_MODE,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -340,6 +343,8 @@ def watch(
     fork : bool, optional
         Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
         given: where they are large and it is safe.
+    file_mode : int
+        Permissions of the ledger's files, less the umask: 0600, which lets nobody but this user read them.
 
     Raises
     ------
@@ -363,6 +368,7 @@ def watch(
         seal=seal,
         max_overhead=max_overhead,
         fork=fork,
+        file_mode=file_mode,
     )
     return Recorder(settings, policy=rules)
 

@@ -94,6 +94,8 @@ class Settings:
         Share of one processor that watching may take.
     fork : bool or None
         Whether full snapshots are read in a forked copy of the process; None: where they are large and it is safe.
+    file_mode : int
+        Permissions of the ledger's files, less the umask.
     left_out : frozenset of str
         Columns of ``samples`` that the policy does not ask for.
     """
@@ -112,6 +114,7 @@ class Settings:
     seal: bool
     max_overhead: float
     fork: bool | None
+    file_mode: int
     left_out: frozenset[str]
 
 
@@ -130,6 +133,7 @@ def choose_settings(
     seal: bool,
     max_overhead: float,
     fork: bool | None,
+    file_mode: int,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -150,6 +154,11 @@ def choose_settings(
     if not isinstance(max_overhead, int | float) or not 0 < max_overhead <= 1:
         raise InvalidArgumentError(
             f"watch needs max_overhead above 0 and at most 1, but got {max_overhead!r}. Pass a share, such as 0.05."
+        )
+    if isinstance(file_mode, bool) or not isinstance(file_mode, int) or file_mode & ~0o666 or not file_mode & 0o200:
+        raise InvalidArgumentError(
+            f"watch needs file_mode of read and write permissions, which its user may write, but got {file_mode!r}. "
+            "Pass 0o600 or 0o640."
         )
     _check_count("trace_limit", trace_limit, least=1)
     _check_count("top_sites", top_sites, least=0)
@@ -175,6 +184,7 @@ def choose_settings(
         seal=seal,
         max_overhead=float(max_overhead),
         fork=fork,
+        file_mode=file_mode,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

@@ -1,10 +1,12 @@
 """The same rows from a forked copy as from the process, and a process that outlives whatever becomes of the copy."""
 
+import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 import types
@@ -14,7 +16,7 @@ import pytest
 
 import memanalysis.capture
 from memanalysis.capture import forking, snapshot_sites
-from memanalysis.capture.forking import find_fork_obstacle, is_forking, run_in_fork
+from memanalysis.capture.forking import find_fork_obstacle, run_in_fork
 from memanalysis.capture.snapshot import read_sites
 
 ROOT = Path(__file__).parents[2]
@@ -153,13 +155,52 @@ def test_the_copy_forgets_the_programs_signal_handlers():
 
 @forks
 def test_whoever_watches_forks_can_tell_this_one():
-    seen = []
-    os.register_at_fork(after_in_parent=lambda: seen.append(is_forking()))
+    code = (
+        "import os; from memanalysis.capture.forking import is_forking, run_in_fork; seen = []; "
+        "os.register_at_fork(after_in_parent=lambda: seen.append(is_forking())); "
+        "run_in_fork(lambda: None); print(seen, is_forking())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
 
-    run_in_fork(lambda: None)
+    assert done.stdout == "[True] False\n"
 
-    assert seen[-1] is True
-    assert not is_forking()
+
+@forks
+def test_a_program_that_takes_the_pipe_keeps_its_file_and_the_work_is_not_answered(tmp_path):
+    """Another thread puts a file onto each number that the fork opened, while the copy works."""
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
+    own = (tmp_path / "own.bin").open("w+b", buffering=0)
+    own.write(b"HEADER")
+    own.seek(0)
+    taken = []
+
+    def take():
+        deadline = time.monotonic() + 30
+        while not _children() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for path in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if path.name not in before and str(path.readlink()).startswith("pipe:"):
+                    taken.append(os.dup2(own.fileno(), int(path.name)))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    answer = run_in_fork(lambda: time.sleep(3) or "answer", timeout_s=20)
+    thread.join()
+
+    assert answer.value is None
+    assert taken
+    for number in taken:
+        assert os.pread(number, 20, 0) == b"HEADER"
+        assert os.lseek(number, 0, os.SEEK_CUR) == 0
+        os.close(number)
+    own.close()
 
 
 @forks

@@ -188,15 +188,22 @@ for call in (
         Path(folder).chmod(0o755)
         root = Path(folder) / "ledger"
         write_ledger(root, seal=False)
+        for file in root.rglob("*.*"):
+            file.chmod(0o644)
         secret = next((root / "samples" / "service=b").iterdir())
         secret.chmod(0)
 
         told = run(program, root).splitlines()
+        (root / "ledger.json").chmod(0o600)
+        of_its_user_alone = run(program, root).splitlines()
 
     assert told[0] == "9"
     assert f"refused: {os.strerror(errno.EACCES)}. The rows stay in memory" in told[1]
     assert "compact needs to change the files of" in told[2]
     assert os.strerror(errno.EACCES) in told[2]
+    assert [line.partition(",")[0] for line in of_its_user_alone[2:]] == [
+        f"open_ledger needs to read {root}/ledger.json"
+    ] * 2
     assert told[3] == "6"  # the shard that may not be read is passed over, and told
 
 

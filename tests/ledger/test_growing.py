@@ -1,7 +1,6 @@
 """A shard that grows is sealed by a process beside; the writer never loads pyarrow, and readers see each row once."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -98,19 +97,6 @@ def test_where_no_process_can_be_started_the_lines_stay_until_the_end(
     writer.close(ended=NEW_YEAR)
     assert not list((tmp_path / "ledger").rglob("*.jsonl"))
     assert open_ledger(tmp_path / "ledger").samples["seq"].tolist() == list(range(50))
-
-
-def test_a_ledger_that_is_removed_while_it_grows_goes_on_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memanalysis.ledger.shards.CHECK_INTERVAL_S", 0.0)
-    writer = LedgerWriter(tmp_path / "ledger", run=run_row())
-    writer.append("samples", [sample_row(0)])
-    shutil.rmtree(tmp_path / "ledger")
-    writer.append("samples", [sample_row(1)])  # this one meets the file that is gone
-
-    writer.append("samples", [sample_row(2)])
-
-    assert open_ledger(tmp_path / "ledger").samples["seq"].tolist() == [2]
-    writer.close(ended=NEW_YEAR)
 
 
 def test_a_site_is_described_once_in_a_live_shard_and_read_whole_from_every_line(tmp_path: Path) -> None:

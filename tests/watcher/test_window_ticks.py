@@ -43,7 +43,7 @@ class Service:
             run=run,
             reader=self.reader,
             clock=clock,
-            policy_runtime=guard,
+            policy_runtime=rules,
             live=self.live,
             traces_in_windows=True,
         )
