@@ -25,6 +25,9 @@ REMEMBERED_TICKS = 4.0
 MAX_PACE = 60.0
 """However expensive a tick is, one comes every 60 intervals."""
 
+COUNTED_SHARE = 0.9
+"""A tenth of the share is for what cannot be counted, such as caches that the program has to fill again."""
+
 SAFE_SHARE = 0.9
 """One thing takes at most this part of what ticks leave of a stretch: costs are estimates until they are spent."""
 
@@ -60,7 +63,7 @@ class OverheadBudget:
     @property
     def max_expense_s(self) -> float:
         """The most that one thing may take: what ticks leave of ten seconds, less a margin."""
-        return SAFE_SHARE * (self.max_overhead - self._ticks_share) * STRETCH_S
+        return SAFE_SHARE * (COUNTED_SHARE * self.max_overhead - self._ticks_share) * STRETCH_S
 
     def available_s(self) -> float:
         """Seconds that can be spent now; below zero when too much was."""
@@ -68,8 +71,9 @@ class OverheadBudget:
         oldest = (now - STRETCH_S) / BUCKET_S
         while self._recent and self._recent[0][0] + 1 <= oldest:
             self._recent.popleft()
-        of_stretch = self.max_overhead * STRETCH_S - sum(seconds for _, seconds in self._recent)
-        of_run = self.max_overhead * (now - self._began_at) - self._reserved_s - self.spent_s
+        share = COUNTED_SHARE * self.max_overhead
+        of_stretch = share * STRETCH_S - sum(seconds for _, seconds in self._recent)
+        of_run = share * (now - self._began_at) - self._reserved_s - self.spent_s
         return min(of_stretch, of_run)
 
     def spend(self, seconds: float) -> None:
