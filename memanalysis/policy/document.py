@@ -5,6 +5,7 @@ This module imports yaml; it is loaded when a policy is read, not before.
 """
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,7 +187,7 @@ class _Reader:
 
 def _check_depth(text: str, loader_class: Any, place: Place) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=loader_class):
+    for event in _parse_events(text, loader_class):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -196,6 +197,17 @@ def _check_depth(text: str, loader_class: Any, place: Place) -> None:
             raise _at(line, place).error(
                 f"needs at most {_MAX_DEPTH} levels of nesting, but got more. Write it flatter."
             )
+
+
+def _parse_events(text: str, loader_class: Any) -> Iterator[Any]:
+    """Give the events of a text; what breaks is a YAMLError also where PyYAML without libyaml raises another."""
+    mark: Any = None
+    try:
+        for event in yaml.parse(text, Loader=loader_class):
+            yield event
+            mark = event.end_mark
+    except (ValueError, OverflowError) as exc:  # of chr(): "\U00110000"
+        raise yaml.MarkedYAMLError(problem="an escape stands for no character", problem_mark=mark) from exc
 
 
 def _not_yaml(exc: yaml.YAMLError, place: Place) -> PolicyError:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from memanalysis.analysis.verdict import UNREADABLE, VERDICT_COLUMNS, VERDICT_DTYPES
+from memanalysis.ledger.cells import clean_text
 from memanalysis.ledger.paths import SERVICE_PREFIX, decode_service
 from memanalysis.ledger.sources import Damage
 
@@ -56,7 +57,7 @@ def add_unreadable(
 
 def describe_damage(record: Damage) -> str:
     """File, what and why, in one line."""
-    return f"{record.file}: {record.describe()}"
+    return clean_text(f"{record.file}: {record.describe()}")
 
 
 def _service_of(file: str) -> str | None:
@@ -88,4 +89,6 @@ def _make_row(service: str | None, run_id: str | None, sentence: str) -> dict[st
         "n_samples": 0,
         "sentence": sentence,
     }
-    return {name: known.get(name) for name in VERDICT_COLUMNS}
+    # names of files may be no text, which a column of text refuses
+    cleaned = {name: clean_text(value) if isinstance(value, str) else value for name, value in known.items()}
+    return {name: cleaned.get(name) for name in VERDICT_COLUMNS}

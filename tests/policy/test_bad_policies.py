@@ -300,7 +300,14 @@ def test_the_error_names_file_line_and_key_and_what_would_be_right(case: str, tm
 @pytest.mark.usefixtures("yaml_parser")
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: b: c", 1), ("ledger:\n\tenabled: true", 2), ("ledger: {\n", 2), ("a: 1\n---\nb: 2", 2), ("a: *b", 1)],
+    [
+        ("a: b: c", 1),
+        ("ledger:\n\tenabled: true", 2),
+        ("ledger: {\n", 2),
+        ("a: 1\n---\nb: 2", 2),
+        ("a: *b", 1),
+        ('a: 1\nb: "\\U00110000"', 2),
+    ],
 )
 def test_text_that_is_no_yaml_is_shown_where_it_breaks(text: str, line: int, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
