@@ -1,10 +1,21 @@
-"""When is the next tick? A beat that does not drift, and that skips what it missed instead of hurrying after it."""
+"""When is the next tick? A beat that does not drift, and that skips what it missed instead of hurrying after it.
 
+Imported in every process of a program as Python starts: it loads `threading` and nothing more.
+"""
+
+import os
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
 
-__all__ = ["TickThread", "run_ticks"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TickThread", "run_ticks", "wait_until_unlisted"]
+
+GONE_TIMEOUT_S = 0.2
+"""The system lists a thread for some microseconds after it was joined; no longer than this is waited for that."""
 
 
 class TickThread(threading.Thread):
@@ -13,21 +24,45 @@ class TickThread(threading.Thread):
     Patched, `threading` looks for the thread under another number when it ends, and complains on standard error.
     """
 
-    def __init__(self, run: Callable[[], None]) -> None:
+    def __init__(self, run: "Callable[[], None]") -> None:
         super().__init__(target=run, name="memanalysis-recorder", daemon=True)
 
+    def is_current(self) -> bool:
+        """Tell whether this very thread asks."""
+        return self.ident == threading.get_ident()
+
+    def wait_until_gone(self, timeout_s: float) -> bool:
+        """Wait until the thread has ended and the system does not list it any more; False when that takes too long."""
+        self.join(timeout_s)
+        if self.is_alive():
+            return False
+        wait_until_unlisted(self.native_id)
+        return True
+
     def _delete(self) -> None:
-        with suppress(KeyError):
+        try:
             super()._delete()  # type: ignore[misc]
+        except KeyError:
+            return
+
+
+def wait_until_unlisted(native_id: int | None) -> None:
+    """Wait until the system does not list a thread any more that has ended for Python."""
+    if sys.platform == "linux":
+        place = f"/proc/self/task/{native_id}"
+        deadline = time.monotonic() + GONE_TIMEOUT_S
+        while os.path.exists(place) and time.monotonic() < deadline:  # noqa: PTH110  no pathlib in every child
+            os.sched_yield()
 
 
 def run_ticks(
-    tick: Callable[[], float | None],
+    tick: "Callable[[], float | None]",
     *,
     interval_s: float,
-    wait: Callable[[float], bool],
-    monotonic: Callable[[], float],
-) -> None:
+    wait: "Callable[[float], bool]",
+    monotonic: "Callable[[], float]",
+    first_at: float | None = None,
+) -> float:
     """Tick every ``interval_s`` seconds, the first time after one interval, until told to stop.
 
     Parameters
@@ -35,14 +70,22 @@ def run_ticks(
     tick : callable
         Raises nothing. Gives by how much the next interval is longer than ``interval_s``; None is 1.
     wait : callable
-        Waits so many seconds; True when it is time to stop, such as ``threading.Event().wait``.
+        Waits for some seconds; True when it is time to stop, such as ``threading.Event().wait``.
     monotonic : callable
-        The clock that the beat keeps to.
+        The clock of the ticks.
+    first_at : float, optional
+        When the first tick is due, for ticks that were interrupted.
+
+    Returns
+    -------
+    float
+        When the next tick would have been due.
     """
-    next_at = monotonic() + interval_s
+    next_at = monotonic() + interval_s if first_at is None else first_at
     while not wait(max(0.0, next_at - monotonic())):
         pace_s = interval_s * (tick() or 1.0)
         next_at += pace_s
         late_s = monotonic() - next_at
         if late_s > 0:
             next_at += pace_s * (late_s // pace_s + 1)
+    return next_at

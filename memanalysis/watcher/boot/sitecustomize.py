@@ -24,7 +24,7 @@ def _give_way() -> None:
 
 def _join() -> None:
     try:
-        from memanalysis.watcher.program import join_ledger
+        from memanalysis.watcher.joining import join_ledger
     except ImportError:  # another Python, or another environment, in which memanalysis is not installed
         return
     join_ledger()
