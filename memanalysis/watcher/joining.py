@@ -11,7 +11,7 @@ import sys
 import time
 from _thread import allocate_lock, get_native_id, start_new_thread
 
-from memanalysis.watcher.loop import TickThread, wait_until_unlisted
+from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def join_ledger() -> None:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=_membership.before_fork,
-                after_in_parent=_membership.after_fork,
                 after_in_child=_membership.join_as_child,
             )
     except Exception as exc:  # the program runs on unwatched, whatever is wrong with us
@@ -78,7 +77,6 @@ class Membership:
         self._options_json = options_json
         self._recorder: Recorder | None = None
         self._late: LateStart | None = None
-        self._was_waiting = False
 
     def begin(self) -> None:
         """Load the recorder and start it; where it cannot, that is logged."""
@@ -123,29 +121,29 @@ class Membership:
         late = self._late
         if late is None or late.is_current() or _is_snapshot_fork():
             return
-        self._was_waiting = late.cancel()
+        was_waiting = late.cancel()
         late.join(BEGIN_TIMEOUT_S)
-        if not self._was_waiting:
+        if was_waiting:
+            call_after_fork(self._wait_on)
+        else:
             self._late = None
 
-    def after_fork(self) -> None:
+    def _wait_on(self) -> None:
         """Go on in the parent."""
-        if self._was_waiting and self._late is not None:
-            self._was_waiting = False
-            late, self._late = self._late, None
-            try:
-                self._late = late.renew()
-            except RuntimeError:
-                return
+        late, self._late = self._late, None
+        try:
+            self._late = None if late is None else late.renew()
+        except RuntimeError:  # a limit on threads
+            return
 
     def join_as_child(self) -> None:
         """Begin a run of its own in a forked child, later; what is done here costs every fork."""
         if _is_snapshot_fork():
             return
-        self._was_waiting = False
         recorder = sys.modules.get("memanalysis.watcher.recorder")
         if recorder is not None:
             recorder.forget_parent()
+        forget_pending()
         self.begin_later()
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its workers end without the interpreter's exit handlers

@@ -7,15 +7,22 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-__all__ = ["TickThread", "run_ticks", "wait_until_unlisted"]
+__all__ = ["TickThread", "call_after_fork", "forget_pending", "run_ticks", "wait_until_unlisted"]
 
 GONE_TIMEOUT_S = 0.2
 """The system lists a thread for some microseconds after it was joined; no longer than this is waited for that."""
+
+
+_pending: "list[Callable[[], None]]" = []
+_run_pending: "Any" = None
+"""The C function that the interpreter calls; it must stay alive as long as it may be called."""
 
 
 class TickThread(threading.Thread):
@@ -53,6 +60,46 @@ def wait_until_unlisted(native_id: int | None) -> None:
         deadline = time.monotonic() + GONE_TIMEOUT_S
         while os.path.exists(place) and time.monotonic() < deadline:  # noqa: PTH110  no pathlib in every child
             os.sched_yield()
+
+
+def call_after_fork(call: "Callable[[], None]") -> None:
+    """From a hook that runs before a fork: have something called in the parent after it that may start a thread.
+
+    From Python 3.13 on, `os.fork` counts the threads after its hooks. So the hook there is a function in C that asks
+    the interpreter for a call as soon as it runs Python code again, which is when `os.fork` has returned.
+
+    Parameters
+    ----------
+    call : callable
+        Raises nothing.
+    """
+    global _run_pending
+    _pending.append(call)
+    if _run_pending is not None:
+        return
+    _run_pending = _run_all_pending
+    if sys.version_info >= (3, 13):
+        try:
+            import ctypes
+
+            _run_pending = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_run_all_pending)
+            hook = partial(ctypes.pythonapi.Py_AddPendingCall, _run_pending, None)
+        except (ImportError, AttributeError):  # a Python without ctypes, or that is not CPython
+            hook = partial(_run_all_pending, None)
+    else:
+        hook = partial(_run_all_pending, None)
+    os.register_at_fork(after_in_parent=hook)
+
+
+def forget_pending() -> None:
+    """In a forked child: what waits there is the parent's."""
+    _pending.clear()
+
+
+def _run_all_pending(_: object) -> int:
+    while _pending:
+        _pending.pop()()
+    return 0
 
 
 def run_ticks(

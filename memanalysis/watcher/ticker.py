@@ -12,15 +12,18 @@ from collections.abc import Callable
 
 from memanalysis.capture.forking import is_forking
 from memanalysis.watcher.boundary import HostBoundary
-from memanalysis.watcher.loop import TickThread, run_ticks
+from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, run_ticks
 
 __all__ = ["Ticker"]
 
 STOP_TIMEOUT_S = 10.0
 """A tick that is under way may take as long as its snapshot; after this, stopping goes on without waiting for it."""
 
-PAUSE_TIMEOUT_S = 1.0
+TURN_TIMEOUT_S = 0.1
 """A fork waits no longer than this for a tick that is under way; after that it happens beside the thread."""
+
+PAUSE_TIMEOUT_S = 1.0
+"""A thread that was asked to end between two ticks does so at once, if the machine gives it a processor."""
 
 MAX_ERRORS = 100
 """A thread that is interrupted by an exception this often, outside of its ticks, ends."""
@@ -65,7 +68,6 @@ class Ticker:
         self._boundary = boundary
         self._thread: TickThread | None = None
         self._next_at: float | None = None
-        self._is_paused = False
         self.renew_locks()
 
     def start(self) -> None:
@@ -110,7 +112,6 @@ class Ticker:
         """Make locks that nobody holds."""
         self.ticking = threading.RLock()
         self._stop_event = threading.Event()
-        self._is_paused = False
 
     def pause(self) -> None:
         """End the thread for a fork, unless its tick takes too long."""
@@ -121,14 +122,14 @@ class Ticker:
             self._stop_event.set()
         finally:
             self.ticking.release()
-        self._is_paused = thread.wait_until_gone(PAUSE_TIMEOUT_S)
-        if not self._is_paused:
+        if thread.wait_until_gone(PAUSE_TIMEOUT_S):
+            call_after_fork(self._resume)
+        else:
             self._stop_event.clear()
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         """Go on after a fork, with the tick that is due next."""
-        if self._is_paused:
-            self._is_paused = False
+        with self._boundary.guard("go on after a fork"):
             self._stop_event.clear()
             self._launch()
 
@@ -139,7 +140,7 @@ class Ticker:
 
     def _take_turn(self) -> bool:
         """Wait until no tick is under way."""
-        return self.ticking.acquire(timeout=PAUSE_TIMEOUT_S)
+        return self.ticking.acquire(timeout=TURN_TIMEOUT_S)
 
     def _run(self) -> None:
         for _ in range(MAX_ERRORS):
@@ -169,18 +170,13 @@ def _pause_for_fork() -> None:
         ticker.pause()
 
 
-def _resume_after_fork() -> None:
-    for ticker in list(_running):
-        with ticker._boundary.guard("go on after a fork"):
-            ticker.resume()
-
-
 def _forget_in_child() -> None:
     if not is_forking():
         _running.clear()
+        forget_pending()
 
 
 if hasattr(os, "register_at_fork"):
     if _INTERRUPTS_FORKS:
-        os.register_at_fork(before=_pause_for_fork, after_in_parent=_resume_after_fork)
+        os.register_at_fork(before=_pause_for_fork)
     os.register_at_fork(after_in_child=_forget_in_child)
