@@ -108,11 +108,14 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> "Any":
-    from importlib import import_module
-
     if name not in _DOORS:
         raise AttributeError(f"module 'memanalysis' has no attribute {name!r}")
-    value = getattr(import_module(_DOORS[name]), name)
+    from memanalysis.standard_library import standard_library_first
+
+    with standard_library_first():
+        from importlib import import_module
+
+        value = getattr(import_module(_DOORS[name]), name)
     globals()[name] = value
     return value
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memanalysis.ledger.shards import Segment
+from memanalysis.standard_library import drop_shadowing_folders
 
 __all__ = ["Keeper"]
 
@@ -61,10 +62,10 @@ class Keeper:
             return False
         job = {
             **self._job,
-            "path": [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)],
+            "path": [str(Path(__file__).parents[2]), *drop_shadowing_folders([entry for entry in sys.path if entry])],
             "segments": [(table, str(path)) for table, path, _ in segments],
         }
-        command = [sys.executable, "-S", "-E", "-c", _PROGRAM, json.dumps(job)]
+        command = [sys.executable, "-S", "-E", "-P", "-c", _PROGRAM, json.dumps(job)]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, on data
                 command,

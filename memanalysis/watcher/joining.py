@@ -11,6 +11,7 @@ import sys
 import time
 from _thread import allocate_lock, get_native_id, start_new_thread
 
+from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
 TYPE_CHECKING = False
@@ -39,8 +40,14 @@ def encode_request(pid: int, interval_s: float, options_json: str) -> str:
     return f"{pid} {interval_s!r} {options_json}"
 
 
-def join_ledger() -> None:
-    """Begin to watch this process as the environment says; raises nothing."""
+def join_ledger(*, at_once: bool = False) -> None:
+    """Begin to watch this process as the environment says; raises nothing.
+
+    Parameters
+    ----------
+    at_once : bool
+        Load the recorder now, also in a child: later, modules of the program would take the place of Python's.
+    """
     global _membership
     try:
         pid, interval_s, options_json = os.environ[RUN_VARIABLE].split(" ", 2)
@@ -51,6 +58,8 @@ def join_ledger() -> None:
         if int(pid) == (os.getppid() if sys.platform == "win32" else os.getpid()):
             _membership.begin()
         else:
+            if at_once:
+                _membership.load()
             _membership.begin_later()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -78,18 +87,24 @@ class Membership:
         self._recorder: Recorder | None = None
         self._late: LateStart | None = None
 
-    def begin(self) -> None:
-        """Load the recorder and start it; where it cannot, that is logged."""
-        try:
-            if self._recorder is None:
+    def load(self) -> "Recorder":
+        """Make the recorder, for which most of the package is imported."""
+        if self._recorder is None:
+            with standard_library_first():
                 import json
 
                 from memanalysis.watcher.recorder import watch
 
                 options: dict[str, Any] = json.loads(self._options_json)
                 self._recorder = watch(options.pop("service"), **options)
-            self._recorder.start()
-            atexit.unregister(self._recorder.stop_at_exit)  # `end` does it, after the program's own exit handlers
+        return self._recorder
+
+    def begin(self) -> None:
+        """Load the recorder and start it; where it cannot, that is logged."""
+        try:
+            recorder = self.load()
+            recorder.start()
+            atexit.unregister(recorder.stop_at_exit)  # `end` does it, after the program's own exit handlers
         except (Exception, SystemExit) as exc:  # a module of the program's that took the place of one of ours
             _warn(exc)
 

@@ -18,6 +18,7 @@ from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.schema import MemorySnapshot
+from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.live import LiveRun, make_live_run
@@ -80,10 +81,12 @@ class Recorder:
 
     def start(self) -> bool:
         """Start watching, with a first tick at once. True when it was started: not when it runs already, or cannot."""
-        with self._lifecycle:
+        with self._lifecycle, standard_library_first() as standard_library:
             if self._is_running:
                 return False
             with self._boundary.guard("start"):
+                if standard_library.has_shadows:
+                    load_for_ticks()
                 self._ticker.prepare()
                 self._observer = None
                 self._observer = self._open()
@@ -109,7 +112,7 @@ class Recorder:
         seal : bool, optional
             Whether this run's files become Parquet; as ``watch`` was told when not given.
         """
-        with self._lifecycle:
+        with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
                 return False
             self._is_running = False
@@ -167,7 +170,8 @@ class Recorder:
         Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
         """
         live = self._live
-        return None if live is None else live.judge()
+        with standard_library_first():
+            return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
@@ -322,7 +326,8 @@ def watch(
     PolicyError
         A policy that cannot be read.
     """
-    rules = _read_policy(policy)
+    with standard_library_first():
+        rules = _read_policy(policy)
     settings = choose_settings(
         service,
         ledger=ledger,
@@ -340,6 +345,11 @@ def watch(
         argv=argv,
     )
     return Recorder(settings, policy=rules)
+
+
+def load_for_ticks() -> None:
+    """Import what ticks import at their first need: modules of the program have Python's names."""
+    import ctypes  # noqa: F401
 
 
 def _make_guard(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyGuard":
