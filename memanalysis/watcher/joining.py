@@ -156,8 +156,9 @@ class Membership:
         if _is_snapshot_fork():
             return
         recorder = sys.modules.get("memanalysis.watcher.recorder")
-        if recorder is not None:
-            recorder.forget_parent()
+        forget_parent = getattr(recorder, "forget_parent", None)  # absent while it is being imported
+        if forget_parent is not None:
+            forget_parent()
         forget_pending()
         self.begin_later()
         util = sys.modules.get("multiprocessing.util")
@@ -238,7 +239,8 @@ def _end_with_worker(membership: Membership) -> None:
 
 def _is_snapshot_fork() -> bool:
     forking = sys.modules.get("memanalysis.capture.forking")
-    return forking is not None and forking.is_forking()
+    is_forking = getattr(forking, "is_forking", None)  # absent while it is being imported
+    return is_forking is not None and bool(is_forking())
 
 
 def _is_subinterpreter() -> bool:

@@ -129,24 +129,23 @@ class _OutsideRun:
         self._reader = SampleReader(pid=process.pid, clock=clock)
         self._writer = LedgerWriter(ledger.absolute(), run=row)
         self._seq = 0
+        self._had_memory = False
         self._deep_at = float("-inf")
 
     def tick(self) -> bool:
         """Take a sample; False when the process has ended."""
-        if self._has_ended():
+        if not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE:
             return False
         deep = self._clock.monotonic() >= self._deep_at
         if deep:
             self._deep_at = self._clock.monotonic() + DEEP_INTERVAL_S
         sample = self._reader.read(deep=deep)
-        if sample["rss_bytes"] is None or (sample["rss_bytes"] == 0 and self._has_ended()):
+        if sample["rss_bytes"] is None or (self._had_memory and not sample["rss_bytes"]):  # it ends at this moment
             return False
+        self._had_memory = bool(sample["rss_bytes"])
         self._writer.append("samples", [sample | {"seq": self._seq, "label": None}])
         self._seq += 1
         return True
-
-    def _has_ended(self) -> bool:
-        return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
 
     def close(self) -> None:
         """End the run."""
