@@ -86,6 +86,7 @@ class Membership:
         self._options_json = options_json
         self._recorder: Recorder | None = None
         self._late: LateStart | None = None
+        self._had_logging = "logging" in sys.modules
 
     def load(self) -> "Recorder":
         """Make the recorder, for which most of the package is imported."""
@@ -142,6 +143,8 @@ class Membership:
             call_after_fork(self._wait_on)
         else:
             self._late = None
+            if not self._had_logging:
+                _hold_logging_lock()
 
     def _wait_on(self) -> None:
         """Go on in the parent."""
@@ -235,6 +238,17 @@ def _end_with_worker(membership: Membership) -> None:
     from multiprocessing.util import Finalize
 
     Finalize(None, membership.end_worker, exitpriority=0)
+
+
+def _hold_logging_lock() -> None:
+    """Do in a hook before a fork what `logging` would have done, had it not been imported amid the fork.
+
+    Python gathers the hooks before it calls the first, so those that `logging` registered while this process waited for
+    the recorder to be loaded are called after the fork alone, where they release a lock.
+    """
+    lock = getattr(sys.modules.get("logging"), "_lock", None)
+    if lock is not None and not lock._is_owned():
+        lock.acquire()
 
 
 def _is_snapshot_fork() -> bool:
