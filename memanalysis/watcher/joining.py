@@ -145,6 +145,9 @@ class Membership:
             self._late = None
             if not self._had_logging:
                 _hold_logging_lock()
+            ticker = sys.modules.get("memanalysis.watcher.ticker")
+            if ticker is not None:  # its own hook came too late for this fork
+                ticker.pause_for_fork()
 
     def _wait_on(self) -> None:
         """Go on in the parent."""

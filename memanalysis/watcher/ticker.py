@@ -14,7 +14,7 @@ from memanalysis.capture.forking import is_forking
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, run_ticks
 
-__all__ = ["Ticker"]
+__all__ = ["Ticker", "pause_for_fork"]
 
 STOP_TIMEOUT_S = 10.0
 """A tick that is under way may take as long as its snapshot; after this, stopping goes on without waiting for it."""
@@ -163,8 +163,9 @@ def _has_other_threads() -> bool:
     )
 
 
-def _pause_for_fork() -> None:
-    if not _running or is_forking() or "gevent.monkey" in sys.modules or _has_other_threads():
+def pause_for_fork() -> None:
+    """End the recorders' threads before a fork, where Python would warn of them; they go on after it."""
+    if not _INTERRUPTS_FORKS or not _running or is_forking() or "gevent.monkey" in sys.modules or _has_other_threads():
         return
     for ticker in list(_running):
         ticker.pause()
@@ -178,5 +179,5 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     if _INTERRUPTS_FORKS:
-        os.register_at_fork(before=_pause_for_fork)
+        os.register_at_fork(before=pause_for_fork)
     os.register_at_fork(after_in_child=_forget_in_child)
