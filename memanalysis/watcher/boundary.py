@@ -18,6 +18,9 @@ __all__ = ["HostBoundary"]
 
 _LOGGER = logging.getLogger("memanalysis")
 
+_AT_THE_END = "at interpreter shutdown"
+"""How Python 3.12 and later refuse a thread to a process that ends just as its recorder starts: nothing to report."""
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  compared with co_filename
 _STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _OURS = (_PACKAGE + os.sep, _STANDARD_LIBRARY + os.sep, "<frozen importlib")
@@ -56,7 +59,8 @@ class HostBoundary:
                 self._report(what, self.last_error)
 
     def _report(self, what: str, error: str) -> None:
-        _LOGGER.warning("memanalysis could not %s while watching %r, and goes on: %s", what, self._service, error)
+        level = logging.DEBUG if _AT_THE_END in error else logging.WARNING
+        _LOGGER.log(level, "memanalysis could not %s while watching %r, and goes on: %s", what, self._service, error)
         try:
             self._record_error(what, error)
         except Exception:  # the ledger may be the very thing that failed; the log has it
