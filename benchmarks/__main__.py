@@ -17,6 +17,7 @@ BENCHMARKS = {
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",
+    "host": "benchmarks.host",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

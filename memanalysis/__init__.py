@@ -58,11 +58,14 @@ __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> "Any":
-    from importlib import import_module
-
     if name not in _HOMES:
         raise AttributeError(f"module 'memanalysis' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    from memanalysis.standard_library import standard_library_first
+
+    with standard_library_first():
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -45,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"memanalysis record needs --interval above 0 seconds, but got {arguments.interval:g}. Pass 1, say."
         )
     ledger = Path(arguments.ledger)
-    recorder = OutsideRecorder(arguments.pid, ledger=ledger, service=arguments.service, children=arguments.children)
+    recorder = OutsideRecorder(
+        arguments.pid, ledger=ledger, service=arguments.service, children=arguments.children, argv=arguments.argv
+    )
     console = open_console()
     console.say(f"Recording {recorder.service} (pid {arguments.pid}) into {ledger}; Ctrl-C ends it.")
     try:

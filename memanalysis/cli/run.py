@@ -54,6 +54,10 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", metavar="SECONDS", type=float, default=1.0, help="between two samples (default: 1)"
     )
+    parser.add_argument(
+        "--argv", choices=("redacted", "full", "none"), default="redacted",
+        help="what to keep of the program's arguments: all but secrets, all, or nothing (default: redacted)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         "interval": arguments.interval,
         "trace": arguments.trace,
         "max_overhead": arguments.max_overhead,
+        "argv": arguments.argv,
         "check_leaks": False,
     }
     watch(**options)  # wrong options are told here, and not in the program

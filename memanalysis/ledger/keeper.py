@@ -21,6 +21,7 @@ from memanalysis._children import adopts_orphans
 from memanalysis._descriptors import OwnDescriptor
 from memanalysis.ledger.detach import find_adoption_obstacle, find_detach_obstacle, start_detached
 from memanalysis.ledger.shards import Segment
+from memanalysis.standard_library import drop_shadowing_folders
 
 __all__ = ["Keeper"]
 
@@ -147,12 +148,12 @@ class Keeper:
         files = {descriptor.number: descriptor.stat() for descriptor in locks}
         job = {
             **self._job,
-            "path": [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)],
+            "path": [str(Path(__file__).parents[2]), *drop_shadowing_folders([entry for entry in sys.path if entry])],
             "segments": [(table, str(path)) for table, path, _ in segments],
             "descriptors": {number: (file.st_dev, file.st_ino) for number, file in files.items() if file is not None},
             "report": telling.number,
         }
-        command = [sys.executable, "-S", "-E", "-c", _PROGRAM, json.dumps(job)]
+        command = [sys.executable, "-S", "-E", "-P", "-c", _PROGRAM, json.dumps(job)]
         start_detached(command, inherited=[telling, *locks])
 
     def _end(self) -> None:

@@ -10,6 +10,7 @@ import psutil
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import CaptureError
 from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.watcher.redaction import ArgvMode, select_arguments
 from memanalysis.watcher.run import make_run_id, make_run_row
 
 __all__ = ["OutsideRecorder"]
@@ -31,6 +32,8 @@ class OutsideRecorder:
         Folder of the ledger.
     children : bool
         Whether its children, and theirs, are recorded too, also those that are started later.
+    argv : {"redacted", "full", "none"}
+        What is kept of the arguments of each process.
     clock : Clock
         When it is.
 
@@ -43,7 +46,14 @@ class OutsideRecorder:
     """
 
     def __init__(
-        self, pid: int, *, ledger: Path, service: str | None = None, children: bool = False, clock: Clock = SYSTEM_CLOCK
+        self,
+        pid: int,
+        *,
+        ledger: Path,
+        service: str | None = None,
+        children: bool = False,
+        argv: ArgvMode = "redacted",
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         try:
             self._root = psutil.Process(pid)
@@ -54,6 +64,7 @@ class OutsideRecorder:
             ) from exc
         self._ledger = ledger
         self._children = children
+        self._argv = argv
         self._clock = clock
         self._runs: dict[int, _OutsideRun] = {}
         self.n_samples = 0
@@ -93,7 +104,7 @@ class OutsideRecorder:
 
     def _add(self, process: psutil.Process) -> None:
         try:
-            run = _OutsideRun(process, self.service, self._ledger, self._clock)
+            run = _OutsideRun(process, self.service, self._ledger, self._argv, self._clock)
         except psutil.Error:  # it has ended meanwhile
             return
         self._runs[process.pid] = run
@@ -103,12 +114,12 @@ class OutsideRecorder:
 class _OutsideRun:
     """One process from outside."""
 
-    def __init__(self, process: psutil.Process, service: str, ledger: Path, clock: Clock) -> None:
+    def __init__(self, process: psutil.Process, service: str, ledger: Path, argv: ArgvMode, clock: Clock) -> None:
         started = clock.wall()
         row = make_run_row(service, started=started) | {
             "run_id": make_run_id(started, pid=process.pid),
             "pid": process.pid,
-            "argv": process.cmdline(),
+            "argv": select_arguments(process.cmdline(), argv),
             "python": None,
             "git_commit": None,
             "packages": None,
@@ -118,6 +129,7 @@ class _OutsideRun:
         self._reader = SampleReader(pid=process.pid, clock=clock)
         self._writer = LedgerWriter(ledger.absolute(), run=row)
         self._seq = 0
+        self._had_memory = False
         self._deep_at = float("-inf")
 
     def tick(self) -> bool:
@@ -128,8 +140,9 @@ class _OutsideRun:
         if deep:
             self._deep_at = self._clock.monotonic() + DEEP_INTERVAL_S
         sample = self._reader.read(deep=deep)
-        if sample["rss_bytes"] is None:
+        if sample["rss_bytes"] is None or (self._had_memory and not sample["rss_bytes"]):  # it ends at this moment
             return False
+        self._had_memory = bool(sample["rss_bytes"])
         self._writer.append("samples", [sample | {"seq": self._seq, "label": None}])
         self._seq += 1
         return True

@@ -19,14 +19,16 @@ from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.schema import MemorySnapshot
+from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
-from memanalysis.watcher.loop import TickThread, run_ticks
 from memanalysis.watcher.observer import Observer
+from memanalysis.watcher.redaction import ArgvMode
 from memanalysis.watcher.run import make_run_row
 from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMode, choose_settings
 from memanalysis.watcher.status import RecorderStatus
+from memanalysis.watcher.ticker import Ticker
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     from memanalysis.watcher.policy_runtime import PolicyRuntime
 
 __all__ = ["Recorder", "watch"]
-
-STOP_TIMEOUT_S = 10.0
-"""A tick that is under way may take as long as its snapshot; after this, stopping goes on without waiting for it."""
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -71,21 +70,29 @@ class Recorder:
         self._make_reader = make_reader or (lambda: SampleReader(clock=clock))
         self._observer: Observer | None = None
         self._live: LiveRun | None = None
-        self._thread: threading.Thread | None = None
         self._is_running = False
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
         self._policy_runtime = None if policy is None else _make_policy_runtime(settings, policy, clock)
-        self._renew_locks()
+        self._lifecycle = threading.RLock()
+        self._ticker = Ticker(
+            self._tick,
+            self._check,
+            interval_s=settings.interval_s,
+            monotonic=clock.monotonic,
+            boundary=self._boundary,
+        )
 
     def start(self) -> bool:
         """Start watching, with a first tick at once. True when it was started: not when it runs already, or cannot."""
-        with self._lifecycle:
+        with self._lifecycle, standard_library_first() as standard_library:
             if self._is_running:
                 return False
             with self._boundary.guard("start"):
-                self._stop_event = threading.Event()
+                if standard_library.has_shadows:
+                    load_for_ticks()
+                self._ticker.prepare()
                 self._observer = None
                 self._observer = self._open()
                 self._note_start(self._observer)
@@ -93,11 +100,10 @@ class Recorder:
                     self._observer.prepare()
                 with self._boundary.guard("tick"):
                     self._observer.begin()
-                self._thread = TickThread(self._run)
-                self._thread.start()
+                self._ticker.start()
                 self._is_running = True
                 _running.add(self)
-                atexit.register(self._stop_at_exit)
+                atexit.register(self.stop_at_exit)
             if not self._is_running and self._observer is not None:  # no thread could be started
                 with self._boundary.guard("start"):
                     self._observer.close(seal=False)
@@ -111,21 +117,24 @@ class Recorder:
         seal : bool, optional
             Whether this run's files become Parquet; as ``watch`` was told when not given.
         """
-        with self._lifecycle:
+        with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
                 return False
             self._is_running = False
-            self._stop_event.set()
-            if self._wait_for_thread():
-                with self._boundary.guard("tick"), self._ticking:
+            if self._ticker.stop():
+                with self._boundary.guard("tick"), self._ticker.ticking:
                     self._observer.end()
             with self._boundary.guard("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
             with self._boundary.guard("stop"):
                 self._observer.close(seal=self.settings.seal if seal is None else seal)
             _running.discard(self)
-            atexit.unregister(self._stop_at_exit)
+            atexit.unregister(self.stop_at_exit)
             return True
+
+    def stop_at_exit(self) -> None:
+        """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
+        self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
 
     def mark(self, text: str) -> bool:
         """Note that something happened, such as ``deploy 1.4``; labels the next sample. True when it was written."""
@@ -144,7 +153,7 @@ class Recorder:
         taken: list[MemorySnapshot] = []
 
         def take(observer: Observer) -> None:
-            with self._ticking:
+            with self._ticker.ticking:
                 taken.append(observer.take_snapshot())
 
         self._do("take a snapshot", take)
@@ -166,7 +175,8 @@ class Recorder:
         Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
         """
         live = self._live
-        return None if live is None else live.judge()
+        with standard_library_first():
+            return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
@@ -210,7 +220,8 @@ class Recorder:
     def _open(self) -> Observer:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
-        run = make_run_row(settings.service, started=started, policy_sha256=None if policy is None else policy.sha256)
+        policy_sha256 = None if policy is None else policy.sha256
+        run = make_run_row(settings.service, started=started, policy_sha256=policy_sha256, argv=settings.argv)
         self._live = make_live_run(settings.service, policy)
         return Observer(
             settings,
@@ -229,33 +240,17 @@ class Recorder:
         with self._boundary.guard("write an event"):
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 
-    def _wait_for_thread(self) -> bool:
-        """Wait until the thread has ended its tick; False when it takes too long."""
-        if self._thread is None or self._thread is threading.current_thread():
-            return True
-        self._thread.join(STOP_TIMEOUT_S)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        run_ticks(
-            self._tick,
-            interval_s=self.settings.interval_s,
-            wait=self._stop_event.wait,
-            monotonic=self._clock.monotonic,
-            check=self._check,
-        )
-
     def _tick(self) -> float | None:
-        with self._boundary.guard("tick"), self._ticking:
-            if self._observer is not None and not self._stop_event.is_set():
+        with self._boundary.guard("tick"), self._ticker.ticking:
+            if self._observer is not None and not self._ticker.is_stopping():
                 self._observer.tick()
                 return self._observer.pace
         return None
 
     def _check(self) -> float | None:
         """Do what is due between two ticks; gives the time of the next check."""
-        with self._boundary.guard("check for growth"), self._ticking:
-            if self._observer is not None and not self._stop_event.is_set():
+        with self._boundary.guard("check for growth"), self._ticker.ticking:
+            if self._observer is not None and not self._ticker.is_stopping():
                 return self._observer.check()
         return None
 
@@ -271,21 +266,12 @@ class Recorder:
         if self._observer is not None:
             self._observer.record_event("error", level="warning", message=error, data={"during": what})
 
-    def _stop_at_exit(self) -> None:
-        """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
-        self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
-
-    def _renew_locks(self) -> None:
-        self._lifecycle = threading.RLock()
-        self._ticking = threading.RLock()
-        self._stop_event = threading.Event()
-
     def _forget_in_child(self) -> None:
         """Be quiet in a forked child: the thread and the run are the parent's."""
-        self._renew_locks()
+        self._lifecycle = threading.RLock()
+        self._ticker.forget_parent()
         self._is_running = False
         self._stops_on_exit = False
-        self._thread = None
         self._live = None
         if self._observer is not None:
             self._observer.release()
@@ -307,6 +293,7 @@ def watch(
     max_overhead: float = DEFAULT_MAX_OVERHEAD,
     fork: bool | None = None,
     file_mode: int = DEFAULT_FILE_MODE,
+    argv: ArgvMode = "redacted",
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -345,6 +332,8 @@ def watch(
         given: where they are large and it is safe.
     file_mode : int
         Permissions of the ledger's files, less the umask: 0600, which lets nobody but this user read them.
+    argv : {"redacted", "full", "none"}
+        What the ledger keeps of the program's arguments: all but the secrets among them, all, or nothing.
 
     Raises
     ------
@@ -353,7 +342,8 @@ def watch(
     PolicyError
         A policy that cannot be read.
     """
-    rules = _read_policy(policy)
+    with standard_library_first():
+        rules = _read_policy(policy)
     settings = choose_settings(
         service,
         ledger=ledger,
@@ -369,8 +359,14 @@ def watch(
         max_overhead=max_overhead,
         fork=fork,
         file_mode=file_mode,
+        argv=argv,
     )
     return Recorder(settings, policy=rules)
+
+
+def load_for_ticks() -> None:
+    """Import what ticks import at their first need: modules of the program have Python's names."""
+    import ctypes  # noqa: F401
 
 
 def _make_policy_runtime(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyRuntime":
@@ -392,7 +388,8 @@ def _read_policy(policy: "str | os.PathLike[str] | Policy | None") -> "Policy | 
     raise InvalidArgumentError(f"watch needs policy as a path or a Policy, but got {policy!r}. Pass the file's path.")
 
 
-def _quiet_in_child() -> None:
+def forget_parent() -> None:
+    """In a forked child: nothing is recorded, until a recorder is started there."""
     if is_forking():  # the copy reads what is traced, and ends
         return
     for recorder in list(_running):
@@ -401,4 +398,4 @@ def _quiet_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_quiet_in_child)
+    os.register_at_fork(after_in_child=forget_parent)

@@ -5,7 +5,6 @@ parsed.
 """
 
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from memanalysis.schema import SCHEMA_VERSION
 from memanalysis.watcher.git import read_git_commit
+from memanalysis.watcher.redaction import ArgvMode, select_arguments
 
 __all__ = ["list_packages", "make_run_id", "make_run_row"]
 
@@ -25,10 +25,12 @@ _INFO_SUFFIX = ".dist-info"
 def make_run_id(started: float, *, pid: int | None = None) -> str:
     """Name of a run: when it started (UTC), its pid and eight random digits."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
-    return f"{stamp}-{pid or os.getpid()}-{secrets.token_hex(RANDOM_BYTES)}"
+    return f"{stamp}-{pid or os.getpid()}-{os.urandom(RANDOM_BYTES).hex()}"
 
 
-def make_run_row(service: str, *, started: float, policy_sha256: str | None = None) -> dict[str, Any]:
+def make_run_row(
+    service: str, *, started: float, policy_sha256: str | None = None, argv: ArgvMode = "redacted"
+) -> dict[str, Any]:
     """Row of ``runs`` for this process, with ``ended`` unknown.
 
     Parameters
@@ -39,6 +41,8 @@ def make_run_row(service: str, *, started: float, policy_sha256: str | None = No
         Epoch seconds.
     policy_sha256 : str, optional
         Hash of the policy it runs under.
+    argv : {"redacted", "full", "none"}
+        What is kept of the program's arguments.
     """
     system, host = _read_system()
     return {
@@ -50,7 +54,7 @@ def make_run_row(service: str, *, started: float, policy_sha256: str | None = No
         "ended": None,
         "python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}",
         "platform": system,
-        "argv": [str(argument) for argument in sys.argv],
+        "argv": select_arguments(sys.argv, argv),
         "git_commit": _read_program_commit(),
         "packages": list_packages(),
         "policy_sha256": policy_sha256,

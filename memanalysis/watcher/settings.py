@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.retention import Retention
 from memanalysis.ledger.spool import is_url, local_path
+from memanalysis.watcher.redaction import ARGV_MODES, ArgvMode
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
@@ -92,6 +93,8 @@ class Settings:
         Whether the run's files become Parquet when it stops.
     max_overhead : float
         Share of one processor that watching may take.
+    argv : {"redacted", "full", "none"}
+        What is kept of the program's arguments.
     fork : bool or None
         Whether full snapshots are read in a forked copy of the process; None: where they are large and it is safe.
     file_mode : int
@@ -115,6 +118,7 @@ class Settings:
     max_overhead: float
     fork: bool | None
     file_mode: int
+    argv: ArgvMode
     left_out: frozenset[str]
 
 
@@ -134,6 +138,7 @@ def choose_settings(
     max_overhead: float,
     fork: bool | None,
     file_mode: int,
+    argv: ArgvMode,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -150,6 +155,10 @@ def choose_settings(
     if trace is not None and trace not in TRACE_MODES:
         raise InvalidArgumentError(
             f"watch needs trace='auto', 'always' or 'never', but got {trace!r}. Pass one of them."
+        )
+    if argv not in ARGV_MODES:
+        raise InvalidArgumentError(
+            f"watch needs argv='redacted', 'full' or 'none', but got {argv!r}. Pass one of them."
         )
     if not isinstance(max_overhead, int | float) or not 0 < max_overhead <= 1:
         raise InvalidArgumentError(
@@ -185,6 +194,7 @@ def choose_settings(
         max_overhead=float(max_overhead),
         fork=fork,
         file_mode=file_mode,
+        argv=argv,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

@@ -121,6 +121,41 @@ def test_children_by_fork_spawn_and_subprocess_join_the_same_ledger(run_watched,
     assert done.stderr == ""
 
 
+SHORT_CHILDREN = """
+import os, subprocess, sys
+for _ in range(20):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+print(os.getpid())
+"""
+
+
+def test_children_that_end_before_their_first_tick_leave_nothing(run_watched, tmp_path, ledger):
+    done = run_watched(SHORT_CHILDREN, options=("--interval", "30"), check=True)
+
+    assert ledger().runs["pid"].tolist() == [int(done.stdout)]
+    runs = [path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service=")]
+    assert len(runs) == len({path.parent for path in runs})  # one file a table
+
+
+def test_a_new_python_loads_next_to_nothing_before_its_first_tick(run_watched):
+    """What the program's child has loaded, beside what it has without us."""
+    listing = "import sys; print(*sorted(sys.modules))"
+    source = f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {listing!r}], text=True))"
+    watched = run_watched(source, options=("--interval", "30"), check=True)
+    plain = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+
+    loaded = set(watched.stdout.split()) - set(plain.stdout.split())
+    assert {name for name in loaded if name.startswith("memanalysis")} == {
+        "memanalysis", "memanalysis.standard_library", "memanalysis.watcher", "memanalysis.watcher.joining",
+        "memanalysis.watcher.loop",
+    }  # fmt: skip
+    assert not loaded & {"json", "re", "logging", "pathlib", "subprocess", "ctypes", "dataclasses", "inspect"}
+
+
 def test_the_programs_own_sitecustomize_is_still_run(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
     (tmp_path / "program.py").write_text(

@@ -189,7 +189,8 @@ def test_an_error_of_the_recorder_is_logged_once_counted_and_written(tmp_path, c
 def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
     """The system refuses files beyond 20 kB: the program ends as if nothing was, and what fitted is readable."""
     done = run_program(
-        "import logging, resource, signal, time\n"
+        "import logging, resource, signal, sys, time\n"
+        "sys.dont_write_bytecode = True\n"  # Python 3.11 would leave half a .pyc in the package itself
         "from memanalysis import watch\n"
         "logging.basicConfig(format='%(message)s')\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -81,7 +81,7 @@ def test_the_question_does_not_wait_for_a_tick_that_is_under_way(tmp_path: Path,
     answers = []
     with watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False) as recorder:
         wait_until(lambda: recorder.status().ticks >= 6)
-        with recorder._ticking:  # as while a tracing window is open
+        with recorder._ticker.ticking:  # as while a tracing window is open
             asked = threading.Thread(target=lambda: answers.append(recorder.assess()))
             asked.start()
             asked.join(60)

@@ -8,6 +8,7 @@ import sys
 import time
 
 from memanalysis.schema import RUNS
+from memanalysis.watcher.redaction import redact_arguments
 from memanalysis.watcher.run import list_packages, make_run_id, make_run_row
 
 
@@ -23,7 +24,7 @@ def test_the_row_has_every_column_of_the_table():
     assert row["pid"] == os.getpid()
     assert row["host"] == platform.node()
     assert row["python"] == f"cpython {platform.python_version()}"
-    assert row["argv"] == sys.argv
+    assert row["argv"] == redact_arguments(sys.argv)
     assert row["ended"] is None
 
 

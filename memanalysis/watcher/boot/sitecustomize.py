@@ -24,10 +24,24 @@ def _give_way() -> None:
 
 def _join() -> None:
     try:
-        from memanalysis.watcher.program import join_ledger
+        from memanalysis.standard_library import standard_library_first
     except ImportError:  # another Python, or another environment, in which memanalysis is not installed
         return
-    join_ledger()
+    with standard_library_first(_find_program_folder()) as standard_library:
+        from memanalysis.watcher.joining import join_ledger
+
+        join_ledger(at_once=standard_library.has_shadows)
+
+
+def _find_program_folder() -> list[str]:
+    """Folder that Python will put first on ``sys.path``, after this module."""
+    if sys.flags.safe_path or not getattr(sys, "argv", None):
+        return []
+    program = sys.argv[0]
+    if program in ("", "-c", "-m"):
+        return [""]
+    path = sys.modules["os"].path
+    return [program] if path.isdir(program) else [path.dirname(path.realpath(program))]
 
 
 _join()

@@ -1,0 +1,4 @@
+"""Ends with an exit code."""
+import sys
+
+sys.exit(7)

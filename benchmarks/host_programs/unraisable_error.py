@@ -1,0 +1,10 @@
+"""A finaliser fails."""
+
+
+class Fails:
+    def __del__(self):
+        raise RuntimeError("in __del__")
+
+
+Fails()
+print("goes on")
