@@ -232,11 +232,11 @@ class Ledger:
         if fresh := found - self._logged:
             self._logged |= fresh
             _log.warning(
-                "memanalysis left out %d lines and %d values in %d files of ledger %s; "
+                "memanalysis left out %d lines, %d values and %d whole files or folders of ledger %s; "
                 "Ledger.damage lists them with the reasons",
                 sum(record.lines_skipped or 0 for record in fresh),
                 sum(record.values_removed for record in fresh),
-                len({record.file for record in fresh}),
+                sum(record.lines_skipped is None for record in fresh),
                 self.path,
             )
 

@@ -29,7 +29,7 @@ def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.Lo
         Damage(name, 1, "torn last line"),
     ]
     assert [record.getMessage() for record in caplog.records] == [
-        f"memanalysis left out 4 lines and 0 values in 1 files of ledger {root}; "
+        f"memanalysis left out 4 lines, 0 values and 0 whole files or folders of ledger {root}; "
         "Ledger.damage lists them with the reasons"
     ]
 
