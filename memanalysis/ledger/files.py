@@ -7,7 +7,7 @@ opened (a named pipe would hold its reader for ever).
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
 from memanalysis.ledger.marker import write_file
 from memanalysis.ledger.paths import is_hidden
+from memanalysis.ledger.walk import open_regular
 
 __all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at", "unreadable", "visible"]
 
@@ -89,8 +90,8 @@ class LocalFiles:
         return entries
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
-        return Path(self.root, path).open("rb")
+        """Open a regular file for reading; only the root itself may be a link."""
+        return open_regular(Path(self.root, path), follow=not path)
 
     def put(self, content: Path, path: str) -> None:
         """Copy a file there, and then rename it into its place."""
@@ -130,10 +131,10 @@ class RemoteFiles:
     def kind(self, path: str) -> Kind | None:
         """Tell what is at the path."""
         self._system.invalidate_cache()
-        full = self._full(path)
-        if self._system.isfile(full):
-            return "file"
-        return "folder" if self._system.isdir(full) else None
+        try:
+            return _kind_of_item(self._system.info(self._full(path)), is_root=not path)
+        except FileNotFoundError:
+            return None
 
     def size(self, path: str) -> int:
         """Bytes of a file."""
@@ -176,7 +177,7 @@ class RemoteFiles:
         for item in found:
             name = str(item["name"]).rstrip("/")
             if name != full.rstrip("/"):  # some stores list a folder within itself
-                yield Entry(name.rpartition("/")[2], "folder" if item["type"] == "directory" else "file")
+                yield Entry(name.rpartition("/")[2], _kind_of_item(item))
 
     def _full(self, path: str) -> str:
         return f"{self._base}/{path}" if path else self._base
@@ -206,6 +207,14 @@ def unreadable(path: str, exc: OSError) -> LedgerError:
     return LedgerError(
         f"open_ledger needs to read {path}, but cannot: {exc.strerror or exc}. Check its permissions and the disk."
     )
+
+
+def _kind_of_item(item: Mapping[str, Any], *, is_root: bool = False) -> Kind:
+    """Kind of what fsspec lists: stores have files and folders, other systems links and devices as well."""
+    if item.get("islink") and not is_root:
+        return "link"
+    kinds: dict[str, Kind] = {"file": "file", "directory": "folder", "link": "link"}
+    return kinds.get(item["type"], "other")
 
 
 def _kind_of(mode: int) -> Kind:

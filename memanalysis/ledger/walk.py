@@ -1,0 +1,189 @@
+"""Which files of a ledger's folder are its own, and which entries are passed over, with the reason.
+
+One walk serves readers and maintenance: ``<root>/<table>/service=<encoded>/<file>``. Only regular files under folders
+that are no links are found. Links, named pipes, sockets, devices, and folders or files in each other's place are listed
+as skipped. Names that begin with ``.`` or ``_`` are no entries of a ledger, and are found only on request.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from memanalysis.errors import LedgerFormatError
+from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.schema import TABLES
+
+if TYPE_CHECKING:
+    from memanalysis.ledger.files import Entry, Files, Kind
+
+__all__ = ["FoundFile", "LedgerWalk", "SkippedEntry", "open_regular", "walk_ledger"]
+
+_WHAT_IS: dict["Kind", str] = {
+    "file": "a file where a folder belongs",
+    "folder": "a folder where a file belongs",
+    "link": "a link, which is not followed",
+    "other": "a named pipe, socket or device, which is not opened",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """One regular file of a table and a service; ``partition`` is the folder ``service=<encoded>``."""
+
+    table: str
+    partition: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Path below the ledger's root, with ``/``."""
+        return f"{self.table}/{self.partition}/{self.name}"
+
+    @property
+    def stem(self) -> str:
+        """Name without its last suffix."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """Last suffix of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedEntry:
+    """One entry that is passed over, and why; the path is below the ledger's root, with ``/``."""
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class LedgerWalk:
+    """Files in the order of their names, the folders they lie in, and what is passed over."""
+
+    files: list[FoundFile] = field(default_factory=list)
+    folders: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[SkippedEntry] = field(default_factory=list)
+
+
+def walk_ledger(
+    files: "Files",
+    *,
+    tables: Iterable[str] = tuple(TABLES),
+    is_wanted: Callable[[str], bool] = lambda partition: True,
+    hidden: bool = False,
+) -> LedgerWalk:
+    """Find the files of a ledger that is a folder.
+
+    Parameters
+    ----------
+    files : Files
+        The ledger's.
+    tables : iterable of str, optional
+        These tables only.
+    is_wanted : callable, optional
+        Takes the name of a service's folder, and returns whether to list it.
+    hidden : bool
+        True finds the files whose names begin with ``.`` or ``_`` as well, such as temporary ones.
+
+    Raises
+    ------
+    OSError
+        The root cannot be listed. A folder below it that cannot be listed is skipped.
+    """
+    walk = LedgerWalk()
+    kinds = {entry.name: entry.kind for entry in files.list_folder("")}
+    if kinds.get(MARKER_NAME, "file") != "file":
+        walk.skipped.append(SkippedEntry(MARKER_NAME, _reason(kinds[MARKER_NAME])))
+    for table in tables:
+        kind = kinds.get(table)
+        if kind == "folder":
+            _walk_table(files, table, walk, is_wanted, hidden=hidden)
+        elif kind is not None:
+            walk.skipped.append(SkippedEntry(table, _reason(kind)))
+    return walk
+
+
+def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> BinaryIO:
+    """Open a regular file for reading, without waiting for a writer and without following a link.
+
+    Parameters
+    ----------
+    path : path
+    follow : bool
+        True follows a link, as for a file that the user named.
+
+    Raises
+    ------
+    LedgerFormatError
+        It is a link, or no regular file.
+    OSError
+        It cannot be opened.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as exc:
+        if exc.errno == errno.ELOOP and not follow:
+            raise _not_regular(path, _WHAT_IS["link"]) from exc
+        if exc.errno == errno.ENXIO:  # a socket, or a device without hardware
+            raise _not_regular(path, _WHAT_IS["other"]) from exc
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        raise _not_regular(path, _WHAT_IS["other"])
+    return os.fdopen(descriptor, "rb")
+
+
+def _walk_table(
+    files: "Files", table: str, walk: LedgerWalk, is_wanted: Callable[[str], bool], *, hidden: bool
+) -> None:
+    for entry in _list(files, table, walk):
+        path = f"{table}/{entry.name}"
+        if is_hidden(entry.name) or not _concerns(entry, entry.name.startswith(SERVICE_PREFIX)):
+            continue
+        if entry.kind != "folder":
+            walk.skipped.append(SkippedEntry(path, _reason(entry.kind)))
+        elif is_wanted(entry.name):
+            walk.folders.append((table, entry.name))
+            _walk_partition(files, table, entry.name, walk, hidden=hidden)
+
+
+def _walk_partition(files: "Files", table: str, partition: str, walk: LedgerWalk, *, hidden: bool) -> None:
+    for entry in _list(files, f"{table}/{partition}", walk):
+        if is_hidden(entry.name):
+            if hidden and entry.kind == "file":
+                walk.files.append(FoundFile(table, partition, entry.name))
+        elif entry.kind == "file":
+            walk.files.append(FoundFile(table, partition, entry.name))
+        elif _concerns(entry, entry.name.endswith((JSONL_SUFFIX, PARQUET_SUFFIX))):
+            walk.skipped.append(SkippedEntry(f"{table}/{partition}/{entry.name}", _reason(entry.kind)))
+
+
+def _concerns(entry: "Entry", is_named_so: bool) -> bool:
+    """Tell whether an entry is the ledger's concern: by its name, or because somebody may expect it to be followed."""
+    return is_named_so or entry.kind in {"link", "other"}
+
+
+def _list(files: "Files", folder: str, walk: LedgerWalk) -> "list[Entry]":
+    try:
+        return files.list_folder(folder)
+    except OSError as exc:
+        walk.skipped.append(SkippedEntry(folder, f"a folder that cannot be listed: {exc.strerror or exc}"))
+        return []
+
+
+def _reason(kind: "Kind") -> str:
+    return _WHAT_IS[kind]
+
+
+def _not_regular(path: str | os.PathLike[str], what: str) -> LedgerFormatError:
+    return LedgerFormatError(f"{os.fspath(path)} is {what}. Put a regular file there, or remove it.")
