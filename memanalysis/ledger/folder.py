@@ -6,6 +6,7 @@ read at all; files of this machine are read many at a time.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -21,10 +22,12 @@ from memanalysis.errors import LedgerError, LedgerFormatError
 from memanalysis.ledger.arrow import arrow_schema, empty_table, table_from_rows
 from memanalysis.ledger.files import Files, LocalFiles, visible
 from memanalysis.ledger.footers import Footer, broken_parquet, read_footer, read_spans
+from memanalysis.ledger.journal import find_replaced
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
+from memanalysis.ledger.small_files import read_small
 from memanalysis.ledger.sources import EVERYTHING, Damage, Part, Reading, damages, names_in, read_parquet
 from memanalysis.schema import TABLES
 
@@ -32,6 +35,13 @@ __all__ = ["FolderSource"]
 
 _FORMAT = ds.ParquetFileFormat()
 _LOCAL = LocalFileSystem()
+
+THREADS = 4
+MANY_FILES = 1_000
+"""Files opened at once, in a folder that has so many."""
+
+READ_TRIES = 10
+"""Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
 
 
 @dataclass(slots=True)
@@ -51,6 +61,7 @@ class FolderSource:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._n_gone = 0
 
     def check(self) -> None:
         """Read the marker; without one, a folder that holds tables is a ledger too."""
@@ -67,6 +78,14 @@ class FolderSource:
 
     def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
         """Rows of the shards of those services; in order, where their files tell so."""
+        for _ in range(READ_TRIES):
+            n_gone = self._n_gone
+            reading = self._read_once(table, columns, part)
+            if self._n_gone == n_gone:
+                break
+        return reading
+
+    def _read_once(self, table: str, columns: Sequence[str], part: Part) -> Reading:
         reading = Reading(empty_table(table, columns))
         found = self._pieces(table, columns, part, reading)
         pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
@@ -104,11 +123,22 @@ class FolderSource:
                 continue
             folder = f"{table}/{partition}"
             self._note_links(folder, reading)
-            for stem, suffixes in self._stems(folder):
-                piece = self._open_stem(f"{folder}/{stem}", suffixes, table, columns, part, reading)
-                if piece is not None:
-                    piece.service = service if whole else None
-                    yield piece
+            for piece in self._open_stems(folder, table, columns, part, reading):
+                piece.service = service if whole else None
+                yield piece
+
+    def _open_stems(
+        self, folder: str, table: str, columns: Sequence[str], part: Part, reading: Reading
+    ) -> Iterator[_Piece]:
+        def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
+            return self._open_stem(f"{folder}/{stem[0]}", stem[1], table, columns, part, reading)
+
+        stems = self._stems(folder)
+        if len(stems) < MANY_FILES:
+            yield from filter(None, map(open_stem, stems))
+            return
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from filter(None, pool.map(open_stem, stems))
 
     def _partitions(self, table: str) -> list[str]:
         if self._files.kind(table) != "folder":
@@ -118,7 +148,8 @@ class FolderSource:
 
     def _stems(self, folder: str) -> list[tuple[str, set[str]]]:
         stems: dict[str, set[str]] = {}
-        for name in visible(self._files.list_folder(folder), "file"):
+        names = visible(self._files.list_folder(folder), "file")
+        for name in set(names) - find_replaced(self._files, folder, names):
             path = PurePosixPath(name)
             if path.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
                 stems.setdefault(path.stem, set()).add(path.suffix)
@@ -144,6 +175,8 @@ class FolderSource:
                 if isinstance(exc, LedgerError) and not isinstance(exc, LedgerFormatError):
                     raise
                 reading.damage[name] = [Damage(name, None, str(exc))]
+        if name not in reading.damage:
+            self._n_gone += 1
         return None
 
     def _open_parquet(self, path: str, table: str, columns: Sequence[str], part: Part, reading: Reading) -> _Piece:
@@ -151,6 +184,10 @@ class FolderSource:
             piece = _Piece(path, None, rows=read_parquet(self._files, path, table, columns))
             reading.damage[path] = []
             return piece
+        small = read_small(self._files, path, table, columns)
+        if small is not None:
+            reading.damage[path] = []
+            return _Piece(path, None, order=small[0], rows=small[1])
         name = f"{self._files.root}/{path}"
         fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
         try:
@@ -201,6 +238,7 @@ class FolderSource:
             try:
                 rows = _read_fragments([piece.fragment], table, columns)
             except FileNotFoundError:
+                self._n_gone += 1
                 continue
             except (pa.ArrowException, OSError) as exc:
                 reading.damage[piece.path] = [
