@@ -51,7 +51,7 @@ class Keeper:
         if code is None:
             return True
         self._process = None
-        if code:
+        if code and self._job["url"] is None:  # of an upload the spool holds how it ended
             _log.warning("memanalysis left files of ledger %s unsealed, which read as well", self._job["root"])
         return False
 
@@ -89,7 +89,8 @@ class Keeper:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            _log.warning("memanalysis did not wait longer than %.0f s for ledger %s", timeout_s, self._job["root"])
+            if self._job["url"] is None:
+                _log.warning("memanalysis did not wait longer than %.0f s for ledger %s", timeout_s, self._job["root"])
             self._process.returncode = 0  # not waited for any more, and no ResourceWarning
             self._process = None
         self.is_busy()
