@@ -46,7 +46,7 @@ MAX_MERGED_BYTES = 64 * 1024**2
 MAX_SOURCE_BYTES = 16 * 1024**2
 """A larger file stays as it is: it is read whole, which takes some 10 times as much memory."""
 
-BATCH_FILES = 512
+BATCH_FILES = 256
 BATCH_BYTES = 4 * 1024**2
 """Files read at a time: up to so many, and so many bytes."""
 
@@ -154,12 +154,12 @@ def _describe(files: LocalFiles, file: FoundFile, live: set[tuple[str, str]]) ->
         size = files.size(file.path)
         if size > MAX_SOURCE_BYTES:
             return None
-        with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
-            metadata = parquet.metadata
-            footer = read_footer(metadata, file.table, name=file.path)
-            if footer.version != SCHEMA_VERSION or not _is_ours(parquet, file.table):
-                return None
-            day = _newest_day(metadata, file.table)
+        with files.open(file.path) as stream:
+            metadata = pq.read_metadata(stream)
+        footer = read_footer(metadata, file.table, name=file.path)
+        if footer.version != SCHEMA_VERSION or not _is_ours(metadata, file.table):
+            return None
+        day = _newest_day(metadata, file.table)
     except FileNotFoundError:
         return None
     except (LedgerError, OSError, ValueError, pa.ArrowException) as exc:
@@ -171,10 +171,12 @@ def _describe(files: LocalFiles, file: FoundFile, live: set[tuple[str, str]]) ->
     return (file.table, file.partition, day, footer.downsampled_s), _Member(file.name, size, place)
 
 
-def _is_ours(parquet: pq.ParquetFile, table: str) -> bool:
+def _is_ours(metadata: pq.FileMetaData, table: str) -> bool:
     """Tell whether a file has the table's columns and no others, as promised."""
-    found = parquet.schema_arrow
-    return dict(zip(found.names, found.types, strict=True)) == {f.name: f.type for f in arrow_schema(table)}
+    found = metadata.schema.to_arrow_schema()
+    return len(found) == len(TABLES[table]) and dict(zip(found.names, found.types, strict=True)) == {
+        f.name: f.type for f in arrow_schema(table)
+    }
 
 
 def _newest_day(metadata: pq.FileMetaData, table: str) -> str:
@@ -250,7 +252,7 @@ def _write(
                         sources.append(found[0])
                         rows.append(found[1])
                 if rows:
-                    _write_slices(writer, pa.concat_tables(rows).combine_chunks())
+                    _write_slices(writer, _join(rows, table))
         writer.close()
     except BaseException:
         writer.abandon()
@@ -277,14 +279,45 @@ def _read_whole(files: LocalFiles, path: str, table: str) -> tuple[MergeSource, 
     try:
         with files.open(path) as stream:
             content = stream.read()
-        with open_parquet(pa.BufferReader(content), path, dictionaries=texts) as parquet:
-            rows = parquet.read(columns=list(TABLES[table]), use_threads=False)
+        with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as parquet:
+            rows = parquet.read(columns=_find_known(parquet.metadata, table), use_threads=False)
+            if rows.num_rows != parquet.metadata.num_rows:
+                return f"its footer says {parquet.metadata.num_rows} rows, but {rows.num_rows} can be read"
     except FileNotFoundError:
         return None
     except (LedgerError, OSError, pa.ArrowException) as exc:
         return str(exc)
     source = MergeSource(path.rpartition("/")[2], len(content), zlib.crc32(content))
     return source, rows.replace_schema_metadata(None)
+
+
+def _find_known(metadata: pq.FileMetaData, table: str) -> list[str]:
+    """Columns that are not null throughout, by the statistics: each that is read takes time."""
+    if metadata.num_row_groups != 1:
+        return list(TABLES[table])
+    group = metadata.row_group(0)
+    known = []
+    for name, number in _number_columns(group):
+        statistics = group.column(number).statistics
+        if statistics is None or not statistics.has_null_count or statistics.null_count < group.num_rows:
+            known.append(name)
+    return known or list(TABLES[table])
+
+
+def _number_columns(group: pq.RowGroupMetaData) -> Iterator[tuple[str, int]]:
+    for number in range(group.num_columns):
+        yield group.column(number).path_in_schema, number
+
+
+def _join(rows: Sequence[pa.Table], table: str) -> pa.Table:
+    """Rows of several files; a column that none of them knows is null."""
+    found = pa.concat_tables(rows, promote_options="default").combine_chunks()
+    wanted = arrow_schema(table)
+    columns = [
+        found[field.name] if field.name in found.column_names else pa.nulls(found.num_rows, field.type)
+        for field in wanted
+    ]
+    return pa.table(columns, names=wanted.names)
 
 
 def _write_slices(writer: SealedWriter, rows: pa.Table) -> None:
