@@ -94,9 +94,9 @@ def compact_ledger(
             done.failed += [f"{root}/{entry.path}: {entry.reason}" for entry in walk_ledger(LocalFiles(root)).skipped]
             done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
-            done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
-            if retention is not None:
+            if retention is not None:  # before merging, which makes files coarser
                 done.tidied = tidy(files, retention, now=moment, dry_run=dry_run)
+            done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
     except LedgerError:
         raise
     except OSError as exc:
