@@ -169,6 +169,7 @@ def test_at_the_exit_of_the_interpreter_too(silent: str) -> None:
 
 def test_no_bucket_is_made_and_compact_uploads_once_there_is_one(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # which hold the endpoint of another file's tests
     url = "s3://mistyped-bucket/ledger"
     run_program(url, moto)
 
