@@ -24,7 +24,8 @@ import pyarrow.dataset as ds
 from benchmarks.founding import make_entries, save_the_founding_way
 from benchmarks.measure import print_table
 from benchmarks.torture import kill_writers
-from memanalysis.ledger.arrow import conform_table
+from memanalysis.ledger.arrow import conform_table, table_from_rows
+from memanalysis.ledger.marker import write_marker
 from memanalysis.ledger.seal import SealedWriter
 from memanalysis.ledger.store import open_ledger
 from memanalysis.ledger.writer import LedgerWriter
@@ -35,6 +36,7 @@ READ_RUNS = 50
 READ_COLUMNS = ["timestamp", "rss_bytes"]
 SITES = 2_000
 SNAPSHOTS = 30
+SMALL_RUNS = 5_000
 PROCESSES = 8
 PROCESS_ROWS = 10_000
 KILLS = 500
@@ -89,6 +91,7 @@ def main() -> None:
         *measure_sizes(),
         *measure_snapshots(),
         *measure_reading(),
+        *measure_small_files(),
         measure_crowd(),
         measure_kills(),
     ]
@@ -203,6 +206,51 @@ def measure_reading() -> Iterator[Row]:
     yield "open and read two columns of 5,000,000 rows as a frame", "1.3 x", f"{frames:.2f} x", say(frames <= 1.3)
     yield "  pyarrow.dataset to pandas in the same run", "-", f"{middle['frame'] * 1e3:.0f} ms", ""
     yield "  the same as Arrow tables on both sides", "1.3 x", f"{tables:.2f} x", say(tables <= 1.3)
+
+
+def measure_small_files() -> Iterator[Row]:
+    """A verdict on 5,000 runs of a second, four files each, before and after they are merged."""
+    with ledger_folder() as folder:
+        make_many(folder / "ledger")
+        taken, peak_mb = run_command("assess", folder / "ledger")
+        yield "assess 20,000 files with a row each", "8 s", f"{taken:.1f} s", say(taken <= 8)
+        yield "  its peak of memory", "600 MB", f"{peak_mb:.0f} MB", say(peak_mb <= 600)
+        merging, merging_mb = run_command("compact", folder / "ledger")
+        yield f"  compact merges them (peak {merging_mb:.0f} MB)", "32 s", f"{merging:.1f} s", say(merging <= 32)
+        after, _ = run_command("assess", folder / "ledger")
+        yield f"  assess after that, {taken / after:.1f} times as fast", "-", f"{after:.1f} s", ""
+
+
+def run_command(*arguments: str | Path) -> tuple[float, float]:
+    """Seconds and peak of memory in MB of a command."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "memanalysis", *map(str, arguments)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return time.perf_counter() - started, usage.ru_maxrss / 1000
+
+
+def make_many(folder: Path) -> None:
+    """Write what programs that fork leave: 5,000 runs with a file of one row in each of four tables."""
+    folder.mkdir()
+    write_marker(folder)
+    for number in range(SMALL_RUNS):
+        run_id, moment = f"20250101T000000Z-{number}-{number:08x}", 1_735_689_600_000_000 + number * 1_000_000
+        own = {"run_id": run_id, "service": "messaging"}
+        rows: dict[str, dict[str, Any]] = {
+            "runs": {"pid": number, "started": moment, "ended": moment + 1_000_000, "schema_version": 1},
+            "samples": sample(number) | {"seq": 0, "timestamp": moment, "elapsed_s": 0.0},
+            "sites": {"seq": 0, "timestamp": moment, "site_id": "a", "file": "a.py", "line": 3, "size_bytes": 1000},
+            "events": {"timestamp": moment, "kind": "start", "message": "Watching messaging."},
+        }
+        for table, row in rows.items():
+            path = folder / table / "service=messaging" / f"{run_id}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as stream:
+                writer = SealedWriter(stream, table)
+                writer.write(table_from_rows(table, [own | row]))
+                writer.close()
 
 
 def measure_crowd() -> Row:

@@ -1,4 +1,4 @@
-"""``memanalysis compact LEDGER``: seal what killed runs left, clear what crashes left, drop what is old."""
+"""``memanalysis compact LEDGER``: seal what killed runs left, merge small files, clear and drop what is old."""
 
 import argparse
 
@@ -20,11 +20,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add ``compact`` to the command line."""
     parser = commands.add_parser(
         "compact",
-        help="seal, clear and thin out a ledger that is a folder",
+        help="seal, merge and thin out a ledger that is a folder",
         **describe_command(
-            "Put a ledger in order: seal the files that killed runs left, clear stale temporary files, and drop whole "
-            "files beyond the limits, the oldest first. Files of living processes are left alone, and files that stay "
-            "are not rewritten. Without limits nothing is dropped.\n\n"
+            "Put a ledger in order: seal the files that killed runs left, clear stale temporary files, merge the small "
+            "files of runs that have ended into one a service and day (64 MiB at most), and drop whole files beyond "
+            "the limits, the oldest first. Files of living processes are left alone. Without limits nothing is "
+            "dropped. A file that cannot be treated is named, and the others are treated.\n\n"
             "Of a URL, what waits on this machine to be uploaded is uploaded first.",
             example=_EXAMPLE,
         ),
@@ -79,9 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
     if done.uploaded:
         console.say(f"uploaded      {done.uploaded:>8,} files")
     console.say(f"cleared       {done.temporaries:>8,} temporary files")
+    console.say(f"merged        {done.merged.sources:>8,} files into {done.merged.files:,}")
     size, thinned = format_bytes(tidied.bytes_dropped), format_bytes(tidied.bytes_thinned)
     console.say(f"dropped       {tidied.files_dropped:>8,} files, {tidied.rows_dropped:,} rows, {size}")
     console.say(f"down-sampled  {tidied.files_thinned:>8,} files, {tidied.rows_thinned:,} rows, {thinned}")
     for path in done.unsealed:
-        console.say_wrapped(f"left unsealed, because lines are spoilt: {render_plain(path)}", indent="  ")
+        console.say_wrapped(f"left unsealed, because lines are corrupt: {render_plain(path)}", indent="  ")
+    for text in [*done.failed, *done.merged.failed]:
+        console.say_wrapped(f"passed over: {render_plain(text)}", indent="  ")
     return 0

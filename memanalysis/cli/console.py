@@ -88,6 +88,8 @@ def describe_command(text: str, *, example: str) -> dict[str, Any]:
 
 def display_width(text: str) -> int:
     """Columns that a text takes in a terminal: East Asian wide characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )

@@ -1,5 +1,6 @@
 """What does a frame of verdicts look like in a terminal: one table, and under it one sentence a verdict."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.cli.console import Console
@@ -32,8 +33,8 @@ def say_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
     if not cells:
         console.say("No verdicts: the ledger has no samples.")
         return
-    services = [cell.service for cell in cells]
-    several = {service for service in services if services.count(service) > 1}
+    counts = Counter(cell.service for cell in cells)
+    several = {service for service, count in counts.items() if count > 1}
     rows = [_row(cell, several) for cell in cells]
 
     def paint(row: int, column: int, text: str) -> str:

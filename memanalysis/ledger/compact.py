@@ -1,4 +1,4 @@
-"""How a ledger is put in order by one who is not writing it: killed runs sealed, rubbish cleared, old rows dropped.
+"""How a ledger is put in order by one who is not writing it: killed runs sealed, small files merged, old rows dropped.
 
 A shard belongs to a live process as long as that holds its lock. Where a shard was written on another machine, or files
 cannot be locked, it must have rested for a day. One who tidies holds the lock of ``.compact.lock``; writers and readers
@@ -16,18 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
-from memanalysis.ledger.files import Files, files_at
+from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.folder import FolderSource
 from memanalysis.ledger.footers import open_parquet
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.ledger.merge import Merged, merge_sealed
+from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX
 from memanalysis.ledger.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.seal import TEMPORARY_SUFFIX, seal_shard
 from memanalysis.ledger.shards import lock_file
 from memanalysis.ledger.spool import is_url, spool_folder
 from memanalysis.ledger.tidy import Tidied, tidy
 from memanalysis.ledger.upload import upload_spool
-from memanalysis.schema import TABLES
+from memanalysis.ledger.walk import open_regular, walk_ledger
 
 __all__ = ["LOCK_NAME", "Compacted", "clear_temporaries", "compact_ledger", "hold_lock", "seal_abandoned"]
 
@@ -44,13 +45,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Compacted:
-    """What was done to a ledger."""
+    """What was done to a ledger; ``failed`` and ``merged.failed`` name what could not be treated, and why."""
 
     sealed: int = 0
     live: int = 0
     unsealed: list[str] = field(default_factory=list)
     temporaries: int = 0
     uploaded: int = 0
+    merged: Merged = field(default_factory=Merged)
+    failed: list[str] = field(default_factory=list)
     tidied: Tidied = field(default_factory=Tidied)
 
 
@@ -61,7 +64,7 @@ def compact_ledger(
     now: float | None = None,
     dry_run: bool = False,
 ) -> Compacted:
-    """Seal what killed runs left, clear stale temporary files, and keep a folder to a retention.
+    """Seal what killed runs left, clear stale temporary files, merge small files, and keep a folder to a retention.
 
     Parameters
     ----------
@@ -88,10 +91,12 @@ def compact_ledger(
     done = Compacted()
     try:
         with hold_lock(root, dry_run=dry_run):
-            done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run)
+            done.failed += [f"{root}/{entry.path}: {entry.reason}" for entry in walk_ledger(LocalFiles(root)).skipped]
+            done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
-            if retention is not None:
+            if retention is not None:  # before merging, which makes files coarser
                 done.tidied = tidy(files, retention, now=moment, dry_run=dry_run)
+            done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
     except LedgerError:
         raise
     except OSError as exc:
@@ -102,24 +107,38 @@ def compact_ledger(
     return done
 
 
-def clear_temporaries(root: Path, *, now: float, dry_run: bool = False) -> int:
-    """Remove what crashes left of seals and saves; how many files."""
-    found = [*root.glob(f".*{TEMPORARY_SUFFIX}"), *root.glob(f"*/{SERVICE_PREFIX}*/.*{TEMPORARY_SUFFIX}")]
-    stale = [path for path in found if path.is_file() and not path.is_symlink() and now - _mtime(path, now) >= STALE_S]
-    if not dry_run:
-        for path in stale:
-            path.unlink(missing_ok=True)
-    return len(stale)
+def clear_temporaries(root: Path, *, now: float, dry_run: bool = False, failed: list[str] | None = None) -> int:
+    """Remove what crashes left of seals, merges and saves; how many files. What cannot be removed is named."""
+    files = LocalFiles(root)
+    names = [entry.name for entry in files.list_folder("") if entry.kind == "file"]
+    names += [file.path for file in walk_ledger(files, hidden=True).files]
+    n_cleared = 0
+    for path in (root / name for name in names):
+        if not path.name.startswith(".") or not path.name.endswith(TEMPORARY_SUFFIX):
+            continue
+        if now - _mtime(path, now) < STALE_S:
+            continue
+        try:
+            if not dry_run:
+                path.unlink(missing_ok=True)
+            n_cleared += 1
+        except OSError as exc:
+            if failed is not None:
+                failed.append(f"{path}: cannot be removed: {exc.strerror or exc}")
+    return n_cleared
 
 
 def seal_abandoned(root: Path, done: Compacted, *, dry_run: bool = False) -> None:
-    """Seal the shards that no living process writes any more."""
-    for table in TABLES:
-        if (root / table).is_symlink():
+    """Seal the shards that no living process writes any more; one that cannot be is named, and the next is treated."""
+    for file in walk_ledger(LocalFiles(root)).files:
+        if file.suffix != JSONL_SUFFIX:
             continue
-        for path in sorted((root / table).glob(f"{SERVICE_PREFIX}*/*{JSONL_SUFFIX}")):
-            if not is_hidden(path.name) and not path.is_symlink() and not path.parent.is_symlink():
-                _seal_if_abandoned(path, table, done, dry_run=dry_run)
+        path = root / file.path
+        try:
+            _seal_if_abandoned(path, file.table, done, dry_run=dry_run)
+        except OSError as exc:
+            _log.warning("memanalysis left %s unsealed, which reads as well: %s", path, exc)
+            done.failed.append(f"{path}: cannot be sealed: {exc.strerror or exc}")
 
 
 @contextmanager
@@ -176,9 +195,10 @@ def _check_folder(files: Files) -> None:
 
 def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool) -> None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        stream = open_regular(path)
     except FileNotFoundError:
         return
+    descriptor = stream.fileno()
     try:
         locked = lock_file(descriptor)
         if locked is False or (not _is_ours(path, locked=locked) and time.time() - path.stat().st_mtime < RESTED_S):
@@ -191,7 +211,7 @@ def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool
             path.unlink(missing_ok=True)
             return
         if path.with_suffix(PARQUET_SUFFIX).exists():  # a crash came between the seal and this last step of it
-            with path.with_suffix(PARQUET_SUFFIX).open("rb") as stream, open_parquet(stream, str(path)):
+            with path.with_suffix(PARQUET_SUFFIX).open("rb") as sealed, open_parquet(sealed, str(path)):
                 path.unlink(missing_ok=True)
             done.sealed += 1
             return
@@ -203,7 +223,7 @@ def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool
         _log.warning("memanalysis left %s unsealed, which reads as well: %s", path, exc)
         done.unsealed.append(str(path))
     finally:
-        os.close(descriptor)
+        stream.close()
 
 
 def _is_ours(path: Path, *, locked: bool | None) -> bool:

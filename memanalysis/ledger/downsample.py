@@ -21,7 +21,7 @@ _NUMBERS = [name for name, kind in SAMPLES.items() if kind in {"int64", "float64
 
 
 def downsample(samples: pa.Table, *, interval_s: float) -> pa.Table:
-    """Samples of one run with at most three rows an interval, beside those with a label; in order of time.
+    """Samples with at most three rows an interval and run, beside those with a label; by run, and in order of time.
 
     Parameters
     ----------
@@ -30,6 +30,12 @@ def downsample(samples: pa.Table, *, interval_s: float) -> pa.Table:
     interval_s : float
         Seconds; intervals count from 1970, so that those of all files agree.
     """
+    runs = samples["run_id"].unique()
+    if len(runs) > 1:
+        return pa.concat_tables(
+            downsample(samples.filter(_is_run(samples, run_id)), interval_s=interval_s)
+            for run_id in sorted(runs.to_pylist(), key=lambda run_id: (run_id is None, run_id))
+        )
     fixed = pc.or_(pc.is_valid(samples["label"]), pc.is_null(samples["timestamp"]))
     kept, rest = samples.filter(fixed), samples.filter(pc.invert(fixed))
     if rest.num_rows:
@@ -39,6 +45,12 @@ def downsample(samples: pa.Table, *, interval_s: float) -> pa.Table:
         kept = pa.concat_tables([kept, _thin_out(rest, buckets)])
     order = [("timestamp", "ascending"), ("seq", "ascending")]
     return kept.take(pc.sort_indices(kept, sort_keys=order)).combine_chunks()
+
+
+def _is_run(samples: pa.Table, run_id: str | None) -> pa.ChunkedArray:
+    if run_id is None:
+        return pc.is_null(samples["run_id"])
+    return pc.fill_null(pc.equal(samples["run_id"], run_id), False)
 
 
 def _thin_out(rows: pa.Table, buckets: NDArray[np.int64]) -> pa.Table:

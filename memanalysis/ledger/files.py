@@ -24,6 +24,9 @@ __all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at", "unreadabl
 
 Kind = Literal["file", "folder", "link", "other"]
 
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "obs", "cos"})
+"""Protocols of stores that have buckets and no folders."""
+
 _STABLE_TRIES = 10
 """Times a folder is listed until two lists agree: a seal between may hide a shard under both its names."""
 
@@ -115,12 +118,13 @@ class LocalFiles:
 class RemoteFiles:
     """Files behind a URL that fsspec understands."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float | None = None) -> None:
         import fsspec
 
         self.root = url
+        options = {} if timeout_s is None else _bound_waits(url, timeout_s)
         try:
-            self._system, self._base = fsspec.core.url_to_fs(url)
+            self._system, self._base = fsspec.core.url_to_fs(url, **options)
         except ImportError as exc:
             raise MissingDependencyError(f"open_ledger needs a package for {url!r}: {exc}.") from exc
         except ValueError as exc:
@@ -128,6 +132,8 @@ class RemoteFiles:
                 f"open_ledger needs a path, or a URL of a protocol that fsspec knows, but got {url!r}: {exc}."
             ) from exc
         self._base = self._base.rstrip("/")
+        if options:
+            self._system.retries = 1  # s3fs tries five times beside what botocore does
 
     def kind(self, path: str) -> Kind | None:
         """Tell what is at the path."""
@@ -153,7 +159,8 @@ class RemoteFiles:
     def put(self, content: Path, path: str) -> None:
         """Upload a file and look whether all of it is there."""
         full = self._full(path)
-        self._system.makedirs(full.rpartition("/")[0], exist_ok=True)
+        if not self._is_store():
+            self._system.makedirs(full.rpartition("/")[0], exist_ok=True)
         self._system.put_file(str(content), full)
         self._system.invalidate_cache()
         found, expected = self._system.size(full), content.stat().st_size
@@ -167,6 +174,14 @@ class RemoteFiles:
         with suppress(FileNotFoundError):
             self._system.rm_file(self._full(path))
         self._system.invalidate_cache()
+
+    def _is_store(self) -> bool:
+        """Tell whether a store of objects is behind the URL: it has no folders, and making one makes a bucket."""
+        system = self._system
+        while (inner := getattr(system, "fs", None)) is not None:  # a cache, or another system in front of it
+            system = inner
+        protocol = system.protocol
+        return not OBJECT_STORES.isdisjoint({protocol} if isinstance(protocol, str) else protocol)
 
     def _entries(self, path: str) -> Iterator[Entry]:
         self._system.invalidate_cache()
@@ -184,15 +199,18 @@ class RemoteFiles:
         return f"{self._base}/{path}" if path else self._base
 
 
-def files_at(path_or_url: str | os.PathLike[str]) -> Files:
-    """Files under a path of this machine or a URL (``file://`` is this machine)."""
+def files_at(path_or_url: str | os.PathLike[str], *, timeout_s: float | None = None) -> Files:
+    """Files under a path of this machine or a URL (``file://`` is this machine).
+
+    ``timeout_s`` bounds, for ``s3://``, how long an answer is waited for, and then nothing is tried again.
+    """
     text = os.fspath(path_or_url)
     if not isinstance(text, str):
         raise InvalidArgumentError(f"open_ledger needs a path or URL as text, but got {text!r}.")
     if text.startswith("file://"):
         return LocalFiles(Path(url2pathname(urlsplit(text).path)))
     if "://" in text or "::" in text:
-        return RemoteFiles(text)
+        return RemoteFiles(text, timeout_s=timeout_s)
     if not text or "\0" in text:
         raise InvalidArgumentError(f"open_ledger needs a path or URL, but got {text!r}. Name a ledger.")
     return LocalFiles(Path(text))
@@ -208,6 +226,14 @@ def unreadable(path: str, exc: OSError) -> LedgerError:
     return LedgerError(
         f"open_ledger needs to read {path}, but cannot: {exc.strerror or exc}. Check its permissions and the disk."
     )
+
+
+def _bound_waits(url: str, timeout_s: float) -> dict[str, Any]:
+    """Options of s3fs that bound how long it waits; what another protocol's are called is not known."""
+    if urlsplit(url).scheme not in {"s3", "s3a"}:
+        return {}
+    config = {"connect_timeout": timeout_s, "read_timeout": timeout_s, "retries": {"max_attempts": 0}}
+    return {"config_kwargs": config}
 
 
 def _kind_of_item(item: Mapping[str, Any], *, is_root: bool = False) -> Kind:

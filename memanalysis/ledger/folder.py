@@ -7,6 +7,7 @@ listed as `Damage` of that file.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -23,11 +24,13 @@ from memanalysis.ledger.arrow import arrow_schema, empty_table
 from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.footers import Footer, broken_parquet, read_footer, read_spans
 from memanalysis.ledger.impossible import Removed, null_impossible
+from memanalysis.ledger.journal import find_replaced
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.limits import check_decoded_size
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
+from memanalysis.ledger.small_files import read_small
 from memanalysis.ledger.sources import (
     EVERYTHING,
     Damage,
@@ -52,6 +55,13 @@ _BATCH_ROWS = 500_000
 
 _MAX_SEGMENT_DIGITS = 9
 
+THREADS = 4
+MANY_FILES = 1_000
+"""Files opened at once, in a folder that has so many."""
+
+READ_TRIES = 10
+"""Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
+
 Stems = list[tuple[str, set[str]]]
 """Names of shards without their suffix, and the suffixes that each has."""
 
@@ -73,6 +83,7 @@ class FolderSource:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._n_gone = 0
 
     def check(self) -> None:
         """Read the marker; without one, a folder that holds tables is a ledger too."""
@@ -96,6 +107,14 @@ class FolderSource:
 
     def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
         """Rows of the shards of those services; in order, where their files tell so."""
+        for _ in range(READ_TRIES):
+            n_gone = self._n_gone
+            reading = self._read_once(table, columns, part)
+            if self._n_gone == n_gone:
+                break
+        return reading
+
+    def _read_once(self, table: str, columns: Sequence[str], part: Part) -> Reading:
         reading = Reading(empty_table(table, columns))
         found = self._pieces(table, columns, part, reading)
         pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
@@ -117,7 +136,7 @@ class FolderSource:
         """Names from the folders; where a long name was cut, from a row."""
         names = set()
         walk = walk_ledger(self._files)
-        of_folder = _stems_by_folder(walk)
+        of_folder = _stems_by_folder(self._files, walk)
         for table, partition in walk.folders:
             if stems := of_folder.get((table, partition)):
                 service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
@@ -135,13 +154,23 @@ class FolderSource:
         walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
         for entry in walk.skipped:
             reading.damage[entry.path] = [Damage(entry.path, None, entry.reason)]
-        for (_, partition), stems in _stems_by_folder(walk).items():
+        for (_, partition), stems in _stems_by_folder(self._files, walk).items():
             service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-            for stem, suffixes in stems:
-                piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, part, reading)
-                if piece is not None:
-                    piece.service = service if whole else None
-                    yield piece
+            for piece in self._open_stems(f"{table}/{partition}", stems, table, columns, part, reading):
+                piece.service = service if whole else None
+                yield piece
+
+    def _open_stems(
+        self, folder: str, stems: Stems, table: str, columns: Sequence[str], part: Part, reading: Reading
+    ) -> Iterator[_Piece]:
+        def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
+            return self._open_stem(f"{folder}/{stem[0]}", stem[1], table, columns, part, reading)
+
+        if len(stems) < MANY_FILES:
+            yield from filter(None, map(open_stem, stems))
+            return
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from filter(None, pool.map(open_stem, stems))
 
     def _open_stem(
         self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
@@ -159,11 +188,19 @@ class FolderSource:
                 suffixes = {PARQUET_SUFFIX}  # sealed between the listing and now, or dropped by retention
             except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
                 reading.damage[name] = [Damage(name, None, str(exc) or type(exc).__name__)]
+        if name not in reading.damage:
+            self._n_gone += 1
         return None
 
     def _open_parquet(self, path: str, table: str, columns: Sequence[str], part: Part, reading: Reading) -> _Piece:
         if not isinstance(self._files, LocalFiles):
             return self._read_parquet(path, table, columns, reading)
+        small = read_small(self._files, path, table, columns)
+        if small is not None:
+            removed: Removed = Counter()
+            rows = null_impossible(small[1], table, removed)
+            reading.damage[path] = removals(path, removed)
+            return _Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
         name = f"{self._files.root}/{path}"
         fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
         try:
@@ -235,6 +272,7 @@ class FolderSource:
             try:
                 rows = _read_fragments([piece.fragment], table, columns, removed)
             except FileNotFoundError:
+                self._n_gone += 1
                 continue
             except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
                 reason = str(broken_parquet(f"{self._files.root}/{piece.path}", exc))
@@ -255,12 +293,21 @@ class FolderSource:
         return set()
 
 
-def _stems_by_folder(walk: LedgerWalk) -> dict[tuple[str, str], Stems]:
-    """Shards of each folder, by the number of their segment, and the suffixes that each has."""
-    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+def _stems_by_folder(files: Files, walk: LedgerWalk) -> dict[tuple[str, str], Stems]:
+    """Shards of each folder, by the number of their segment, and the suffixes that each has.
+
+    A file that was merged, and is still there, is left out: its rows are in the merged file.
+    """
+    listed: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for file in walk.files:
         if file.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
-            found.setdefault((file.table, file.partition), {}).setdefault(file.stem, set()).add(file.suffix)
+            listed.setdefault((file.table, file.partition), []).append((file.stem, file.suffix))
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for folder, shards in listed.items():
+        replaced = find_replaced(files, "/".join(folder), [stem + suffix for stem, suffix in shards])
+        for stem, suffix in shards:
+            if stem + suffix not in replaced:
+                found.setdefault(folder, {}).setdefault(stem, set()).add(suffix)
     return {folder: sorted(stems.items(), key=lambda item: _segment_key(item[0])) for folder, stems in found.items()}
 
 

@@ -16,6 +16,9 @@ from memanalysis.schema import TABLES
 
 __all__ = ["encode_known", "filter_rows", "frame_from_table", "keep_last_of_runs", "key_columns", "sort_rows"]
 
+MANY_CHUNKS = 500
+"""More chunks are joined into one, at the cost of a copy: they are of files with few rows."""
+
 _STRING = pd.StringDtype("pyarrow")
 _DTYPES = {pa.string(): _STRING}
 _SORT_KEYS = ("service", "run_id", "seq", "timestamp", "started")
@@ -69,6 +72,8 @@ def keep_last_of_runs(table: pa.Table) -> pa.Table:
 
 def encode_known(table: pa.Table) -> pa.Table:
     """Columns of which anything is known (all, where there are no rows), text as dictionaries, one for all rows."""
+    if table.num_columns and table.column(0).num_chunks > MANY_CHUNKS:
+        table = table.combine_chunks()  # unifying takes time and memory by the square of their number
     known = [name for name in table.column_names if table[name].null_count < max(1, table.num_rows)]
     encoded = {
         name: table[name].dictionary_encode() if pa.types.is_string(table[name].type) else table[name] for name in known

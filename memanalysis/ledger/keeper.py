@@ -128,7 +128,8 @@ class Keeper:
         while self.is_busy() and self._report is not None:
             left_ms = (deadline - time.monotonic()) * 1000
             if left_ms <= 0:
-                _log.warning("memanalysis did not wait longer than %.0f s for ledger %s", timeout_s, self._job["root"])
+                if self._job["url"] is None:
+                    _log.warning("memanalysis did not wait longer than %.0f s for %s", timeout_s, self._job["root"])
                 self.forget()
                 return
             poll = select.poll()
@@ -160,7 +161,7 @@ class Keeper:
         """Close the pipe, name a failure, and collect the process if it has become a child of this one."""
         self.forget()
         pid, _, code = self._said.decode("ascii", "replace").partition("\n")
-        if code.strip() != "0":
+        if code.strip() != "0" and self._job["url"] is None:  # of an upload the spool holds how it ended
             _log.warning("memanalysis left files of ledger %s unsealed, which read as well", self._job["root"])
         if pid.isdigit() and adopts_orphans():
             with suppress(ChildProcessError):

@@ -24,13 +24,22 @@ _TIME_KEYS = ("seq", "timestamp", "started")
 
 @dataclass(frozen=True, slots=True)
 class FileOrder:
-    """Rows of one run from the key ``first`` to the key ``last``, lying ``by`` time, or by site."""
+    """Rows from the key ``first`` of a run to the key ``last``, lying ``by`` time, or by site.
+
+    The last row is of ``last_run_id`` where the file has several runs; in a file of one run that is None.
+    """
 
     service: str
     run_id: str
     first: list[int]
     last: list[int]
     by: str = "time"
+    last_run_id: str | None = None
+
+    @property
+    def end(self) -> tuple[str, list[int]]:
+        """Run and key of the last row."""
+        return self.last_run_id or self.run_id, self.last
 
 
 class OrderCheck:
@@ -52,7 +61,9 @@ class OrderCheck:
             self._is_ordered = False
             return
         first = found.first if before is None else before.first
-        self._found = FileOrder(found.service, found.run_id, first, found.last)
+        run_id, last_run_id = (found if before is None else before).run_id, found.end[0]
+        several = last_run_id if last_run_id != run_id else None
+        self._found = FileOrder(found.service, run_id, first, found.last, last_run_id=several)
 
     @property
     def found(self) -> FileOrder | None:
@@ -62,7 +73,10 @@ class OrderCheck:
     def to_metadata(self) -> dict[str, str]:
         """Give what the footer is to say; nothing, if the rows are not in order."""
         by = "site" if self._table == "sites" else "time"
-        return {} if self.found is None else {ORDER_KEY: json.dumps({**asdict(self.found), "by": by})}
+        if self.found is None:
+            return {}
+        stated = {name: value for name, value in asdict(self.found).items() if value is not None}
+        return {ORDER_KEY: json.dumps({**stated, "by": by})}
 
 
 def time_keys(table: str) -> list[str]:
@@ -74,10 +88,12 @@ def parse_order(metadata: Mapping[bytes, bytes], table: str) -> FileOrder | None
     """Read what a footer says of the order; None if it says nothing that can be used."""
     try:
         found = json.loads(metadata.get(ORDER_KEY.encode(), b"null"))
-        order = FileOrder(found["service"], found["run_id"], found["first"], found["last"], found["by"])
+        order = FileOrder(
+            found["service"], found["run_id"], found["first"], found["last"], found["by"], found.get("last_run_id")
+        )
         n_keys = len(time_keys(table))
         ends = (order.first, order.last)
-        texts = isinstance(order.service, str) and isinstance(order.run_id, str)
+        texts = isinstance(order.service, str) and isinstance(order.run_id, str) and isinstance(order.end[0], str)
         whole = all(len(end) == n_keys and all(type(key) is int for key in end) for end in ends)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -86,7 +102,7 @@ def parse_order(metadata: Mapping[bytes, bytes], table: str) -> FileOrder | None
 
 def is_in_order(orders: Sequence[FileOrder]) -> bool:
     """Tell whether files one after the other, sorted by `sort_key`, hold rows in order."""
-    return all((a.service, a.run_id) != (b.service, b.run_id) or a.last <= b.first for a, b in pairwise(orders))
+    return all(a.service != b.service or a.end <= (b.run_id, b.first) for a, b in pairwise(orders))
 
 
 def _order_of(rows: pa.Table, keys: Sequence[str]) -> FileOrder | None:
@@ -96,17 +112,26 @@ def _order_of(rows: pa.Table, keys: Sequence[str]) -> FileOrder | None:
     if any(column.null_count for column in columns):
         return None
     services, runs = columns[0].unique(), columns[1].unique()
-    if len(services) != 1 or len(runs) != 1:
+    if len(services) != 1:
         return None
     numbers = [column.cast(pa.int64()).to_numpy() for column in columns[2:]]
-    if not is_sorted(numbers):
+    if not is_sorted(numbers if len(runs) == 1 else [_ranks(columns[1]), *numbers]):
         return None
     first, last = ([int(column[end]) for column in numbers] for end in (0, -1))
-    return FileOrder(services[0].as_py(), runs[0].as_py(), first, last)
+    run_id, last_run_id = (str(columns[1][end].as_py()) for end in (0, -1))
+    several = last_run_id if last_run_id != run_id else None
+    return FileOrder(services[0].as_py(), run_id, first, last, last_run_id=several)
+
+
+def _ranks(texts: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Whole numbers in the order of the texts."""
+    words = texts.to_pylist()
+    rank_of = {word: rank for rank, word in enumerate(sorted(set(words)))}
+    return np.fromiter((rank_of[word] for word in words), np.int64, len(words))
 
 
 def _follows(before: FileOrder, after: FileOrder) -> bool:
-    return (before.service, before.run_id) == (after.service, after.run_id) and before.last <= after.first
+    return before.service == after.service and before.end <= (after.run_id, after.first)
 
 
 def is_sorted(keys: Sequence[NDArray[np.int64]]) -> bool:

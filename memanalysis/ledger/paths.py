@@ -21,6 +21,7 @@ __all__ = [
     "encode_service",
     "is_hidden",
     "is_run_id",
+    "run_of_stem",
 ]
 
 MARKER_NAME = "ledger.json"
@@ -93,6 +94,12 @@ def is_run_id(text: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Tell whether readers pass over a file or folder of that name (``.`` and ``_`` first, as in Hive)."""
     return name.startswith((".", "_"))
+
+
+def run_of_stem(stem: str) -> str:
+    """Give the run of a file: its second file is ``<run_id>.2``, its first ``<run_id>``."""
+    run, _, number = stem.rpartition(".")
+    return run if run and number.isascii() and number.isdigit() else stem
 
 
 def _percent_encode(text: str) -> str:

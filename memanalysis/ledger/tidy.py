@@ -11,10 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import pyarrow as pa
+
+from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import conform_table
 from memanalysis.ledger.downsample import downsample
-from memanalysis.ledger.files import Files
+from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.footers import DOWNSAMPLED_KEY, Footer, Span, join_spans, open_parquet, read_footer, read_spans
+from memanalysis.ledger.journal import MERGED_PREFIX, find_replaced
+from memanalysis.ledger.merge import finish_merge
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
 from memanalysis.ledger.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.seal import SealedWriter
@@ -39,6 +44,11 @@ class SealedFile:
         """Moment of the newest row in microseconds; a file that does not tell counts as the newest of all."""
         last = self.span.last
         return float("inf") if last is None else last
+
+    @property
+    def is_merged(self) -> bool:
+        """Tell whether it holds rows of several runs."""
+        return PurePosixPath(self.path).name.startswith(MERGED_PREFIX)
 
     @property
     def run_stem(self) -> str:
@@ -72,6 +82,8 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
     dry_run : bool
         True only tells what would go.
     """
+    if isinstance(files, LocalFiles) and not dry_run:
+        finish_merge(files)
     sealed = list_sealed(files)
     stay = [file for file in sealed if file.table != "runs"]
     if retention.max_age_days is not None:
@@ -85,9 +97,14 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
     told = Tidied()
     kept = {file.path for file in stay}
     live = _live_stems(files)
-    alive = {(file.partition, file.run_stem) for file in stay}
+    runs = {file.path: _find_runs(files, file) for file in sealed}
+    alive = {run for file in stay for run in runs[file.path]} | live
+    others = {run for file in sealed if file.table != "runs" for run in runs[file.path]}
     for file in sealed:
-        stays = file.path in kept or (file.table == "runs" and _keeps_run(file, sealed, alive, live))
+        # a row of runs stays where something of the run is left, or never was more than it
+        stays = file.path in kept or (
+            file.table == "runs" and any(run in alive or run not in others for run in runs[file.path])
+        )
         if not stays:
             told.files_dropped += 1
             told.rows_dropped += file.footer.n_rows
@@ -111,8 +128,13 @@ def list_folders(files: Files) -> list[tuple[str, str]]:
 def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:
     """Sealed files that can be read; the others are told to ``broken``."""
     sealed = []
-    for file in walk_ledger(files).files:
-        if file.suffix != PARQUET_SUFFIX:
+    names: dict[tuple[str, str], list[str]] = {}
+    walked = [file for file in walk_ledger(files).files if file.suffix == PARQUET_SUFFIX]
+    for file in walked:
+        names.setdefault((file.table, file.partition), []).append(file.stem + file.suffix)
+    replaced = {folder: find_replaced(files, "/".join(folder), listed) for folder, listed in names.items()}
+    for file in walked:
+        if file.stem + file.suffix in replaced[file.table, file.partition]:
             continue
         try:
             with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
@@ -165,14 +187,16 @@ def _age_key(file: SealedFile) -> tuple[float, str]:
     return file.newest, file.path
 
 
-def _keeps_run(
-    run: SealedFile, sealed: list[SealedFile], alive: set[tuple[str, str]], live: set[tuple[str, str]]
-) -> bool:
-    """Tell whether a row of ``runs`` stays: something of the run is left, or never was more than it."""
-    key = (run.partition, run.run_stem)
-    if key in alive or key in live:
-        return True
-    return not any((file.partition, file.run_stem) == key for file in sealed if file.table != "runs")
+def _find_runs(files: Files, file: SealedFile) -> set[tuple[str, str]]:
+    """Runs that a file has rows of, each with the folder of its service."""
+    if not file.is_merged:
+        return {(file.partition, file.run_stem)}
+    try:
+        with files.open(file.path) as stream, open_parquet(stream, file.path, dictionaries=["run_id"]) as parquet:
+            found = parquet.read(columns=["run_id"])["run_id"].unique().to_pylist()
+    except (LedgerFormatError, pa.ArrowException, OSError):
+        return {(file.partition, file.run_stem)}
+    return {(file.partition, run_id) for run_id in found}
 
 
 def _live_stems(files: Files) -> set[tuple[str, str]]:

@@ -10,10 +10,18 @@ from pathlib import Path
 
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.files import Files, files_at
+from memanalysis.ledger.outcome import write_outcome
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.ledger.upload_errors import explain_upload_error
 from memanalysis.schema import TABLES
 
 __all__ = ["upload_spool"]
+
+ANSWER_S = 3.0
+"""The first answer is waited for so long: who waits for the end of a program hears by then that there is none."""
+
+UPLOAD_ANSWER_S = 30.0
+"""The same of an upload, whose answer comes after all of the file was sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +36,9 @@ def upload_spool(folder: Path, url: str) -> int:
     """
     n_uploaded = 0
     try:
-        files = files_at(url)
-        if files.kind(MARKER_NAME) is None:
+        is_there = files_at(url, timeout_s=ANSWER_S).kind(MARKER_NAME) is not None
+        files = files_at(url, timeout_s=UPLOAD_ANSWER_S)
+        if not is_there:
             files.put(folder / MARKER_NAME, MARKER_NAME)
         for table in reversed(list(TABLES)):  # runs last: a sealed row of a run says that it is whole
             for path in sorted((folder / table).glob(f"{SERVICE_PREFIX}*/*{PARQUET_SUFFIX}")):
@@ -38,14 +47,23 @@ def upload_spool(folder: Path, url: str) -> int:
         for path in sorted((folder / "runs").glob(f"{SERVICE_PREFIX}*/*{JSONL_SUFFIX}")):
             with suppress(FileNotFoundError):
                 files.put(path, path.relative_to(folder).as_posix())
-    except LedgerError:
+    except LedgerError as exc:
+        _note(folder, str(exc))
         raise
     except Exception as exc:  # a network and its libraries fail in a hundred ways; nothing is lost by any
-        raise LedgerError(
-            f"Uploading needs to reach {url}, but cannot: {type(exc).__name__}: {exc}. The rows wait in {folder}; "
-            f"the next run takes them along, or run: memanalysis compact {url}"
-        ) from exc
+        text = explain_upload_error(exc, url=url, spool=folder)
+        _note(folder, text)
+        raise LedgerError(text) from exc
+    _note(folder, None)
     return n_uploaded
+
+
+def _note(folder: Path, error: str | None) -> None:
+    """Leave word of how it ended to those who do not see this process end."""
+    try:
+        write_outcome(folder, error)
+    except OSError as exc:  # the disk refuses; the log has it
+        _log.warning("memanalysis could not note in %s how the upload ended: %s", folder, exc)
 
 
 def _upload(files: Files, folder: Path, path: Path) -> int:

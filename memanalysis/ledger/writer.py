@@ -29,6 +29,7 @@ from memanalysis.ledger.encode import encode_cells
 from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
 from memanalysis.ledger.keeper import Keeper
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
+from memanalysis.ledger.outcome import read_outcome
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
 from memanalysis.ledger.retention import Retention
 from memanalysis.ledger.shards import Incident, Segment, Shard
@@ -55,6 +56,9 @@ REMOTE_SEGMENT_S = 600.0
 
 CLOSE_TIMEOUT_S = 60.0
 """How long ``close`` waits for sealing and uploading; what is not done then is done by the next run or ``compact``."""
+
+URL_CLOSE_TIMEOUT_S = 4.5
+"""The same behind a URL, in all: the rows are safe on this machine, and a program's end is not held up."""
 
 _log = logging.getLogger(__name__)
 _open: "weakref.WeakSet[LedgerWriter]" = weakref.WeakSet()
@@ -130,10 +134,24 @@ class LedgerWriter:
         self._lock = threading.RLock()
         self._closed = False
         self._prepare()
+        outcome = None if self.url is None else read_outcome(self.path)
+        self._failures_before = 0 if outcome is None else outcome.failures
         _open.add(self)
         self.append("runs", [{"ended": None}])
         if flush in {"manual", "interval"}:
             self.flush()
+
+    @property
+    def upload_errors(self) -> int:
+        """Uploads of this ledger that failed since the writer was made, of whatever process."""
+        outcome = None if self.url is None else read_outcome(self.path)
+        return 0 if outcome is None else max(0, outcome.failures - self._failures_before)
+
+    @property
+    def upload_error(self) -> str | None:
+        """What the last upload failed of, and what to do; None where it succeeded, or none was tried yet."""
+        outcome = None if self.url is None else read_outcome(self.path)
+        return None if outcome is None or not self.upload_errors else outcome.error
 
     def append(self, table: str, rows: Iterable[Row]) -> None:
         """Add rows; ``run_id`` and ``service`` are this run's, whatever the rows say.
@@ -334,11 +352,43 @@ class LedgerWriter:
 
     def _seal_rest(self) -> None:
         """Seal what is left: in another process where pyarrow is not loaded here, and upload it."""
+        if self.url is not None and not self._is_in_memory():
+            self._seal_and_upload()
+            return
         self._keeper.wait(CLOSE_TIMEOUT_S)
         if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full):
             self._full.clear()
             self._keeper.wait(CLOSE_TIMEOUT_S)
             return
+        self._seal_here()
+
+    def _seal_and_upload(self) -> None:
+        """Seal and upload in another process, which is not waited for longer than a program's end may be held up."""
+        until = time.monotonic() + URL_CLOSE_TIMEOUT_S
+        self._keeper.wait(URL_CLOSE_TIMEOUT_S / 2)
+        if self._keeper.start(self._full):
+            self._full.clear()
+            self._keeper.wait(max(0.0, until - time.monotonic()))
+        else:  # no process can be started: a thread, which need not be waited for either
+            try:
+                worker = threading.Thread(target=self._seal_here, name="memanalysis-upload", daemon=True)
+                worker.start()
+                worker.join(max(0.0, until - time.monotonic()))
+            except RuntimeError as exc:  # the interpreter is going down
+                _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
+        if self.upload_error is not None:
+            _log.warning("memanalysis: %s", self.upload_error)
+        elif time.monotonic() >= until:
+            _log.warning(
+                "memanalysis did not wait longer than %.0f s for the upload to %s. What is not uploaded waits in %s; "
+                "the next run takes it along, or run: memanalysis compact %s",
+                URL_CLOSE_TIMEOUT_S,
+                self.url,
+                self.path,
+                self.url,
+            )
+
+    def _seal_here(self) -> None:
         try:
             from memanalysis.ledger.upkeep import tend  # loads pyarrow
 

@@ -129,9 +129,10 @@ def short_run_id(run_id: object) -> str:
 
 def clean_text(value: object) -> str:
     """Text from a ledger with control characters made visible, so that it can neither move a cursor nor turn a line."""
-    return "".join(
-        f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in str(value)
-    )
+    text = str(value)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in text)
 
 
 def _is_known(name: object) -> bool:

@@ -102,6 +102,7 @@ class Observer:
         self.pace = 1.0
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
+        self._uploads = self._writer  # outlasts the writing: the last upload ends after it
         self._tracer = TracingUse(settings.trace_limit)
         self._budget = OverheadBudget(settings.max_overhead, clock=clock)
         self._objects = ObjectGrowth(
@@ -197,6 +198,16 @@ class Observer:
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._tracer.stop()
         self._objects.write(self._objects.read())
+
+    @property
+    def upload_errors(self) -> int:
+        """Uploads to the ledger's URL that failed during this run."""
+        return 0 if self._uploads is None else self._uploads.upload_errors
+
+    @property
+    def upload_error(self) -> str | None:
+        """What the last upload failed of; None where it succeeded."""
+        return None if self._uploads is None else self._uploads.upload_error
 
     def mark(self, text: str) -> None:
         """Write a mark, and label the next sample with it."""

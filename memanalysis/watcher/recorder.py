@@ -193,8 +193,8 @@ class Recorder:
             traced_bytes=last.get("traced_bytes"),
             capture_s=last.get("capture_s"),
             tracing=tracemalloc.is_tracing(),
-            errors=self._boundary.errors,
-            last_error=self._boundary.last_error,
+            errors=self._boundary.errors + (0 if observer is None else observer.upload_errors),
+            last_error=(None if observer is None else observer.upload_error) or self._boundary.last_error,
         )
 
     def __enter__(self) -> Self:

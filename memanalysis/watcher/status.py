@@ -25,9 +25,9 @@ class RecorderStatus:
     tracing : bool
         Whether tracemalloc traces now, whoever started it.
     errors : int
-        Errors of the recorder that were kept from the program, since it was made.
+        Errors of the recorder that were kept from the program, since it was made, and uploads of this run that failed.
     last_error : str or None
-        The last of them.
+        The last of them: what the last upload failed of, as long as none has succeeded since.
     """
 
     service: str

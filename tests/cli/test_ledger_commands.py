@@ -76,11 +76,9 @@ def test_compact_seals_and_keeps_to_limits(tmp_path: Path, run: Run) -> None:
     assert out.startswith("Nothing is changed; this would be done:\nsealed              15 files")
     assert len(list(root.rglob("*.jsonl"))) == 15
 
-    code, out, _ = run("compact", root)
+    code, out, _ = run("compact", root, "--max-entries", 3)
     assert out.startswith("sealed              15 files; 0 of living processes")
     assert not list(root.rglob("*.jsonl"))
-
-    code, out, _ = run("compact", root, "--max-entries", 3)
     assert re.search(r"^dropped +5 files, 8 rows,", out, re.MULTILINE)
     assert sorted(open_ledger(root).samples["run_id"].unique()) == ["r1", "r3"]
 

@@ -1,5 +1,6 @@
 """``memanalysis run``: the program is what it would have been, and its ledger holds every process of it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from memanalysis.ledger.store import open_ledger
+
+resource = pytest.importorskip("resource")
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -226,14 +229,70 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
     assert ledger.samples["rss_bytes"].gt(0).all()
 
 
-def test_a_pid_that_is_none_is_told(tmp_path):
+@pytest.mark.parametrize("pid", ["999999999", "-1", "0", "99999999999999999999999"])
+def test_a_pid_that_is_none_is_told(tmp_path, pid):
     done = subprocess.run(
-        [sys.executable, "-m", "memanalysis", "record", "--pid", "999999999"],
+        [sys.executable, "-m", "memanalysis", "record", "--pid", pid],
         capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, env=_env(), check=False,
     )  # fmt: skip
 
     assert done.returncode == 2
-    assert "there is none with pid 999999999" in done.stderr
+    assert done.stderr.startswith("memanalysis: error: ")
+    assert f"there is none with pid {pid}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_service_manager_ends_a_recording_in_order(tmp_path, number):
+    with _start_recording(tmp_path) as record:
+        _wait_for(lambda: _count_rows(tmp_path / "out") >= 2)
+        record.send_signal(number)
+        said = record.communicate(timeout=DEADLINE_S)[0]
+
+    assert record.returncode == 0
+    assert "Verdict: memanalysis assess out" in said
+    assert open_ledger(tmp_path / "out").runs["ended"].notna().tolist() == [True]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+def test_a_disk_that_is_full_for_a_while_ends_no_recording(tmp_path):
+    """The kernel refuses every write (a limit on the size of files), at the start and again amid the recording."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    soft = (0, resource.RLIM_INFINITY)
+    with _start_recording(tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, soft)) as record:
+        assert "memanalysis goes on and tries again at each tick" in record.stderr.readline()
+        resource.prlimit(record.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert "writes into out again" in record.stderr.readline()
+        _wait_for(lambda: _count_rows(tmp_path / "out") >= 2)
+
+        resource.prlimit(record.pid, resource.RLIMIT_FSIZE, soft)
+        assert "memanalysis goes on and tries again at each tick" in record.stderr.readline()
+        n_rows = _count_rows(tmp_path / "out")
+        resource.prlimit(record.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert "writes into out again" in record.stderr.readline()
+        _wait_for(lambda: _count_rows(tmp_path / "out") > n_rows)
+        record.terminate()
+        record.communicate(timeout=DEADLINE_S)
+
+    assert record.returncode == 0
+    ledger = open_ledger(tmp_path / "out")
+    assert ledger.samples["seq"].tolist() == list(range(len(ledger.samples)))
+    assert ledger.runs["ended"].notna().tolist() == [True]
+
+
+@contextlib.contextmanager
+def _start_recording(tmp_path, **options):
+    """A recording of a process that waits, in folder `out`; both are ended on the way out."""
+    waiting = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as watched:
+        command = [sys.executable, "-m", "memanalysis", "record", "--pid", str(watched.pid), "--interval", "0.05"]
+        with subprocess.Popen(
+            [*command, "--ledger", "out", "--service", "s"], cwd=tmp_path, env=_env(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+        ) as record:  # fmt: skip
+            yield record
+            record.kill()
+        watched.communicate(b"\n")
 
 
 def _wait_for(condition):

@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -15,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from memanalysis.ledger.compact import compact_ledger
 from memanalysis.ledger.convert import convert_ledger
+from memanalysis.ledger.outcome import read_outcome
 from memanalysis.ledger.retention import Retention
 from memanalysis.ledger.spool import spool_folder
 from memanalysis.ledger.store import open_ledger
@@ -56,6 +58,7 @@ def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         "MEMANALYSIS_SPOOL": str(tmp_path / "spool"),
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("memanalysis.ledger.writer.URL_CLOSE_TIMEOUT_S", 120.0)  # of writers in this process
     system = fsspec.filesystem("s3")
     bucket = f"bucket-{abs(hash(str(tmp_path)))}"
     system.mkdir(bucket)
@@ -82,6 +85,23 @@ def write(url: str, run_id: str, count: int, **environment: str) -> str:
     return done.stdout
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for what the uploading process does, which may outlast the program: that waits for 4.5 s at most."""
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_uploaded(url: str) -> bool:
+    return not waiting(url)
+
+
+def has_failed(url: str) -> bool:
+    outcome = read_outcome(spool_folder(url))
+    return outcome is not None and outcome.error is not None
+
+
 def waiting(url: str) -> list[str]:
     folder = spool_folder(url)
     return sorted(path.name for path in folder.rglob("*") if path.suffix in {".jsonl", ".parquet"})
@@ -90,26 +110,27 @@ def waiting(url: str) -> list[str]:
 def test_a_run_is_written_in_pieces_and_read_whole(url: str) -> None:
     """Nothing heavy is loaded in the writing process, and nothing is left behind on this machine."""
     assert write(url, "r", 1000).splitlines() == ["ready", "[]"]
+    wait_for(lambda: is_uploaded(url))
 
     ledger = open_ledger(url)
     assert ledger.samples["rss_bytes"].tolist() == list(range(1000))
     assert ledger.runs["ended"].notna().tolist() == [True]
     assert ledger.damage == []
-    assert waiting(url) == []
     assert len(fsspec.filesystem("s3").glob(f"{url}/samples/*/*.parquet")) > 1
 
 
 def test_a_network_that_fails_delays_the_upload_and_loses_nothing(url: str) -> None:
     write(url, "during", 500, AWS_ENDPOINT_URL=dead_endpoint())
+    wait_for(lambda: has_failed(url))
     assert waiting(url)
     assert not fsspec.filesystem("s3").exists(url)
 
     write(url, "after", 100)
+    wait_for(lambda: is_uploaded(url))
 
     samples = open_ledger(url).samples
     assert samples[samples["run_id"] == "during"]["seq"].tolist() == list(range(500))
     assert samples[samples["run_id"] == "after"]["seq"].tolist() == list(range(100))
-    assert waiting(url) == []
 
 
 def test_what_a_killed_run_left_is_uploaded_by_compact(url: str) -> None:
@@ -160,6 +181,7 @@ def test_retention_drops_files_there(url: str) -> None:
         writer = LedgerWriter(url, run=run_row(run_id=f"day-{day}"))
         writer.append("samples", [sample_row(0, timestamp=NEW_YEAR + day * 86_400)])
         writer.close(ended=NEW_YEAR)
+        wait_for(lambda: is_uploaded(url))
 
     compact_ledger(url, retention=Retention(max_age_days=1.5), now=NEW_YEAR + 2 * 86_400)
 
@@ -177,6 +199,7 @@ def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -
     assert ledger.runs["ended"].isna().tolist() == [True]
     assert ledger.samples["seq"].tolist() == [0]
     writer.close(ended=NEW_YEAR)
+    wait_for(lambda: is_uploaded(url))
     assert open_ledger(url).runs["ended"].notna().tolist() == [True]
     assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
 
@@ -191,6 +214,7 @@ with watch("api", ledger={url!r}, interval=0.05, trace="never") as recorder:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
 
     assert done.stdout == f"{url} 0\n"
+    wait_for(lambda: is_uploaded(url))
     ledger = open_ledger(url)
     assert len(ledger.samples) >= 2
     assert ledger.events["kind"].tolist() == ["start", "mark", "stop"]
