@@ -35,7 +35,7 @@ _DOORS = {
     "TracemallocIntegration": "memanalysis.capture.tracing",
     "Verdict": "memanalysis.analysis.verdict",
     "assess": "memanalysis.reports.assess",
-    "assess_series": "memanalysis.analysis.assess",
+    "assess_series": "memanalysis.analysis.series_verdict",
     "compare": "memanalysis.reports.compare",
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.detection.repeat",
@@ -82,7 +82,7 @@ __all__ = [
 if TYPE_CHECKING:
     from typing import Any
 
-    from memanalysis.analysis.assess import assess_series
+    from memanalysis.analysis.series_verdict import assess_series
     from memanalysis.analysis.summary import LedgerAnalyzer
     from memanalysis.analysis.verdict import Verdict
     from memanalysis.capture.tracing import TracemallocIntegration

@@ -15,9 +15,9 @@ from benchmarks.detection.simulated import (
     false_alarms,
 )
 from benchmarks.measure import print_table
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.runs import assess_samples
-from memanalysis.analysis.sites import find_guilty, rank_sites
+from memanalysis.analysis.leaks.site_ranking import find_guilty, rank_sites
+from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.analysis.series_verdict import assess_series
 
 COUNT = 1000
 HEADER = ["detector", "precision", "recall", "F1", "false alarms", "missed"]

@@ -26,9 +26,9 @@ from itertools import pairwise
 import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.shape import LEAST_GROWTH_BYTES
+from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.trend.growth import fit_growth
+from memanalysis.analysis.trend.trend_shape import LEAST_GROWTH_BYTES
 from memanalysis.analysis.verdict import Shape
 
 __all__ = [

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.rows import row_medians
-from memanalysis.analysis.series import prepare_series
-from memanalysis.analysis.severity import SeverityRules
-from memanalysis.analysis.shape import least_growth_bytes
+from memanalysis.analysis.row_statistics import row_medians
+from memanalysis.analysis.series.prepare import prepare_series
+from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.trend.growth import fit_growth
+from memanalysis.analysis.trend.trend_shape import least_growth_bytes
 from memanalysis.analysis.verdict import Verdict
 from memanalysis.detection.rules import OBJECT_WEIGHT
 from memanalysis.units import MIB

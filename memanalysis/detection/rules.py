@@ -1,6 +1,6 @@
 """From a policy's thresholds to the rules by which the engine grades a leak."""
 
-from memanalysis.analysis.severity import SENSITIVITY_FACTORS, SeverityRules
+from memanalysis.analysis.severity_rules import SENSITIVITY_FACTORS, SeverityRules
 from memanalysis.policy.model import LeakDetectionPolicy
 from memanalysis.units import MIB
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.explain import explain_leaks
-from memanalysis.analysis.runs import assess_samples, judge_samples
+from memanalysis.analysis.run_verdicts import assess_samples, judge_samples
+from memanalysis.analysis.verdict_steps import explain_leaks
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
 from memanalysis.policy.model import Policy

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from factories import as_samples, ramp
 
-from memanalysis.analysis.attribution import assess_sites, attribute_growth
-from memanalysis.analysis.breach_forecast import forecast_breaches
-from memanalysis.analysis.budget import Budget
-from memanalysis.analysis.runs import assess_samples
-from memanalysis.analysis.sites import GUILTY_COLUMNS, find_guilty, rank_sites
+from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.leaks.growth_attribution import assess_sites, attribute_growth
+from memanalysis.analysis.leaks.site_ranking import GUILTY_COLUMNS, find_guilty, rank_sites
+from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.errors import InvalidArgumentError, MissingColumnError
 from memanalysis.units import MIB
 

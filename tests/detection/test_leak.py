@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fed_detectors import START, fed, ramp, snapshots
 
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.detection.leak import MemoryLeakDetector
 from memanalysis.schema import MemorySnapshot
 

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from memanalysis.analysis.sites import rank_sites
+from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.reports.sites import choose_sites, read_site_lines
 from memanalysis.units import MIB
 

@@ -1,0 +1,120 @@
+"""Which allocation sites carry the growth, and which line keeps it: ranked by the slope of each over the snapshots."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.input_frames import require_columns, run_key
+from memanalysis.analysis.leaks.held_table import measure_growth, tabulate_run
+from memanalysis.analysis.leaks.retainers import find_keeper
+
+__all__ = ["GUILTY_COLUMNS", "RANK_COLUMNS", "find_guilty", "rank_sites"]
+
+RANK_COLUMNS = (
+    "service",
+    "run_id",
+    "site_id",
+    "file",
+    "line",
+    "function",
+    "first_bytes",
+    "last_bytes",
+    "growth_bytes",
+    "slope_bytes_per_s",
+    "share",
+    "is_keeper",
+)
+"""Columns of the frame that ``rank_sites`` gives."""
+
+GUILTY_COLUMNS = (*RANK_COLUMNS, "made_file", "made_line", "made_function", "made_share")
+"""Columns of the frame that ``find_guilty`` gives."""
+
+
+def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
+    """Rank the sites of each run by growth, the most first.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        Rows of the table ``sites``. A site that is missing from a snapshot held nothing then.
+
+    Returns
+    -------
+    DataFrame
+        ``RANK_COLUMNS``; a row a run, file and line (tracebacks that end in the same line are added up, ``site_id`` is
+        that of the largest). ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its part of all
+        growth in the run, between 0 and 1. ``is_keeper`` marks at most one line a run: that of the container that grew
+        along with what leaked (see `keepers.find_keeper`), where ``live_allocations`` are known.
+
+    Raises
+    ------
+    MissingColumnError
+        A column that is needed is not there.
+    """
+    require_columns("rank_sites", sites, ("service", "run_id", "timestamp", "site_id", "file", "line", "size_bytes"))
+    ranked = [
+        _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id)
+        for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
+    ]
+    filled = [frame for frame in ranked if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
+
+
+def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Pick the line that is named for each run: the one that keeps what leaked, else the one that makes most of it.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        What ``rank_sites`` gives.
+
+    Returns
+    -------
+    DataFrame
+        ``GUILTY_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file keeps what
+        others make, the row is that of the container, and the columns ``made_`` say where most is made; else these are
+        None and NaN.
+
+    Notes
+    -----
+    One leaked object is often built by several lines of one file: a line of a caller that makes much in one place must
+    not hide them. So the line that makes most is the first of the file whose lines grew most together.
+    """
+    growing = ranked[ranked["growth_bytes"] > 0]
+    files = growing.groupby(["service", "run_id", "file"], dropna=False, observed=True)
+    of_file = files["growth_bytes"].transform("sum")
+    order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
+    makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
+    keepers = {run_key(row): row for row in ranked[ranked["is_keeper"].astype(bool)].to_dict("records")}
+    rows = [_join(maker, keepers.get(run_key(maker))) for maker in makers.to_dict("records")]
+    return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS), dtype=object)  # else None becomes NaN, and lines floats
+
+
+def _join(maker: dict[Hashable, Any], keeper: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
+    """One row of the guilty: the keeper of another file with its maker, or the maker alone."""
+    if keeper is None or keeper["file"] == maker["file"]:
+        return maker | {"made_file": None, "made_line": None, "made_function": None, "made_share": np.nan}
+    return keeper | {f"made_{name}": maker[name] for name in ("file", "line", "function", "share")}
+
+
+def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
+    held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
+    if not held.elapsed_s.size:
+        return pd.DataFrame(columns=list(RANK_COLUMNS))
+    grown = measure_growth(held)
+    listed = np.where(held.is_listed, held.sizes, np.nan)
+    keeper = find_keeper(listed[grown.judged], held.counts[grown.judged], grown.shares)
+    ranked = held.names.assign(
+        service=service,
+        run_id=run_id,
+        first_bytes=held.sizes[grown.judged[0]],
+        last_bytes=held.sizes[grown.judged[-1]],
+        growth_bytes=grown.growth,
+        slope_bytes_per_s=grown.slopes,
+        share=grown.shares,
+        is_keeper=np.arange(grown.growth.size) == (-1 if keeper is None else keeper),
+    )
+    order = ["growth_bytes", "last_bytes", "file", "line"]
+    return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]
