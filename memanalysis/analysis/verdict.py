@@ -37,23 +37,24 @@ VERDICT_COLUMNS = (
     "weakest_window_bytes_per_s",
     "n_samples",
     "duration_s",
-    "guilty_file",
-    "guilty_line",
-    "guilty_function",
-    "guilty_share",
-    "made_file",
-    "made_line",
-    "made_function",
-    "made_share",
+    "responsible_file",
+    "responsible_line",
+    "responsible_function",
+    "responsible_share",
+    "allocated_file",
+    "allocated_line",
+    "allocated_function",
+    "allocated_share",
     "fingerprint",
     "known",
     "sentence",
 )
 """Columns of the frame that ``assess`` gives, a row a service and run.
 
-``guilty_`` is the line that keeps what leaked or makes most of it, and its own part of the traced growth; ``made_`` is
-where most is made, when the guilty line only keeps it. ``fingerprint`` is the same whenever this leak is found, and
-``known`` says whether somebody accepted it: ``accepted``, ``expired``, ``new``, or None where there is no leak.
+``responsible_`` is the line that retains what leaked or allocates most of it, and its own part of the traced growth;
+``allocated_`` is the line that allocates most, when the responsible line only retains it. ``fingerprint`` is the same
+whenever this leak is found, and ``known`` says whether somebody accepted it: ``accepted``, ``expired``, ``new``, or
+None where there is no leak.
 """
 
 VERDICT_DTYPES = {
@@ -61,12 +62,12 @@ VERDICT_DTYPES = {
     "is_leak": "bool",
     "windows": "int64",
     "n_samples": "int64",
-    "guilty_file": "object",
-    "guilty_line": "Int64",
-    "guilty_function": "object",
-    "made_file": "object",
-    "made_line": "Int64",
-    "made_function": "object",
+    "responsible_file": "object",
+    "responsible_line": "Int64",
+    "responsible_function": "object",
+    "allocated_file": "object",
+    "allocated_line": "Int64",
+    "allocated_function": "object",
     "fingerprint": "object",
     "known": "object",
 }

@@ -9,7 +9,7 @@ import numpy as np
 from memanalysis.analysis.series.resample import MIN_SAMPLES
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
-__all__ = ["describe_guilty", "describe_missing", "describe_series"]
+__all__ = ["describe_missing", "describe_responsible", "describe_series"]
 
 _PLAIN = {
     "plateauing": "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
@@ -42,19 +42,19 @@ def describe_series(columns: Mapping[str, Any]) -> list[str]:
     return [_sentence(*row) for row in _rows(columns, names)]
 
 
-def describe_guilty(row: Mapping[Hashable, Any]) -> str:
-    """Say which line carries the growth, or which keeps what another makes; a row of ``find_guilty``.
+def describe_responsible(row: Mapping[Hashable, Any]) -> str:
+    """Say which line carries the growth, or which keeps what another makes; a row of ``pick_responsible_lines``.
 
     Files are said with their folder, which is enough for a person.
     """
-    if row["made_file"] is None:
+    if row["allocated_file"] is None:
         return (
             f" {row['share']:.0%} of the traced growth comes from {_place(row['file'], row['line'], row['function'])}."
         )
-    made = _place(row["made_file"], row["made_line"], row["made_function"])
+    made = _place(row["allocated_file"], row["allocated_line"], row["allocated_function"])
     return (
         f" It is kept by {_place(row['file'], row['line'], row['function'])}, where a container grew along with it; "
-        f"{row['made_share']:.0%} of the traced growth is made in {made}."
+        f"{row['allocated_share']:.0%} of the traced growth is made in {made}."
     )
 
 

@@ -7,16 +7,16 @@ import pandas as pd
 from memanalysis.analysis.input_frames import require_columns, run_key
 from memanalysis.analysis.leaks.fingerprint import fingerprint_leaks
 from memanalysis.analysis.leaks.origin import explain_by_windows
-from memanalysis.analysis.leaks.site_ranking import find_guilty, rank_sites
+from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
 from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
-from memanalysis.analysis.verdict_sentence import describe_guilty
+from memanalysis.analysis.verdict_sentence import describe_responsible
 
 __all__ = ["explain_leaks"]
 
-_NAMED = {f"guilty_{name}": name for name in ("file", "line", "function", "share")} | {
-    name: name for name in ("made_file", "made_line", "made_function", "made_share")
+_NAMED = {f"responsible_{name}": name for name in ("file", "line", "function", "share")} | {
+    name: name for name in ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
 }
-"""Columns of a verdict by those of ``find_guilty``."""
+"""Columns of a verdict by those of ``pick_responsible_lines``."""
 
 
 def explain_leaks(
@@ -54,13 +54,13 @@ def _name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataF
         require_columns("assess", sites, ["service", "run_id"])
         nameless = sites["run_id"].isna() & bool(leaking["run_id"].isna().any())
         ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"].dropna()) | nameless])
-        guilty = {run_key(row): row for row in find_guilty(ranked).to_dict("records")}
+        guilty = {run_key(row): row for row in pick_responsible_lines(ranked).to_dict("records")}
         for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
             if (row := guilty.get(run_key(leak))) is not None:
-                for name in ("function", "made_function"):
+                for name in ("function", "allocated_function"):
                     row[name] = row[name] if isinstance(row[name], str) else None
                 for name, source in _NAMED.items():
                     found[name][i] = row[source]
-                sentences[i] += describe_guilty(row)
+                sentences[i] += describe_responsible(row)
     columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
     return verdicts.assign(sentence=sentences, **columns)

@@ -143,8 +143,12 @@ def test_a_verdict_names_the_line_that_carries_the_growth():
     )
     verdict = assess_samples(as_samples(ramp(n=100)), sites=sites).iloc[0]
 
-    assert (verdict["guilty_file"], verdict["guilty_line"], verdict["guilty_function"]) == ("shop.py", 12, "remember")
-    assert verdict["guilty_share"] == 1
+    assert (verdict["responsible_file"], verdict["responsible_line"], verdict["responsible_function"]) == (
+        "shop.py",
+        12,
+        "remember",
+    )
+    assert verdict["responsible_share"] == 1
     assert verdict["sentence"].endswith("100% of the traced growth comes from shop.py:12 in remember.")
 
 
@@ -219,7 +223,7 @@ def test_runs_with_a_keeper_and_runs_without_one_are_told_together():
 
     verdicts = assess_samples(samples, sites=pd.DataFrame(rows)).set_index("run_id")
 
-    assert verdicts[["guilty_file", "made_file"]].to_numpy(dtype=object, na_value=None).tolist() == [
+    assert verdicts[["responsible_file", "allocated_file"]].to_numpy(dtype=object, na_value=None).tolist() == [
         ["x/keeper.py", "x/maker.py"],
         ["x/maker.py", None],
     ]
@@ -233,4 +237,4 @@ def test_sites_without_runs_are_those_of_samples_without_runs():
     sites = pd.DataFrame([site | {"timestamp": at, "size_bytes": 100_000 * n} for n, at in enumerate(minutes)])
     samples = as_samples(ramp(n=100)).drop(columns="run_id")
 
-    assert assess_samples(samples, sites=sites)["guilty_file"].item() == "x/maker.py"
+    assert assess_samples(samples, sites=sites)["responsible_file"].item() == "x/maker.py"

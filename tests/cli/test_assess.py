@@ -113,7 +113,7 @@ def test_an_expired_acceptance_fails_the_check_again(
 
 
 def test_comma_separated_values_on_a_terminal_steer_nothing():
-    verdicts = pd.DataFrame({"guilty_file": ["/x/\x1b]0;pwned\x07.py", None]})
+    verdicts = pd.DataFrame({"responsible_file": ["/x/\x1b]0;pwned\x07.py", None]})
 
     assert "\x1b" not in _render_csv(verdicts, is_shown=True)
     assert "\x1b" in _render_csv(verdicts, is_shown=False)

@@ -25,7 +25,7 @@ FINGERPRINT_DIGITS = 12
 KEPT_FOLDERS = 1
 """Folders kept of a file outside of installed packages: with more, each checkout would have its own leaks."""
 
-_TELLING = ("service", "origin", "metric", "guilty_file", "guilty_function")
+_TELLING = ("service", "origin", "metric", "responsible_file", "responsible_function")
 
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE)
 _CELL_FOLDER = re.compile(r".*/ipykernel_\d+/(.+)")
@@ -48,7 +48,8 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
     Parameters
     ----------
     verdict : mapping
-        ``service``, ``origin``, ``metric``, ``guilty_file`` and ``guilty_function`` of a row of the verdict frame.
+        ``service``, ``origin``, ``metric``, ``responsible_file`` and ``responsible_function`` of a row of the verdict
+        frame.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
         ``leak-`` and twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of
         the file alone where the function is not known), or of origin and metric where no line is guilty.
     """
-    file, function = verdict["guilty_file"], verdict["guilty_function"]
+    file, function = verdict["responsible_file"], verdict["responsible_function"]
     if isinstance(file, str) and file:
         where = ["line", shorten_file(file), function if isinstance(function, str) else ""]
     else:

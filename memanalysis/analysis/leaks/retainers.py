@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
 
-__all__ = ["find_keeper"]
+__all__ = ["find_retainer"]
 
 LEAST_KEPT = 200
 """Objects that must have been added: containers that hold fewer are in every program, and grow for all sorts of
@@ -38,7 +38,7 @@ LEAST_SHARE = 0.05
 """A line that has less of the growth than this does not tell how many objects leaked."""
 
 
-def find_keeper(sizes: FloatArray, blocks: FloatArray, shares: FloatArray) -> int | None:
+def find_retainer(sizes: FloatArray, blocks: FloatArray, shares: FloatArray) -> int | None:
     """Find the line whose container grew along with the objects that leaked.
 
     Parameters

@@ -8,9 +8,9 @@ import pandas as pd
 
 from memanalysis.analysis.input_frames import require_columns, run_key
 from memanalysis.analysis.leaks.held_table import measure_growth, tabulate_run
-from memanalysis.analysis.leaks.retainers import find_keeper
+from memanalysis.analysis.leaks.retainers import find_retainer
 
-__all__ = ["GUILTY_COLUMNS", "RANK_COLUMNS", "find_guilty", "rank_sites"]
+__all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "pick_responsible_lines", "rank_sites"]
 
 RANK_COLUMNS = (
     "service",
@@ -24,12 +24,14 @@ RANK_COLUMNS = (
     "growth_bytes",
     "slope_bytes_per_s",
     "share",
-    "is_keeper",
+    "is_retainer",
 )
 """Columns of the frame that ``rank_sites`` gives."""
 
-GUILTY_COLUMNS = (*RANK_COLUMNS, "made_file", "made_line", "made_function", "made_share")
-"""Columns of the frame that ``find_guilty`` gives."""
+_ALLOCATED = ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
+
+RESPONSIBLE_COLUMNS = (*RANK_COLUMNS, *_ALLOCATED)
+"""Columns of the frame that ``pick_responsible_lines`` gives."""
 
 
 def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
@@ -45,8 +47,8 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``RANK_COLUMNS``; a row a run, file and line (tracebacks that end in the same line are added up, ``site_id`` is
         that of the largest). ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its part of all
-        growth in the run, between 0 and 1. ``is_keeper`` marks at most one line a run: that of the container that grew
-        along with what leaked (see `keepers.find_keeper`), where ``live_allocations`` are known.
+        growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that of the container that
+        grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations`` are known.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
 
 
-def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
+def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
     """Pick the line that is named for each run: the one that keeps what leaked, else the one that makes most of it.
 
     Parameters
@@ -73,9 +75,9 @@ def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``GUILTY_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file keeps what
-        others make, the row is that of the container, and the columns ``made_`` say where most is made; else these are
-        None and NaN.
+        ``RESPONSIBLE_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file retains
+        what others allocate, the row is that of the container, and the columns ``allocated_`` hold the line that
+        allocates most; else these are None and NaN.
 
     Notes
     -----
@@ -87,16 +89,17 @@ def find_guilty(ranked: pd.DataFrame) -> pd.DataFrame:
     of_file = files["growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
     makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
-    keepers = {run_key(row): row for row in ranked[ranked["is_keeper"].astype(bool)].to_dict("records")}
-    rows = [_join(maker, keepers.get(run_key(maker))) for maker in makers.to_dict("records")]
-    return pd.DataFrame(rows, columns=list(GUILTY_COLUMNS), dtype=object)  # else None becomes NaN, and lines floats
+    retainers = {run_key(row): row for row in ranked[ranked["is_retainer"].astype(bool)].to_dict("records")}
+    rows = [_join(maker, retainers.get(run_key(maker))) for maker in makers.to_dict("records")]
+    # Objects: else None becomes NaN, and lines floats.
+    return pd.DataFrame(rows, columns=list(RESPONSIBLE_COLUMNS), dtype=object)
 
 
-def _join(maker: dict[Hashable, Any], keeper: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
-    """One row of the guilty: the keeper of another file with its maker, or the maker alone."""
-    if keeper is None or keeper["file"] == maker["file"]:
-        return maker | {"made_file": None, "made_line": None, "made_function": None, "made_share": np.nan}
-    return keeper | {f"made_{name}": maker[name] for name in ("file", "line", "function", "share")}
+def _join(maker: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
+    """One row of the guilty: the retainer of another file with its maker, or the maker alone."""
+    if retainer is None or retainer["file"] == maker["file"]:
+        return maker | dict.fromkeys(_ALLOCATED) | {"allocated_share": np.nan}
+    return retainer | {f"allocated_{name}": maker[name] for name in ("file", "line", "function", "share")}
 
 
 def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
@@ -105,7 +108,7 @@ def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
     grown = measure_growth(held)
     listed = np.where(held.is_listed, held.sizes, np.nan)
-    keeper = find_keeper(listed[grown.judged], held.counts[grown.judged], grown.shares)
+    retainer = find_retainer(listed[grown.judged], held.counts[grown.judged], grown.shares)
     ranked = held.names.assign(
         service=service,
         run_id=run_id,
@@ -114,7 +117,7 @@ def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
         growth_bytes=grown.growth,
         slope_bytes_per_s=grown.slopes,
         share=grown.shares,
-        is_keeper=np.arange(grown.growth.size) == (-1 if keeper is None else keeper),
+        is_retainer=np.arange(grown.growth.size) == (-1 if retainer is None else retainer),
     )
     order = ["growth_bytes", "last_bytes", "file", "line"]
     return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]

@@ -17,17 +17,17 @@ LEAK = {
     "service": "api",
     "origin": "python",
     "metric": "rss_bytes",
-    "guilty_file": "/srv/app/sessions.py",
-    "guilty_function": "Sessions.remember",
+    "responsible_file": "/srv/app/sessions.py",
+    "responsible_function": "Sessions.remember",
 }
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"guilty_file": "/home/jo/src/app/sessions.py"},
-        {"guilty_file": r"C:\work\app\sessions.py"},
-        {"guilty_line": 99},
+        {"responsible_file": "/home/jo/src/app/sessions.py"},
+        {"responsible_file": r"C:\work\app\sessions.py"},
+        {"responsible_line": 99},
         {"metric": "traced_bytes"},
         {"origin": "unknown"},
     ],
@@ -41,11 +41,11 @@ def test_the_same_leak_has_one_fingerprint(change):
     "change",
     [
         {"service": "worker"},
-        {"guilty_file": "/srv/app/tokens.py"},
-        {"guilty_file": "/srv/admin/sessions.py"},
-        {"guilty_function": "Sessions.__init__"},
-        {"guilty_function": None},
-        {"guilty_file": None, "guilty_function": None},
+        {"responsible_file": "/srv/app/tokens.py"},
+        {"responsible_file": "/srv/admin/sessions.py"},
+        {"responsible_function": "Sessions.__init__"},
+        {"responsible_function": None},
+        {"responsible_file": None, "responsible_function": None},
     ],
 )
 def test_another_leak_has_another(change):
@@ -53,7 +53,7 @@ def test_another_leak_has_another(change):
 
 
 def test_without_a_line_origin_and_metric_tell_leaks_apart():
-    nowhere = LEAK | {"guilty_file": None, "guilty_function": None}
+    nowhere = LEAK | {"responsible_file": None, "responsible_function": None}
     kinds = [("native", "rss_bytes"), ("python", "rss_bytes"), ("python", "traced_bytes")]
 
     assert len({fingerprint_leak(nowhere | {"origin": origin, "metric": metric}) for origin, metric in kinds}) == 3
@@ -80,7 +80,7 @@ def test_a_file_is_shortened_to_what_is_the_same_everywhere(file, short):
 
 @given(st.text(), st.text(), st.text())
 def test_any_text_of_a_ledger_has_a_fingerprint(service, file, function):
-    made = fingerprint_leak(LEAK | {"service": service, "guilty_file": file, "guilty_function": function})
+    made = fingerprint_leak(LEAK | {"service": service, "responsible_file": file, "responsible_function": function})
 
     assert re.fullmatch("leak-[0-9a-f]{12}", made)
 
@@ -115,5 +115,5 @@ def test_runs_at_other_lines_and_in_other_folders_share_the_fingerprint():
     )
     verdicts = assess_samples(pd.concat(two), sites=sites)
 
-    assert verdicts["guilty_line"].tolist() == [12, 15]
+    assert verdicts["responsible_line"].tolist() == [12, 15]
     assert verdicts["fingerprint"].nunique() == 1

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memanalysis.analysis.leaks.retainers import find_keeper
-from memanalysis.analysis.leaks.site_ranking import GUILTY_COLUMNS, find_guilty, rank_sites
+from memanalysis.analysis.leaks.retainers import find_retainer
+from memanalysis.analysis.leaks.site_ranking import RESPONSIBLE_COLUMNS, pick_responsible_lines, rank_sites
 from memanalysis.capture.snapshot import snapshot_sites
 from memanalysis.units import MIB
 
@@ -59,17 +59,17 @@ MAKERS = {("order.py", 10): made(300), ("item.py", 20): made(400), ("price.py", 
 
 
 def guilty_of(lines: dict[tuple[str, int], list[Cell]]) -> dict[str, object]:
-    return find_guilty(rank_sites(table(lines))).to_dict("records")[0]
+    return pick_responsible_lines(rank_sites(table(lines))).to_dict("records")[0]
 
 
 def test_the_list_that_keeps_what_others_make_is_named_with_its_largest_maker():
     guilty = guilty_of(MAKERS | {("registry.py", 5): a_list_of(GROWING)})
 
-    assert list(guilty) == list(GUILTY_COLUMNS)
-    assert (guilty["file"], guilty["line"], guilty["is_keeper"]) == ("registry.py", 5, True)
-    assert (guilty["made_file"], guilty["made_line"]) == ("item.py", 20)
+    assert list(guilty) == list(RESPONSIBLE_COLUMNS)
+    assert (guilty["file"], guilty["line"], guilty["is_retainer"]) == ("registry.py", 5, True)
+    assert (guilty["allocated_file"], guilty["allocated_line"]) == ("item.py", 20)
     assert guilty["share"] < 0.02
-    assert guilty["made_share"] == pytest.approx(400 / 909, rel=0.01)
+    assert guilty["allocated_share"] == pytest.approx(400 / 909, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -116,21 +116,21 @@ def test_what_is_no_growing_container_keeps_nothing(cells):
     guilty = guilty_of(MAKERS | {("other.py", 5): cells})
 
     assert guilty["file"] in ("item.py", "other.py")
-    assert not guilty["is_keeper"]
-    assert guilty["made_file"] is None
+    assert not guilty["is_retainer"]
+    assert guilty["allocated_file"] is None
 
 
 def test_a_block_for_each_leaked_object_is_part_of_it_and_no_keeper():
     """Each object has a dict of 568 bytes and 40 strings: few blocks beside the strings, but one for each object."""
     lines = {("parse.py", 7): made(60, per_snapshot=20_000), ("stats.py", 41): made(568)}
 
-    assert guilty_of(lines)["made_file"] is None
+    assert guilty_of(lines)["allocated_file"] is None
 
 
 def test_the_file_that_makes_most_and_keeps_it_is_named_by_the_line_that_makes_most():
     guilty = guilty_of({("shop.py", 10): made(300), ("shop.py", 5): a_list_of(GROWING)})
 
-    assert (guilty["file"], guilty["line"], guilty["made_file"]) == ("shop.py", 10, None)
+    assert (guilty["file"], guilty["line"], guilty["allocated_file"]) == ("shop.py", 10, None)
 
 
 def test_of_two_containers_the_one_that_grew_most_is_named():
@@ -148,9 +148,9 @@ def test_a_container_that_was_cut_from_the_first_snapshots_is_found_by_the_later
 
 def test_without_counts_the_file_that_makes_most_is_named():
     frame = table(MAKERS | {("registry.py", 5): a_list_of(GROWING)}).drop(columns="live_allocations")
-    guilty = find_guilty(rank_sites(frame))
+    guilty = pick_responsible_lines(rank_sites(frame))
 
-    assert guilty[["file", "is_keeper"]].values.tolist() == [["item.py", False]]
+    assert guilty[["file", "is_retainer"]].values.tolist() == [["item.py", False]]
 
 
 def test_many_snapshots_that_are_thinned_show_the_same_keeper():
@@ -172,7 +172,7 @@ def test_noise_without_a_container_names_no_keeper(snapshots, lines, random):
     """Every line gains as many blocks as bytes, or keeps still: there is nothing that could keep."""
     blocks = np.cumsum([[random.randint(0, 50) for _ in range(lines)] for _ in range(snapshots)], axis=0)
 
-    assert find_keeper(64.0 * blocks, blocks.astype(float), np.full(lines, 1 / lines)) is None
+    assert find_retainer(64.0 * blocks, blocks.astype(float), np.full(lines, 1 / lines)) is None
 
 
 def test_a_real_registry_is_named_though_three_other_modules_make_what_it_keeps(tmp_path, monkeypatch):
@@ -199,10 +199,10 @@ def test_a_real_registry_is_named_though_three_other_modules_make_what_it_keeps(
         tracemalloc.stop()
         for name in texts:
             sys.modules.pop(name)
-    guilty = find_guilty(rank_sites(pd.DataFrame(rows))).iloc[0]
+    guilty = pick_responsible_lines(rank_sites(pd.DataFrame(rows))).iloc[0]
 
     assert (Path(guilty["file"]).name, guilty["line"], guilty["function"]) == ("kept_registry.py", 3, "remember")
-    assert Path(guilty["made_file"]).name == "kept_first.py"
+    assert Path(guilty["allocated_file"]).name == "kept_first.py"
 
 
 def test_a_line_whose_growth_is_that_of_its_own_small_blocks_keeps_nothing() -> None:
@@ -210,4 +210,4 @@ def test_a_line_whose_growth_is_that_of_its_own_small_blocks_keeps_nothing() -> 
     sizes = np.array([[760.0, 50_000.0], [1520.0, 100_000.0], [2280.0, 150_000.0]])
     blocks = np.array([[2.0, 500.0], [4.0, 1000.0], [6.0, 1500.0]])
 
-    assert find_keeper(sizes, blocks, np.array([0.02, 0.98])) is None
+    assert find_retainer(sizes, blocks, np.array([0.02, 0.98])) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memanalysis.analysis.leaks.site_ranking import RANK_COLUMNS, find_guilty, rank_sites
+from memanalysis.analysis.leaks.site_ranking import RANK_COLUMNS, pick_responsible_lines, rank_sites
 from memanalysis.errors import MissingColumnError
 
 
@@ -88,10 +88,10 @@ def test_a_missing_column_is_named():
 def test_the_guilty_line_is_the_first_of_the_file_that_grew_most():
     """One line of the caller grew by 40, three lines of the library by 30 each: the library holds 90."""
     lines = {("caller.py", 5): [0, 20, 40]} | {("lib.py", i): [0, 15, 30 + i] for i in (1, 2, 3)}
-    guilty = find_guilty(rank_sites(snapshots(lines)))
+    guilty = pick_responsible_lines(rank_sites(snapshots(lines)))
 
     assert guilty[["file", "line"]].values.tolist() == [["lib.py", 3]]
 
 
 def test_where_nothing_grew_nobody_is_guilty():
-    assert find_guilty(rank_sites(snapshots({("a.py", 1): [5, 5, 5]}))).empty
+    assert pick_responsible_lines(rank_sites(snapshots({("a.py", 1): [5, 5, 5]}))).empty
