@@ -1,4 +1,4 @@
-"""What grew from one ledger to another: levels and growth by service, and sizes by allocation site, with intervals.
+"""The change from one ledger to another: levels and growth by service, and sizes by allocation site, with intervals.
 
 Noise is no regression. Where a service ran several times before or after, the difference between those runs is the
 noise; where it ran once, it is the noise within the run, and the answer says that it rests on one run a side.
@@ -15,8 +15,8 @@ from memanalysis.analysis.budgets.budget_breaches import primary_metric
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series.prepare import prepare_batch
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ComparisonThresholds, Thresholds
 from memanalysis.analysis.trend.trend_shape import classify_shapes
-from memanalysis.units import MIB
 
 __all__ = ["COMPARISON_COLUMNS", "compare_samples", "compare_sites"]
 
@@ -37,21 +37,10 @@ COMPARISON_COLUMNS = (
 )
 """Columns of what is given back; ``what`` is ``level_bytes``, ``slope_bytes_per_s`` or ``site_bytes``."""
 
-CONFIDENCE = 0.95
-
-LEAST_CHANGE_BYTES = MIB
-"""A change of the level below this is not called one: a process is never twice the same size."""
-
-LEAST_CHANGE_SHARE = 0.02
-"""Nor one below this share of the level."""
-
-LEAST_SITE_BYTES = 64 * 1024
-"""Nor one of a site below this."""
-
 MANY = 1000.0
 """Degrees of freedom from which Student's t is normal."""
 
-Verdict = Literal["more", "less", "same", "new", "gone"]
+Change = Literal["more", "less", "same", "new", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +62,17 @@ class _Side:
         return max(within, between)
 
 
-def compare_samples(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+def compare_samples(
+    before: pd.DataFrame, after: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> pd.DataFrame:
     """Compare levels and growth of the services that both sides have.
 
     Parameters
     ----------
     before, after : DataFrame
         Rows of the table ``samples``.
+    thresholds : Thresholds, optional
+        The numbers to judge by.
 
     Returns
     -------
@@ -96,22 +89,24 @@ def compare_samples(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     -----
     Welch's interval for the difference of two means, from the runs where there are several a side.
     """
-    rows = []
+    rule, rows = thresholds.comparison, []
     for service in _services_of_both(before, after):
-        sides = [_measure_runs(frame[frame["service"] == service]) for frame in (before, after)]
+        sides = [_measure_runs(frame[frame["service"] == service], thresholds) for frame in (before, after)]
         if any(level.values.size == 0 for level, _, _ in sides):
             continue
         (level_before, slope_before, judged_s), (level_after, slope_after, _) = sides
-        least = max(LEAST_CHANGE_BYTES, LEAST_CHANGE_SHARE * level_before.mean)
-        rows.append({"service": service, "what": "level_bytes", **_contrast(level_before, level_after, least)})
+        least = max(rule.min_change_bytes, rule.min_change_share * level_before.mean)
+        rows.append({"service": service, "what": "level_bytes", **_contrast(level_before, level_after, least, rule)})
         least_slope = least / max(judged_s, 1.0)
         rows.append(
-            {"service": service, "what": "slope_bytes_per_s", **_contrast(slope_before, slope_after, least_slope)}
+            {"service": service, "what": "slope_bytes_per_s", **_contrast(slope_before, slope_after, least_slope, rule)}
         )
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
-def compare_sites(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+def compare_sites(
+    before: pd.DataFrame, after: pd.DataFrame, *, thresholds: ComparisonThresholds = DEFAULT_THRESHOLDS.comparison
+) -> pd.DataFrame:
     """Compare what the allocation sites of each service hold on average, the largest rise first.
 
     Sites are matched by file and function, because lines move from release to release; where no function is known, by
@@ -121,6 +116,8 @@ def compare_sites(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     ----------
     before, after : DataFrame
         Rows of the table ``sites``.
+    thresholds : ComparisonThresholds, optional
+        The numbers to judge by.
     """
     sides = [_measure_sites(frame) for frame in (before, after)]
     rows = []
@@ -132,7 +129,7 @@ def compare_sites(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
             (held_before, _), (held_after, line) = (
                 side.get(key, (nothing[place], None)) for place, side in enumerate(known)
             )
-            contrast = _contrast(held_before, held_after, LEAST_SITE_BYTES)
+            contrast = _contrast(held_before, held_after, thresholds.min_site_bytes, thresholds)
             if contrast["verdict"] in {"more", "less"}:
                 contrast["verdict"] = (
                     "new" if key not in known[0] else "gone" if key not in known[1] else contrast["verdict"]
@@ -152,19 +149,21 @@ def _services_of_both(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     return sorted(set(before["service"].dropna()) & set(after["service"].dropna()))
 
 
-def _measure_runs(samples: pd.DataFrame) -> tuple[_Side, _Side, float]:
+def _measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> tuple[_Side, _Side, float]:
     """Level after warm-up and slope of each run with enough samples, and the mean seconds they were judged on."""
     codes, runs = pd.factorize(samples["run_id"], use_na_sentinel=False)
     values = known_floats(samples, primary_metric(samples))
-    batch = prepare_batch(codes.astype(np.int64), with_elapsed(samples), values, n_series=len(runs))
-    findings = classify_shapes(batch)
-    known = np.isfinite(findings.slope)
-    middle_s = batch.last_s - findings.judged_s / 2
-    levels = (findings.intercept + findings.slope * middle_s)[known]
-    level_errors = (findings.noise / np.sqrt(np.maximum(1.0, findings.n_effective)))[known]
-    slope_errors = ((findings.high - findings.low) / 4)[known]
-    judged_s = float(findings.judged_s[known].mean()) if known.any() else 0.0
-    return _Side(levels, level_errors), _Side(findings.slope[known], slope_errors), judged_s
+    batch = prepare_batch(
+        codes.astype(np.int64), with_elapsed(samples), values, n_series=len(runs), thresholds=thresholds.series
+    )
+    fits = classify_shapes(batch, thresholds=thresholds)
+    known = np.isfinite(fits.slope)
+    middle_s = batch.last_s - fits.judged_s / 2
+    levels = (fits.intercept + fits.slope * middle_s)[known]
+    level_errors = (fits.noise / np.sqrt(np.maximum(1.0, fits.n_effective)))[known]
+    slope_errors = ((fits.high - fits.low) / 4)[known]
+    judged_s = float(fits.judged_s[known].mean()) if known.any() else 0.0
+    return _Side(levels, level_errors), _Side(fits.slope[known], slope_errors), judged_s
 
 
 def _measure_sites(sites: pd.DataFrame) -> dict[str, dict[tuple[str, object], tuple[_Side, int]]]:
@@ -191,13 +190,13 @@ def _sizes(of_run: pd.DataFrame, snapshots: int) -> FloatArray:
     return np.concatenate([held, np.zeros(snapshots - held.size)])
 
 
-def _contrast(before: _Side, after: _Side, least: float) -> dict[str, object]:
+def _contrast(before: _Side, after: _Side, least: float, rule: ComparisonThresholds) -> dict[str, object]:
     """The change with its interval, and whether it is one."""
     change = after.mean - before.mean
     error = float(np.sqrt(before.variance_of_mean + after.variance_of_mean))
-    half_width = float(student_t_quantile(0.5 + CONFIDENCE / 2, np.array([_freedom(before, after)]))[0]) * error
+    half_width = float(student_t_quantile(0.5 + rule.confidence / 2, np.array([_freedom(before, after)]))[0]) * error
     matters = abs(change) >= least and abs(change) > half_width
-    verdict: Verdict = "same" if not matters else "more" if change > 0 else "less"
+    verdict: Change = "same" if not matters else "more" if change > 0 else "less"
     return {
         "before": before.mean,
         "after": after.mean,

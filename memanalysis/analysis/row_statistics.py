@@ -1,4 +1,4 @@
-"""What is done to many rows at once, faster than numpy does it.
+"""Medians and products of many rows at once, faster than numpy computes them.
 
 ``numpy.median`` selects two places of each row and looks for NaN. Matrix products wake threads that spin, and so take
 the processors from those that judge other rows.
@@ -8,11 +8,14 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 
-__all__ = ["row_medians", "row_products"]
+__all__ = ["MAD_TO_SIGMA", "row_medians", "row_products"]
+
+MAD_TO_SIGMA = 1.4826
+"""Median absolute deviation of a normal sample times this is its standard deviation."""
 
 
 def row_medians(values: FloatArray, *, overwrite: bool = False) -> FloatArray:
-    """Median of each row.
+    """Return the median of each row.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def row_medians(values: FloatArray, *, overwrite: bool = False) -> FloatArray:
 
 
 def row_products(rows: FloatArray, curves: FloatArray) -> FloatArray:
-    """Sum of the products of each row with each curve.
+    """Return the sum of the products of each row with each curve.
 
     Parameters
     ----------

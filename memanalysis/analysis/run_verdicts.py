@@ -1,6 +1,7 @@
 """The verdicts on the runs of a ledger's samples, a row a service and run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -8,24 +9,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.batch_verdict import choose_metrics, judge_batch
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
-from memanalysis.analysis.leaks.origin import classify_origins
+from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
+from memanalysis.analysis.leaks.origin import RunSamples
+from memanalysis.analysis.leaks.responsible_line import TableSource
 from memanalysis.analysis.series.prepare import prepare_grouped
 from memanalysis.analysis.severity_rules import SeverityRules
-from memanalysis.analysis.verdict_steps import explain_leaks
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.verdict_frame import table_from_frame
+from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
 from memanalysis.schema import BYTE_METRICS
 
-__all__ = ["assess_samples", "judge_samples"]
+__all__ = ["assess_samples"]
 
 
 def assess_samples(
     samples: pd.DataFrame,
     *,
-    sites: pd.DataFrame | None = None,
-    events: pd.DataFrame | None = None,
+    sites: TableSource = None,
+    events: TableSource = None,
     budgets_bytes: Mapping[str, float] | None = None,
     rules: SeverityRules | None = None,
+    accepted: Iterable[AcceptedLeak] = (),
+    today: date | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> pd.DataFrame:
     """Judge each run of each service.
 
@@ -34,14 +41,21 @@ def assess_samples(
     samples : DataFrame
         Rows of the table ``samples``; at least ``service`` and one of ``rss_bytes`` and ``traced_bytes``, with
         ``elapsed_s`` or ``timestamp``. Without ``run_id`` a service is one run.
-    sites : DataFrame, optional
-        Rows of the table ``sites``, to name the guilty line.
-    events : DataFrame, optional
-        Rows of the table ``events``, whose tracing windows tell the origin where samples do not.
+    sites : DataFrame or callable, optional
+        Rows of the table ``sites``, to name the responsible line; a callable is asked for them only where there is a
+        leak.
+    events : DataFrame or callable, optional
+        Rows of the table ``events``, whose tracing windows show the origin where samples do not.
     budgets_bytes : mapping, optional
         From service to its budget; the lower of budget and recorded limit counts.
     rules : SeverityRules, optional
         Thresholds of severity.
+    accepted : iterable of AcceptedLeak
+        Leaks that somebody accepted.
+    today : date, optional
+        The day to judge acceptances by; needed where there are any.
+    thresholds : Thresholds, optional
+        The numbers to judge by.
 
     Returns
     -------
@@ -53,33 +67,32 @@ def assess_samples(
     ------
     MissingColumnError
         A column that is needed is not there.
+    InvalidArgumentError
+        Leaks are accepted, but there is no day to judge by.
     """
-    return explain_leaks(judge_samples(samples, budgets_bytes=budgets_bytes, rules=rules), sites=sites, events=events)
-
-
-def judge_samples(
-    samples: pd.DataFrame, *, budgets_bytes: Mapping[str, float] | None = None, rules: SeverityRules | None = None
-) -> pd.DataFrame:
-    """Judge each run by its samples alone, for `explain_leaks`; the parameters are those of `assess_samples`."""
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     samples, runs, counts = _group_runs(samples)
     elapsed_s = with_elapsed(samples)
-    limits = _limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {})
-    judged = {
-        metric: judge_batch(
-            prepare_grouped(counts, elapsed_s, known_floats(samples, metric)), limits, rules or SeverityRules()
-        )
-        for metric in known
-    }
-    verdicts = _choose_metric(judged)
-    verdicts["origin"] = classify_origins(samples, counts, elapsed_s, judged, verdicts["is_leak"].to_numpy())
-    verdicts[["service", "run_id"]] = runs
-    return verdicts
+    inputs = VerdictInputs(
+        batches={
+            metric: prepare_grouped(counts, elapsed_s, known_floats(samples, metric), thresholds=thresholds.series)
+            for metric in known
+        },
+        limits=_limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {}),
+        rules=rules or SeverityRules(),
+        samples=RunSamples(frame=samples, counts=counts, elapsed_s=elapsed_s),
+        sites=sites,
+        events=events,
+        accepted=accepted,
+        today=today,
+    )
+    frame = {name: runs[name].to_numpy(dtype=object) for name in ("service", "run_id")}
+    return table_from_frame(run_verdict_steps(make_verdict_steps(inputs), frame, thresholds))
 
 
 def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntArray]:
-    """Samples run after run, services and runs in that order, and how many samples each has.
+    """Return samples run after run, services and runs in that order, and how many samples each has.
 
     Runs are found at the edges between them; samples that lie together already are not copied.
     """
@@ -104,7 +117,7 @@ def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntA
 
 
 def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
-    """Number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
+    """Return the number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         codes, known = texts.array.codes, texts.array.categories
     else:
@@ -113,7 +126,7 @@ def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Inde
 
 
 def _ranks(names: "pd.Index[Any]") -> IntArray:
-    """Place of each name in the order of all; the last, which stands for the unknown, stays last."""
+    """Return the place of each name in the order of all; the last, which stands for the unknown, stays last."""
     known = names[:-1]
     ranks = np.arange(names.size)
     if not known.is_monotonic_increasing:
@@ -128,7 +141,7 @@ def _limits(
     services: "pd.Series[Any]",
     budgets_bytes: Mapping[str, float],
 ) -> FloatArray:
-    """The lower of the last recorded limit and the budget of each run, NaN where there is neither."""
+    """Return the lower of the last recorded limit and the budget of each run, NaN where there is neither."""
     budgets = np.full(services.size, np.nan)
     if budgets_bytes:
         budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
@@ -145,15 +158,3 @@ def _limits(
     latest[of_run] = recorded
     lower: FloatArray = np.fmin(budgets, latest)
     return lower
-
-
-def _choose_metric(judged: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
-    """The verdict on the first metric that is known, or on the first that shows a leak."""
-    chosen = choose_metrics(list(judged.values()))
-    first, *others = [
-        pd.DataFrame({**columns, "sentence": pd.Series(columns["sentence"], dtype=object)}).assign(metric=metric)
-        for metric, columns in judged.items()
-    ]
-    for place, other in enumerate(others, start=1):
-        first = other.where(pd.Series(chosen == place), first)
-    return first

@@ -27,8 +27,8 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.trend.growth import fit_growth
-from memanalysis.analysis.trend.trend_shape import LEAST_GROWTH_BYTES
 from memanalysis.analysis.verdict import Shape
 
 __all__ = [
@@ -219,6 +219,6 @@ def _name_shape(calls: FloatArray, levels: FloatArray, least_per_call: float) ->
     The bytes are weighed so that its least growth stands for the least rate, and lifted so that a fall is no restart
     and the level itself makes no growth too small to matter: these readings are of what calls keep, not of a process.
     """
-    weight = LEAST_GROWTH_BYTES / (least_per_call * float(calls[-1] - calls[0]))
+    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (least_per_call * float(calls[-1] - calls[0]))
     heights = (levels - levels.min()) * weight
     return assess_series(calls, heights + 2 * np.ptp(heights)).shape

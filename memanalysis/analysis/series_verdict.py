@@ -1,14 +1,15 @@
-"""The verdict on one series. Needs numpy only: it is asked in watched processes too."""
+"""The verdict on one series. Needs numpy only: watched processes ask for it too."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from memanalysis.analysis.batch_verdict import judge_batch
 from memanalysis.analysis.series.prepare import SeriesBatch, prepare_series
 from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.verdict import Evidence, Verdict
+from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
 
 __all__ = ["assess_series", "judge_batch_of_one"]
 
@@ -19,6 +20,7 @@ def assess_series(
     *,
     limit_bytes: float | None = None,
     rules: SeverityRules | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Verdict:
     """Judge one series.
 
@@ -30,33 +32,43 @@ def assess_series(
         Budget, container limit or machine memory, for the time that is left.
     rules : SeverityRules, optional
         Thresholds of severity; those of the shipped policy where not given.
+    thresholds : Thresholds, optional
+        The numbers to judge by.
 
     Returns
     -------
     Verdict
-        With origin ``unknown``: one series does not tell it.
+        With origin ``unknown``: one series does not show it.
 
     Raises
     ------
     InvalidArgumentError
         Unequal lengths, negative sizes, or no numbers.
     """
-    return judge_batch_of_one(prepare_series(elapsed_s, values_bytes), limit_bytes=limit_bytes, rules=rules)
+    batch = prepare_series(elapsed_s, values_bytes, thresholds=thresholds.series)
+    return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
 
 
 def judge_batch_of_one(
-    batch: SeriesBatch, *, limit_bytes: float | None = None, rules: SeverityRules | None = None
+    batch: SeriesBatch,
+    *,
+    limit_bytes: float | None = None,
+    rules: SeverityRules | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Verdict:
-    """Judge the one series of a batch; `assess_series` says what the other parameters are."""
-    limits = np.array([np.nan if limit_bytes is None else float(limit_bytes)])
-    columns = judge_batch(batch, limits, rules or SeverityRules())
-    row = {name: _plain(values[0]) for name, values in columns.items() if name != "judged_s"}
-    row["n_samples"], row["windows"] = int(columns["n_samples"][0]), int(columns["windows"][0])
-    evidence = Evidence(**{name: row.pop(name) for name in Evidence.__dataclass_fields__})
-    return Verdict(origin="unknown", evidence=evidence, **row)
+    """Judge the one series of a batch; `assess_series` describes the other parameters."""
+    inputs = VerdictInputs(
+        batches={"series": batch},
+        limits=np.array([np.nan if limit_bytes is None else float(limit_bytes)]),
+        rules=rules or SeverityRules(),
+    )
+    frame = run_verdict_steps(make_verdict_steps(inputs), {}, thresholds)
+    evidence = {name: _plain(frame[name][0]) for name in Evidence.__dataclass_fields__}
+    of_verdict = Verdict.__dataclass_fields__.keys() - {"evidence"}
+    return Verdict(evidence=Evidence(**evidence), **{name: _plain(frame[name][0]) for name in of_verdict})
 
 
 def _plain(value: Any) -> Any:
-    """One cell as Python holds it, None where it is NaN."""
+    """Return one cell as Python holds it, None where it is NaN."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value

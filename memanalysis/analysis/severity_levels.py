@@ -4,15 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.severity_rules import SENSITIVITY_FACTORS, SeverityRules
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeverityThresholds
 
-__all__ = ["classify_severities"]
+__all__ = ["SECONDS_A_DAY", "classify_severities"]
 
-EXCESS_STEPS = np.array([1.0, 2.0, 5.0])
-"""Growth in multiples of the threshold from which a leak is medium, high, critical."""
-
-SECONDS_LEFT_STEPS = 3600 * np.array([7 * 24.0, 24.0, 1.0])
-"""Seconds to exhaustion from which downwards a leak is medium, high, critical."""
+SECONDS_A_DAY = 86400
 
 
 def classify_severities(
@@ -22,21 +19,26 @@ def classify_severities(
     growth_percent: FloatArray,
     time_left_s: FloatArray,
     rules: SeverityRules,
+    thresholds: SeverityThresholds = DEFAULT_THRESHOLDS.severity,
 ) -> IntArray:
-    """Grade leaks: the worse of size and urgency; 0 where no leak was shown.
+    """Return the severity of leaks: the worse of size and urgency; 0 where no leak was shown.
 
     Parameters
     ----------
     is_leak, growth_bytes, growth_percent, time_left_s : arrays, shape (m,)
-        NaN where unknown: it urges nothing.
+        NaN where unknown, which makes nothing urgent.
+    rules : SeverityRules
+        The policy's thresholds of growth.
+    thresholds : SeverityThresholds, optional
+        Multiples of them, and times to the limit, at which a severity begins.
 
     Returns
     -------
     array of int, shape (m,)
         Places in ``verdict.SEVERITIES``; 1, low, is a leak below the policy's thresholds with more than a week left.
     """
-    factor = SENSITIVITY_FACTORS[rules.sensitivity]
+    factor = thresholds.sensitivity_factor(rules.sensitivity)
     excess = np.fmax(growth_bytes / rules.growth_bytes, growth_percent / rules.growth_percent) / factor
-    by_size = np.sum(excess[:, None] >= EXCESS_STEPS, axis=1)
-    by_urgency = np.sum(time_left_s[:, None] <= SECONDS_LEFT_STEPS, axis=1)
+    by_size = np.sum(excess[:, None] >= np.array(thresholds.excess_steps), axis=1)
+    by_urgency = np.sum(time_left_s[:, None] <= SECONDS_A_DAY * np.array(thresholds.days_left_steps), axis=1)
     return np.where(is_leak, 1 + np.maximum(by_size, by_urgency), 0)

@@ -1,16 +1,11 @@
-"""From which growth on a leak matters: the thresholds by which severity is graded. Loads no numpy."""
+"""The growth from which a leak matters: thresholds of a policy by which its severity is chosen. Loads no numpy."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from memanalysis.analysis.thresholds import Sensitivity
 from memanalysis.units import MIB
 
-__all__ = ["SENSITIVITY_FACTORS", "Sensitivity", "SeverityRules"]
-
-Sensitivity = Literal["low", "medium", "high"]
-
-SENSITIVITY_FACTORS: dict[Sensitivity, float] = {"low": 2.0, "medium": 1.0, "high": 0.5}
-"""The policy's thresholds are multiplied by this: a high sensitivity reports half the growth."""
+__all__ = ["Sensitivity", "SeverityRules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,115 +1,156 @@
-"""The one sentence that a verdict says to a person. *Growth* is what was measured, *leak* only what was shown."""
+"""The sentence of a verdict, written once and last, from its reasons and the other columns."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from memanalysis.analysis.series.resample import MIN_SAMPLES
+from memanalysis.analysis.thresholds import Thresholds
+from memanalysis.analysis.verdict import Reason, VerdictFrame
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
-__all__ = ["describe_missing", "describe_responsible", "describe_series"]
+__all__ = ["write_sentence"]
 
-_PLAIN = {
-    "plateauing": "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
-    "stepped": "Changed in steps and kept still between them: no leak was shown.",
-    "sawtooth": "Swings up and down and its floor does not rise: no leak was shown.",
-    "shrinking": "Shrinks: no leak was shown.",
+Cells = Mapping[str, list[Any]]
+"""Columns as lists of plain Python: the cells of numpy are slow to format."""
+
+_FIXED = {
+    Reason.LEVELS_OFF: "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
+    Reason.STEPS: "Changed in steps and kept still between them: no leak was shown.",
+    Reason.SWINGS: "Swings up and down and its baseline does not rise: no leak was shown.",
+    Reason.SHRINKS: "Shrinks: no leak was shown.",
 }
+"""Sentences without numbers."""
 
 
-def describe_missing(columns: Mapping[str, Any]) -> list[str | None]:
-    """What more each series needs before anything can be said; None where something is said."""
-    needs = _rows(columns, ("shape", "n_samples", "windows", "judged_s"))
-    return [_missing(*row[1:]) if row[0] == "inconclusive" else None for row in needs]
+def write_sentence(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
+    """Add the sentence of each verdict: the last step.
 
+    Parameters
+    ----------
+    frame : VerdictFrame
+        Verdicts with their ``reasons``.
+    thresholds : Thresholds
+        The numbers that they were judged by.
 
-def describe_series(columns: Mapping[str, Any]) -> list[str]:
-    """One sentence a series, from the columns of ``judge_batch``."""
-    names = (
-        "shape",
-        "missing",
-        "slope_bytes_per_s",
-        "low_bytes_per_s",
-        "high_bytes_per_s",
-        "windows",
-        "growth_bytes",
-        "judged_s",
-        "limit_bytes",
-        "time_to_exhaustion_s",
-    )
-    return [_sentence(*row) for row in _rows(columns, names)]
-
-
-def describe_responsible(row: Mapping[Hashable, Any]) -> str:
-    """Say which line carries the growth, or which keeps what another makes; a row of ``pick_responsible_lines``.
-
-    Files are said with their folder, which is enough for a person.
+    Returns
+    -------
+    VerdictFrame
+        With ``sentence``, and ``missing``: what more is needed before there is a verdict, or None. Both depend on the
+        other columns alone, so they can be written again after any of these has changed.
     """
-    if row["allocated_file"] is None:
-        return (
-            f" {row['share']:.0%} of the traced growth comes from {_place(row['file'], row['line'], row['function'])}."
-        )
-    made = _place(row["allocated_file"], row["allocated_line"], row["allocated_function"])
+    cells = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in frame.items()}
+    count = len(cells["reasons"])
+    missing: list[str | None] = [None] * count
+    sentences = []
+    for i, reasons in enumerate(cells["reasons"]):
+        if reasons[0] in (Reason.TOO_FEW_SAMPLES, Reason.NOT_IN_EACH_WINDOW):
+            missing[i] = _describe_missing(reasons[0], cells, i, thresholds)
+            sentences.append(f"Too early to judge: needs {missing[i]}.")
+        else:
+            sentences.append(" ".join([_FIXED.get(reason) or _WRITERS[reason](cells, i) for reason in reasons]))
+    return frame | {"missing": _as_objects(missing), "sentence": _as_objects(sentences)}
+
+
+def _as_objects(values: list[Any]) -> Any:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Thresholds) -> str:
+    n_samples, least = cells["n_samples"][i], thresholds.series.min_samples
+    if reason is Reason.TOO_FEW_SAMPLES:
+        more = int(least - n_samples)
+        return f"{more} more sample{'s' if more > 1 else ''}: {int(n_samples)} of at least {least} are there"
+    windows = int(cells["windows"][i])
+    length = format_duration(cells["judged_s"][i] / (windows + 1))
+    return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
+
+
+@lru_cache(maxsize=256)
+def _format_length(seconds: float) -> str:
+    """Return a length of time as text; the series of a fleet mostly have one length."""
+    return format_duration(seconds)
+
+
+def _describe_noise(cells: Cells, i: int) -> str:
+    return f"{_describe_trend(cells, i)}, within its noise."
+
+
+def _describe_small(cells: Cells, i: int) -> str:
+    return f"{_describe_trend(cells, i)}, too little to matter."
+
+
+def _describe_trend(cells: Cells, i: int) -> str:
+    growth = format_bytes(cells["growth_bytes"][i], sign=True)
+    return f"Stable: its trend over {_format_length(cells['judged_s'][i])} is {growth}"
+
+
+def _describe_growth(cells: Cells, i: int) -> str:
+    slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
+    rate = format_growth(slope, low, high).removeprefix("+")
+    interval, windows = format_growth_interval(slope, low, high), int(cells["windows"][i])
+    return f"A leak: grows by {rate} ({interval}), and its baseline rises in each of {windows} windows."
+
+
+def _describe_full(cells: Cells, i: int) -> str:
+    return f"It is at its limit of {format_bytes(cells['limit_bytes'][i])}."
+
+
+def _describe_time_left(cells: Cells, i: int) -> str:
+    time = format_duration(cells["time_to_exhaustion_s"][i])
+    return f"It reaches its limit of {format_bytes(cells['limit_bytes'][i])} in about {time}."
+
+
+def _describe_native(cells: Cells, i: int) -> str:
+    grown = format_bytes(cells["window_rss_growth_bytes"][i])
+    return f"{_describe_survivors(cells, i).removesuffix('.')} of the {grown} by which RSS grew."
+
+
+def _describe_survivors(cells: Cells, i: int) -> str:
+    return f"Native code: in the traced windows Python retains {format_bytes(cells['window_retained_bytes'][i])}."
+
+
+def _describe_allocation(cells: Cells, i: int) -> str:
+    share = cells["responsible_share"][i]
+    return f"{share:.0%} of the traced growth comes from {_describe_place(cells, i, 'responsible')}."
+
+
+def _describe_retention(cells: Cells, i: int) -> str:
     return (
-        f" It is kept by {_place(row['file'], row['line'], row['function'])}, where a container grew along with it; "
-        f"{row['allocated_share']:.0%} of the traced growth is made in {made}."
+        f"It is retained by {_describe_place(cells, i, 'responsible')}, where a container grew along with it. "
+        f"{cells['allocated_share'][i]:.0%} of the traced growth is allocated in "
+        f"{_describe_place(cells, i, 'allocated')}."
     )
 
 
-def _place(file: str, line: int, function: str | None) -> str:
+def _describe_place(cells: Cells, i: int, role: str) -> str:
+    """Return the file with its folder, which is enough for a person, the line and the function."""
+    file, line, function = (cells[f"{role}_{name}"][i] for name in ("file", "line", "function"))
     near = "/".join(file.replace("\\", "/").rsplit("/", 2)[-2:])
     return f"{near}:{line}" + (f" in {function}" if function else "")
 
 
-def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Cells of these columns, a row at a time, as plain Python holds them: those of numpy are slow to format."""
-    plain = (
-        column.tolist() if isinstance(column, np.ndarray) else column for column in map(columns.__getitem__, names)
-    )
-    return zip(*plain, strict=True)
+def _describe_acceptance(cells: Cells, i: int) -> str:
+    return f"Accepted until {cells['accepted_until'][i]}: {cells['accepted_reason'][i].rstrip('.')}."
 
 
-@lru_cache(maxsize=256)
-def _length(seconds: float) -> str:
-    """Length of time; the series of a fleet are mostly as long."""
-    return format_duration(seconds)
+def _describe_expiry(cells: Cells, i: int) -> str:
+    return f"Was accepted until {cells['accepted_until'][i]}: {cells['accepted_reason'][i].rstrip('.')}."
 
 
-def _missing(n_samples: int, windows: int, judged_s: float) -> str:
-    if n_samples < MIN_SAMPLES:
-        more = MIN_SAMPLES - n_samples
-        return f"{more} more sample{'s' if more > 1 else ''}: {n_samples} of at least {MIN_SAMPLES} are there"
-    length = format_duration(judged_s / (windows + 1))
-    return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
-
-
-def _sentence(
-    shape: str,
-    missing: str | None,
-    slope: float,
-    low: float,
-    high: float,
-    windows: int,
-    growth: float,
-    judged_s: float,
-    limit: float,
-    time_left_s: float,
-) -> str:
-    if shape == "inconclusive":
-        return f"Cannot be told yet: needs {missing}."
-    if shape == "stable":
-        trend = f"its trend over {_length(judged_s)} is {format_bytes(growth, sign=True)}"
-        return f"Stable: {trend}, {'within its noise' if low <= 0 <= high else 'too little to matter'}."
-    if shape != "growing":
-        return _PLAIN[shape]
-    grew = (
-        f"A leak: grew by {format_growth(slope, low, high)} ({format_growth_interval(slope, low, high)}) "
-        f"and its floor rose in each of {windows} windows."
-    )
-    if limit != limit:  # NaN: there is no limit
-        return grew
-    if time_left_s == 0:
-        return f"{grew} It is at its limit of {format_bytes(limit)}."
-    return f"{grew} It reaches its limit of {format_bytes(limit)} in about {format_duration(time_left_s)}."
+_WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
+    Reason.RISES_IN_EACH_WINDOW: _describe_growth,
+    Reason.WITHIN_NOISE: _describe_noise,
+    Reason.TOO_SMALL: _describe_small,
+    Reason.AT_LIMIT: _describe_full,
+    Reason.REACHES_LIMIT: _describe_time_left,
+    Reason.NATIVE_IN_WINDOWS: _describe_native,
+    Reason.NATIVE_BY_SURVIVORS: _describe_survivors,
+    Reason.ALLOCATED_BY_LINE: _describe_allocation,
+    Reason.RETAINED_BY_LINE: _describe_retention,
+    Reason.ACCEPTED: _describe_acceptance,
+    Reason.ACCEPTANCE_EXPIRED: _describe_expiry,
+}

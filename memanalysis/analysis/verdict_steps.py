@@ -1,66 +1,77 @@
-"""What more is known of leaks than samples tell: the guilty line, the origin that windows saw, the fingerprint."""
+"""The steps of a verdict, in order; a live series and a fleet of recorded runs take the same.
 
-from typing import Any
+Each step takes a frame and the thresholds, and returns a frame with more columns; none changes what it was given. What
+a step reads beside the frame is bound to it here. Loads numpy only: a step loads pandas when it is given a table.
+"""
 
-import pandas as pd
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
-from memanalysis.analysis.input_frames import require_columns, run_key
-from memanalysis.analysis.leaks.fingerprint import fingerprint_leaks
-from memanalysis.analysis.leaks.origin import explain_by_windows
-from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
-from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
-from memanalysis.analysis.verdict_sentence import describe_responsible
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.batch_verdict import judge_series
+from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak, apply_known_leaks
+from memanalysis.analysis.leaks.fingerprint import add_fingerprint
+from memanalysis.analysis.leaks.origin import RunSamples, find_origin
+from memanalysis.analysis.leaks.responsible_line import TableSource, find_responsible
+from memanalysis.analysis.series.prepare import SeriesBatch
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import Thresholds
+from memanalysis.analysis.verdict import VerdictFrame
+from memanalysis.analysis.verdict_sentence import write_sentence
 
-__all__ = ["explain_leaks"]
+__all__ = ["VerdictInputs", "VerdictStep", "make_verdict_steps", "run_verdict_steps"]
 
-_NAMED = {f"responsible_{name}": name for name in ("file", "line", "function", "share")} | {
-    name: name for name in ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
-}
-"""Columns of a verdict by those of ``pick_responsible_lines``."""
+VerdictStep = Callable[[VerdictFrame, Thresholds], VerdictFrame]
 
 
-def explain_leaks(
-    verdicts: pd.DataFrame, *, sites: pd.DataFrame | None = None, events: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Add to each leak the line that keeps or makes it, its origin where windows tell it, and its fingerprint.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictInputs:
+    """What the steps read: the series, and what is known beside them.
 
     Parameters
     ----------
-    verdicts : DataFrame
-        What ``runs.judge_samples`` gives.
-    sites, events : DataFrame, optional
-        Rows of the tables ``sites`` and ``events``; without them the columns are empty.
-
-    Returns
-    -------
-    DataFrame
-        ``VERDICT_COLUMNS``.
+    batches : mapping
+        Prepared series by metric, each of the same m series.
+    limits : array of float, shape (m,)
+        Limits in bytes, NaN where there is none.
+    rules : SeverityRules
+        Thresholds of severity.
+    samples : RunSamples, optional
+        The samples, whose other columns show the origin.
+    sites, events : DataFrame or callable, optional
+        These tables, or what reads them; a callable is called only where there is a leak.
+    accepted : iterable of AcceptedLeak
+        Leaks that somebody accepted.
+    today : date, optional
+        The day to judge acceptances by; needed where there are any.
     """
-    explained = _name_guilty(verdicts, sites)
-    if events is not None:
-        explained = explain_by_windows(explained, events)
-    explained["fingerprint"] = pd.Series(fingerprint_leaks(explained), dtype=object)
-    explained["known"] = explained["fingerprint"].where(explained["fingerprint"].isna(), "new")
-    return explained[list(VERDICT_COLUMNS)].astype(VERDICT_DTYPES)
+
+    batches: Mapping[str, SeriesBatch]
+    limits: FloatArray
+    rules: SeverityRules
+    samples: RunSamples | None = None
+    sites: TableSource = None
+    events: TableSource = None
+    accepted: Iterable[AcceptedLeak] = ()
+    today: date | None = None
 
 
-def _name_guilty(verdicts: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
-    found: dict[str, list[Any]] = {name: [None] * len(verdicts) for name in _NAMED}
-    sentences = verdicts["sentence"].to_list()
-    if sites is not None and len(sites) and verdicts["is_leak"].any():
-        leaking = verdicts.loc[verdicts["is_leak"], ["service", "run_id"]]
-        if "run_id" not in sites and leaking["run_id"].isna().all():  # the samples have none either
-            sites = sites.assign(run_id=None)
-        require_columns("assess", sites, ["service", "run_id"])
-        nameless = sites["run_id"].isna() & bool(leaking["run_id"].isna().any())
-        ranked = rank_sites(sites[sites["run_id"].isin(leaking["run_id"].dropna()) | nameless])
-        guilty = {run_key(row): row for row in pick_responsible_lines(ranked).to_dict("records")}
-        for i, leak in zip(leaking.index, leaking.to_dict("records"), strict=True):
-            if (row := guilty.get(run_key(leak))) is not None:
-                for name in ("function", "allocated_function"):
-                    row[name] = row[name] if isinstance(row[name], str) else None
-                for name, source in _NAMED.items():
-                    found[name][i] = row[source]
-                sentences[i] += describe_responsible(row)
-    columns = {name: pd.Series(values, dtype=object) for name, values in found.items()}
-    return verdicts.assign(sentence=sentences, **columns)
+def make_verdict_steps(inputs: VerdictInputs) -> list[VerdictStep]:
+    """Return the steps of a verdict, in their order, bound to what they read."""
+    return [
+        partial(judge_series, batches=inputs.batches, limits=inputs.limits, rules=inputs.rules),
+        partial(find_origin, samples=inputs.samples, events=inputs.events),
+        partial(find_responsible, sites=inputs.sites),
+        add_fingerprint,
+        partial(apply_known_leaks, accepted=inputs.accepted, today=inputs.today),
+        write_sentence,
+    ]
+
+
+def run_verdict_steps(steps: Sequence[VerdictStep], frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
+    """Return what the last step returns."""
+    for step in steps:
+        frame = step(frame, thresholds)
+    return frame

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.run_verdicts import assess_samples, judge_samples
-from memanalysis.analysis.verdict_steps import explain_leaks
+from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
 from memanalysis.policy.model import Policy
@@ -96,12 +95,12 @@ def assess(
 
 
 def _assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
-    """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
-    judged = judge_samples(**_judging(_read_judged(ledger), policy))
-    if not judged["is_leak"].any():
-        return explain_leaks(judged)
-    events = ledger.read("events", columns=("service", "run_id", "kind", "data"))
-    return explain_leaks(judged, sites=ledger.sites, events=events)
+    """Judge a ledger's samples; its sites and events are read only where there is a leak."""
+    return assess_samples(
+        **_judging(_read_judged(ledger), policy),
+        sites=lambda: ledger.sites,
+        events=lambda: ledger.read("events", columns=("service", "run_id", "kind", "data")),
+    )
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:

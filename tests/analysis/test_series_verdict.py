@@ -51,7 +51,7 @@ def test_too_little_is_inconclusive_and_says_what_is_missing(times, values):
 
     assert verdict.shape == "inconclusive"
     assert not verdict.is_leak
-    assert verdict.sentence.startswith("Cannot be told yet: needs ")
+    assert verdict.sentence.startswith("Too early to judge: needs ")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_runs_with_a_keeper_and_runs_without_one_are_told_together():
         ["x/keeper.py", "x/maker.py"],
         ["x/maker.py", None],
     ]
-    assert "is made in x/maker.py:10 in make" in verdicts.loc["a", "sentence"]
+    assert "is allocated in x/maker.py:10 in make" in verdicts.loc["a", "sentence"]
     assert "comes from x/maker.py:10 in make" in verdicts.loc["b", "sentence"]
 
 

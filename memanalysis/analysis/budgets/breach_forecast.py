@@ -1,4 +1,4 @@
-"""When is a service over its budget next? A growing one by its line, one that comes and goes by its past episodes."""
+"""When a service is over its budget next: a growing one by its line, one that comes and goes by its past episodes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from memanalysis.analysis.budgets.recurrence import UNKNOWN, Recurrence, find_ep
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.leaks.exhaustion import forecast_exhaustion
 from memanalysis.analysis.series.prepare import prepare_batch
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.trend_shape import GROWING, classify_shapes
 from memanalysis.schema import BYTE_METRICS
 
@@ -42,7 +43,9 @@ LATEST = pd.Timestamp("2200-01-01", tz="UTC")
 """A moment after this is not given as a date."""
 
 
-def forecast_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.DataFrame:
+def forecast_breaches(
+    samples: pd.DataFrame, budgets: Mapping[str, Budget], *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> pd.DataFrame:
     """Forecast when each run next reaches its warning level, its critical level and its budget.
 
     Parameters
@@ -51,6 +54,8 @@ def forecast_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> p
         Rows of the table ``samples``.
     budgets : mapping
         From service to its budget; a service without one has no rows.
+    thresholds : Thresholds, optional
+        The numbers to judge and to forecast by.
 
     Returns
     -------
@@ -58,9 +63,9 @@ def forecast_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> p
         ``FORECAST_COLUMNS``, three rows a run. ``in_s`` counts from the run's last sample, ``in_low_s`` and
         ``in_high_s`` are the ends of its 90 % interval (infinite: perhaps never), ``next`` and its ends the same as
         moments. ``method`` is ``growth`` for a leak, whose line is extended (`forecast_exhaustion`; 0 seconds where it
-        is there); ``recurrence`` where the level was risen to at least three times (`forecast_recurrence`); else
+        is there); ``recurrence`` where the series rose to the level at least three times (`forecast_recurrence`); else
         ``unknown``, and then the times are NaN and NaT: a level that was never reached may be reached tomorrow.
-        ``episodes`` is how often the level was risen to.
+        ``episodes`` is how often the series rose to the level.
 
     Raises
     ------
@@ -70,18 +75,18 @@ def forecast_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> p
     require_columns("forecast_breaches", samples, ("service", "run_id", "timestamp"))
     budgeted = samples[samples["service"].isin(list(budgets))]
     series = _arrange(budgeted)
-    growth = _forecast_growth(series, [budgets[str(service)] for service in series.runs["service"]])
+    growth = _forecast_growth(series, [budgets[str(service)] for service in series.runs["service"]], thresholds)
     rows = []
     for i, (service, run_id, metric, last) in enumerate(series.runs.itertuples(index=False, name=None)):
         times, values = series.take(i)
         for level, field in LEVELS.items():
             limit = float(getattr(budgets[str(service)], field))
-            starts = find_episode_starts(times, values, limit)
-            method, told = "growth", growth[level][i]
-            if told is None:
-                told = _forecast_return(times, starts)
-                method = "unknown" if np.isnan(told.time_s) else "recurrence"
-            seconds = (told.time_s, told.low_s, told.high_s)
+            starts = find_episode_starts(times, values, limit, thresholds=thresholds.forecast)
+            method, expected = "growth", growth[level][i]
+            if expected is None:
+                expected = _forecast_return(times, starts, thresholds)
+                method = "unknown" if np.isnan(expected.time_s) else "recurrence"
+            seconds = (expected.time_s, expected.low_s, expected.high_s)
             moments = (_moment(last, in_s) for in_s in seconds)
             rows.append((service, run_id, metric, level, limit, method, *seconds, *moments, starts.size))
     forecast = pd.DataFrame(rows, columns=list(FORECAST_COLUMNS))
@@ -137,30 +142,35 @@ def _arrange(samples: pd.DataFrame) -> _RunSeries:
     )
 
 
-def _forecast_growth(series: _RunSeries, budgets: Sequence[Budget]) -> dict[str, list[Recurrence | None]]:
-    """By level the times of each run; None where it is no leak."""
-    batch = prepare_batch(series.numbers, series.elapsed_s, series.values, n_series=len(series.runs))
-    findings = classify_shapes(batch)
-    told = {}
+def _forecast_growth(
+    series: _RunSeries, budgets: Sequence[Budget], thresholds: Thresholds
+) -> dict[str, list[Recurrence | None]]:
+    """Return by level the times of each run; None where it is no leak."""
+    batch = prepare_batch(
+        series.numbers, series.elapsed_s, series.values, n_series=len(series.runs), thresholds=thresholds.series
+    )
+    fits = classify_shapes(batch, thresholds=thresholds)
+    by_level = {}
     for level, field in LEVELS.items():
         limits = np.array([float(getattr(budget, field)) for budget in budgets])
-        left = forecast_exhaustion(findings, last_s=batch.last_s, latest=batch.latest, limits=limits)
-        ends = zip(findings.shape == GROWING, left.time_s, left.low_s, left.high_s, strict=True)
-        told[level] = [
+        left = forecast_exhaustion(fits, last_s=batch.last_s, latest=batch.latest, limits=limits, thresholds=thresholds)
+        ends = zip(fits.shape == GROWING, left.time_s, left.low_s, left.high_s, strict=True)
+        by_level[level] = [
             Recurrence(time_s=float(time_s), low_s=float(low_s), high_s=float(high_s)) if is_leak else None
             for is_leak, time_s, low_s, high_s in ends
         ]
-    return told
+    return by_level
 
 
-def _forecast_return(times: FloatArray, starts: FloatArray) -> Recurrence:
+def _forecast_return(times: FloatArray, starts: FloatArray, thresholds: Thresholds) -> Recurrence:
     if not starts.size:
         return UNKNOWN
-    return forecast_recurrence(starts, now_s=float(times[-1]), step_s=float(np.median(np.diff(times))))
+    step_s = float(np.median(np.diff(times)))
+    return forecast_recurrence(starts, now_s=float(times[-1]), step_s=step_s, thresholds=thresholds.forecast)
 
 
 def _moment(last: pd.Timestamp | NaTType, in_s: float) -> pd.Timestamp | NaTType:
-    """The moment so many seconds after the last sample; NaT where that is unknown, never, or beyond any calendar."""
+    """Return the moment this many seconds after the last sample; NaT where unknown, never, or beyond any calendar."""
     if isinstance(last, NaTType) or not np.isfinite(in_s) or in_s > (LATEST - last).total_seconds():
         return pd.NaT
     return (last + pd.Timedelta(seconds=in_s)).round("us")

@@ -1,4 +1,4 @@
-"""When growing series reach their limits, with an interval."""
+"""When growing series reach their limits, with an interval: fitted lines extended to the limit."""
 
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -7,21 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.trend.growth import CONFIDENCE
-from memanalysis.analysis.trend.trend_shape import Findings
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.trend.trend_shape import TrendFits
 
 __all__ = ["Exhaustion", "forecast_exhaustion"]
-
-FORECAST_CONFIDENCE = 0.90
-
-NORMAL_QUANTILE = NormalDist().inv_cdf(0.5 + FORECAST_CONFIDENCE / 2)
-
-NARROWED = NORMAL_QUANTILE / NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-"""The slope's 95 % interval narrowed to 90 %."""
-
-
-LEAD_SIGMAS = 2.0
-"""Noise reaches a limit before the line does: by up to this many standard deviations of it, in 19 of 20 series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,38 +23,48 @@ class Exhaustion:
 
 
 def forecast_exhaustion(
-    findings: Findings, *, last_s: FloatArray, latest: FloatArray, limits: FloatArray
+    fits: TrendFits,
+    *,
+    last_s: FloatArray,
+    latest: FloatArray,
+    limits: FloatArray,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Exhaustion:
     """Extend the fitted lines to the limits.
 
     Parameters
     ----------
-    findings : Findings
+    fits : TrendFits
         Lines with the intervals of their slopes.
     last_s, latest : arrays of float, shape (m,)
         Second and level of the last sample; 0 seconds are left once it is at its limit.
     limits : array of float, shape (m,)
         Budgets, container limits or memory of the machine in bytes; NaN where there is none, and then the answer is.
+    thresholds : Thresholds, optional
+        The numbers to forecast by; its groups ``forecast`` and ``growth``.
 
     Notes
     -----
     The mean of a line and its slope err independently, so the lines of the interval turn about the middle of the judged
     stretch. The early end also allows for noise that touches the limit before the line does.
     """
-    middle_s = last_s - findings.judged_s / 2
-    to_rise = limits - (findings.intercept + findings.slope * middle_s)
-    blur = NORMAL_QUANTILE * findings.noise / np.sqrt(np.maximum(1.0, findings.n_effective))
+    rule, normal = thresholds.forecast, NormalDist()
+    quantile = normal.inv_cdf(0.5 + rule.confidence / 2)
+    narrowed = quantile / normal.inv_cdf(0.5 + thresholds.growth.confidence / 2)  # the 95 % interval made one of 90 %
+    middle_s = last_s - fits.judged_s / 2
+    to_rise = limits - (fits.intercept + fits.slope * middle_s)
+    blur = quantile * fits.noise / np.sqrt(np.maximum(1.0, fits.n_effective))
 
     def seconds_left(rise: FloatArray, slope: FloatArray) -> FloatArray:
         return _seconds(rise, slope, middle_s, last_s, is_there=latest >= limits)
 
     return Exhaustion(
-        time_s=seconds_left(to_rise - findings.noise, findings.slope),
+        time_s=seconds_left(to_rise - fits.noise, fits.slope),
         low_s=seconds_left(
-            to_rise - LEAD_SIGMAS * findings.noise - blur,
-            findings.slope + (findings.high - findings.slope) * NARROWED,
+            to_rise - rule.lead_sigmas * fits.noise - blur,
+            fits.slope + (fits.high - fits.slope) * narrowed,
         ),
-        high_s=seconds_left(to_rise + blur, findings.slope - (findings.slope - findings.low) * NARROWED),
+        high_s=seconds_left(to_rise + blur, fits.slope - (fits.slope - fits.low) * narrowed),
     )
 
 

@@ -1,7 +1,7 @@
-"""Is this the leak that was seen before? A short hash that stays the same from run to run.
+"""The fingerprint of a leak: a short hash that stays the same from run to run, to recognize it by.
 
-It is taken of the service and of where the leak is. Where a line is guilty, that is the end of its file's name and its
-function: lines move from release to release, and folders from host to host. Where none is, it is the origin and the
+It is taken of the service and of where the leak is. Where a line is responsible, that is the end of its file's name and
+its function: lines move from release to release, and folders from host to host. Where none is, it is the origin and the
 metric. Two leaks in one function of one service share a fingerprint; the same leak has another where once a line is
 named and once none.
 """
@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-__all__ = ["fingerprint_leak", "fingerprint_leaks", "shorten_file"]
+from memanalysis.analysis.thresholds import Thresholds
+from memanalysis.analysis.verdict import VerdictFrame
+
+__all__ = ["add_fingerprint", "fingerprint_leak", "shorten_file"]
 
 PREFIX = "leak-"
 """So that YAML takes no fingerprint for a number, and people find it by name."""
@@ -25,21 +27,31 @@ FINGERPRINT_DIGITS = 12
 KEPT_FOLDERS = 1
 """Folders kept of a file outside of installed packages: with more, each checkout would have its own leaks."""
 
-_TELLING = ("service", "origin", "metric", "responsible_file", "responsible_function")
+_HASHED = ("service", "origin", "metric", "responsible_file", "responsible_function")
 
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE)
 _CELL_FOLDER = re.compile(r".*/ipykernel_\d+/(.+)")
 
 
-def fingerprint_leaks(verdicts: pd.DataFrame) -> list[str | None]:
-    """Fingerprint of each row of a verdict frame; None where no leak was shown."""
-    are_leaks = verdicts["is_leak"].to_numpy(dtype=bool)
-    of_leaks = verdicts[are_leaks]
-    cells = zip(*(of_leaks[name].to_list() for name in _TELLING), strict=True)
-    fingerprints: list[str | None] = [None] * len(verdicts)
-    for place, row in zip(np.flatnonzero(are_leaks), cells, strict=True):
-        fingerprints[place] = fingerprint_leak(dict(zip(_TELLING, row, strict=True)))
-    return fingerprints
+def add_fingerprint(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
+    """Add the fingerprint of each leak: the fourth step.
+
+    Parameters
+    ----------
+    frame : VerdictFrame
+        Verdicts with ``is_leak``, ``service``, ``origin``, ``metric`` and the line that is responsible.
+    thresholds : Thresholds
+        As every step takes them; no number is needed here.
+
+    Returns
+    -------
+    VerdictFrame
+        With ``fingerprint``: None where no leak was shown, or where the service is not known.
+    """
+    fingerprints = np.full(len(frame["is_leak"]), None, dtype=object)
+    for i in np.flatnonzero(frame["is_leak"]) if "service" in frame else ():
+        fingerprints[i] = fingerprint_leak({name: frame[name][i] for name in _HASHED})
+    return frame | {"fingerprint": fingerprints}
 
 
 def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
@@ -55,7 +67,7 @@ def fingerprint_leak(verdict: Mapping[str, Any]) -> str:
     -------
     str
         ``leak-`` and twelve hexadecimal digits: BLAKE2b of the service, and of the shortened file with its function (of
-        the file alone where the function is not known), or of origin and metric where no line is guilty.
+        the file alone where the function is not known), or of origin and metric where no line is responsible.
     """
     file, function = verdict["responsible_file"], verdict["responsible_function"]
     if isinstance(file, str) and file:

@@ -1,4 +1,4 @@
-"""Who carries the growth of a run: the lines that allocate, the types of its objects, and what holds them.
+"""How the growth of a run is shared: among the lines that allocate, the types of its objects, and what holds them.
 
 `attribute_growth` shares the growth out, with a row for the rest; `assess_sites` and `assess_objects` judge each site
 and each type by the engine that judges whole runs.
@@ -60,7 +60,7 @@ SITE_VERDICT_COLUMNS = ("service", "run_id", "site_id", "file", "line", "functio
 OBJECT_VERDICT_COLUMNS = ("service", "run_id", "type", *_JUDGED)
 """Columns of the frame that ``assess_objects`` gives."""
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Rows of each kind and run; what else grew is in the row of the rest."""
 
 REST = "the rest"
@@ -71,7 +71,7 @@ def attribute_growth(
     sites: pd.DataFrame | None = None,
     objects: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
-    most: int = MOST_NAMED,
+    most: int = MAX_NAMED,
 ) -> pd.DataFrame:
     """Share out the growth of each run among lines of code, types and holders.
 
@@ -113,8 +113,8 @@ def attribute_growth(
             rows += _share_out({"service": service, "run_id": run_id, "kind": "type"}, table, most)
     if events is not None and len(events):
         require_columns("attribute_growth", events, ("service", "run_id", "timestamp", "kind", "data"))
-        told = events[events["kind"] == "holders"].sort_values("timestamp", kind="stable")
-        for (service, run_id), run in told.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
+        holders = events[events["kind"] == "holders"].sort_values("timestamp", kind="stable")
+        for (service, run_id), run in holders.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
             table = _read_holders(run["data"].iloc[-1])
             rows += _share_out({"service": service, "run_id": run_id, "kind": "holder"}, table, most)
     return pd.DataFrame(rows, columns=list(ATTRIBUTION_COLUMNS)).astype({"line": "Int64"})
@@ -196,10 +196,10 @@ def _share_out(run: Mapping[str, Any], grown: pd.DataFrame, most: int) -> list[d
 
 def _read_holders(data: object) -> pd.DataFrame:
     """Chains with their shares, as an event has them; what is not laid out so tells nothing."""
-    told = data if isinstance(data, list) else []
+    chains_read = data if isinstance(data, list) else []
     chains = [
         {"name": str(chain["chain"]), "share": share, "growth_bytes": np.nan}
-        for chain in told
+        for chain in chains_read
         if isinstance(chain, Mapping)
         and "chain" in chain
         and (share := finite_float(chain.get("share"))) is not None

@@ -1,4 +1,4 @@
-"""What each line, site or type of one run held in each snapshot: the rows of a table laid out as a matrix."""
+"""The bytes that each line, site or type of one run held in each snapshot: a table laid out as a matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,11 @@ from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.input_frames import known_floats
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SiteThresholds
 from memanalysis.analysis.trend.growth import theil_sen_slopes
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["Growth", "HeldTable", "measure_growth", "tabulate_run"]
-
-WARM_UP_SHARE = 0.25
-"""Snapshots of the first quarter are left out when at least three remain: programs warm up."""
-
-MOST_SNAPSHOTS = 60
-"""More snapshots than this are thinned evenly: pairwise slopes take snapshots**2 memory for each site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,7 @@ class HeldTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """How each of ``m`` things grew after the warm-up; ``judged`` (k,) are the snapshots that were looked at."""
+    """How each of ``m`` things grew after the warm-up; ``judged`` (k,) are the snapshots that were measured."""
 
     judged: NDArray[np.intp]
     slopes: FloatArray
@@ -79,20 +74,20 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
             f"A table of what is held needs size_bytes of 0 or more, but got {sizes[sizes < 0].min():.0f}. "
             "Leave unknown sizes empty."
         )
-    told = run.assign(size=sizes, amount=known_floats(run, counts))[np.isfinite(sizes)]
-    told = told.dropna(subset=["timestamp", *keys])
-    told = told.drop_duplicates(["timestamp", *keys, *others, "size", "amount"])
-    when, moments = pd.factorize(pd.to_datetime(told["timestamp"], utc=True), sort=True)
-    groups = told.groupby(list(keys), sort=True, observed=True)
+    known = run.assign(size=sizes, amount=known_floats(run, counts))[np.isfinite(sizes)]
+    known = known.dropna(subset=["timestamp", *keys])
+    known = known.drop_duplicates(["timestamp", *keys, *others, "size", "amount"])
+    when, moments = pd.factorize(pd.to_datetime(known["timestamp"], utc=True), sort=True)
+    groups = known.groupby(list(keys), sort=True, observed=True)
     shape = len(moments), groups.ngroups
     cell = when * groups.ngroups + groups.ngroup().to_numpy()
     is_listed = (np.bincount(cell, minlength=shape[0] * shape[1]) > 0).reshape(shape)
 
     def add_up(column: str) -> FloatArray:
-        sums = np.bincount(cell, weights=told[column].to_numpy(), minlength=is_listed.size)
+        sums = np.bincount(cell, weights=known[column].to_numpy(), minlength=is_listed.size)
         return np.asarray(sums, dtype=np.float64).reshape(shape)
 
-    largest = told.sort_values("size", kind="stable").drop_duplicates(list(keys), keep="last")
+    largest = known.sort_values("size", kind="stable").drop_duplicates(list(keys), keep="last")
     return HeldTable(
         elapsed_s=np.asarray((moments - moments.min()).total_seconds(), dtype=np.float64),
         sizes=add_up("size"),
@@ -102,9 +97,9 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
     )
 
 
-def measure_growth(held: HeldTable) -> Growth:
-    """Theil-Sen slopes in bytes per second, the growth over the snapshots judged, and its share of all that grew."""
-    judged = _judged_snapshots(held.elapsed_s)
+def measure_growth(held: HeldTable, *, thresholds: SiteThresholds = DEFAULT_THRESHOLDS.site) -> Growth:
+    """Return Theil-Sen slopes in bytes per second, the growth over the judged snapshots, and its share."""
+    judged = _judged_snapshots(held.elapsed_s, thresholds)
     times, matrix = held.elapsed_s[judged], held.sizes[judged]
     slopes = np.zeros(matrix.shape[1])
     if times.size > 1 and slopes.size:
@@ -115,12 +110,12 @@ def measure_growth(held: HeldTable) -> Growth:
     return Growth(judged=judged, slopes=slopes, growth=growth, shares=shares)
 
 
-def _judged_snapshots(elapsed_s: FloatArray) -> NDArray[np.intp]:
+def _judged_snapshots(elapsed_s: FloatArray, thresholds: SiteThresholds) -> NDArray[np.intp]:
     if not elapsed_s.size:
         return np.arange(0)
-    judged = np.flatnonzero(elapsed_s >= WARM_UP_SHARE * elapsed_s[-1])
-    if judged.size < 3:
+    judged = np.flatnonzero(elapsed_s >= thresholds.warm_up_share * elapsed_s[-1])
+    if judged.size < thresholds.min_snapshots:
         judged = np.arange(elapsed_s.size)
-    if judged.size > MOST_SNAPSHOTS:
-        judged = judged[np.linspace(0, judged.size - 1, MOST_SNAPSHOTS).round().astype(int)]
+    if judged.size > thresholds.max_snapshots:
+        judged = judged[np.linspace(0, judged.size - 1, thresholds.max_snapshots).round().astype(int)]
     return judged

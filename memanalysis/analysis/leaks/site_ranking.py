@@ -1,4 +1,4 @@
-"""Which allocation sites carry the growth, and which line keeps it: ranked by the slope of each over the snapshots."""
+"""Which allocation sites carry the growth, and which line retains it: ranked by their slopes over the snapshots."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -9,6 +9,7 @@ import pandas as pd
 from memanalysis.analysis.input_frames import require_columns, run_key
 from memanalysis.analysis.leaks.held_table import measure_growth, tabulate_run
 from memanalysis.analysis.leaks.retainers import find_retainer
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 __all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "pick_responsible_lines", "rank_sites"]
 
@@ -34,13 +35,15 @@ RESPONSIBLE_COLUMNS = (*RANK_COLUMNS, *_ALLOCATED)
 """Columns of the frame that ``pick_responsible_lines`` gives."""
 
 
-def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
+def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> pd.DataFrame:
     """Rank the sites of each run by growth, the most first.
 
     Parameters
     ----------
     sites : DataFrame
         Rows of the table ``sites``. A site that is missing from a snapshot held nothing then.
+    thresholds : Thresholds, optional
+        The numbers to judge by; its groups ``site`` and ``retainer``.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
     """
     require_columns("rank_sites", sites, ("service", "run_id", "timestamp", "site_id", "file", "line", "size_bytes"))
     ranked = [
-        _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id)
+        _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id, thresholds=thresholds)
         for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
     ]
     filled = [frame for frame in ranked if not frame.empty]
@@ -65,7 +68,7 @@ def rank_sites(sites: pd.DataFrame) -> pd.DataFrame:
 
 
 def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Pick the line that is named for each run: the one that keeps what leaked, else the one that makes most of it.
+    """Pick the line that is named for each run: the one that retains what leaked, else the one that allocates most.
 
     Parameters
     ----------
@@ -81,34 +84,36 @@ def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
-    One leaked object is often built by several lines of one file: a line of a caller that makes much in one place must
-    not hide them. So the line that makes most is the first of the file whose lines grew most together.
+    One leaked object is often built by several lines of one file: a line of a caller that allocates much in one place
+    must not hide them. So the line that allocates most is the first of the file whose lines grew most together.
     """
     growing = ranked[ranked["growth_bytes"] > 0]
     files = growing.groupby(["service", "run_id", "file"], dropna=False, observed=True)
     of_file = files["growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
-    makers = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
+    allocators = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
     retainers = {run_key(row): row for row in ranked[ranked["is_retainer"].astype(bool)].to_dict("records")}
-    rows = [_join(maker, retainers.get(run_key(maker))) for maker in makers.to_dict("records")]
+    rows = [_join(allocator, retainers.get(run_key(allocator))) for allocator in allocators.to_dict("records")]
     # Objects: else None becomes NaN, and lines floats.
     return pd.DataFrame(rows, columns=list(RESPONSIBLE_COLUMNS), dtype=object)
 
 
-def _join(maker: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
-    """One row of the guilty: the retainer of another file with its maker, or the maker alone."""
-    if retainer is None or retainer["file"] == maker["file"]:
-        return maker | dict.fromkeys(_ALLOCATED) | {"allocated_share": np.nan}
-    return retainer | {f"allocated_{name}": maker[name] for name in ("file", "line", "function", "share")}
+def _join(allocator: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
+    """Return the retainer of another file with the line that allocates most, or the latter alone."""
+    if retainer is None or retainer["file"] == allocator["file"]:
+        return allocator | dict.fromkeys(_ALLOCATED) | {"allocated_share": np.nan}
+    return retainer | {f"allocated_{name}": allocator[name] for name in ("file", "line", "function", "share")}
 
 
-def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any) -> pd.DataFrame:
+def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any, thresholds: Thresholds) -> pd.DataFrame:
     held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
     if not held.elapsed_s.size:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
-    grown = measure_growth(held)
+    grown = measure_growth(held, thresholds=thresholds.site)
     listed = np.where(held.is_listed, held.sizes, np.nan)
-    retainer = find_retainer(listed[grown.judged], held.counts[grown.judged], grown.shares)
+    retainer = find_retainer(
+        listed[grown.judged], held.counts[grown.judged], grown.shares, thresholds=thresholds.retainer
+    )
     ranked = held.names.assign(
         service=service,
         run_id=run_id,

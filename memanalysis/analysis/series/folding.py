@@ -1,18 +1,24 @@
-"""Long series folded by threes to a bounded number of points, as `live` folds them one sample after the other."""
+"""Long series folded by threes to a bounded number of points, as `live_series` folds them sample by sample."""
+
+from functools import reduce
 
 import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.row_statistics import row_medians
-from memanalysis.analysis.series.live_series import FOLD, MOST_KEPT
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
 
 __all__ = ["fold_long"]
 
 
 def fold_long(
-    elapsed_s: FloatArray, values: FloatArray, counts: IntArray
+    elapsed_s: FloatArray,
+    values: FloatArray,
+    counts: IntArray,
+    *,
+    thresholds: SeriesThresholds = DEFAULT_THRESHOLDS.series,
 ) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-    """Fold the series of more than ``MOST_KEPT`` samples.
+    """Fold the series of more than ``max_points_kept`` samples.
 
     Parameters
     ----------
@@ -20,6 +26,8 @@ def fold_long(
         Series after series, times rising.
     counts : array of int, shape (m,)
         Samples of each series.
+    thresholds : SeriesThresholds, optional
+        How many points are kept, and how many become one.
 
     Returns
     -------
@@ -32,7 +40,7 @@ def fold_long(
     pieces = []
     sizes, start = [], 0
     for stop in np.cumsum(counts):
-        folded = _fold_one(elapsed_s[start:stop], values[start:stop])
+        folded = _fold_one(elapsed_s[start:stop], values[start:stop], thresholds)
         pieces.append(folded)
         sizes.append(folded[0].size)
         start = int(stop)
@@ -40,27 +48,31 @@ def fold_long(
     return times, levels, np.array(sizes), weights
 
 
-def _fold_one(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+def _fold_one(
+    times: FloatArray, values: FloatArray, thresholds: SeriesThresholds
+) -> tuple[FloatArray, FloatArray, IntArray]:
     """Fold one series; its last sample stays apart, for it may yet be replaced."""
-    n = times.size - 1
-    if n < MOST_KEPT:
+    n, size = times.size - 1, thresholds.fold_size
+    if n < thresholds.max_points_kept:
         return times, values, np.ones(times.size, dtype=np.int64)
     folds = 0
-    while n // FOLD**folds >= MOST_KEPT:
+    while n // size**folds >= thresholds.max_points_kept:
         folds += 1
     pieces, start = [], 0
     for fold in range(folds, -1, -1):
-        stop = start + (n - start) // FOLD**fold * FOLD**fold
-        pieces.append(_fold_evenly(times[start:stop], values[start:stop], fold))
+        stop = start + (n - start) // size**fold * size**fold
+        pieces.append(_fold_evenly(times[start:stop], values[start:stop], size, fold))
         start = stop
     pieces.append((times[n:], values[n:], np.ones(1, dtype=np.int64)))
     folded_times, folded_values, weights = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return folded_times, folded_values, weights
 
 
-def _fold_evenly(times: FloatArray, values: FloatArray, folds: int) -> tuple[FloatArray, FloatArray, IntArray]:
+def _fold_evenly(
+    times: FloatArray, values: FloatArray, size: int, folds: int
+) -> tuple[FloatArray, FloatArray, IntArray]:
     for _ in range(folds):
-        threes = times.reshape(-1, FOLD)
-        times = (threes[:, 0] + threes[:, 1] + threes[:, 2]) / FOLD
-        values = row_medians(values.reshape(-1, FOLD))
-    return times, values, np.full(times.size, FOLD**folds, dtype=np.int64)
+        # Added one after the other, as `live_series` adds them: another order rounds otherwise.
+        times = reduce(np.add, times.reshape(-1, size).T) / size
+        values = row_medians(values.reshape(-1, size))
+    return times, values, np.full(times.size, size**folds, dtype=np.int64)

@@ -1,8 +1,8 @@
-"""Many series made fit to judge: known, sorted, one value a moment, cut where the process began anew.
+"""Many series made fit to judge: known, sorted, one value a moment, cut where the process was restarted.
 
 Times are seconds of a monotonic clock, values are bytes (or counts). All series lie one after the other in flat arrays,
-so that a fleet is cleaned as fast as one process. A fall of more than half is taken for a restart when what follows is
-the longest stretch and at least a third of the whole; many such falls are a saw-tooth, and stay.
+so that a fleet is cleaned as fast as one process. A fall of more than half is a restart when what follows is the
+longest stretch and at least a third of the whole. Many such falls are a saw-tooth, and stay.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.series.folding import fold_long
-from memanalysis.analysis.series.live_series import MOST_KEPT
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = [
-    "FloatArray",
-    "IntArray",
     "SeriesBatch",
     "prepare_batch",
     "prepare_folded",
@@ -26,14 +24,10 @@ __all__ = [
     "prepare_series",
 ]
 
-RESTART_FALL = 0.5
-"""A fall by more than this share of the value before it may be a restart (coroot cuts at the same share)."""
+_DEFAULT = DEFAULT_THRESHOLDS.series
 
 PAIRS_AT_ONCE = 1 << 17
 """Neighbours compared in one go: what that takes stays in the processor's cache."""
-
-RESTART_SHARE = 1 / 3
-"""What follows a restart is judged alone when it lasts at least this share of the whole series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +91,15 @@ class SeriesBatch:
         return last
 
 
-def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> SeriesBatch:
+def prepare_series(elapsed_s: ArrayLike, values: ArrayLike, *, thresholds: SeriesThresholds = _DEFAULT) -> SeriesBatch:
     """Sort, clean and cut one series: a batch of one.
 
     Parameters
     ----------
     elapsed_s, values : array-like, shape (n,)
         Seconds and bytes, in any order; unknown values are NaN (or NA).
+    thresholds : SeriesThresholds, optional
+        The numbers to prepare by.
 
     Raises
     ------
@@ -115,10 +111,17 @@ def prepare_series(elapsed_s: ArrayLike, values: ArrayLike) -> SeriesBatch:
         raise InvalidArgumentError(
             f"A series needs a time for each value, but got {times.size} and {measured.size}. Pass as many of each."
         )
-    return prepare_batch(np.zeros(times.size, dtype=np.int64), times, measured, n_series=1)
+    return prepare_batch(np.zeros(times.size, dtype=np.int64), times, measured, n_series=1, thresholds=thresholds)
 
 
-def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *, n_series: int) -> SeriesBatch:
+def prepare_batch(
+    series: IntArray,
+    elapsed_s: FloatArray,
+    values: FloatArray,
+    *,
+    n_series: int,
+    thresholds: SeriesThresholds = _DEFAULT,
+) -> SeriesBatch:
     """Sort, clean and cut many series.
 
     Parameters
@@ -127,6 +130,8 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
         To which series, from 0 to ``n_series - 1``, a sample belongs.
     elapsed_s, values : arrays of float, shape (n,)
         Seconds and bytes, in any order, NaN where unknown.
+    thresholds : SeriesThresholds, optional
+        The numbers to prepare by.
 
     Raises
     ------
@@ -136,10 +141,12 @@ def prepare_batch(series: IntArray, elapsed_s: FloatArray, values: FloatArray, *
     if _find_pairs(series.size, lambda a, b: series[a] > series[b]).size:
         order = np.argsort(series, kind="stable")
         series, elapsed_s, values = series[order], elapsed_s[order], values[order]
-    return prepare_grouped(np.bincount(series, minlength=n_series), elapsed_s, values)
+    return prepare_grouped(np.bincount(series, minlength=n_series), elapsed_s, values, thresholds=thresholds)
 
 
-def prepare_grouped(counts: IntArray, elapsed_s: FloatArray, values: FloatArray) -> SeriesBatch:
+def prepare_grouped(
+    counts: IntArray, elapsed_s: FloatArray, values: FloatArray, *, thresholds: SeriesThresholds = _DEFAULT
+) -> SeriesBatch:
     """Sort, clean and cut many series whose samples lie together.
 
     Parameters
@@ -148,6 +155,8 @@ def prepare_grouped(counts: IntArray, elapsed_s: FloatArray, values: FloatArray)
         Samples of each series.
     elapsed_s, values : arrays of float, shape (n,)
         Seconds and bytes, series after series, each in any order, NaN where unknown.
+    thresholds : SeriesThresholds, optional
+        The numbers to prepare by.
 
     Raises
     ------
@@ -164,28 +173,39 @@ def prepare_grouped(counts: IntArray, elapsed_s: FloatArray, values: FloatArray)
         )
     elapsed_s, values, counts = _one_value_a_moment(elapsed_s, values, counts)
     weights = None
-    if counts.max(initial=0) > MOST_KEPT:
-        elapsed_s, values, counts, weights = fold_long(elapsed_s, values, counts)
-    return _cut_at_restarts(elapsed_s, values, counts, weights=weights, given=given)
+    if counts.max(initial=0) > thresholds.max_points_kept:
+        elapsed_s, values, counts, weights = fold_long(elapsed_s, values, counts, thresholds=thresholds)
+    return _cut_at_restarts(elapsed_s, values, counts, weights=weights, given=given, thresholds=thresholds)
 
 
-def prepare_folded(elapsed_s: ArrayLike, values: ArrayLike, weights: ArrayLike) -> SeriesBatch:
+def prepare_folded(
+    elapsed_s: ArrayLike, values: ArrayLike, weights: ArrayLike, *, thresholds: SeriesThresholds = _DEFAULT
+) -> SeriesBatch:
     """Make a batch of one series that was folded already.
 
     Parameters
     ----------
     elapsed_s, values, weights : array-like, shape (n,)
         Rising seconds, known bytes, and how many samples each point stands for.
+    thresholds : SeriesThresholds, optional
+        The numbers to prepare by.
     """
     folded = np.asarray(weights, dtype=np.int64)
     times, levels = np.asarray(elapsed_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    return _cut_at_restarts(times, levels, np.array([folded.size]), weights=folded, given=np.array([folded.sum()]))
+    given = np.array([folded.sum()])
+    return _cut_at_restarts(times, levels, np.array([folded.size]), weights=folded, given=given, thresholds=thresholds)
 
 
 def _cut_at_restarts(
-    elapsed_s: FloatArray, values: FloatArray, counts: IntArray, *, weights: IntArray | None, given: IntArray
+    elapsed_s: FloatArray,
+    values: FloatArray,
+    counts: IntArray,
+    *,
+    weights: IntArray | None,
+    given: IntArray,
+    thresholds: SeriesThresholds,
 ) -> SeriesBatch:
-    starts, restarts = _skip_restarts(elapsed_s, values, counts)
+    starts, restarts = _skip_restarts(elapsed_s, values, counts, thresholds)
     stops = np.cumsum(counts)
     n_samples = stops - starts
     if weights is not None:
@@ -250,17 +270,19 @@ def _find_pairs(n: int, holds: Callable[[slice, slice], NDArray[np.bool_]]) -> I
     return np.concatenate(pieces)
 
 
-def _skip_restarts(times: FloatArray, values: FloatArray, counts: IntArray) -> tuple[IntArray, IntArray]:
-    """Where each judged stretch begins, and how many restarts lie before it."""
+def _skip_restarts(
+    times: FloatArray, values: FloatArray, counts: IntArray, thresholds: SeriesThresholds
+) -> tuple[IntArray, IntArray]:
+    """Return where each judged stretch begins, and how many restarts lie before it."""
     stops = np.cumsum(counts)
     starts, restarts = stops - counts, np.zeros(counts.size, dtype=np.int64)
-    falls = 1 + _find_inner_pairs(counts, lambda a, b: values[b] < values[a] * (1 - RESTART_FALL))
+    falls = 1 + _find_inner_pairs(counts, lambda a, b: values[b] < values[a] * (1 - thresholds.restart_fall))
     falling = np.searchsorted(stops, falls, side="right")
     for i in np.flatnonzero(np.bincount(falling)):
         of_series = falls[falling == i]
         edges = np.concatenate(([starts[i]], of_series, [stops[i]]))
         lengths = times[edges[1:] - 1] - times[edges[:-1]]
         whole = times[stops[i] - 1] - times[starts[i]]
-        if lengths[-1] >= RESTART_SHARE * whole and lengths[-1] >= lengths.max():
+        if lengths[-1] >= thresholds.restart_share * whole and lengths[-1] >= lengths.max():
             starts[i], restarts[i] = of_series[-1], of_series.size
     return starts, restarts

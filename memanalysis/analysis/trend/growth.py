@@ -1,4 +1,4 @@
-"""How fast series grow, and between which bounds: robust slopes, intervals honest for autocorrelated samples.
+"""How fast series grow, and between which bounds: robust slopes, with intervals honest for autocorrelated samples.
 
 Memory at one moment is nearly memory a moment ago, so samples are not independent, and an interval that takes them for
 independent is far too narrow. The interval here is widened by the autocorrelation of what the line leaves over.
@@ -10,40 +10,12 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.quantiles import student_t_quantile
-from memanalysis.analysis.row_statistics import row_medians, row_products
+from memanalysis.analysis.row_statistics import MAD_TO_SIGMA, row_medians, row_products
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, GrowthThresholds
 
-__all__ = ["CONFIDENCE", "GrowthFits", "fit_growth", "fit_lag_one", "theil_sen_slopes"]
+__all__ = ["GrowthFits", "clip_outliers", "fit_growth", "fit_lag_one", "theil_sen_slopes"]
 
-CONFIDENCE = 0.95
-"""Coverage of the interval that is told."""
-
-LEAST_FREEDOM = 3.0
-"""Degrees of freedom are not taken below this: the quantiles of fewer are wider than any use."""
-
-CAUTION = 0.5
-"""Standard errors by which the autocorrelation is taken higher than estimated: an interval too narrow is the worse."""
-
-MAX_LAG_ONE = 0.98
-"""Autocorrelation is held below this: beyond, a line cannot be told from a random walk, and the interval is as wide."""
-
-MOST_PAIRED = 48
-"""Of more points the slope is taken from the means of neighbours: pairs grow as the square, and say little more."""
-
-MAD_TO_SIGMA = 1.4826
-"""Median absolute deviation of a normal sample times this is its standard deviation."""
-
-OUTLIER_SIGMAS = 5.0
-"""Residuals are pulled in to this many robust standard deviations: one spike must not widen the interval."""
-
-
-SLOW_WAVES = 8
-"""So many of the slowest cosines tell whether residuals swing as slowly as their autocorrelation promises."""
-
-MIN_POINTS_OF_SLOW_WAVES = 24
-"""In a shorter series eight cosines are no longer its slow ones."""
-
-SLOW_POWER_MARGIN = 2.5
-"""Slow power of less than 1 / 2.5 of what is promised lowers the variance; 1 AR(1) series in 20 has as little."""
+_DEFAULT = DEFAULT_THRESHOLDS.growth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +27,7 @@ class GrowthFits:
     slope, intercept : arrays of float
         Theil-Sen slope in bytes per second, and the value of the line at ``elapsed_s`` 0.
     noise : array of float
-        Standard deviation about the line in bytes, outliers pulled in.
+        Standard deviation about the line in bytes, outliers clipped.
     slow_noise : array of float
         The part of it that swings as slowly as growth may seem to: less than the noise under saw-teeth.
     lag_one : array of float
@@ -64,6 +36,8 @@ class GrowthFits:
         How many independent samples the series is worth.
     standard_error : array of float
         Of the slope.
+    thresholds : GrowthThresholds
+        What they were fitted by.
     """
 
     slope: FloatArray
@@ -73,20 +47,24 @@ class GrowthFits:
     lag_one: FloatArray
     n_effective: FloatArray
     standard_error: FloatArray
+    thresholds: GrowthThresholds
 
-    def half_width(self, confidence: float = CONFIDENCE) -> FloatArray:
-        """Half the width of the slopes' intervals."""
-        freedom = np.maximum(LEAST_FREEDOM, self.n_effective - 2)
-        return self.standard_error * student_t_quantile(0.5 + confidence / 2, freedom)
+    def half_width(self, confidence: float | None = None) -> FloatArray:
+        """Return half the width of the slopes' intervals, at the confidence of the thresholds or another."""
+        coverage = self.thresholds.confidence if confidence is None else confidence
+        freedom = np.maximum(self.thresholds.min_freedom, self.n_effective - 2)
+        return self.standard_error * student_t_quantile(0.5 + coverage / 2, freedom)
 
 
-def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
-    """Theil-Sen lines with intervals widened for autocorrelation.
+def fit_growth(times: FloatArray, levels: FloatArray, *, thresholds: GrowthThresholds = _DEFAULT) -> GrowthFits:
+    """Return Theil-Sen lines with intervals widened for autocorrelation.
 
     Parameters
     ----------
     times, levels : arrays of float, shape (m, p), p >= 3
         Strictly rising seconds, and bytes without NaN, one series a row.
+    thresholds : GrowthThresholds, optional
+        The numbers to fit by.
 
     Notes
     -----
@@ -97,14 +75,14 @@ def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
     and Pope (1954), Biometrika 41, 390-402. Degrees of freedom: those of the effective sample size
     n (1 - r) / (1 + r), Bayley and Hammersley (1946), J. R. Stat. Soc. 8, 184-197.
     """
-    slope = theil_sen_slopes(_neighbours_together(times), _neighbours_together(levels))
+    slope = theil_sen_slopes(*(_average_neighbours(rows, thresholds.max_paired_points) for rows in (times, levels)))
     beside = levels - slope[:, None] * times
     intercept = row_medians(beside)
-    residuals = pull_in_outliers(beside - intercept[:, None])
-    lag_one = fit_lag_one(residuals)
+    residuals = clip_outliers(beside - intercept[:, None], sigmas=thresholds.outlier_sigmas)
+    lag_one = fit_lag_one(residuals, thresholds=thresholds)
     points = times.shape[1]
     noise = np.sqrt(np.sum(residuals**2, axis=1) / max(1, points - 2))
-    slow_part = np.sqrt(_share_of_slow_power(residuals, lag_one))
+    slow_part = np.sqrt(_share_of_slow_power(residuals, lag_one, thresholds))
     return GrowthFits(
         slope=slope,
         intercept=intercept,
@@ -113,11 +91,12 @@ def fit_growth(times: FloatArray, levels: FloatArray) -> GrowthFits:
         lag_one=lag_one,
         n_effective=points * (1 - lag_one) / (1 + lag_one),
         standard_error=_standard_error(times, residuals, lag_one) * slow_part,
+        thresholds=thresholds,
     )
 
 
 def theil_sen_slopes(times: FloatArray, levels: FloatArray) -> FloatArray:
-    """Median of all pairwise slopes of each row: holds while fewer than 29 % of the samples are outliers."""
+    """Return the median of all pairwise slopes of each row, robust to less than 29 % of outliers."""
     rows, points = levels.shape
     if (times == times[0]).all():
         times = times[:1]
@@ -131,31 +110,31 @@ def theil_sen_slopes(times: FloatArray, levels: FloatArray) -> FloatArray:
     return row_medians(slopes, overwrite=True)
 
 
-def fit_lag_one(residuals: FloatArray) -> FloatArray:
-    """Lag-one autocorrelation of each row, between 0 and ``MAX_LAG_ONE``; 0 where all are equal."""
+def fit_lag_one(residuals: FloatArray, *, thresholds: GrowthThresholds = _DEFAULT) -> FloatArray:
+    """Return the lag-one autocorrelation of each row, between 0 and ``max_lag_one``; 0 where all are equal."""
     points = residuals.shape[1]
     centred = residuals - residuals.mean(axis=1, keepdims=True)
     power = np.sum(centred**2, axis=1)
     raw = np.sum(centred[:, 1:] * centred[:, :-1], axis=1) / np.where(power > 0, power, 1.0)
     unbiased = raw + (2 + 4 * raw) / points
-    cautious = unbiased + CAUTION * np.sqrt(np.maximum(0.0, 1 - unbiased**2) / points)
-    return np.where((power > 0) & (points >= 4), np.clip(cautious, 0.0, MAX_LAG_ONE), 0.0)
+    cautious = unbiased + thresholds.lag_one_caution * np.sqrt(np.maximum(0.0, 1 - unbiased**2) / points)
+    return np.where((power > 0) & (points >= 4), np.clip(cautious, 0.0, thresholds.max_lag_one), 0.0)
 
 
-def _neighbours_together(rows: FloatArray) -> FloatArray:
-    """Means of two neighbours where there are more points than pairs are formed of; an odd last point stays alone."""
+def _average_neighbours(rows: FloatArray, max_paired_points: int) -> FloatArray:
+    """Return means of two neighbours where there are more points than pairs are formed of; an odd last one stays."""
     points = rows.shape[1]
-    if points <= MOST_PAIRED:
+    if points <= max_paired_points:
         return rows
     together = (rows[:, 0 : points - 1 : 2] + rows[:, 1:points:2]) / 2
     return together if points % 2 == 0 else np.concatenate([together, rows[:, -1:]], axis=1)
 
 
-def pull_in_outliers(residuals: FloatArray) -> FloatArray:
-    """Residuals held within five robust standard deviations of each row."""
+def clip_outliers(residuals: FloatArray, *, sigmas: float = _DEFAULT.outlier_sigmas) -> FloatArray:
+    """Return residuals clipped to this many robust standard deviations of each row."""
     middle = row_medians(residuals)
     sigma = MAD_TO_SIGMA * row_medians(np.abs(residuals - middle[:, None]), overwrite=True)
-    bound = np.where(sigma > 0, OUTLIER_SIGMAS * sigma, np.inf)[:, None]
+    bound = np.where(sigma > 0, sigmas * sigma, np.inf)[:, None]
     return np.clip(residuals, -bound, bound)
 
 
@@ -181,19 +160,19 @@ def _innovation_variance(residuals: FloatArray, lag_one: FloatArray) -> FloatArr
     return variance
 
 
-def _share_of_slow_power(residuals: FloatArray, lag_one: FloatArray) -> FloatArray:
-    """Power of the slowest cosines as a share of what AR(1) residuals have there: 1 unless it is clearly less."""
+def _share_of_slow_power(residuals: FloatArray, lag_one: FloatArray, thresholds: GrowthThresholds) -> FloatArray:
+    """Return the power of the slowest cosines as a share of what AR(1) residuals have there: 1 unless clearly less."""
     points = residuals.shape[1]
-    if points < MIN_POINTS_OF_SLOW_WAVES:
+    if points < thresholds.min_points_of_slow_waves:
         return np.ones(residuals.shape[0])
-    half_turns = np.arange(2, 2 + SLOW_WAVES)
+    half_turns = np.arange(2, 2 + thresholds.slow_waves)
     place = (np.arange(points) + 0.5) / points
     line, _ = np.linalg.qr(np.stack([np.ones(points), place], axis=1))
     waves = np.cos(np.pi * half_turns[:, None] * place)
     waves -= (waves @ line) @ line.T
     waves /= np.linalg.norm(waves, axis=1, keepdims=True)
     distance = 1 + lag_one[:, None] ** 2 - 2 * lag_one[:, None] * np.cos(np.pi * half_turns / points)
-    promised = _innovation_variance(residuals, lag_one)
+    expected = _innovation_variance(residuals, lag_one)
     found = np.mean(row_products(residuals, waves) ** 2 * distance, axis=1)
-    share = SLOW_POWER_MARGIN * found / np.where(promised > 0, promised, 1.0)
-    return np.where(promised > 0, np.minimum(1.0, share), 1.0)
+    share = thresholds.slow_power_margin * found / np.where(expected > 0, expected, 1.0)
+    return np.where(expected > 0, np.minimum(1.0, share), 1.0)

@@ -6,27 +6,15 @@ from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.row_statistics import row_products
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, PeriodThresholds
 
 __all__ = ["find_periods"]
 
-LEAST_PERIODS = 3
-"""Fewer whole periods than this show no floor that can be compared."""
-
-MIN_PERIOD_POWER = 0.5
-"""Share of the detrended variance that must come back after one period before the series is called periodic."""
-
-UNEVEN = 1.0
-"""Steps from which times are off an even grid far enough to be put onto it."""
-
-NEARLY_AS_HIGH = 0.9
-"""The first peak this near to the highest is the period: the highest may be a multiple of it."""
-
-MIN_POINTS = 12
-"""Fewer points show no period."""
+_DEFAULT = DEFAULT_THRESHOLDS.period
 
 
-def find_periods(times: FloatArray, levels: FloatArray) -> FloatArray:
-    """Seconds of the swing that repeats in each row, NaN where nothing is seen to repeat three times.
+def find_periods(times: FloatArray, levels: FloatArray, *, thresholds: PeriodThresholds = _DEFAULT) -> FloatArray:
+    """Return the seconds of the swing that repeats in each row, NaN where nothing is seen to repeat three times.
 
     The period is the lag of the first high peak of the autocorrelation of the detrended series, after it first fell
     below zero, if at least half of the variance comes back there.
@@ -35,13 +23,15 @@ def find_periods(times: FloatArray, levels: FloatArray) -> FloatArray:
     ----------
     times, levels : arrays of float, shape (m, p)
         Strictly rising seconds, and bytes without NaN, one series a row.
+    thresholds : PeriodThresholds, optional
+        The numbers to judge by.
     """
     rows, points = levels.shape
     periods = np.full(rows, np.nan)
-    if points < MIN_POINTS:
+    if points < thresholds.min_points:
         return periods
     step = (times[:, -1] - times[:, 0]) / (points - 1)
-    rest = _detrended(_on_even_steps(times, levels, step))
+    rest = _detrended(_on_even_steps(times, levels, step, thresholds.max_uneven_steps))
     power = np.sum(rest**2, axis=1)
     moves = power > 1e-12 * np.maximum(1.0, np.sum(levels**2, axis=1))
     spectrum = fft.rfft(rest, 2 * points, axis=1)
@@ -51,8 +41,8 @@ def find_periods(times: FloatArray, levels: FloatArray) -> FloatArray:
     past_zero = np.cumsum(correlation < 0, axis=1) > 0
     peaks = np.where(past_zero, correlation, -np.inf)
     high = peaks.max(axis=1)
-    lag = np.argmax(_is_local_peak(correlation) & (peaks >= NEARLY_AS_HIGH * high[:, None]), axis=1)
-    found = moves & (high >= MIN_PERIOD_POWER) & (lag > 0) & (lag <= points // LEAST_PERIODS)
+    lag = np.argmax(_is_local_peak(correlation) & (peaks >= thresholds.first_peak_share * high[:, None]), axis=1)
+    found = moves & (high >= thresholds.min_power) & (lag > 0) & (lag <= points // thresholds.min_periods)
     periods[found] = (lag * step)[found]
     return periods
 
@@ -63,10 +53,10 @@ def _is_local_peak(correlation: FloatArray) -> NDArray[np.bool_]:
     return (correlation >= padded[:, :-2]) & (correlation >= padded[:, 2:])
 
 
-def _on_even_steps(times: FloatArray, levels: FloatArray, step: FloatArray) -> FloatArray:
+def _on_even_steps(times: FloatArray, levels: FloatArray, step: FloatArray, max_uneven: float) -> FloatArray:
     """Levels at evenly spaced times; rows that are even already stay as they are."""
     even = times[:, :1] + step[:, None] * np.arange(times.shape[1])
-    uneven = np.flatnonzero(np.max(np.abs(times - even), axis=1) > UNEVEN * step)
+    uneven = np.flatnonzero(np.max(np.abs(times - even), axis=1) > max_uneven * step)
     if uneven.size:
         levels = levels.copy()
         for i in uneven:

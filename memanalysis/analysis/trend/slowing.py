@@ -1,6 +1,6 @@
 """Whether growth is slowing down, as when a cache fills, or steady, as when something leaks.
 
-Told by which of two curves describes the series better, not by a threshold on one ratio: a straight line, or a rise
+Decided by which of two curves describes the series better, not by a threshold on one ratio: a straight line, or a rise
 that saturates (exponential or logarithmic).
 """
 
@@ -10,11 +10,9 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.row_statistics import row_products
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SlowingThresholds
 
 __all__ = ["Slowing", "fit_slowing"]
-
-TIME_CONSTANTS = np.geomspace(0.03, 2.0, 16)
-"""Tried time constants of a saturating rise, as shares of the series' length."""
 
 SAME_SHARE = 1e-9
 """Times that differ by less than this share of the series' length count as the same in all rows."""
@@ -39,13 +37,17 @@ class Slowing:
     end_to_mean: FloatArray
 
 
-def fit_slowing(times: FloatArray, levels: FloatArray) -> Slowing:
+def fit_slowing(
+    times: FloatArray, levels: FloatArray, *, thresholds: SlowingThresholds = DEFAULT_THRESHOLDS.slowing
+) -> Slowing:
     """Compare a line with rises that saturate.
 
     Parameters
     ----------
     times, levels : arrays of float, shape (m, p), p >= 4
         Strictly rising seconds, and bytes without NaN, one series a row.
+    thresholds : SlowingThresholds, optional
+        The numbers to judge by.
     """
     share = (times - times[:, :1]) / (times[:, -1:] - times[:, :1])
     if np.max(np.ptp(share, axis=0)) < SAME_SHARE:
@@ -54,7 +56,8 @@ def fit_slowing(times: FloatArray, levels: FloatArray) -> Slowing:
     power = np.sum(centred * centred, axis=1)
     explained, _ = _explained_power(share[:, None], centred)
     line_error = power - explained[:, 0]
-    curves, ends = _saturating_curves(share)
+    constants = np.geomspace(thresholds.min_time_constant, thresholds.max_time_constant, thresholds.time_constants)
+    curves, ends = _saturating_curves(share, constants)
     explained, factor = _explained_power(curves, centred)
     best = np.argmax(np.where(factor > 0, explained, -np.inf), axis=1)[:, None]
     fitted = np.any(factor > 0, axis=1)
@@ -68,12 +71,12 @@ def fit_slowing(times: FloatArray, levels: FloatArray) -> Slowing:
     )
 
 
-def _saturating_curves(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Curves over each grid of times, shape (g, k, p), and their last slope as a share of the mean, shape (g, k)."""
-    constants = TIME_CONSTANTS[:, None]
+def _saturating_curves(share: FloatArray, time_constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return curves over each grid of times, shape (g, k, p), and their last slope over their mean, shape (g, k)."""
+    constants = time_constants[:, None]
     decay = np.exp(-share[:, None] / constants)
     curves = np.concatenate([1 - decay, np.log1p(share[:, None] / constants)], axis=1)
-    at_end = np.concatenate([decay[:, :, -1] / TIME_CONSTANTS, 1 / (TIME_CONSTANTS + share[:, -1:])], axis=1)
+    at_end = np.concatenate([decay[:, :, -1] / time_constants, 1 / (time_constants + share[:, -1:])], axis=1)
     return curves, at_end / (curves[:, :, -1] - curves[:, :, 0])
 
 

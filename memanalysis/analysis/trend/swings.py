@@ -8,14 +8,14 @@ __all__ = ["count_swings"]
 
 
 def count_swings(levels: FloatArray, swing: FloatArray) -> IntArray:
-    """Turns between rises and falls of at least ``swing`` bytes in each row.
+    """Count the turns between rises and falls of at least ``swing`` bytes in each row.
 
     Parameters
     ----------
     levels : array of float, shape (m, p)
         Bytes without NaN, one series a row.
     swing : array of float, shape (m,)
-        Least size of a rise or fall, above zero.
+        Smallest size of a rise or fall, above zero.
     """
     rows = levels.shape[0]
     low, high = levels[:, 0].copy(), levels[:, 0].copy()

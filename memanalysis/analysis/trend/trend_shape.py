@@ -1,14 +1,15 @@
-"""Which shape a series has: growing, plateauing, stepped, sawtooth, stable, shrinking, or not yet to be told.
+"""Which shape a series has: growing, plateauing, stepped, sawtooth, stable, shrinking, or not known yet.
 
 A series is *growing* only when all of this holds after its first quarter, where programs warm up: the interval of the
-slope lies above zero, the floor rose in every window, the growth is not slowing down, and it is large enough to matter.
-One engine judges one series and fifty thousand: a batch in, arrays out.
+slope lies above zero, the baseline rises in every window, the growth is not slowing down, and it is large enough to
+matter. One engine judges one series and fifty thousand: a batch in, arrays out.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,71 +17,36 @@ from numpy.typing import NDArray
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import SeriesBatch
-from memanalysis.analysis.series.resample import MIN_SAMPLES_TO_CUT_WARM_UP, Stack, find_alike, stack_series
-from memanalysis.analysis.trend.baselines import MOST_WINDOWS, Floors, find_floors
+from memanalysis.analysis.series.resample import EqualLengthGroup, SeriesMatrix, group_equal_lengths, make_series_matrix
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ShapeThresholds, Thresholds
+from memanalysis.analysis.trend.baselines import Baselines, find_baselines
 from memanalysis.analysis.trend.changepoints import are_stepped
 from memanalysis.analysis.trend.growth import GrowthFits, fit_growth
 from memanalysis.analysis.trend.slowing import fit_slowing
 from memanalysis.analysis.trend.swings import count_swings
 
-__all__ = ["SHAPES", "Findings", "classify_shapes", "least_growth_bytes"]
+__all__ = [
+    "GROWING",
+    "INCONCLUSIVE",
+    "SHAPES",
+    "SHRINKING",
+    "STABLE",
+    "TrendFits",
+    "classify_shapes",
+    "min_growth_bytes",
+]
 
 SHAPES = np.array(["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"])
 """Names of the shapes, in the order of their codes."""
 
 GROWING, PLATEAUING, STEPPED, SAWTOOTH, STABLE, SHRINKING, INCONCLUSIVE = range(7)
 
-PROOF_CONFIDENCE = 0.98
-"""Confidence at which the slope must lie above zero before a leak is spoken of."""
-
-PROOF_CONFIDENCE_ALL_WINDOWS = 0.90
-"""The same where all eight floors can be told apart: that each lies above the one before is most of the proof."""
-
-WEAKEST_SHARE = 0.05
-"""The floor must rise in each window, by at least this share of the fitted slope."""
-
-LEAST_GROWTH_NOISE = 4.0
-"""Growth must exceed this many standard deviations of the slow noise about its line: slow swings look like growth."""
-
-LEAST_GROWTH_BYTES = 32 * 1024
-"""Eight pages: allocators move by as much with nothing kept."""
-
-LEAST_GROWTH_SHARE = 0.001
-"""Growth under this share of the level is not told from an allocator's drift."""
-
-SLOWING_GAIN = 10.0
-"""Difference of information criteria from which one model is very strongly preferred (Kass and Raftery 1995)."""
-
-SLOWING_END_TO_MEAN = 0.75
-"""A preferred curve that ends at less than this share of its mean slope is slowing down."""
-
-STILL_SLOWING_END_TO_MEAN = 0.85
-"""The same in the second half alone, where a curve bends less."""
-
 SERIES_IN_ONE_THREAD = 8192
 """Fewer series are judged before threads pay; no watched process has as many."""
 
-MIN_POINTS_OF_A_HALF = 5
-"""Of fewer points no bend is told."""
-
-WHITE_LAG_ONE = 0.35
-"""The cautious estimate of the autocorrelation of white noise lies below this in 19 of 20 series."""
-
-SWING_SHARE = 0.4
-"""A rise or fall of this share of the whole range is a swing; smaller ones are noise."""
-
-LEAST_SWINGS = 3
-"""Up, down, up and down again."""
-
-STILL_SHARE = 0.1
-"""A level that moves by less than this share of its earlier rise keeps still."""
-
-SAWTOOTH_SHARE = 0.2
-"""Swings over less than this share of the level are noise about a stable level, no saw-tooth."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class TrendFits:
     """Shapes of ``m`` series and the measurements that led to them; arrays of shape (m,), NaN where not measured.
 
     Parameters
@@ -96,11 +62,11 @@ class Findings:
     judged_s : array of float
         Seconds of the stretch that was judged, warm-up left out.
     windows : array of int
-        Rises from floor to floor that were looked at; 0 where too short.
+        Number of rises from baseline to baseline; 0 where too short.
     weakest : array of float
-        The least of those rises, in bytes per second.
-    floor_times, floors : arrays of float, shape (m, 8)
-        Mean second and floor of each window.
+        The smallest of those rises, in bytes per second.
+    baseline_times, baselines : arrays of float, shape (m, max_windows)
+        Mean second and baseline of each window.
     """
 
     shape: IntArray
@@ -113,8 +79,8 @@ class Findings:
     judged_s: FloatArray
     windows: IntArray
     weakest: FloatArray
-    floor_times: FloatArray
-    floors: FloatArray
+    baseline_times: FloatArray
+    baselines: FloatArray
 
     @property
     def growth(self) -> FloatArray:
@@ -122,148 +88,172 @@ class Findings:
         return self.slope * self.judged_s
 
 
-def classify_shapes(batch: SeriesBatch) -> Findings:
-    """Judge each series of a batch."""
-    count = batch.starts.size
-    nothing = np.full(count, np.nan)
-    findings = Findings(
-        shape=np.full(count, INCONCLUSIVE, dtype=np.int64),
-        slope=nothing.copy(),
-        low=nothing.copy(),
-        high=nothing.copy(),
-        intercept=nothing.copy(),
-        noise=nothing.copy(),
-        n_effective=nothing.copy(),
-        judged_s=batch.durations_s,
-        windows=np.zeros(count, dtype=np.int64),
-        weakest=nothing.copy(),
-        floor_times=np.full((count, MOST_WINDOWS), np.nan),
-        floors=np.full((count, MOST_WINDOWS), np.nan),
-    )
-    _judge_all(batch, findings)
-    return findings
+def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
+    """Return the shape of each series of a batch, and what it was fitted by."""
+    groups = list(group_equal_lengths(batch, thresholds=thresholds.series))
 
+    def fit(group: EqualLengthGroup) -> TrendFits:
+        return _fit_matrix(make_series_matrix(batch, group, max_points=thresholds.series.max_points), thresholds)
 
-def least_growth_bytes(level: FloatArray) -> FloatArray:
-    """Growth below which nothing is said, for series at these levels."""
-    return np.maximum(LEAST_GROWTH_BYTES, LEAST_GROWTH_SHARE * level)
-
-
-def _judge_all(batch: SeriesBatch, findings: Findings) -> None:
-    """Judge stack after stack; where there are many, on every processor: numpy lets go of the interpreter's lock."""
-    alike = list(find_alike(batch))
     if batch.starts.size < SERIES_IN_ONE_THREAD:
-        for like in alike:
-            _judge(stack_series(batch, like), findings)
-        return
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for _ in pool.map(lambda like: _judge(stack_series(batch, like), findings), alike):
-            pass
+        fits = [fit(group) for group in groups]
+    else:  # on every processor: numpy releases the interpreter's lock
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            fits = list(pool.map(fit, groups))
+    return _put_together(batch, groups, fits, max_windows=thresholds.baseline.max_windows)
 
 
-def _judge(stack: Stack, findings: Findings) -> None:
-    """Judge the series of one stack and write what was found into their places."""
-    fits = fit_growth(stack.times, stack.levels)
-    floors = find_floors(stack.times, stack.levels, fits)
-    where, half_width = stack.index, fits.half_width()
-    findings.shape[where] = _name_shapes(stack, fits, floors)
-    findings.slope[where] = fits.slope
-    findings.low[where] = fits.slope - half_width
-    findings.high[where] = fits.slope + half_width
-    findings.intercept[where] = fits.intercept
-    findings.noise[where] = fits.noise
-    findings.n_effective[where] = fits.n_effective
-    findings.judged_s[where] = stack.times[:, -1] - stack.times[:, 0]
-    findings.windows[where] = floors.windows - 1
-    findings.weakest[where] = floors.weakest
-    findings.floor_times[where] = floors.times
-    findings.floors[where] = floors.values
+def min_growth_bytes(level: FloatArray, *, thresholds: ShapeThresholds = DEFAULT_THRESHOLDS.shape) -> FloatArray:
+    """Return the growth below which nothing is said, for series at these levels."""
+    return np.maximum(thresholds.min_growth_bytes, thresholds.min_growth_share * level)
 
 
-def _name_shapes(stack: Stack, fits: GrowthFits, floors: Floors) -> IntArray:
-    """Codes of the shapes: the first rule that holds decides, so the rules are applied from the last to the first."""
-    middle = row_medians(stack.levels)
-    least = least_growth_bytes(middle)
-    level, whole_range = row_medians(stack.whole), np.ptp(stack.whole, axis=1)
-    growth = fits.slope * (stack.times[:, -1] - stack.times[:, 0])
-    matters = np.abs(growth) >= np.maximum(least, LEAST_GROWTH_NOISE * fits.slow_noise)
-    all_windows = floors.windows == MOST_WINDOWS
-    needed = np.where(all_windows, fits.half_width(PROOF_CONFIDENCE_ALL_WINDOWS), fits.half_width(PROOF_CONFIDENCE))
+def _put_together(
+    batch: SeriesBatch, groups: Sequence[EqualLengthGroup], fits: Sequence[TrendFits], *, max_windows: int
+) -> TrendFits:
+    """Return the fits of the whole batch from those of its groups; a series in no group is too short."""
+    count = batch.starts.size
+    place = np.concatenate([np.zeros(0, dtype=np.int64), *(group.index for group in groups)])
+
+    def scatter(name: str, missing: NDArray[Any]) -> NDArray[Any]:
+        missing[place] = np.concatenate([missing[:0], *(getattr(fit, name) for fit in fits)])
+        return missing
+
+    starting = {
+        "shape": np.full(count, INCONCLUSIVE, dtype=np.int64),
+        "judged_s": batch.durations_s,
+        "windows": np.zeros(count, dtype=np.int64),
+        "baseline_times": np.full((count, max_windows), np.nan),
+        "baselines": np.full((count, max_windows), np.nan),
+    }
+    unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
+    return TrendFits(**{name: scatter(name, missing) for name, missing in (starting | unknown).items()})
+
+
+def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
+    """Return the shapes of the series of one matrix."""
+    fits = fit_growth(matrix.times, matrix.levels, thresholds=thresholds.growth)
+    baselines = find_baselines(matrix.times, matrix.levels, fits, thresholds=thresholds)
+    half_width = fits.half_width()
+    return TrendFits(
+        shape=_name_shapes(matrix, fits, baselines, thresholds),
+        slope=fits.slope,
+        low=fits.slope - half_width,
+        high=fits.slope + half_width,
+        intercept=fits.intercept,
+        noise=fits.noise,
+        n_effective=fits.n_effective,
+        judged_s=matrix.times[:, -1] - matrix.times[:, 0],
+        windows=baselines.windows - 1,
+        weakest=baselines.weakest,
+        baseline_times=baselines.times,
+        baselines=baselines.values,
+    )
+
+
+def _name_shapes(matrix: SeriesMatrix, fits: GrowthFits, baselines: Baselines, thresholds: Thresholds) -> IntArray:
+    """Return codes of the shapes: the first rule that holds decides, so the rules are applied last to first."""
+    rule = thresholds.shape
+    middle = row_medians(matrix.levels)
+    least = min_growth_bytes(middle, thresholds=rule)
+    level, whole_range = row_medians(matrix.whole), np.ptp(matrix.whole, axis=1)
+    growth = fits.slope * (matrix.times[:, -1] - matrix.times[:, 0])
+    matters = np.abs(growth) >= np.maximum(least, rule.min_growth_noise * fits.slow_noise)
+    all_windows = baselines.windows == thresholds.baseline.max_windows
+    needed = np.where(
+        all_windows,
+        fits.half_width(rule.proof_confidence_all_windows),
+        fits.half_width(rule.proof_confidence),
+    )
     proven = matters & (np.abs(fits.slope) > needed)
     rises, moves = proven & (growth > 0), whole_range >= least
-    in_each_window = rises & moves & (floors.weakest > WEAKEST_SHARE * fits.slope)
+    in_each_window = rises & moves & (baselines.weakest > rule.min_weakest_share * fits.slope)
     others = moves & ~in_each_window
 
     shape = np.where(rises, INCONCLUSIVE, np.where(proven, SHRINKING, STABLE))
-    shape[others & _fill_up(stack, floors, least)] = PLATEAUING
+    shape[others & _fill_up(matrix, baselines, least, thresholds)] = PLATEAUING
     swings = _among(
-        others & (whole_range >= SAWTOOTH_SHARE * level),
-        lambda rows: count_swings(stack.whole[rows], SWING_SHARE * whole_range[rows]) >= LEAST_SWINGS,
+        others & (whole_range >= rule.sawtooth_share * level),
+        lambda rows: count_swings(matrix.whole[rows], rule.swing_share * whole_range[rows]) >= rule.min_swings,
     )
-    may_step = others & ~swings & _has_structure(stack, fits, middle)
-    shape[_among(may_step, lambda rows: are_stepped(stack.whole[rows]))] = STEPPED
+    may_step = others & ~swings & _has_structure(matrix, fits, middle, rule)
+    shape[_among(may_step, lambda rows: are_stepped(matrix.whole[rows], thresholds=thresholds.level_change))] = STEPPED
     shape[swings] = SAWTOOTH
     shape[in_each_window] = GROWING
-    shape[_among(in_each_window, lambda rows: _are_slowing(stack.times[rows], stack.levels[rows]))] = PLATEAUING
+    shape[_among(in_each_window, lambda rows: _are_slowing(matrix.times[rows], matrix.levels[rows], thresholds))] = (
+        PLATEAUING
+    )
     shape[~moves] = STABLE
     return shape
 
 
-def _has_structure(stack: Stack, fits: GrowthFits, middle: FloatArray) -> NDArray[np.bool_]:
-    """Whether more than white noise is left about the line, or the beginning lay elsewhere: else there is no step."""
-    beginning = row_medians(stack.whole[:, : max(3, stack.whole.shape[1] // 20)])
-    moved = np.abs(middle - beginning) > LEAST_GROWTH_NOISE * fits.noise
-    return moved | (fits.lag_one > WHITE_LAG_ONE)
+def _has_structure(
+    matrix: SeriesMatrix, fits: GrowthFits, middle: FloatArray, rule: ShapeThresholds
+) -> NDArray[np.bool_]:
+    """Return whether more than white noise is left about the line, or the beginning lay elsewhere, as after a step."""
+    beginning = row_medians(matrix.whole[:, : _part(matrix.whole.shape[1], rule.beginning_part, rule)])
+    moved = np.abs(middle - beginning) > rule.min_growth_noise * fits.noise
+    return moved | (fits.lag_one > rule.max_lag_one_of_white_noise)
 
 
-def _are_slowing(times: FloatArray, levels: FloatArray) -> NDArray[np.bool_]:
-    """Whether growth is slowing down.
+def _are_slowing(times: FloatArray, levels: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return whether growth is slowing down.
 
     In a short series no warm-up was cut off: there the second half must be slowing too, for a quick start alone is one.
     """
+    rule = thresholds.slowing
     half = levels.shape[1] // 2
-    whole = fit_slowing(times, levels)
-    slowing = (whole.information_gain > SLOWING_GAIN) & (whole.end_to_mean < SLOWING_END_TO_MEAN)
-    if levels.shape[1] >= MIN_SAMPLES_TO_CUT_WARM_UP or levels.shape[1] - half < MIN_POINTS_OF_A_HALF:
+    whole = fit_slowing(times, levels, thresholds=rule)
+    slowing = (whole.information_gain > rule.min_information_gain) & (whole.end_to_mean < rule.max_end_to_mean)
+    was_cut = levels.shape[1] >= thresholds.series.min_samples_to_cut_warm_up
+    if was_cut or levels.shape[1] - half < rule.min_points_of_half:
         return slowing
 
     def still(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        later = fit_slowing(times[rows, half:], levels[rows, half:])
-        return (later.information_gain > 0) & (later.end_to_mean < STILL_SLOWING_END_TO_MEAN)
+        later = fit_slowing(times[rows, half:], levels[rows, half:], thresholds=rule)
+        return (later.information_gain > 0) & (later.end_to_mean < rule.max_end_to_mean_of_half)
 
     return _among(slowing, still)
 
 
-def _fill_up(stack: Stack, floors: Floors, least: FloatArray) -> NDArray[np.bool_]:
-    """Whether the level rose early, keeps still now against that rise, and the rise is slowing or over."""
-    points = stack.whole.shape[1]
-    first, last = stack.whole[:, : max(3, points // 20)], stack.whole[:, -max(3, points // 5) :]
+def _fill_up(
+    matrix: SeriesMatrix, baselines: Baselines, least: FloatArray, thresholds: Thresholds
+) -> NDArray[np.bool_]:
+    """Return whether the level rose early, keeps still now against that rise, and the rise is slowing or over."""
+    rule, points = thresholds.shape, matrix.whole.shape[1]
+    first = matrix.whole[:, : _part(points, rule.beginning_part, rule)]
+    last = matrix.whole[:, -_part(points, rule.end_part, rule) :]
     middle = row_medians(last)
     rise = middle - row_medians(first)
-    still = row_medians(np.abs(last - middle[:, None]), overwrite=True) <= STILL_SHARE * rise
-    ending_rise, ending_s = _ending(floors)
-    spans = stack.whole_s[:, -1] - stack.whole_s[:, 0]
-    slower = ending_rise * spans < SLOWING_END_TO_MEAN * rise * ending_s
+    still = row_medians(np.abs(last - middle[:, None]), overwrite=True) <= rule.still_share * rise
+    ending_rise, ending_s = _ending(baselines, rule.last_windows_part)
+    spans = matrix.whole_s[:, -1] - matrix.whole_s[:, 0]
+    slower = ending_rise * spans < thresholds.slowing.max_end_to_mean * rise * ending_s
     candidates = (rise >= least) & still
-    over = ending_rise < rise / 20
+    over = ending_rise < rise / rule.over_part
     return (candidates & over) | _among(
-        candidates & slower & ~over, lambda rows: _are_slowing(stack.whole_s[rows], stack.whole[rows])
+        candidates & slower & ~over, lambda rows: _are_slowing(matrix.whole_s[rows], matrix.whole[rows], thresholds)
     )
 
 
-def _ending(floors: Floors) -> tuple[FloatArray, FloatArray]:
-    """Rise of the floor over the last quarter of the windows (at least two), and its seconds."""
-    rows = np.arange(floors.windows.size)
-    last = np.maximum(floors.windows, 1) - 1
-    before = np.maximum(0, floors.windows - np.maximum(2, floors.windows // 4))
+def _part(points: int, parts: int, rule: ShapeThresholds) -> int:
+    """Return the number of points of a part of a series, such as its beginning."""
+    return max(rule.min_points_of_part, points // parts)
+
+
+def _ending(baselines: Baselines, parts: int) -> tuple[FloatArray, FloatArray]:
+    """Return the rise of the baseline over the last quarter of the windows (at least two), and its seconds."""
+    rows = np.arange(baselines.windows.size)
+    last = np.maximum(baselines.windows, 1) - 1
+    before = np.maximum(0, baselines.windows - np.maximum(2, baselines.windows // parts))
     return (
-        floors.values[rows, last] - floors.values[rows, before],
-        floors.times[rows, last] - floors.times[rows, before],
+        baselines.values[rows, last] - baselines.values[rows, before],
+        baselines.times[rows, last] - baselines.times[rows, before],
     )
 
 
 def _among(rows: NDArray[np.bool_], holds: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Rows for which a costly test holds; it is made only for the rows named."""
+    """Return the rows for which an expensive test holds; it is made only for the rows named."""
     result = np.zeros(rows.size, dtype=bool)
     if rows.any():
         result[rows] = holds(rows)

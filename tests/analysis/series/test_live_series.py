@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memanalysis.analysis.series.live_series import MOST_KEPT, LiveSeries
+from memanalysis.analysis.series.live_series import LiveSeries
 from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 
@@ -65,7 +66,7 @@ def test_what_is_kept_does_not_grow_with_the_samples() -> None:
         most = max(most, len(live._times) + sum(map(len, live._waiting)))
 
     assert live.n_samples == 60_000
-    assert most < MOST_KEPT + 3 * 8
+    assert most < DEFAULT_THRESHOLDS.series.max_points_kept + 3 * 8
 
 
 def test_the_last_value_of_a_moment_counts_and_unknown_ones_do_not() -> None:
