@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 from factories import as_samples, plateau, ramp
 
-from memanalysis.analysis.leaks.accepted_leaks import count_unaccepted, mark_known
+from memanalysis.analysis.leaks.accepted_leaks import apply_known_leaks, count_unaccepted, mark_known
 from memanalysis.analysis.run_verdicts import assess_samples
-from memanalysis.errors import MissingColumnError
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
+from memanalysis.analysis.verdict import Reason
+from memanalysis.analysis.verdict_frame import frame_from_table
+from memanalysis.errors import InvalidArgumentError, MissingColumnError
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,38 @@ def test_a_missing_column_is_named(verdicts):
         mark_known(verdicts.drop(columns="fingerprint"), [], today=date(2027, 1, 1))
     with pytest.raises(MissingColumnError, match=r"count_unaccepted needs the columns \['known'\]"):
         count_unaccepted(verdicts.drop(columns="known"))
+
+
+def test_the_step_needs_a_day_only_where_something_is_accepted(verdicts):
+    frame = frame_from_table(verdicts)
+    unmarked = apply_known_leaks(frame, DEFAULT_THRESHOLDS)
+
+    assert unmarked["known"].tolist() == ["new", None, "new"]
+    assert unmarked["accepted_until"].tolist() == [None, None, None]
+    with pytest.raises(InvalidArgumentError, match="apply_known_leaks needs today="):
+        apply_known_leaks(frame, DEFAULT_THRESHOLDS, accepted=[Entry(verdicts["fingerprint"][0])])
+
+
+def test_an_acceptance_is_a_day_a_reason_and_a_code(verdicts):
+    entry = Entry(verdicts["fingerprint"][0])
+    frame = frame_from_table(verdicts)
+    marked = apply_known_leaks(frame, DEFAULT_THRESHOLDS, accepted=[entry], today=date(2027, 2, 1))
+
+    assert marked["accepted_until"].tolist() == ["2027-01-31", None, None]
+    assert marked["accepted_reason"].tolist() == ["fixed in 2.4.", None, None]
+    assert [reasons[-1] for reasons in marked["reasons"]] == [
+        Reason.ACCEPTANCE_EXPIRED,
+        Reason.LEVELS_OFF,
+        Reason.RISES_IN_EACH_WINDOW,
+    ]
+    assert frame["known"].tolist() == ["new", None, "new"]
+
+
+def test_samples_judged_with_acceptances_are_those_marked_afterwards_and_marking_again_changes_nothing(verdicts):
+    entry, today = Entry(verdicts["fingerprint"][0]), date(2027, 1, 1)
+    frames = [(ramp(n=100), "api"), (plateau(), "cache"), (ramp(n=100), "shop")]
+    samples = pd.concat([as_samples(series, service=service) for series, service in frames])
+    marked = mark_known(verdicts, [entry], today=today)
+
+    pd.testing.assert_frame_equal(assess_samples(samples, accepted=[entry], today=today), marked)
+    pd.testing.assert_frame_equal(mark_known(marked, [entry], today=today), marked)

@@ -10,8 +10,9 @@ from factories import as_samples, plateau, ramp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memanalysis.analysis.leaks.fingerprint import fingerprint_leak, shorten_file
+from memanalysis.analysis.leaks.fingerprint import add_fingerprint, fingerprint_leak, shorten_file
 from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 
 LEAK = {
     "service": "api",
@@ -117,3 +118,20 @@ def test_runs_at_other_lines_and_in_other_folders_share_the_fingerprint():
 
     assert verdicts["responsible_line"].tolist() == [12, 15]
     assert verdicts["fingerprint"].nunique() == 1
+
+
+def test_the_step_adds_a_fingerprint_to_leaks_only():
+    frame = {
+        "is_leak": np.array([True, False]),
+        "service": np.array(["shop", "shop"], dtype=object),
+        "origin": np.array(["native", "unknown"], dtype=object),
+        "metric": np.array(["rss_bytes", "rss_bytes"], dtype=object),
+        "responsible_file": np.array([None, None], dtype=object),
+        "responsible_function": np.array([None, None], dtype=object),
+    }
+    digest = hashlib.blake2b(b"shop\0no line\0native\0rss_bytes", digest_size=6).hexdigest()
+
+    assert add_fingerprint(frame, DEFAULT_THRESHOLDS)["fingerprint"].tolist() == [f"leak-{digest}", None]
+    assert "fingerprint" not in frame
+    nameless = {name: column for name, column in frame.items() if name != "service"}
+    assert add_fingerprint(nameless, DEFAULT_THRESHOLDS)["fingerprint"].tolist() == [None, None]
