@@ -2,15 +2,17 @@
 
 The steps of a verdict take a `Thresholds`. A sweep or a frozen release is another instance:
 ``replace(DEFAULT_THRESHOLDS, origin=OriginThresholds(min_share=0.5))``. What changes no verdict, such as the number of
-series in one thread, stays where it is used. Loads no numpy: this module is imported in watched processes.
+series in one thread, stays where it is used. Loads no numpy.
 
 Sources: a paper by its authors and year; *measured* is chosen and held by a benchmark of this project, named after it;
 *convention* is a choice, whose reason is in the meaning.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from memanalysis.analysis.series.fold_limits import FOLD_SIZE, MAX_POINTS_KEPT
+from memanalysis.analysis.severity_rules import Sensitivity
 from memanalysis.units import KIB, MIB
 
 __all__ = [
@@ -23,7 +25,6 @@ __all__ = [
     "OriginThresholds",
     "PeriodThresholds",
     "RetainerThresholds",
-    "Sensitivity",
     "SeriesThresholds",
     "SeverityThresholds",
     "ShapeThresholds",
@@ -31,8 +32,6 @@ __all__ = [
     "SlowingThresholds",
     "Thresholds",
 ]
-
-Sensitivity = Literal["low", "medium", "high"]
 
 CONVENTION = "convention"
 DETECTION = "measured: benchmarks detection"
@@ -55,9 +54,12 @@ class SeriesThresholds:
     restart_share: float = _number(
         1 / 3, "share", CONVENTION, "The part after a restart is judged alone when it is at least this long"
     )
-    fold_size: int = _number(3, "points", CONVENTION, "Points that become one; the middle of three is their median")
+    fold_size: int = _number(FOLD_SIZE, "points", CONVENTION, "Points that become one, the middle of them")
     max_points_kept: int = _number(
-        3 * 683, "points", CONVENTION, "A longer series is folded: 32 KB, and 10 or more for each point that is judged"
+        MAX_POINTS_KEPT,
+        "points",
+        CONVENTION,
+        "A longer series is folded: 32 KB, 10 or more for each judged point",
     )
     max_points: int = _number(
         64, "points", SPEED, "A longer stretch is judged as this many medians: 2,016 pairwise slopes"

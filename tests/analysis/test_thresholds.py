@@ -68,7 +68,7 @@ def test_thresholds_that_are_handed_in_decide():
 
 def test_no_module_of_a_verdict_hides_a_threshold_of_its_own():
     """Constants named as limits belong on the page; what changes no verdict is named otherwise, or listed here."""
-    beside = {"MIN_FREEDOM_OF_THE_EXPANSION", "MAX_NAMED"}
+    beside = {"MIN_FREEDOM_OF_THE_EXPANSION", "MAX_NAMED", "MAX_POINTS_KEPT"}  # the last is a number of the page
     hidden = {
         (path.name, target.id)
         for path in ANALYSIS.rglob("*.py")

@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memanalysis.analysis.series.fold_limits import FOLD_SIZE, MAX_POINTS_KEPT
 from memanalysis.analysis.severity_rules import SeverityRules
-from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from memanalysis.analysis.thresholds import Thresholds
     from memanalysis.analysis.verdict import Verdict
 
 __all__ = ["LiveSeries"]
@@ -39,9 +40,10 @@ class LiveSeries:
     'growing'
     """
 
-    def __init__(self, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> None:
+    def __init__(self, *, thresholds: "Thresholds | None" = None) -> None:
         self._thresholds = thresholds
-        self._fold, self._max_points = thresholds.series.fold_size, thresholds.series.max_points_kept
+        self._fold = thresholds.series.fold_size if thresholds else FOLD_SIZE
+        self._max_points = thresholds.series.max_points_kept if thresholds else MAX_POINTS_KEPT
         self._times, self._values = array("d"), array("d")
         self._waiting: list[list[Point]] = []  # fewer than three of each lesser fold, the greatest first
         self._newest: Point | None = None  # held back: a later value of the same moment takes its place
@@ -79,10 +81,12 @@ class LiveSeries:
         """Judge what was given so far, as `assess_series` would."""
         from memanalysis.analysis.series.prepare import prepare_folded
         from memanalysis.analysis.series_verdict import judge_batch_of_one
+        from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 
         times, values, counts = self._points()
-        batch = prepare_folded(times, values, counts, thresholds=self._thresholds.series)
-        return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=self._thresholds)
+        thresholds = self._thresholds or DEFAULT_THRESHOLDS
+        batch = prepare_folded(times, values, counts, thresholds=thresholds.series)
+        return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
 
     def _points(self) -> tuple[list[float], list[float], list[int]]:
         """Return seconds, values and how many samples each stands for."""
