@@ -106,7 +106,7 @@ class CallGrowth:
 
     @property
     def is_rising(self) -> bool:
-        """Whether the test of signs has decided."""
+        """True once the test of signs has decided."""
         return self.stake >= 1 / FALSE_ALARMS
 
 
@@ -174,7 +174,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
 
 
 def weigh_rises(calls: Sequence[float], levels: Sequence[float], *, tolerance: float = 0.0) -> float:
-    """What a stake of 1 is worth after bets on rises, for the best of the starts that may still count; plain Python.
+    """Return what a stake of 1 is worth after bets on rises, for the best of the starts that may count; plain Python.
 
     Parameters
     ----------

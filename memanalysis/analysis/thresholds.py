@@ -92,7 +92,7 @@ class GrowthThresholds:
         DETECTION,
         "Autocorrelation is taken higher than estimated: too narrow is the worse error",
     )
-    max_lag_one: float = _number(0.98, "correlation", CONVENTION, "Beyond, a line cannot be told from a random walk")
+    max_lag_one: float = _number(0.98, "correlation", CONVENTION, "Beyond, a line and a random walk look alike")
     max_paired_points: int = _number(
         48, "points", SPEED, "Of more points the slope is taken from means of neighbours: pairs grow as the square"
     )
@@ -331,7 +331,7 @@ class RetainerThresholds:
         4.0, "bytes", CPYTHON, "Half a reference of 8 bytes: a list is enlarged by an eighth ahead of its need"
     )
     max_bytes_an_object: float = _number(
-        200.0, "bytes", CPYTHON, "An entry of a dict takes 120 just after a resize, of a set 107; more is data"
+        200.0, "bytes", CPYTHON, "After a resize an entry of a dict takes up to 120, of a set 107; more is data"
     )
     objects_a_block: int = _number(
         32,

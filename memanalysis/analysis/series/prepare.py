@@ -234,7 +234,7 @@ def _as_floats(data: ArrayLike, name: str) -> FloatArray:
 
 
 def _count_by_series(marked: NDArray[np.bool_], counts: IntArray) -> IntArray:
-    """How many of the samples of each series are marked."""
+    """Return the number of samples of each series that are marked."""
     before = np.concatenate([[0], np.cumsum(marked)])
     stops = np.cumsum(counts)
     marks: IntArray = before[stops] - before[stops - counts]

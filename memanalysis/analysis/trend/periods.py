@@ -65,7 +65,7 @@ def _on_even_steps(times: FloatArray, levels: FloatArray, step: FloatArray, max_
 
 
 def _detrended(levels: FloatArray) -> FloatArray:
-    """What a least-squares line leaves over of each row."""
+    """Return what a least-squares line leaves over of each row."""
     place = np.arange(levels.shape[1]) - (levels.shape[1] - 1) / 2
     centred = levels - levels.mean(axis=1, keepdims=True)
     rest: FloatArray = centred - row_products(centred, place[None] / np.sum(place * place)) * place
