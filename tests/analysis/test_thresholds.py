@@ -82,3 +82,35 @@ def test_no_module_of_a_verdict_hides_a_threshold_of_its_own():
     }
     # Numeric noise of sums and times, which no verdict hangs on.
     assert hidden == {("slowing.py", "SAME_SHARE")}
+
+
+@pytest.mark.parametrize(
+    ("group", "number", "value", "changed"),
+    [
+        ("growth", "confidence", 0.5, "high_bytes_per_s"),
+        ("growth", "outlier_sigmas", 0.5, "low_bytes_per_s"),
+        ("series", "warm_up_share", 0.5, "growth_bytes"),
+        ("series", "max_points", 32, "slope_bytes_per_s"),
+        ("baseline", "max_windows", 5, "evidence"),
+        ("baseline", "quantile", 0.5, "evidence"),
+        ("shape", "min_weakest_share", 2.0, "shape"),
+        ("shape", "min_growth_noise", 1e6, "shape"),
+        ("severity", "excess_steps", (10.0, 20.0, 50.0), "severity"),
+        ("severity", "medium_sensitivity", 100.0, "severity"),
+        ("forecast", "lead_sigmas", 9.0, "time_to_exhaustion_low_s"),
+        ("forecast", "confidence", 0.5, "time_to_exhaustion_high_s"),
+    ],
+)
+def test_a_number_of_each_group_reaches_the_verdict(group, number, value, changed):
+    """A noisy leak at three times the policy's threshold, with another number, is another verdict in this field."""
+    series = ramp(n=200, slope=0.2 * MIB, sigma=0.5 * MIB, start=200 * MIB)
+    other = dataclasses.replace(
+        DEFAULT_THRESHOLDS, **{group: dataclasses.replace(getattr(DEFAULT_THRESHOLDS, group), **{number: value})}
+    )
+    usual, judged = (
+        assess_series(series.elapsed_s, series.values, limit_bytes=2**36, thresholds=thresholds)
+        for thresholds in (DEFAULT_THRESHOLDS, other)
+    )
+
+    assert usual.is_leak
+    assert getattr(judged, changed) != getattr(usual, changed)
