@@ -14,7 +14,7 @@ from scipy import stats
 
 from benchmarks.measure import median_seconds, print_table
 from memanalysis import MemoryLeakDetector, MemorySnapshot, assess
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.units import MIB
 
 SERIES, POINTS = 50_000, 100

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 _VERBS = {
     "assess": "memanalysis.reports.assess",
-    "assess_series": "memanalysis.analysis.assess",
+    "assess_series": "memanalysis.analysis.series_verdict",
     "compare": "memanalysis.reports.compare",
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.detection.repeat",

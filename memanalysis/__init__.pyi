@@ -1,6 +1,6 @@
 from typing import Any
 
-from memanalysis.analysis.assess import assess_series as assess_series
+from memanalysis.analysis.series_verdict import assess_series as assess_series
 from memanalysis.analysis.verdict import Verdict as Verdict
 from memanalysis.classes.auto_cleanup_manager import AutoCleanupManager as AutoCleanupManager
 from memanalysis.classes.comprehensive_detector import ComprehensiveLeakDetector as ComprehensiveLeakDetector

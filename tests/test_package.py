@@ -56,6 +56,13 @@ CONTRACT_NAMES = (
 VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
 
 
+WITHOUT_CYCLES = ("analysis",)
+"""Packages that are free of import cycles."""
+
+NAMES_TO_CHANGE = {"verdict.py"}
+"""Files elsewhere that still have a name of a file of ``WITHOUT_CYCLES``."""
+
+
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -86,6 +93,72 @@ def test_imports_point_downwards(path: Path):
     allowed = GROUND if room in GROUND else BELOW[room]
     upwards = imported_rooms(path) - allowed - {room, "__version__"}
     assert not upwards, f"{room} imports {sorted(upwards)}; it may import {sorted(allowed)}"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(["memanalysis", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, names: set[str]) -> set[str]:
+    """Modules of the package that a module imports, also inside functions; for types alone does not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    wanted = set()
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            wanted |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return (wanted & names) - {module_name(path)}
+
+
+def find_cycle(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules of an import cycle, or nothing: what is left when those without imports are taken away."""
+    left = dict(imports)
+    while True:
+        ends = {name for name, wanted in left.items() if not wanted & left.keys()}
+        if not ends:
+            return sorted(left)
+        left = {name: wanted for name, wanted in left.items() if name not in ends}
+
+
+@pytest.mark.parametrize("package", WITHOUT_CYCLES)
+def test_no_file_imports_itself_through_others(package: str):
+    paths = sorted((PACKAGE / package).rglob("*.py"))
+    names = {module_name(path) for path in paths}
+    imports = {module_name(path): imported_modules(path, names) for path in paths}
+
+    assert sum(map(len, imports.values())) > len(paths)
+    assert find_cycle(imports) == []
+
+
+def test_a_cycle_through_a_lazy_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / "a.py").write_text("from memanalysis.b import f\n")
+    (tmp_path / "b.py").write_text("def f():\n    from memanalysis import a\n")
+    (tmp_path / "c.py").write_text("import memanalysis.a\nif TYPE_CHECKING:\n    import memanalysis.c\n")
+    names = {"memanalysis.a", "memanalysis.b", "memanalysis.c"}
+    imports = {module_name(path): imported_modules(path, names) for path in tmp_path.glob("*.py")}
+
+    assert find_cycle(imports) == ["memanalysis.a", "memanalysis.b", "memanalysis.c"]
+    assert find_cycle({"memanalysis.c": {"memanalysis.a"}, "memanalysis.a": set()}) == []
+
+
+@pytest.mark.parametrize("package", WITHOUT_CYCLES)
+def test_no_two_files_have_one_name(package: str):
+    own = [path for path in (PACKAGE / package).rglob("*.py") if path.name != "__init__.py"]
+    others = {path.name for path in modules() if PACKAGE / package not in path.parents}
+    names = [path.name for path in own]
+
+    assert len(set(names)) == len(names)
+    assert set(names) & others <= NAMES_TO_CHANGE
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -43,15 +43,15 @@ def test_the_guilty_line_of_the_leaking_service_is_the_one_that_its_author_marke
     row = assess(FOLDER / "leaking_service").iloc[0]
     source = (EXAMPLES / "leaky_service.py").read_text(encoding="utf-8").splitlines()
 
-    assert row["guilty_file"].endswith("examples/leaky_service.py")
-    assert "# the leak" in source[row["guilty_line"] - 1]
+    assert row["responsible_file"].endswith("examples/leaky_service.py")
+    assert "# the leak" in source[row["responsible_line"] - 1]
 
 
 def test_the_guilty_line_of_the_notebook_is_named_by_its_cell() -> None:
     """Cell 4 defines ``evaluate``; its fifth line appends to the list that nobody empties."""
     row = assess(FOLDER / "notebook_session").iloc[0]
 
-    assert (row["guilty_file"], row["guilty_line"], row["guilty_function"]) == ("In[4]", 5, "evaluate")
+    assert (row["responsible_file"], row["responsible_line"], row["responsible_function"]) == ("In[4]", 5, "evaluate")
 
 
 def test_the_notebook_session_has_a_row_for_each_cell() -> None:

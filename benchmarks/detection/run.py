@@ -15,9 +15,9 @@ from benchmarks.detection.simulated import (
     false_alarms,
 )
 from benchmarks.measure import print_table
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.runs import assess_samples
-from memanalysis.analysis.sites import find_guilty, rank_sites
+from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
+from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.analysis.series_verdict import assess_series
 
 COUNT = 1000
 HEADER = ["detector", "precision", "recall", "F1", "false alarms", "missed"]
@@ -77,7 +77,7 @@ def score_leak_cases(folder: Path) -> None:
 
 def names_guilty(case: LeakCase) -> bool:
     """Whether the file that allocates, or that keeps the reference, is named."""
-    guilty = find_guilty(rank_sites(case.sites))
+    guilty = pick_responsible_lines(rank_sites(case.sites))
     return bool(len(guilty)) and str(guilty["file"].iloc[0]).endswith(case.guilty)
 
 

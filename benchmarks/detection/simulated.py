@@ -6,10 +6,10 @@ import numpy as np
 from scipy.signal import lfilter
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.judge import judge_batch
-from memanalysis.analysis.recurrence import forecast_recurrence
-from memanalysis.analysis.series import prepare_batch
-from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.batch_verdict import judge_batch
+from memanalysis.analysis.budgets.recurrence import forecast_recurrence
+from memanalysis.analysis.series.prepare import prepare_batch
+from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.units import MIB
 
 __all__ = [

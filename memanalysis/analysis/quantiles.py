@@ -13,7 +13,7 @@ from memanalysis.analysis.arrays import FloatArray
 __all__ = ["student_t_quantile"]
 
 
-LEAST_OF_THE_EXPANSION = 3.0
+MIN_FREEDOM_OF_THE_EXPANSION = 3.0
 """For fewer degrees of freedom the exact quantile of 2 is given, which is no narrower."""
 
 
@@ -42,7 +42,7 @@ def student_t_quantile(probability: float, freedom: FloatArray) -> FloatArray:
     y = (d * tails) ** (2 / freedom)
     far = y > 0.05 + a
     quantile = np.sqrt(freedom * np.where(far, _central(normal, a, b, c, d, freedom), _tail(y, freedom, d, c)))
-    return np.where(freedom < LEAST_OF_THE_EXPANSION, of_two, quantile)
+    return np.where(freedom < MIN_FREEDOM_OF_THE_EXPANSION, of_two, quantile)
 
 
 def _central(

@@ -1,4 +1,4 @@
-"""Does one more call keep more memory? Asked again and again while calls are repeated, with an error rate that holds.
+"""Whether one more call retains more memory, checked repeatedly while calls go on, with an error rate that holds.
 
 Readings come at numbers of calls that rise by a fifth each time (`next_reading`), four to a doubling, so a leak must
 last while the calls become eight times as many before it is called one, and a list that leaks eight bytes a call has
@@ -26,9 +26,9 @@ from itertools import pairwise
 import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.shape import LEAST_GROWTH_BYTES
+from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
+from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.verdict import Shape
 
 __all__ = [
@@ -56,10 +56,10 @@ STRETCH = 8
 WAIT = 16
 """The test of signs may begin at a sixteenth of the calls, and not before."""
 
-MOST_STARTS = 20
+MAX_STARTS = 20
 """Doublings at which the test may begin, with equal weight: up to a million calls."""
 
-MOST_LOOKS = 24
+MAX_CHECKS = 24
 """Looks among which the error of the interval is divided: one whenever `LOOK_AGAIN` times as many calls were made."""
 
 LOOK_AGAIN = 1.5
@@ -106,7 +106,7 @@ class CallGrowth:
 
     @property
     def is_rising(self) -> bool:
-        """Whether the test of signs has decided."""
+        """True once the test of signs has decided."""
         return self.stake >= 1 / FALSE_ALARMS
 
 
@@ -134,7 +134,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
     beforehand. By the inequality of Ville (1939), "Étude critique de la notion de collectif", it reaches 1 / a with a
     probability of at most a, however often one looks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
     1-27; many starts: Shin, Ramdas and Rinaldo (2024), New Engl. J. Stat. Data Sci. 2, 229-260. The interval is the
-    engine's, at 1 - `MISSES` / `MOST_LOOKS` (Bonferroni).
+    engine's, at 1 - `MISSES` / `MAX_CHECKS` (Bonferroni).
     """
     first = _first_of_stretch(calls.tolist())
     stretch, heights = calls[first:], levels[first:]
@@ -153,7 +153,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
             stake=stake,
         )
     fit = fit_growth(stretch[None], heights[None])
-    slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MOST_LOOKS)[0])
+    slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MAX_CHECKS)[0])
     shape = _name_shape(stretch, heights, least_per_call)
     is_leak = None
     known_to = half_width if calls[-1] >= FEW_CALLS else half_width / PRECISION
@@ -174,7 +174,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
 
 
 def weigh_rises(calls: Sequence[float], levels: Sequence[float], *, tolerance: float = 0.0) -> float:
-    """What a stake of 1 is worth after bets on rises, for the best of the starts that may still count; plain Python.
+    """Return what a stake of 1 is worth after bets on rises, for the best of the starts that may count; plain Python.
 
     Parameters
     ----------
@@ -185,10 +185,10 @@ def weigh_rises(calls: Sequence[float], levels: Sequence[float], *, tolerance: f
     """
     signs = _signs(levels, tolerance)
     best = 0.0 if signs else 1.0
-    for doubling in range(MOST_STARTS):
+    for doubling in range(MAX_STARTS):
         start = bisect_left(calls, 2**doubling)
         if start < len(signs) and 2**doubling * WAIT >= calls[-1]:
-            best = max(best, _stake(signs[start:]) / MOST_STARTS)
+            best = max(best, _stake(signs[start:]) / MAX_STARTS)
     return best
 
 
@@ -219,6 +219,6 @@ def _name_shape(calls: FloatArray, levels: FloatArray, least_per_call: float) ->
     The bytes are weighed so that its least growth stands for the least rate, and lifted so that a fall is no restart
     and the level itself makes no growth too small to matter: these readings are of what calls keep, not of a process.
     """
-    weight = LEAST_GROWTH_BYTES / (least_per_call * float(calls[-1] - calls[0]))
+    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (least_per_call * float(calls[-1] - calls[0]))
     heights = (levels - levels.min()) * weight
     return assess_series(calls, heights + 2 * np.ptp(heights)).shape

@@ -1,10 +1,11 @@
-"""What may be said of one series: the verdict record, its words, and the frame of many.
+"""The verdict: the record of one series, the frame of many, and the words and reason codes in both.
 
-The words are those of the ledger's readers: *growth* is what was measured, *leak* only what was shown.
+*Growth* is what was measured, *leak* only what was shown.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal
 
 __all__ = [
     "SEVERITIES",
@@ -13,9 +14,11 @@ __all__ = [
     "VERDICT_DTYPES",
     "Evidence",
     "Origin",
+    "Reason",
     "Severity",
     "Shape",
     "Verdict",
+    "VerdictFrame",
 ]
 
 Shape = Literal["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
@@ -27,6 +30,33 @@ SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high", "critical")
 
 UNREADABLE = "unreadable"
 """In place of a shape: this row is no verdict, but tells what of a service could not be read or judged."""
+
+VerdictFrame = dict[str, Any]
+"""Columns of many verdicts by name: arrays or lists of one length. The steps of a verdict take one and return another;
+it needs no pandas, which is not loaded in watched processes."""
+
+
+class Reason(StrEnum):
+    """Why a verdict is what it is: each step adds its own, and the sentence is written from them."""
+
+    TOO_FEW_SAMPLES = "too_few_samples"
+    NOT_IN_EACH_WINDOW = "not_in_each_window"
+    RISES_IN_EACH_WINDOW = "rises_in_each_window"
+    LEVELS_OFF = "levels_off"
+    STEPS = "steps"
+    SWINGS = "swings"
+    SHRINKS = "shrinks"
+    WITHIN_NOISE = "within_noise"
+    TOO_SMALL = "too_small"
+    AT_LIMIT = "at_limit"
+    REACHES_LIMIT = "reaches_limit"
+    NATIVE_IN_WINDOWS = "native_in_windows"
+    NATIVE_BY_SURVIVORS = "native_by_survivors"
+    ALLOCATED_BY_LINE = "allocated_by_line"
+    RETAINED_BY_LINE = "retained_by_line"
+    ACCEPTED = "accepted"
+    ACCEPTANCE_EXPIRED = "acceptance_expired"
+
 
 VERDICT_COLUMNS = (
     "service",
@@ -50,23 +80,31 @@ VERDICT_COLUMNS = (
     "weakest_window_bytes_per_s",
     "n_samples",
     "duration_s",
-    "guilty_file",
-    "guilty_line",
-    "guilty_function",
-    "guilty_share",
-    "made_file",
-    "made_line",
-    "made_function",
-    "made_share",
+    "judged_s",
+    "window_rss_growth_bytes",
+    "window_retained_bytes",
+    "responsible_file",
+    "responsible_line",
+    "responsible_function",
+    "responsible_share",
+    "allocated_file",
+    "allocated_line",
+    "allocated_function",
+    "allocated_share",
     "fingerprint",
     "known",
+    "accepted_until",
+    "accepted_reason",
+    "reasons",
     "sentence",
 )
 """Columns of the frame that ``assess`` gives, a row a service and run.
 
-``guilty_`` is the line that keeps what leaked or makes most of it, and its own part of the traced growth; ``made_`` is
-where most is made, when the guilty line only keeps it. ``fingerprint`` is the same whenever this leak is found, and
-``known`` says whether somebody accepted it: ``accepted``, ``expired``, ``new``, or None where there is no leak.
+``responsible_`` is the line that retains what leaked or allocates most of it, and its own part of the traced growth;
+``allocated_`` is the line that allocates most, when the responsible line only retains it. ``judged_s`` are the seconds
+after warm-up, ``window_`` is what tracing windows measured where they decide the origin. ``fingerprint`` is the same
+whenever this leak is found, and ``known`` is ``accepted``, ``expired``, ``new``, or None where there is no leak.
+``reasons`` are codes of `Reason`, separated by spaces; ``sentence`` is written from them and the other columns.
 """
 
 VERDICT_DTYPES = {
@@ -74,14 +112,16 @@ VERDICT_DTYPES = {
     "is_leak": "bool",
     "windows": "int64",
     "n_samples": "int64",
-    "guilty_file": "object",
-    "guilty_line": "Int64",
-    "guilty_function": "object",
-    "made_file": "object",
-    "made_line": "Int64",
-    "made_function": "object",
+    "responsible_file": "object",
+    "responsible_line": "Int64",
+    "responsible_function": "object",
+    "allocated_file": "object",
+    "allocated_line": "Int64",
+    "allocated_function": "object",
     "fingerprint": "object",
     "known": "object",
+    "accepted_until": "object",
+    "accepted_reason": "object",
 }
 """Types of the columns that are not plain text; unknown is NaN, NA or None."""
 
@@ -97,11 +137,11 @@ class Evidence:
     duration_s : float
         Seconds from its first to its last sample.
     windows : int
-        Windows that the stretch was cut into; 0 when it was too short to cut.
+        Rises from window to window; 0 when the stretch was too short to cut.
     weakest_window_bytes_per_s : float or None
-        Slope of the floor in the window that grew least.
+        Slope of the baseline in the window that grew least.
     missing : str or None
-        What more is needed before anything can be said, when the verdict is inconclusive.
+        What more is needed before there is a verdict, when it is inconclusive.
     """
 
     n_samples: int
@@ -113,10 +153,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What may be said of one series; None where it is not known.
+    """The verdict on one series; None where a value is not known.
 
     ``growth_bytes`` and ``growth_percent`` are the fitted growth over the judged stretch; ``low``/``high`` are the ends
     of the 95 % interval of the slope, and of the 90 % interval of the time to exhaustion (infinite: never).
+    ``reasons`` are what the sentence was written from.
     """
 
     shape: Shape
@@ -134,4 +175,5 @@ class Verdict:
     time_to_exhaustion_low_s: float | None
     time_to_exhaustion_high_s: float | None
     evidence: Evidence
+    reasons: tuple[Reason, ...]
     sentence: str

@@ -1,6 +1,7 @@
 """How the class interface grades counts of objects, and the thresholds that it reports."""
 
-from memanalysis.analysis.severity import SENSITIVITY_FACTORS, SeverityRules
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.policy.model import LeakDetectionPolicy
 
 __all__ = ["OBJECT_WEIGHT", "SNAPSHOT_VERDICT", "object_rules", "scaled_thresholds"]
@@ -23,7 +24,7 @@ def object_rules(policy: LeakDetectionPolicy) -> SeverityRules:
 
 def scaled_thresholds(policy: LeakDetectionPolicy) -> dict[str, float]:
     """Give the thresholds as they act: multiplied by the factor of the sensitivity."""
-    factor = SENSITIVITY_FACTORS[policy.sensitivity]
+    factor = DEFAULT_THRESHOLDS.severity.sensitivity_factor(policy.sensitivity)
     return {
         "memory_growth_mb": policy.thresholds.memory_growth_mb * factor,
         "memory_growth_percent": policy.thresholds.memory_growth_percent * factor,

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.growth import fit_growth
-from memanalysis.analysis.rows import row_medians
-from memanalysis.analysis.series import prepare_series
-from memanalysis.analysis.severity import SeverityRules
-from memanalysis.analysis.shape import least_growth_bytes
+from memanalysis.analysis.row_statistics import row_medians
+from memanalysis.analysis.series.prepare import prepare_series
+from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.trend.growth import fit_growth
+from memanalysis.analysis.trend.trend_shape import min_growth_bytes
 from memanalysis.analysis.verdict import Verdict
 from memanalysis.classes.object_rules import OBJECT_WEIGHT
 from memanalysis.units import MIB
@@ -52,7 +52,7 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
         fit = fit_growth(times[None], levels[None])
         slope, half_width = float(fit.slope[0]), float(fit.half_width()[0])
         low, high = slope - half_width, slope + half_width
-        if abs(slope) * (times[-1] - times[0]) < least_growth_bytes(row_medians(levels[None]))[0]:
+        if abs(slope) * (times[-1] - times[0]) < min_growth_bytes(row_medians(levels[None]))[0]:
             return "stable", slope / MIB
     if verdict.shape == "stable" or low <= 0 <= high:
         return "stable", slope / MIB

@@ -51,7 +51,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Assess the ledger and print the verdicts."""
-    from memanalysis.analysis.known import count_unaccepted
+    from memanalysis.analysis.leaks.accepted_leaks import count_unaccepted
     from memanalysis.cli.verdicts import say_verdicts
     from memanalysis.reports.assess import assess
     from memanalysis.reports.json import render_verdicts_json

@@ -3,15 +3,15 @@
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.explain import explain_leaks
-from memanalysis.analysis.runs import assess_samples, judge_samples
+from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
 from memanalysis.policy.model import Policy
@@ -43,6 +43,14 @@ JUDGED_COLUMNS = (
 
 ENGINES = ("pandas",)
 """What can compute the verdicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What explains a leak, read when it is first needed."""
+
+    sites: Callable[[], pd.DataFrame]
+    events: Callable[[], pd.DataFrame]
 
 
 def assess(
@@ -100,15 +108,13 @@ def assess(
 
 def assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
     """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
-    judged, failed = _judge_runs(_read_judged(ledger), policy)
-    leaking = judged.loc[judged["is_leak"].astype(bool), "service"]
-    if leaking.empty:
-        explained = explain_leaks(judged)
-    else:
-        services = None if leaking.isna().any() else sorted(set(leaking))
-        events = ledger.read("events", columns=("service", "run_id", "kind", "data"), services=services)
-        explained = _explain_runs(judged, ledger.read("sites", services=services), events)
-    return add_unreadable(explained, ledger.damage_found, failed)
+    samples = _read_judged(ledger)
+    tables = _Evidence(
+        sites=lambda: ledger.sites,
+        events=lambda: ledger.read("events", columns=("service", "run_id", "kind", "data")),
+    )
+    verdicts, failed = _assess_runs(samples, tables, policy)
+    return add_unreadable(verdicts, ledger.damage_found, failed)
 
 
 def of_run(frame: pd.DataFrame, service: Any, run_id: Any) -> pd.DataFrame:
@@ -118,52 +124,42 @@ def of_run(frame: pd.DataFrame, service: Any, run_id: Any) -> pd.DataFrame:
     return frame[services.astype(bool) & runs.astype(bool)]
 
 
-def _judge_runs(samples: pd.DataFrame, policy: Policy | None) -> tuple[pd.DataFrame, list[UnreadableRun]]:
+def _assess_runs(
+    samples: pd.DataFrame, tables: _Evidence, policy: Policy | None
+) -> tuple[pd.DataFrame, list[UnreadableRun]]:
     """Judge all runs at once; where that fails, each alone, so that one run takes no other down."""
     try:
-        return judge_samples(**_judging(samples, policy)), []
-    except Exception as exc:  # the boundary of a run: whatever its rows hold, the others are judged
+        return assess_samples(**_judging(samples, policy), sites=tables.sites, events=tables.events), []
+    except Exception:  # the boundary of a run: whatever its rows hold, the others are judged
         if not {"service", "run_id"} <= set(samples):
             raise
-        keys = samples[["service", "run_id"]].drop_duplicates().to_numpy(dtype=object).tolist()
-        if len(keys) < 2:
-            return _judge_none(samples, policy), [_failed(key[0], key[1], exc) for key in keys]
     judged, failed = [], []
-    for service, run_id in keys:
+    for service, run_id in samples[["service", "run_id"]].drop_duplicates().to_numpy(dtype=object).tolist():
+        own = _Evidence(
+            sites=_own_rows(tables.sites, service, run_id), events=_own_rows(tables.events, service, run_id)
+        )
         try:
-            judged.append(judge_samples(**_judging(of_run(samples, service, run_id), policy)))
+            judged.append(_assess_run(of_run(samples, service, run_id), own, policy))
         except Exception as exc:  # as above
-            failed.append(_failed(service, run_id, exc))
-    return pd.concat(judged, ignore_index=True) if judged else _judge_none(samples, policy), failed
+            names = [None if pd.isna(name) else str(name) for name in (service, run_id)]
+            failed.append((names[0], names[1], f"{type(exc).__name__}: {exc}"))
+    if not judged:
+        judged = [assess_samples(**_judging(samples.iloc[:0], policy))]
+    return pd.concat(judged, ignore_index=True), failed
 
 
-def _judge_none(samples: pd.DataFrame, policy: Policy | None) -> pd.DataFrame:
-    return judge_samples(**_judging(samples.iloc[:0], policy))
-
-
-def _failed(service: Any, run_id: Any, exc: Exception) -> UnreadableRun:
-    names = [None if pd.isna(name) else str(name) for name in (service, run_id)]
-    return names[0], names[1], f"{type(exc).__name__}: {exc}"
-
-
-def _explain_runs(judged: pd.DataFrame, sites: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Explain all leaks at once; where that fails, each alone, and one that fails without its sites and events."""
+def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) -> pd.DataFrame:
+    """Judge one run; where its sites and events spoil that, without them."""
     try:
-        return explain_leaks(judged, sites=sites, events=events)
-    except Exception:  # the boundary of a run: whatever its sites and events hold, the others are explained
-        pieces = [
-            _explain_run(judged.iloc[[place]].reset_index(drop=True), sites, events) for place in range(len(judged))
-        ]
-    return pd.concat(pieces, ignore_index=True)
-
-
-def _explain_run(verdict: pd.DataFrame, sites: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    service, run_id = verdict["service"].iloc[0], verdict["run_id"].iloc[0]
-    try:
-        return explain_leaks(verdict, sites=of_run(sites, service, run_id), events=of_run(events, service, run_id))
-    except Exception as exc:  # as above
+        return assess_samples(**_judging(samples, policy), sites=own.sites, events=own.events)
+    except Exception as exc:  # the boundary of a run's tables: its samples are judged
+        verdicts = assess_samples(**_judging(samples, policy))
         note = f" Its sites and events are unreadable: {type(exc).__name__}: {exc}."
-        return explain_leaks(verdict.assign(sentence=verdict["sentence"] + note))
+        return verdicts.assign(sentence=verdicts["sentence"] + note)
+
+
+def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Callable[[], pd.DataFrame]:
+    return lambda: of_run(read(), service, run_id)
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:

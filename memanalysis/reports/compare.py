@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from memanalysis.analysis.compare import compare_samples, compare_sites
+from memanalysis.analysis.comparison import compare_samples, compare_sites
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger
 from memanalysis.reports.inputs import LedgerSource, resolve_ledger
@@ -25,7 +25,7 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
     Returns
     -------
     DataFrame
-        ``memanalysis.analysis.compare.COMPARISON_COLUMNS``: for each service that both sides have its level and its
+        ``memanalysis.analysis.comparison.COMPARISON_COLUMNS``: for each service that both sides have its level and its
         slope, then its allocation sites, each with the change, its 95 % interval, and a verdict: ``more``, ``less``,
         ``same``, ``new`` or ``gone``. What lies within the noise is ``same``.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
-from memanalysis.analysis.budget import Budget
-from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.store import Ledger, open_ledger
 from memanalysis.policy.loader import read_policy

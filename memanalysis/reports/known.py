@@ -6,7 +6,7 @@ from os import PathLike
 
 import pandas as pd
 
-from memanalysis.analysis.known import mark_known
+from memanalysis.analysis.leaks.accepted_leaks import mark_known
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.known import KnownLeak, read_known_leaks
 from memanalysis.reports.wording import clean_text

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from memanalysis.analysis.breach_forecast import forecast_breaches
-from memanalysis.analysis.budget import Budget, find_breaches
-from memanalysis.analysis.sites import rank_sites
+from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
+from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.sources import Damage
 from memanalysis.reports.assess import assess_ledger

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memanalysis.analysis.evidence import find_evidence_line
-from memanalysis.analysis.frames import known_floats, with_elapsed
+from memanalysis.analysis.input_frames import known_floats, with_elapsed
+from memanalysis.analysis.trend.evidence_line import find_evidence_line
 from memanalysis.reports.charts import thin_series
 from memanalysis.units import format_growth, format_growth_interval
 

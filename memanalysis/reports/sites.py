@@ -35,7 +35,7 @@ def choose_sites(ranked: pd.DataFrame, sites: pd.DataFrame, *, is_leak: bool) ->
     -------
     DataFrame
         Columns of `ranked` and ``peak_bytes``, the most that the line held in a snapshot; one row at least where there
-        are any. The line that keeps what leaked is the last row where it would else be left out.
+        are any. The line that retains what leaked is the last row where it would else be left out.
     """
     by_snapshot = sites.groupby(["file", "line", "timestamp"], dropna=False)["size_bytes"].sum()
     peaks = by_snapshot.groupby(["file", "line"], dropna=False).max().rename("peak_bytes").reset_index()
@@ -47,8 +47,8 @@ def choose_sites(ranked: pd.DataFrame, sites: pd.DataFrame, *, is_leak: bool) ->
         leading = with_peaks["peak_bytes"] >= LEAST_SHARE * with_peaks["peak_bytes"].max()
     keep = leading.to_numpy(dtype=bool, na_value=False) | (np.arange(len(with_peaks)) == 0)
     leaders: pd.DataFrame = with_peaks.loc[keep].head(MOST_SITES)
-    keepers = with_peaks[with_peaks["is_keeper"].astype(bool) & ~with_peaks.index.isin(leaders.index)]
-    return pd.concat([leaders.head(MOST_SITES - 1), keepers]) if is_leak and len(keepers) else leaders
+    retainers = with_peaks[with_peaks["is_retainer"].astype(bool) & ~with_peaks.index.isin(leaders.index)]
+    return pd.concat([leaders.head(MOST_SITES - 1), retainers]) if is_leak and len(retainers) else leaders
 
 
 def read_site_lines(sites: pd.DataFrame, samples: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:

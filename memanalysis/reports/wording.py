@@ -149,9 +149,9 @@ def _render_leak(verdict: Mapping[str, Any]) -> str:
 def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:
     if verdict["is_leak"] and verdict["origin"] == "native":
         return "native code"  # a line of Python is not to blame; the sentence names the one that keeps most
-    file = verdict["guilty_file"]
+    file = verdict["responsible_file"]
     if isinstance(file, str) and file:
-        return render_place(file, known_number(verdict["guilty_line"]), short=short)
+        return render_place(file, known_number(verdict["responsible_line"]), short=short)
     return "not traced" if verdict["is_leak"] else NOTHING
 
 

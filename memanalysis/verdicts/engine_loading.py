@@ -11,7 +11,7 @@ from importlib import import_module
 
 __all__ = ["ENGINE", "load_engine"]
 
-ENGINE = "memanalysis.analysis.assess"
+ENGINE = "memanalysis.analysis.series_verdict"
 """The module that brings the engine, and numpy with it."""
 
 _LOGGER = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.policy.model import LeakDetectionPolicy
 from memanalysis.units import MIB
 

@@ -7,8 +7,8 @@ import copy
 import threading
 from typing import TYPE_CHECKING
 
-from memanalysis.analysis.live import LiveSeries
-from memanalysis.analysis.severity import SeverityRules
+from memanalysis.analysis.series.live_series import LiveSeries
+from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.schema import BYTE_METRICS, Row
 from memanalysis.units import bytes_from_mb
 
@@ -54,7 +54,7 @@ class LiveRun:
             known = [copy.deepcopy(series) for series in self._series.values() if series.n_samples]
         if not known:
             return None
-        from memanalysis.analysis.judge import choose_metrics
+        from memanalysis.analysis.batch_verdict import choose_metrics
 
         limits = [limit for limit in (self._budget_bytes, self._limit_bytes) if limit is not None]
         verdicts = [series.judge(limit_bytes=min(limits, default=None), rules=self._rules) for series in known]

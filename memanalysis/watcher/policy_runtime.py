@@ -37,7 +37,7 @@ CLEANUP_REST_S = 60.0
 
 TRACED_BEFORE = (
     "Leaks are not looked for in this run: tracing was on before watching started, and under tracing the engine takes "
-    "long to load. Start watching before tracing, or import memanalysis.analysis.assess first."
+    "long to load. Start watching before tracing, or import memanalysis.analysis.series_verdict first."
 )
 
 CONFIRMED_SHARE = 0.5

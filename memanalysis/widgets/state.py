@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memanalysis.analysis.assess import assess_series
-from memanalysis.analysis.frames import known_floats
+from memanalysis.analysis.input_frames import known_floats
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.charts import thin_series
 from memanalysis.reports.series import Series, read_series

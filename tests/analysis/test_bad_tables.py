@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from factories import as_samples, ramp
 
-from memanalysis.analysis.attribution import assess_sites, attribute_growth
-from memanalysis.analysis.breach_forecast import forecast_breaches
-from memanalysis.analysis.budget import Budget
-from memanalysis.analysis.runs import assess_samples
-from memanalysis.analysis.sites import GUILTY_COLUMNS, find_guilty, rank_sites
+from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.leaks.growth_attribution import assess_sites, attribute_growth
+from memanalysis.analysis.leaks.site_ranking import RESPONSIBLE_COLUMNS, pick_responsible_lines, rank_sites
+from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.errors import InvalidArgumentError, MissingColumnError
 from memanalysis.units import MIB
 
@@ -35,7 +35,7 @@ SITES = pd.DataFrame(
 
 CALLS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "rank_sites": rank_sites,
-    "find_guilty": lambda sites: find_guilty(rank_sites(sites)),
+    "pick_responsible_lines": lambda sites: pick_responsible_lines(rank_sites(sites)),
     "assess_sites": assess_sites,
     "attribute_growth": lambda sites: attribute_growth(sites=sites),
     "assess_samples": lambda sites: assess_samples(as_samples(ramp(n=60)), sites=sites),
@@ -100,11 +100,11 @@ def test_a_missing_column_of_the_sites_is_named(column):
 def test_a_run_without_an_id_finds_its_sites(samples):
     verdict = assess_samples(samples, sites=SITES.assign(run_id=None)).iloc[0]
 
-    assert (verdict["guilty_file"], verdict["made_file"]) == ("app/keep.py", "app/make.py")
+    assert (verdict["responsible_file"], verdict["allocated_file"]) == ("app/keep.py", "app/make.py")
 
 
 def test_where_nothing_is_ranked_nobody_is_guilty():
-    assert find_guilty(rank_sites(SITES.iloc[:0])).columns.tolist() == list(GUILTY_COLUMNS)
+    assert pick_responsible_lines(rank_sites(SITES.iloc[:0])).columns.tolist() == list(RESPONSIBLE_COLUMNS)
 
 
 @pytest.mark.parametrize(

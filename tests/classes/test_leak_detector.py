@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fed_detectors import START, fed, ramp, snapshots
 
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.classes.leak_detector import MemoryLeakDetector
 from memanalysis.schema import MemorySnapshot
 

@@ -32,9 +32,9 @@ def test_a_sentence_a_service_follows_the_table(recorded: Path, capsys: pytest.C
     main(["assess", str(recorded)])
     text = " ".join(capsys.readouterr().out.split())
 
-    assert "leaking_registry: A leak: grew by " in text
+    assert "leaking_registry: A leak: grows by " in text
     assert "of the traced growth comes from app/registry.py:42 in remember." in text
-    assert "young: Cannot be told yet: needs 2 more samples: 3 of at least 5 are there." in text
+    assert "young: Too early to judge: needs 2 more samples: 3 of at least 5 are there." in text
 
 
 def test_a_hostile_name_does_nothing_to_the_terminal(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:

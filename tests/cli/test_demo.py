@@ -42,8 +42,8 @@ def test_only_the_leak_is_a_leak_and_its_line_is_the_right_one(shown: Shown) -> 
     for name, scenario in SCENARIOS.items():
         assert verdicts.loc[name, "is_leak"] == scenario.is_leak, verdicts.loc[name, "sentence"]
         if scenario.is_leak:
-            assert verdicts.loc[name, "guilty_line"] == scenario.find_guilty_line()
-            assert Path(verdicts.loc[name, "guilty_file"]).name == scenario.file.name
+            assert verdicts.loc[name, "responsible_line"] == scenario.find_guilty_line()
+            assert Path(verdicts.loc[name, "responsible_file"]).name == scenario.file.name
 
 
 def test_the_table_says_it_in_80_columns(shown: Shown) -> None:

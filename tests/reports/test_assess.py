@@ -25,7 +25,7 @@ def test_only_the_leak_is_a_leak_and_its_line_is_named(three_services: Path) -> 
         "warming_cache": False,
     }
     leak = by_service(verdicts).loc["leaking_registry"]
-    assert (leak["guilty_file"], leak["guilty_line"]) == ("app/registry.py", 42)
+    assert (leak["responsible_file"], leak["responsible_line"]) == ("app/registry.py", 42)
     assert leak["slope_bytes_per_s"] == pytest.approx(0.5 * MIB, rel=0.02)
 
 
@@ -34,7 +34,7 @@ def test_ledger_path_and_frame_give_the_same_but_for_the_lines(three_services: P
     from_path, from_ledger, from_frame = assess(str(three_services)), assess(ledger), assess(ledger.samples)
 
     pd.testing.assert_frame_equal(from_path, from_ledger)
-    assert from_frame["guilty_file"].isna().all()
+    assert from_frame["responsible_file"].isna().all()
     numbers = ["service", "shape", "slope_bytes_per_s"]
     pd.testing.assert_frame_equal(from_path[numbers], from_frame[numbers])
 

@@ -12,8 +12,8 @@ LEAK: dict[str, Any] = {
     "is_leak": True,
     "severity": "high",
     "slope_bytes_per_s": 2 * MIB / 3600,
-    "guilty_file": "/srv/b.py",
-    "guilty_line": 3,
+    "responsible_file": "/srv/b.py",
+    "responsible_line": 3,
 }
 WELL: dict[str, Any] = {"shape": "stable", "is_leak": False, "severity": "none"}
 OPEN: dict[str, Any] = {"shape": "inconclusive", "is_leak": False, "severity": "none"}

@@ -93,7 +93,7 @@ def test_too_few_samples_say_what_is_missing(maker: Any, read_page: Any) -> None
     maker.add("young", lambda at: 50 * MIB, n=3)
     text = read_page(report(maker.path).to_html()).text
 
-    assert "Cannot be told yet: needs 2 more samples: 3 of at least 5 are there." in text
+    assert "Too early to judge: needs 2 more samples: 3 of at least 5 are there." in text
     assert "No budget: neither a policy nor a limit of the container was given" in text
 
 

@@ -35,7 +35,7 @@ def test_verdicts_have_the_columns_of_the_frame_and_null_for_unknown(three_servi
 
     assert [list(row) for row in rows] == [list(VERDICT_COLUMNS)] * 3
     assert [row["limit_bytes"] for row in rows] == [None] * 3
-    assert [row["guilty_line"] for row in rows] == [42, None, None]
+    assert [row["responsible_line"] for row in rows] == [42, None, None]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from memanalysis.analysis.known import mark_known
+from memanalysis.analysis.leaks.accepted_leaks import mark_known
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.known import KnownLeak, parse_known_leaks, read_known_leaks
 from memanalysis.reports.assess import assess

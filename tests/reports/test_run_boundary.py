@@ -28,14 +28,14 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_cannot_be_judged_is_a_row_of_its_own(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = joined.judge_samples
+    judge = joined.assess_samples
 
     def fail_on_one(samples: pd.DataFrame, **more: Any) -> pd.DataFrame:
         if samples["service"].eq("bad").any():
             raise KeyError("boom")
         return judge(samples, **more)
 
-    monkeypatch.setattr(joined, "judge_samples", fail_on_one)
+    monkeypatch.setattr(joined, "assess_samples", fail_on_one)
 
     verdicts = joined.assess(ledger)
 
@@ -45,14 +45,14 @@ def test_a_run_that_cannot_be_judged_is_a_row_of_its_own(ledger: Path, monkeypat
 
 
 def test_a_leak_that_cannot_be_explained_keeps_its_verdict(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explain = joined.explain_leaks
+    judge = joined.assess_samples
 
-    def fail_on_one(verdicts: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
-        if tables and verdicts["service"].eq("bad").any():
+    def fail_on_one(samples: pd.DataFrame, **more: Any) -> pd.DataFrame:
+        if "sites" in more and samples["service"].eq("bad").any():
             raise ValueError("sites")
-        return explain(verdicts, **tables)
+        return judge(samples, **more)
 
-    monkeypatch.setattr(joined, "explain_leaks", fail_on_one)
+    monkeypatch.setattr(joined, "assess_samples", fail_on_one)
 
     verdicts = joined.assess(ledger)
 

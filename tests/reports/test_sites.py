@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from memanalysis.analysis.sites import rank_sites
+from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.reports.sites import choose_sites, read_site_lines
 from memanalysis.units import MIB
 
@@ -37,7 +37,7 @@ def test_the_line_that_keeps_what_leaked_is_shown_however_little_it_makes() -> N
     shown = choose_sites(rank_sites(sites), sites, is_leak=True)
 
     assert len(shown) == 10
-    assert shown[["file", "line", "is_keeper"]].iloc[-1].tolist() == ["registry.py", 99, True]
+    assert shown[["file", "line", "is_retainer"]].iloc[-1].tolist() == ["registry.py", 99, True]
 
 
 def test_without_a_leak_those_that_ever_held_the_most_come_first() -> None:

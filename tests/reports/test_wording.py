@@ -42,7 +42,7 @@ def test_a_leak_is_said_with_its_interval_its_time_and_its_line() -> None:
             slope_bytes_per_s=3 * MIB / HOUR, low_bytes_per_s=2.8 * MIB / HOUR, high_bytes_per_s=3.3 * MIB / HOUR,
             limit_bytes=256 * MIB, time_to_exhaustion_s=4 * HOUR,
             time_to_exhaustion_low_s=3.5 * HOUR, time_to_exhaustion_high_s=4.5 * HOUR,
-            guilty_file="/srv/app/registry.py", guilty_line=42,
+            responsible_file="/srv/app/registry.py", responsible_line=42,
         )
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ def test_without_a_limit_there_is_no_budget_and_without_a_leak_no_time() -> None
         ({"is_leak": True, "origin": "native"}, "native code"),
         ({"is_leak": True, "origin": "unknown"}, "not traced"),
         ({"is_leak": False}, "-"),
-        ({"is_leak": True, "guilty_file": "a.py", "guilty_line": None}, "a.py"),
+        ({"is_leak": True, "responsible_file": "a.py", "responsible_line": None}, "a.py"),
     ],
 )
 def test_a_missing_line_says_why(known: dict[str, Any], said: str) -> None:

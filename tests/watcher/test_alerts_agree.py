@@ -7,7 +7,7 @@ import pytest
 from factories import ar_noise
 from numpy.typing import NDArray
 
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.policy.loader import read_default_policy
 from memanalysis.policy.model import Policy
 from memanalysis.units import MIB

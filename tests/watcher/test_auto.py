@@ -79,7 +79,7 @@ def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
     holders = ledger.events[ledger.events["kind"] == "holders"].iloc[0]
     assert holders["message"].endswith("Held by __main__.kept -> list -> __main__.Session.")
     verdict = assess(ledger).iloc[0]
-    assert (verdict["guilty_file"], verdict["guilty_line"]) == (str(script), guilty), verdict["sentence"]
+    assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(script), guilty), verdict["sentence"]
     assert verdict["origin"] == "python", ledger.events["data"].tolist()
 
 

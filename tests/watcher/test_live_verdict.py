@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.ledger.store import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB

@@ -65,7 +65,7 @@ def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path):
     assert suspect.startswith(f"{SERVICE}:{line} in remember kept memory in each of 3 windows")
     verdict = assess(ledger).iloc[0]
     assert verdict["is_leak"], verdict["sentence"]
-    assert (verdict["guilty_file"], verdict["guilty_line"]) == (str(SERVICE), line)
+    assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(SERVICE), line)
 
 
 def test_the_same_service_without_the_leak_is_never_traced(tmp_path):

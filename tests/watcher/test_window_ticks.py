@@ -5,7 +5,7 @@ import tracemalloc
 import pandas as pd
 import pytest
 
-from memanalysis.analysis.assess import assess_series
+from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.capture.sample import SampleReader
 from memanalysis.ledger.store import open_ledger
 from memanalysis.policy.model import parse_policy

@@ -1,0 +1,1 @@
+"""When a service is over its budget, and when next."""

@@ -1,0 +1,93 @@
+"""When a service was over its budget: episodes, how long, how far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
+from memanalysis.schema import BYTE_METRICS
+
+__all__ = ["BREACH_COLUMNS", "Budget", "find_breaches", "primary_metric"]
+
+BREACH_COLUMNS = (
+    "service",
+    "run_id",
+    "metric",
+    "level",
+    "first",
+    "last",
+    "duration_s",
+    "worst_bytes",
+    "budget_bytes",
+    "headroom_bytes",
+)
+"""Columns of the frame that ``find_breaches`` gives."""
+
+Level = Literal["ok", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a service may use: warned from ``warning_bytes`` on, critical from ``critical_bytes`` on."""
+
+    max_bytes: float
+    warning_bytes: float
+    critical_bytes: float
+
+
+def primary_metric(samples: pd.DataFrame) -> str:
+    """Name of the first of ``BYTE_METRICS`` that is known in these samples; of the last when none is."""
+    for metric in BYTE_METRICS:
+        if np.isfinite(known_floats(samples, metric)).any():
+            return metric
+    return BYTE_METRICS[-1]
+
+
+def find_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.DataFrame:
+    """Find the stretches in which a service was at its warning level or worse.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Rows of the table ``samples``.
+    budgets : mapping
+        From service to its budget; a service without one has no breaches.
+
+    Returns
+    -------
+    DataFrame
+        ``BREACH_COLUMNS``, in the order of time; ``level`` is the worst of the episode, ``headroom_bytes`` what was
+        left of the budget then (negative: over it), ``duration_s`` reaches to the first sample that was well again.
+    """
+    require_columns("find_breaches", samples, ("service", "run_id", "timestamp"))
+    rows: list[dict[str, Any]] = []
+    for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
+        if service in budgets:
+            rows.extend({"service": service, "run_id": run_id, **row} for row in _episodes(run, budgets[str(service)]))
+    return pd.DataFrame(rows, columns=list(BREACH_COLUMNS))
+
+
+def _episodes(run: pd.DataFrame, budget: Budget) -> list[dict[str, Any]]:
+    metric = primary_metric(run)
+    values, elapsed_s = known_floats(run, metric), with_elapsed(run)
+    known = np.isfinite(values)
+    run, values, elapsed_s = run[known], values[known], elapsed_s[known]
+    over = np.concatenate(([False], values >= budget.warning_bytes, [False]))
+    starts, stops = np.flatnonzero(~over[:-1] & over[1:]), np.flatnonzero(over[:-1] & ~over[1:])
+    spans = [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
+    return [
+        {
+            "metric": metric,
+            "level": "critical" if values[span].max() >= budget.critical_bytes else "warning",
+            "first": run["timestamp"].iloc[span.start],
+            "last": run["timestamp"].iloc[span.stop - 1],
+            "duration_s": float(elapsed_s[min(span.stop, values.size - 1)] - elapsed_s[span.start]),
+            "worst_bytes": float(values[span].max()),
+            "budget_bytes": float(budget.max_bytes),
+            "headroom_bytes": float(budget.max_bytes - values[span].max()),
+        }
+        for span in spans
+    ]

@@ -1,0 +1,88 @@
+"""Which line is responsible for each leak: the one that retains what leaked, or allocates most of it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from memanalysis.analysis.thresholds import Thresholds
+from memanalysis.analysis.verdict import Reason, VerdictFrame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TableSource", "find_responsible", "read_table"]
+
+TableSource: TypeAlias = "pd.DataFrame | Callable[[], pd.DataFrame] | None"
+"""A table, what reads it, or nothing."""
+
+_SOURCES = {f"responsible_{name}": name for name in ("file", "line", "function", "share")} | {
+    name: name for name in ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
+}
+"""Columns of a verdict by those of ``pick_responsible_lines``."""
+
+
+def find_responsible(frame: VerdictFrame, thresholds: Thresholds, *, sites: TableSource = None) -> VerdictFrame:
+    """Add to each leak the line that is responsible for it: the third step.
+
+    Parameters
+    ----------
+    frame : VerdictFrame
+        Verdicts with ``is_leak`` and ``reasons``, and where there are sites ``service`` and ``run_id``.
+    thresholds : Thresholds
+        The numbers to judge by; its groups ``site`` and ``retainer``.
+    sites : DataFrame or callable, optional
+        Rows of the table ``sites``.
+
+    Returns
+    -------
+    VerdictFrame
+        With the columns ``responsible_`` and ``allocated_``, None where no line is known.
+    """
+    leaks = np.flatnonzero(frame["is_leak"])
+    columns = {name: np.full(len(frame["is_leak"]), None, dtype=object) for name in _SOURCES}
+    reasons = frame["reasons"].copy()
+    table = read_table(sites) if leaks.size else None
+    if table is not None and len(table):
+        lines = _lines_of_runs(frame, leaks, table, thresholds)
+        for i in leaks.tolist():
+            if (line := lines.get(_run_key(frame, i))) is None:
+                continue
+            for name, source in _SOURCES.items():
+                columns[name][i] = line[source]
+            is_retained = line["allocated_file"] is not None
+            reasons[i] = (*reasons[i], Reason.RETAINED_BY_LINE if is_retained else Reason.ALLOCATED_BY_LINE)
+    return frame | columns | {"reasons": reasons}
+
+
+def read_table(source: TableSource) -> "pd.DataFrame | None":
+    """Return the table, read now where it was not yet."""
+    return source() if callable(source) else source
+
+
+def _lines_of_runs(
+    frame: VerdictFrame, leaks: Any, sites: "pd.DataFrame", thresholds: Thresholds
+) -> dict[tuple[Any, Any], dict[Any, Any]]:
+    """Return by service and run the line that is responsible."""
+    import pandas as pd
+
+    from memanalysis.analysis.input_frames import require_columns, run_key
+    from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
+
+    runs = pd.Series(frame["run_id"][leaks], dtype=object)
+    if "run_id" not in sites and runs.isna().all():  # the samples have none either
+        sites = sites.assign(run_id=None)
+    require_columns("assess", sites, ["service", "run_id"])
+    nameless = sites["run_id"].isna() & bool(runs.isna().any())
+    ranked = rank_sites(sites[sites["run_id"].isin(runs.dropna()) | nameless], thresholds=thresholds)
+    rows = pick_responsible_lines(ranked).to_dict("records")
+    for row in rows:
+        for name in ("function", "allocated_function"):
+            row[name] = row[name] if isinstance(row[name], str) else None
+    return {run_key(row): row for row in rows}
+
+
+def _run_key(frame: VerdictFrame, i: int) -> tuple[Any, Any]:
+    from memanalysis.analysis.input_frames import run_key
+
+    return run_key({"service": frame["service"][i], "run_id": frame["run_id"][i]})

@@ -1,0 +1,128 @@
+"""Which allocation sites carry the growth, and which line retains it: ranked by their slopes over the snapshots."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.input_frames import require_columns, run_key
+from memanalysis.analysis.leaks.held_table import measure_growth, tabulate_run
+from memanalysis.analysis.leaks.retainers import find_retainer
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+
+__all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "pick_responsible_lines", "rank_sites"]
+
+RANK_COLUMNS = (
+    "service",
+    "run_id",
+    "site_id",
+    "file",
+    "line",
+    "function",
+    "first_bytes",
+    "last_bytes",
+    "growth_bytes",
+    "slope_bytes_per_s",
+    "share",
+    "is_retainer",
+)
+"""Columns of the frame that ``rank_sites`` gives."""
+
+_ALLOCATED = ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
+
+RESPONSIBLE_COLUMNS = (*RANK_COLUMNS, *_ALLOCATED)
+"""Columns of the frame that ``pick_responsible_lines`` gives."""
+
+
+def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> pd.DataFrame:
+    """Rank the sites of each run by growth, the most first.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        Rows of the table ``sites``. A site that is missing from a snapshot held nothing then.
+    thresholds : Thresholds, optional
+        The numbers to judge by; its groups ``site`` and ``retainer``.
+
+    Returns
+    -------
+    DataFrame
+        ``RANK_COLUMNS``; a row a run, file and line (tracebacks that end in the same line are added up, ``site_id`` is
+        that of the largest). ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its part of all
+        growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that of the container that
+        grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations`` are known.
+
+    Raises
+    ------
+    MissingColumnError
+        A column that is needed is not there.
+    """
+    require_columns("rank_sites", sites, ("service", "run_id", "timestamp", "site_id", "file", "line", "size_bytes"))
+    ranked = [
+        _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id, thresholds=thresholds)
+        for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
+    ]
+    filled = [frame for frame in ranked if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
+
+
+def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Pick the line that is named for each run: the one that retains what leaked, else the one that allocates most.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        What ``rank_sites`` gives.
+
+    Returns
+    -------
+    DataFrame
+        ``RESPONSIBLE_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file retains
+        what others allocate, the row is that of the container, and the columns ``allocated_`` hold the line that
+        allocates most; else these are None and NaN.
+
+    Notes
+    -----
+    One leaked object is often built by several lines of one file: a line of a caller that allocates much in one place
+    must not hide them. So the line that allocates most is the first of the file whose lines grew most together.
+    """
+    growing = ranked[ranked["growth_bytes"] > 0]
+    files = growing.groupby(["service", "run_id", "file"], dropna=False, observed=True)
+    of_file = files["growth_bytes"].transform("sum")
+    order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
+    allocators = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
+    retainers = {run_key(row): row for row in ranked[ranked["is_retainer"].astype(bool)].to_dict("records")}
+    rows = [_join(allocator, retainers.get(run_key(allocator))) for allocator in allocators.to_dict("records")]
+    # Objects: else None becomes NaN, and lines floats.
+    return pd.DataFrame(rows, columns=list(RESPONSIBLE_COLUMNS), dtype=object)
+
+
+def _join(allocator: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
+    """Return the retainer of another file with the line that allocates most, or the latter alone."""
+    if retainer is None or retainer["file"] == allocator["file"]:
+        return allocator | dict.fromkeys(_ALLOCATED) | {"allocated_share": np.nan}
+    return retainer | {f"allocated_{name}": allocator[name] for name in ("file", "line", "function", "share")}
+
+
+def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any, thresholds: Thresholds) -> pd.DataFrame:
+    held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
+    if not held.elapsed_s.size:
+        return pd.DataFrame(columns=list(RANK_COLUMNS))
+    grown = measure_growth(held, thresholds=thresholds.site)
+    listed = np.where(held.is_listed, held.sizes, np.nan)
+    retainer = find_retainer(
+        listed[grown.judged], held.counts[grown.judged], grown.shares, thresholds=thresholds.retainer
+    )
+    ranked = held.names.assign(
+        service=service,
+        run_id=run_id,
+        first_bytes=held.sizes[grown.judged[0]],
+        last_bytes=held.sizes[grown.judged[-1]],
+        growth_bytes=grown.growth,
+        slope_bytes_per_s=grown.slopes,
+        share=grown.shares,
+        is_retainer=np.arange(grown.growth.size) == (-1 if retainer is None else retainer),
+    )
+    order = ["growth_bytes", "last_bytes", "file", "line"]
+    return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]

@@ -1,0 +1,55 @@
+"""Medians and products of many rows at once, faster than numpy computes them.
+
+``numpy.median`` selects two places of each row and looks for NaN. Matrix products wake threads that spin, and so take
+the processors from those that judge other rows.
+"""
+
+import numpy as np
+
+from memanalysis.analysis.arrays import FloatArray
+
+__all__ = ["MAD_TO_SIGMA", "row_medians", "row_products"]
+
+MAD_TO_SIGMA = 1.4826
+"""Median absolute deviation of a normal sample times this is its standard deviation."""
+
+
+def row_medians(values: FloatArray, *, overwrite: bool = False) -> FloatArray:
+    """Return the median of each row.
+
+    Parameters
+    ----------
+    values : array of float, shape (m, p), p >= 1
+        Without NaN.
+    overwrite : bool
+        The rows may be left in another order.
+
+    Returns
+    -------
+    array of float, shape (m,)
+    """
+    points = values.shape[1]
+    middle = points // 2
+    ordered = values if overwrite else values.copy()
+    ordered.partition(middle, axis=1)
+    upper = ordered[:, middle]
+    if points % 2:
+        return upper.copy()
+    medians: FloatArray = (ordered[:, :middle].max(axis=1) + upper) / 2
+    return medians
+
+
+def row_products(rows: FloatArray, curves: FloatArray) -> FloatArray:
+    """Return the sum of the products of each row with each curve.
+
+    Parameters
+    ----------
+    rows : array of float, shape (m, p)
+    curves : array of float, shape (k, p)
+
+    Returns
+    -------
+    array of float, shape (m, k)
+    """
+    products: FloatArray = np.einsum("mp,kp->mk", rows, curves)
+    return products

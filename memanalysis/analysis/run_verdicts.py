@@ -1,0 +1,160 @@
+"""The verdicts on the runs of a ledger's samples, a row a service and run."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
+from memanalysis.analysis.leaks.origin import RunSamples
+from memanalysis.analysis.leaks.responsible_line import TableSource
+from memanalysis.analysis.series.prepare import prepare_grouped
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.verdict_frame import table_from_frame
+from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
+from memanalysis.schema import BYTE_METRICS
+
+__all__ = ["assess_samples"]
+
+
+def assess_samples(
+    samples: pd.DataFrame,
+    *,
+    sites: TableSource = None,
+    events: TableSource = None,
+    budgets_bytes: Mapping[str, float] | None = None,
+    rules: SeverityRules | None = None,
+    accepted: Iterable[AcceptedLeak] = (),
+    today: date | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> pd.DataFrame:
+    """Judge each run of each service.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Rows of the table ``samples``; at least ``service`` and one of ``rss_bytes`` and ``traced_bytes``, with
+        ``elapsed_s`` or ``timestamp``. Without ``run_id`` a service is one run.
+    sites : DataFrame or callable, optional
+        Rows of the table ``sites``, to name the responsible line; a callable is asked for them only where there is a
+        leak.
+    events : DataFrame or callable, optional
+        Rows of the table ``events``, whose tracing windows show the origin where samples do not.
+    budgets_bytes : mapping, optional
+        From service to its budget; the lower of budget and recorded limit counts.
+    rules : SeverityRules, optional
+        Thresholds of severity.
+    accepted : iterable of AcceptedLeak
+        Leaks that somebody accepted.
+    today : date, optional
+        The day to judge acceptances by; needed where there are any.
+    thresholds : Thresholds, optional
+        The numbers to judge by.
+
+    Returns
+    -------
+    DataFrame
+        ``VERDICT_COLUMNS``, a row a service and run, in the order of service and time. The row is given on RSS where it
+        is known, on traced bytes where only they are known or only they show the leak.
+
+    Raises
+    ------
+    MissingColumnError
+        A column that is needed is not there.
+    InvalidArgumentError
+        Leaks are accepted, but there is no day to judge by.
+    """
+    known = [metric for metric in BYTE_METRICS if metric in samples]
+    require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
+    samples, runs, counts = _group_runs(samples)
+    elapsed_s = with_elapsed(samples)
+    inputs = VerdictInputs(
+        batches={
+            metric: prepare_grouped(counts, elapsed_s, known_floats(samples, metric), thresholds=thresholds.series)
+            for metric in known
+        },
+        limits=_limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {}),
+        rules=rules or SeverityRules(),
+        samples=RunSamples(frame=samples, counts=counts, elapsed_s=elapsed_s),
+        sites=sites,
+        events=events,
+        accepted=accepted,
+        today=today,
+    )
+    frame = {name: runs[name].to_numpy(dtype=object) for name in ("service", "run_id")}
+    return table_from_frame(run_verdict_steps(make_verdict_steps(inputs), frame, thresholds))
+
+
+def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntArray]:
+    """Return samples run after run, services and runs in that order, and how many samples each has.
+
+    Runs are found at the edges between them; samples that lie together already are not copied.
+    """
+    services, service_names = _encode(samples["service"])
+    runs, run_names = _encode(samples["run_id"] if "run_id" in samples else pd.Series([None]).repeat(len(samples)))
+    is_edge = np.ones(services.size, dtype=bool)
+    is_edge[1:] = (services[1:] != services[:-1]) | (runs[1:] != runs[:-1])
+    starts = np.flatnonzero(is_edge)
+    service_ranks, run_ranks = _ranks(service_names), _ranks(run_names)
+    places = service_ranks[services[starts]] * run_ranks.size + run_ranks[runs[starts]]
+    _, firsts, numbers = np.unique(places, return_index=True, return_inverse=True)
+    names = {
+        "service": service_names.take(services[starts[firsts]]),
+        "run_id": run_names.take(runs[starts[firsts]]),
+    }
+    lengths = np.diff(np.append(starts, services.size))
+    if bool(np.all(numbers[1:] > numbers[:-1])):
+        return samples, pd.DataFrame(names), lengths
+    series = np.repeat(numbers, lengths)
+    grouped = samples.iloc[np.argsort(series, kind="stable")]
+    return grouped, pd.DataFrame(names), np.bincount(series, minlength=firsts.size)
+
+
+def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
+    """Return the number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        codes, known = texts.array.codes, texts.array.categories
+    else:
+        codes, known = pd.factorize(texts)
+    return codes, pd.Index(known, dtype=object).append(pd.Index([None], dtype=object))
+
+
+def _ranks(names: "pd.Index[Any]") -> IntArray:
+    """Return the place of each name in the order of all; the last, which stands for the unknown, stays last."""
+    known = names[:-1]
+    ranks = np.arange(names.size)
+    if not known.is_monotonic_increasing:
+        ranks[known.argsort()] = np.arange(known.size)
+    return ranks
+
+
+def _limits(
+    samples: pd.DataFrame,
+    counts: IntArray,
+    elapsed_s: FloatArray,
+    services: "pd.Series[Any]",
+    budgets_bytes: Mapping[str, float],
+) -> FloatArray:
+    """Return the lower of the last recorded limit and the budget of each run, NaN where there is neither."""
+    budgets = np.full(services.size, np.nan)
+    if budgets_bytes:
+        budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
+    if "limit_bytes" not in samples:
+        return budgets
+    recorded = known_floats(samples, "limit_bytes")
+    known = np.flatnonzero(np.isfinite(recorded))
+    latest = np.full(services.size, np.nan)
+    of_run = np.repeat(np.arange(counts.size), counts)[known]
+    moments, recorded = elapsed_s[known], recorded[known]
+    if np.any((of_run[1:] == of_run[:-1]) & (moments[1:] < moments[:-1])):
+        by_time = np.lexsort((moments, of_run))
+        of_run, recorded = of_run[by_time], recorded[by_time]
+    latest[of_run] = recorded
+    lower: FloatArray = np.fmin(budgets, latest)
+    return lower

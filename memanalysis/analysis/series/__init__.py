@@ -1,0 +1,1 @@
+"""Series made fit to judge: cleaned, sorted, folded, resampled."""

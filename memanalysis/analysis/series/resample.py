@@ -1,0 +1,114 @@
+"""Series of many lengths as matrices: at most 64 points a row, so that any length costs the same to judge."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.row_statistics import row_medians
+from memanalysis.analysis.series.prepare import SeriesBatch
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
+
+__all__ = ["EqualLengthGroup", "SeriesMatrix", "group_equal_lengths", "make_series_matrix"]
+
+ROWS_AT_ONCE = 4096
+"""Series judged in one go: their pairwise slopes take 16 MB; fewer would cost more steps of Python each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualLengthGroup:
+    """Series of a batch that have equally many samples, and equally many after the warm-up.
+
+    Parameters
+    ----------
+    index, judged_from : array of int, shape (m,)
+        Which series of the batch they are, and the first sample after the warm-up of each.
+    """
+
+    index: IntArray
+    judged_from: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesMatrix:
+    """Series of equally many points, one a row.
+
+    Parameters
+    ----------
+    index : array of int, shape (m,)
+        Which series of the batch the rows are.
+    whole_s, whole : arrays of float, shape (m, p)
+        Seconds and levels of the whole stretch.
+    times, levels : arrays of float, shape (m, q)
+        The same after the warm-up: what growth is judged on.
+    """
+
+    index: IntArray
+    whole_s: FloatArray
+    whole: FloatArray
+    times: FloatArray
+    levels: FloatArray
+
+
+def group_equal_lengths(
+    batch: SeriesBatch, *, thresholds: SeriesThresholds = DEFAULT_THRESHOLDS.series
+) -> Iterator[EqualLengthGroup]:
+    """Yield the series that have enough samples, in groups of a few thousand with equal numbers of points."""
+    sizes = batch.sizes
+    enough = np.flatnonzero(sizes >= thresholds.min_samples)
+    judged_from = _ends_of_warm_up(batch, enough, thresholds)
+    shapes = np.stack([sizes[enough], batch.stops[enough] - judged_from])
+    order = np.lexsort(shapes)
+    changes = np.flatnonzero(np.any(np.diff(shapes[:, order], axis=1) != 0, axis=0)) + 1
+    for group in np.split(order, changes):
+        for rows in np.split(group, range(ROWS_AT_ONCE, group.size, ROWS_AT_ONCE)):
+            if rows.size:
+                yield EqualLengthGroup(index=enough[rows], judged_from=judged_from[rows])
+
+
+def make_series_matrix(
+    batch: SeriesBatch, group: EqualLengthGroup, *, max_points: int = DEFAULT_THRESHOLDS.series.max_points
+) -> SeriesMatrix:
+    """Return these series as the rows of a matrix, resampled to at most this many points."""
+    index, judged_from = group.index, group.judged_from
+    whole_s, whole = _resample(batch, batch.starts[index], int(batch.sizes[index[0]]), max_points)
+    times, levels = _resample(batch, judged_from, int(batch.stops[index[0]] - judged_from[0]), max_points)
+    return SeriesMatrix(index=index, whole_s=whole_s, whole=whole, times=times, levels=levels)
+
+
+def _ends_of_warm_up(batch: SeriesBatch, which: IntArray, thresholds: SeriesThresholds) -> IntArray:
+    """Return the index of the first judged sample of each series."""
+    starts, stops = batch.starts[which], batch.stops[which]
+    if not which.size:
+        return starts
+    first_s = batch.elapsed_s[starts]
+    until_s = first_s + thresholds.warm_up_share * (batch.elapsed_s[stops - 1] - first_s)
+    after, last = starts.copy(), stops - 1
+    while np.any(after < last):  # bisection: times rise, and the last is not before its until_s
+        middle = (after + last) // 2
+        is_before = batch.elapsed_s[middle] < until_s
+        after, last = np.where(is_before, middle + 1, after), np.where(is_before, last, middle)
+    cut = (stops - starts >= thresholds.min_samples_to_cut_warm_up) & (stops - after >= thresholds.min_samples)
+    return np.where(cut, after, starts)
+
+
+def _resample(batch: SeriesBatch, starts: IntArray, size: int, max_points: int) -> tuple[FloatArray, FloatArray]:
+    """Return rows of ``size`` samples from ``starts`` on, as at most ``max_points`` medians each."""
+    if size <= max_points:
+        places = starts[:, None] + np.arange(size)
+        return batch.elapsed_s[places], batch.values[places]
+    edges = np.linspace(0, size, max_points + 1).round().astype(int)
+    counts = np.diff(edges)
+    if counts.max() <= 2:
+        first, last = starts[:, None] + edges[:-1], starts[:, None] + edges[1:] - 1
+        times, values = batch.elapsed_s[first], batch.values[first]
+        times += batch.elapsed_s[last]
+        values += batch.values[last]
+        return times / 2, values / 2
+    places = starts[:, None] + np.arange(size)
+    times, values = batch.elapsed_s[places], batch.values[places]
+    means = np.add.reduceat(times, edges[:-1], axis=1) / counts
+    medians = [row_medians(values[:, a:b]) for a, b in pairwise(edges)]
+    return means, np.stack(medians, axis=1)

@@ -1,0 +1,156 @@
+"""The sentence of a verdict, written once and last, from its reasons and the other columns."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from memanalysis.analysis.thresholds import Thresholds
+from memanalysis.analysis.verdict import Reason, VerdictFrame
+from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
+
+__all__ = ["write_sentence"]
+
+Cells = Mapping[str, list[Any]]
+"""Columns as lists of plain Python: the cells of numpy are slow to format."""
+
+_FIXED = {
+    Reason.LEVELS_OFF: "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
+    Reason.STEPS: "Changed in steps and kept still between them: no leak was shown.",
+    Reason.SWINGS: "Swings up and down and its baseline does not rise: no leak was shown.",
+    Reason.SHRINKS: "Shrinks: no leak was shown.",
+}
+"""Sentences without numbers."""
+
+
+def write_sentence(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
+    """Add the sentence of each verdict: the last step.
+
+    Parameters
+    ----------
+    frame : VerdictFrame
+        Verdicts with their ``reasons``.
+    thresholds : Thresholds
+        The numbers that they were judged by.
+
+    Returns
+    -------
+    VerdictFrame
+        With ``sentence``, and ``missing``: what more is needed before there is a verdict, or None. Both depend on the
+        other columns alone, so they can be written again after any of these has changed.
+    """
+    cells = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in frame.items()}
+    count = len(cells["reasons"])
+    missing: list[str | None] = [None] * count
+    sentences = []
+    for i, reasons in enumerate(cells["reasons"]):
+        if reasons[0] in (Reason.TOO_FEW_SAMPLES, Reason.NOT_IN_EACH_WINDOW):
+            missing[i] = _describe_missing(reasons[0], cells, i, thresholds)
+            sentences.append(f"Too early to judge: needs {missing[i]}.")
+        else:
+            sentences.append(" ".join([_FIXED.get(reason) or _WRITERS[reason](cells, i) for reason in reasons]))
+    return frame | {"missing": _as_objects(missing), "sentence": _as_objects(sentences)}
+
+
+def _as_objects(values: list[Any]) -> Any:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Thresholds) -> str:
+    n_samples, least = cells["n_samples"][i], thresholds.series.min_samples
+    if reason is Reason.TOO_FEW_SAMPLES:
+        more = int(least - n_samples)
+        return f"{more} more sample{'s' if more > 1 else ''}: {int(n_samples)} of at least {least} are there"
+    windows = int(cells["windows"][i])
+    length = format_duration(cells["judged_s"][i] / (windows + 1))
+    return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
+
+
+@lru_cache(maxsize=256)
+def _format_length(seconds: float) -> str:
+    """Return a length of time as text; the series of a fleet mostly have one length."""
+    return format_duration(seconds)
+
+
+def _describe_noise(cells: Cells, i: int) -> str:
+    return f"{_describe_trend(cells, i)}, within its noise."
+
+
+def _describe_small(cells: Cells, i: int) -> str:
+    return f"{_describe_trend(cells, i)}, too little to matter."
+
+
+def _describe_trend(cells: Cells, i: int) -> str:
+    growth = format_bytes(cells["growth_bytes"][i], sign=True)
+    return f"Stable: its trend over {_format_length(cells['judged_s'][i])} is {growth}"
+
+
+def _describe_growth(cells: Cells, i: int) -> str:
+    slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
+    rate = format_growth(slope, low, high).removeprefix("+")
+    interval, windows = format_growth_interval(slope, low, high), int(cells["windows"][i])
+    return f"A leak: grows by {rate} ({interval}), and its baseline rises in each of {windows} windows."
+
+
+def _describe_full(cells: Cells, i: int) -> str:
+    return f"It is at its limit of {format_bytes(cells['limit_bytes'][i])}."
+
+
+def _describe_time_left(cells: Cells, i: int) -> str:
+    time = format_duration(cells["time_to_exhaustion_s"][i])
+    return f"It reaches its limit of {format_bytes(cells['limit_bytes'][i])} in about {time}."
+
+
+def _describe_native(cells: Cells, i: int) -> str:
+    grown = format_bytes(cells["window_rss_growth_bytes"][i])
+    return f"{_describe_survivors(cells, i).removesuffix('.')} of the {grown} by which RSS grew."
+
+
+def _describe_survivors(cells: Cells, i: int) -> str:
+    return f"Native code: in the traced windows Python retains {format_bytes(cells['window_retained_bytes'][i])}."
+
+
+def _describe_allocation(cells: Cells, i: int) -> str:
+    share = cells["responsible_share"][i]
+    return f"{share:.0%} of the traced growth comes from {_describe_place(cells, i, 'responsible')}."
+
+
+def _describe_retention(cells: Cells, i: int) -> str:
+    return (
+        f"It is retained by {_describe_place(cells, i, 'responsible')}, where a container grew along with it. "
+        f"{cells['allocated_share'][i]:.0%} of the traced growth is allocated in "
+        f"{_describe_place(cells, i, 'allocated')}."
+    )
+
+
+def _describe_place(cells: Cells, i: int, role: str) -> str:
+    """Return the file with its folder, which is enough for a person, the line and the function."""
+    file, line, function = (cells[f"{role}_{name}"][i] for name in ("file", "line", "function"))
+    near = "/".join(file.replace("\\", "/").rsplit("/", 2)[-2:])
+    return f"{near}:{line}" + (f" in {function}" if function else "")
+
+
+def _describe_acceptance(cells: Cells, i: int) -> str:
+    return f"Accepted until {cells['accepted_until'][i]}: {cells['accepted_reason'][i].rstrip('.')}."
+
+
+def _describe_expiry(cells: Cells, i: int) -> str:
+    return f"Was accepted until {cells['accepted_until'][i]}: {cells['accepted_reason'][i].rstrip('.')}."
+
+
+_WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
+    Reason.RISES_IN_EACH_WINDOW: _describe_growth,
+    Reason.WITHIN_NOISE: _describe_noise,
+    Reason.TOO_SMALL: _describe_small,
+    Reason.AT_LIMIT: _describe_full,
+    Reason.REACHES_LIMIT: _describe_time_left,
+    Reason.NATIVE_IN_WINDOWS: _describe_native,
+    Reason.NATIVE_BY_SURVIVORS: _describe_survivors,
+    Reason.ALLOCATED_BY_LINE: _describe_allocation,
+    Reason.RETAINED_BY_LINE: _describe_retention,
+    Reason.ACCEPTED: _describe_acceptance,
+    Reason.ACCEPTANCE_EXPIRED: _describe_expiry,
+}

@@ -1,0 +1,102 @@
+"""The last step: each reason has its sentence, whole sentences written by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds, Thresholds
+from memanalysis.analysis.verdict import Reason
+from memanalysis.analysis.verdict_sentence import write_sentence
+from memanalysis.units import MIB
+
+ROW = {
+    "slope_bytes_per_s": 2.0 * MIB,
+    "low_bytes_per_s": 1.5 * MIB,
+    "high_bytes_per_s": 2.5 * MIB,
+    "growth_bytes": 3.0 * MIB,
+    "judged_s": 80.0,
+    "windows": 7,
+    "n_samples": 3,
+    "limit_bytes": 512.0 * MIB,
+    "time_to_exhaustion_s": 7200.0,
+    "window_rss_growth_bytes": 12.0 * MIB,
+    "window_retained_bytes": 0.0,
+    "responsible_file": "/srv/app/registry.py",
+    "responsible_line": 5,
+    "responsible_function": "remember",
+    "responsible_share": 0.94,
+    "allocated_file": "C:\\app\\maker.py",
+    "allocated_line": 10,
+    "allocated_function": None,
+    "allocated_share": 0.631,
+    "accepted_until": "2027-01-31",
+    "accepted_reason": "fixed in 2.4.",
+}
+
+
+def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **changed: Any) -> tuple[str, str | None]:
+    frame: dict[str, Any] = {name: np.array([cell], dtype=object) for name, cell in (ROW | changed).items()}
+    frame["reasons"] = np.empty(1, dtype=object)
+    frame["reasons"][0] = reasons
+    written = write_sentence(frame, thresholds)
+    assert "sentence" not in frame
+    return written["sentence"][0], written["missing"][0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (Reason.LEVELS_OFF, "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown."),
+        (Reason.STEPS, "Changed in steps and kept still between them: no leak was shown."),
+        (Reason.SWINGS, "Swings up and down and its baseline does not rise: no leak was shown."),
+        (Reason.SHRINKS, "Shrinks: no leak was shown."),
+        (Reason.WITHIN_NOISE, "Stable: its trend over 1.3 min is +3.0 MiB, within its noise."),
+        (Reason.TOO_SMALL, "Stable: its trend over 1.3 min is +3.0 MiB, too little to matter."),
+        (
+            Reason.RISES_IN_EACH_WINDOW,
+            "A leak: grows by 7.0 GiB/h (5.3 to 8.8), and its baseline rises in each of 7 windows.",
+        ),
+        (Reason.AT_LIMIT, "It is at its limit of 512 MiB."),
+        (Reason.REACHES_LIMIT, "It reaches its limit of 512 MiB in about 2.0 h."),
+        (
+            Reason.NATIVE_IN_WINDOWS,
+            "Native code: in the traced windows Python retains 0 B of the 12.0 MiB by which RSS grew.",
+        ),
+        (Reason.NATIVE_BY_SURVIVORS, "Native code: in the traced windows Python retains 0 B."),
+        (Reason.ALLOCATED_BY_LINE, "94% of the traced growth comes from app/registry.py:5 in remember."),
+        (
+            Reason.RETAINED_BY_LINE,
+            "It is retained by app/registry.py:5 in remember, where a container grew along with it. "
+            "63% of the traced growth is allocated in app/maker.py:10.",
+        ),
+        (Reason.ACCEPTED, "Accepted until 2027-01-31: fixed in 2.4."),
+        (Reason.ACCEPTANCE_EXPIRED, "Was accepted until 2027-01-31: fixed in 2.4."),
+    ],
+)
+def test_each_reason_has_its_sentence(reason, sentence):
+    assert write(reason) == (sentence, None)
+
+
+def test_every_reason_is_written():
+    for reason in Reason:
+        assert write(reason)[0].endswith(".")
+
+
+def test_sentences_follow_one_another_in_the_order_of_the_reasons():
+    assert write(Reason.RISES_IN_EACH_WINDOW, Reason.AT_LIMIT, Reason.ACCEPTED)[0] == (
+        "A leak: grows by 7.0 GiB/h (5.3 to 8.8), and its baseline rises in each of 7 windows. "
+        "It is at its limit of 512 MiB. Accepted until 2027-01-31: fixed in 2.4."
+    )
+
+
+def test_what_is_missing_is_a_column_and_a_sentence():
+    assert write(Reason.TOO_FEW_SAMPLES) == (
+        "Too early to judge: needs 2 more samples: 3 of at least 5 are there.",
+        "2 more samples: 3 of at least 5 are there",
+    )
+    more = Thresholds(series=SeriesThresholds(min_samples=4))
+    assert write(Reason.TOO_FEW_SAMPLES, thresholds=more)[1] == "1 more sample: 3 of at least 4 are there"
+    assert write(Reason.NOT_IN_EACH_WINDOW)[1] == (
+        "a longer record: it grew on the whole, but not in each of 7 windows of 10.0 s"
+    )
