@@ -31,8 +31,12 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = (*(_REASON_OF_SHAPE[str(shape)] for shape in SHAPES), Reason.TOO_FEW_SAMPLES, Reason.WITHIN_NOISE)
-"""Reasons in the order of the codes of shapes, and two more."""
+_REASONS = np.empty(SHAPES.size + 2, dtype=object)
+_REASONS[:] = [
+    *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
+    (Reason.TOO_FEW_SAMPLES,),
+    (Reason.WITHIN_NOISE,),
+]
 
 
 def judge_series(
@@ -163,9 +167,7 @@ def _find_reasons(fits: TrendFits, *, n_samples: IntArray, time_s: FloatArray, t
     code = fits.shape.copy()
     code[(code == INCONCLUSIVE) & (n_samples < thresholds.series.min_samples)] = SHAPES.size
     code[(code == STABLE) & (fits.low <= 0) & (fits.high >= 0)] = SHAPES.size + 1
-    singles = np.empty(len(_REASONS), dtype=object)
-    singles[:] = [(reason,) for reason in _REASONS]
-    reasons = singles[code]
+    reasons = _REASONS[code]
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
         reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)
     return reasons

@@ -5,6 +5,7 @@ that saturates (exponential or logarithmic).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,8 +57,7 @@ def fit_slowing(
     power = np.sum(centred * centred, axis=1)
     explained, _ = _explained_power(share[:, None], centred)
     line_error = power - explained[:, 0]
-    constants = np.geomspace(thresholds.min_time_constant, thresholds.max_time_constant, thresholds.time_constants)
-    curves, ends = _saturating_curves(share, constants)
+    curves, ends = _saturating_curves(share, _time_constants(thresholds))
     explained, factor = _explained_power(curves, centred)
     best = np.argmax(np.where(factor > 0, explained, -np.inf), axis=1)[:, None]
     fitted = np.any(factor > 0, axis=1)
@@ -69,6 +69,12 @@ def fit_slowing(
         information_gain=np.where(fitted, points * np.log(ratio) - np.log(points), -np.inf),
         end_to_mean=np.where(fitted, np.take_along_axis(np.broadcast_to(ends, factor.shape), best, axis=1)[:, 0], 1.0),
     )
+
+
+@lru_cache(maxsize=4)
+def _time_constants(thresholds: SlowingThresholds) -> FloatArray:
+    """Return the time constants to try, as shares of the length."""
+    return np.geomspace(thresholds.min_time_constant, thresholds.max_time_constant, thresholds.time_constants)
 
 
 def _saturating_curves(share: FloatArray, time_constants: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -113,6 +113,8 @@ def _put_together(
 ) -> TrendFits:
     """Return the fits of the whole batch from those of its groups; a series in no group is too short."""
     count = batch.starts.size
+    if len(fits) == 1 and groups[0].index.size == count:
+        return fits[0]
     place = np.concatenate([np.zeros(0, dtype=np.int64), *(group.index for group in groups)])
 
     def scatter(name: str, missing: NDArray[Any]) -> NDArray[Any]:
