@@ -20,7 +20,7 @@ from memanalysis.capture import snapshot_sites
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.recorder import watch
-from memanalysis.watcher.run import make_run_row
+from memanalysis.watcher.run_row import make_run_row
 
 __all__ = ["main"]
 

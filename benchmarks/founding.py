@@ -18,7 +18,7 @@ from memanalysis import (
     MemorySnapshot,
     TracemallocIntegration,
 )
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 
 ENTRIES = 10_000

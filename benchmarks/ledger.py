@@ -25,10 +25,10 @@ from benchmarks.founding import make_entries, save_the_founding_way
 from benchmarks.measure import print_table
 from benchmarks.torture import kill_writers
 from memanalysis.ledger.arrow import conform_table, table_from_rows
+from memanalysis.ledger.maintenance.seal import SealedWriter
 from memanalysis.ledger.marker import write_marker
-from memanalysis.ledger.seal import SealedWriter
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 ENTRIES = 10_000
 READ_ROWS = 5_000_000
@@ -45,7 +45,7 @@ Row = tuple[str, str, str, str]
 
 _WRITE = """
 import sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 root, run_id, count = sys.argv[1:]
 writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 0.0})
 for seq in range(int(count)):

@@ -137,7 +137,7 @@ def _run(ledger: Path | None) -> Run:
 
 
 def _read_ledger(folder: Path) -> tuple[list[str], float]:
-    from memanalysis.ledger.store import open_ledger
+    from memanalysis.ledger.reading.ledger import open_ledger
 
     ledger = open_ledger(folder)
     started = ledger.runs["started"].iloc[0]

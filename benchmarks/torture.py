@@ -12,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from memanalysis.ledger.compact import compact_ledger
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 __all__ = ["Torture", "kill_writers"]
 
@@ -23,7 +23,7 @@ LONGEST_LIFE_S = 0.15
 
 _WRITE_UNTIL_KILLED = """
 import itertools, sys, time
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 root, run_id, segment_bytes = sys.argv[1:]
 writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 0.0}, segment_bytes=int(segment_bytes))
 for seq in itertools.count():

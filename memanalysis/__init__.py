@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = {
-    "assess": "memanalysis.reports.assess",
+    "assess": "memanalysis.verdicts.assess",
     "assess_series": "memanalysis.analysis.series_verdict",
-    "compare": "memanalysis.reports.compare",
+    "compare": "memanalysis.verdicts.compare",
     "explore": "memanalysis.widgets.explorer",
-    "find_leak": "memanalysis.detection.repeat",
-    "open_ledger": "memanalysis.ledger.store",
-    "report": "memanalysis.reports.model",
+    "find_leak": "memanalysis.leaktest.find_leak",
+    "open_ledger": "memanalysis.ledger.reading.ledger",
+    "report": "memanalysis.reports.report_model",
     "watch": "memanalysis.watcher.recorder",
 }
 _RECORDS = {
-    "LeakFinding": "memanalysis.detection.finding",
-    "Ledger": "memanalysis.ledger.store",
+    "LeakFinding": "memanalysis.leaktest.finding",
+    "Ledger": "memanalysis.ledger.reading.ledger",
     "Recorder": "memanalysis.watcher.recorder",
-    "Report": "memanalysis.reports.model",
+    "Report": "memanalysis.reports.report_model",
     "Verdict": "memanalysis.analysis.verdict",
 }
 _ERRORS = {

@@ -17,7 +17,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
 from memanalysis.errors import MemAnalysisError
-from memanalysis.notebook.holders import find_error_holder, find_result_holders, release
+from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
 from memanalysis.notebook.measure import CellMeter
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.plot import load_drawing

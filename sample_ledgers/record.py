@@ -25,8 +25,8 @@ from typing import Any
 import pandas as pd
 
 from memanalysis import MemoryPolicyManager, PersistentLedgerManager, open_ledger
-from memanalysis.capture.paths import make_portable
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.capture.wrapper_frames import make_portable
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import TABLES
 
 __all__ = ["RECORDERS", "main"]

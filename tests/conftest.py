@@ -24,7 +24,7 @@ THREADS_OF_SERVERS = "(process_request_thread)"
 """How the name of a thread ends that serves a connection of a test server; it ends with the connection."""
 
 
-PACKAGES_THAT_COUNT_OBJECTS = {"capture", "classes", "detection", "watcher"}
+PACKAGES_THAT_COUNT_OBJECTS = {"capture", "classes", "leaktest", "watcher"}
 """Their tests see the whole process."""
 
 

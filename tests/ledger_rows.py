@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from memanalysis.ledger.store import Ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["NEW_YEAR", "RUN_ID", "cells", "check_dtypes", "rows_of", "run_row", "sample_row", "write_ledger"]

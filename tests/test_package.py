@@ -15,7 +15,7 @@ HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "s
 
 LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
 
-GROUND = {"_children", "_descriptors", "errors", "schema", "units"}
+GROUND = {"_children", "_descriptors", "_text", "errors", "schema", "standard_library", "units"}
 BELOW = {
     "analysis": GROUND,
     "capture": GROUND,
@@ -23,9 +23,9 @@ BELOW = {
     "policy": GROUND,
 }
 BELOW["verdicts"] = GROUND | {"analysis", "ledger", "policy"}
-BELOW["detection"] = BELOW["verdicts"] | {"capture", "verdicts"}
+BELOW["leaktest"] = BELOW["verdicts"] | {"capture", "verdicts"}
 BELOW["response"] = GROUND | {"capture", "policy"}
-BELOW["watcher"] = BELOW["detection"] | {"response"}
+BELOW["watcher"] = BELOW["leaktest"] | {"response"}
 BELOW["examples"] = BELOW["watcher"] | {"watcher", "lazy_names"}
 BELOW["reports"] = BELOW["watcher"] | {"watcher"}
 BELOW["notebook"] = BELOW["reports"] | {"reports"}
@@ -192,7 +192,7 @@ def test_the_promised_names_are_there(name: str):
 def test_loading_rooms_does_not_overwrite_the_verbs():
     """A sub-module called ``watch`` would replace the function of that name when it is imported."""
     code = (
-        "import memanalysis.watcher.recorder, memanalysis.reports.model, memanalysis; "
+        "import memanalysis.watcher.recorder, memanalysis.reports.report_model, memanalysis; "
         "print(memanalysis.watch, memanalysis.report)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

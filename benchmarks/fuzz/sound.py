@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 
 __all__ = ["BYSTANDERS", "VICTIM", "SoundLedger", "write_sound_ledger"]

@@ -15,10 +15,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from memanalysis.capture.cells import display_file
 from memanalysis.capture.functions import name_functions
 from memanalysis.capture.grouping import RawFrames, RawGroup, RawTrace, group_traces
-from memanalysis.capture.paths import is_door, is_own_file, make_portable
+from memanalysis.capture.notebook_cells import display_file
+from memanalysis.capture.wrapper_frames import is_door, is_own_file, make_portable
 from memanalysis.errors import CaptureError
 
 __all__ = [

@@ -20,7 +20,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.schema import MemorySnapshot
 from memanalysis.verdicts.engine_loading import load_engine
-from memanalysis.verdicts.severity_rules import reported_severity, severity_rules
+from memanalysis.verdicts.policy_severity import reported_severity, severity_rules
 
 if TYPE_CHECKING:
     from memanalysis.classes.snapshot_verdict import Direction

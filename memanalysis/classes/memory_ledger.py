@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from memanalysis.errors import InvalidArgumentError, LedgerError
-from memanalysis.ledger.cells import dump_json
 from memanalysis.ledger.json_array import LedgerEntry, parse_entries
+from memanalysis.ledger.maintenance.retention import retained
 from memanalysis.ledger.marker import write_file
-from memanalysis.ledger.retention import retained
+from memanalysis.ledger.values import dump_json
 
 __all__ = ["MemoryLedger"]
 

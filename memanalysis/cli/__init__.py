@@ -18,7 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from memanalysis import __version__
-from memanalysis.cli import assess, compact, convert, demo, info, policy, record, report, run
+from memanalysis.cli import assess_command as assess
+from memanalysis.cli import compact_command as compact
+from memanalysis.cli import convert_command as convert
+from memanalysis.cli import demo_command as demo
+from memanalysis.cli import info_command as info
+from memanalysis.cli import policy_command as policy
+from memanalysis.cli import record_command as record
+from memanalysis.cli import report_command as report
+from memanalysis.cli import run_command as run
 from memanalysis.cli.console import render_plain
 from memanalysis.errors import MemAnalysisError
 

@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from memanalysis.reports.wording import clean_text
+from memanalysis._text import make_printable
 
 __all__ = ["Console", "describe_command", "display_width", "open_console", "render_plain"]
 
@@ -97,4 +97,4 @@ def display_width(text: str) -> int:
 
 def render_plain(text: str) -> str:
     """Text with control characters made visible but for the newline, fit for a terminal."""
-    return "\n".join(map(clean_text, text.split("\n")))
+    return "\n".join(map(make_printable, text.split("\n")))

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from memanalysis.errors import LedgerFormatError
-from memanalysis.ledger.cells import dump_json, microseconds_from
-from memanalysis.ledger.impossible import BAD_MOMENT, BAD_NUMBER, Removed, null_impossible
+from memanalysis.ledger.reading.impossible_values import BAD_MOMENT, BAD_NUMBER, Removed, null_impossible
+from memanalysis.ledger.values import dump_json, microseconds_from
 from memanalysis.schema import SCHEMA_VERSION, TABLES, ColumnType
 
 __all__ = ["VERSION_KEY", "arrow_schema", "conform_table", "empty_table", "table_from_rows"]

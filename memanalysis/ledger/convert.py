@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from memanalysis.errors import InvalidArgumentError, LedgerError
-from memanalysis.ledger.cells import dump_json
-from memanalysis.ledger.encode import encode_cells
 from memanalysis.ledger.files import Files, LocalFiles, files_at
+from memanalysis.ledger.maintenance.seal import SealedWriter
 from memanalysis.ledger.marker import sync_folder, write_marker
 from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, encode_service, is_run_id
-from memanalysis.ledger.seal import SealedWriter
-from memanalysis.ledger.store import Ledger, open_ledger
+from memanalysis.ledger.reading.ledger import Ledger, open_ledger
+from memanalysis.ledger.values import dump_json
+from memanalysis.ledger.writing.row_encoder import encode_cells
 from memanalysis.schema import TABLES
 from memanalysis.units import mb_from_bytes
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from memanalysis.ledger.files import Files, files_at
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
-from memanalysis.ledger.sources import Damage
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.walk import walk_ledger
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 

@@ -12,9 +12,10 @@ from hashlib import sha256
 from numbers import Real
 from typing import Any
 
+from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerFormatError
-from memanalysis.ledger.cells import clean_text, microseconds_from
 from memanalysis.ledger.marker import FORMAT_NAME
+from memanalysis.ledger.values import microseconds_from
 from memanalysis.units import bytes_from_mb
 
 __all__ = ["LedgerEntry", "parse_entries", "rows_from_entries"]
@@ -138,7 +139,7 @@ def _parse_entry(item: object, *, place: str) -> LedgerEntry:
     if isinstance(memory_mb, float) and not math.isfinite(memory_mb):  # Python's json writes and reads a bare NaN
         values["memory_usage_mb"] = None
     if isinstance(values["service_name"], str):
-        values["service_name"] = clean_text(values["service_name"])
+        values["service_name"] = make_encodable(values["service_name"])
     try:
         return LedgerEntry(**values)
     except InvalidArgumentError as exc:

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from memanalysis.ledger.cells import cell_of
-from memanalysis.ledger.migrations import NEWER_VERSION, migrate_row
+from memanalysis.ledger.reading.migrations import NEWER_VERSION, migrate_row
+from memanalysis.ledger.values import cell_of
 from memanalysis.schema import TABLES, ColumnType
 
 __all__ = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from memanalysis.ledger.store import Ledger
+    from memanalysis.ledger.reading.ledger import Ledger
 
 __all__ = ["ShownReport", "read_report_of"]
 
@@ -61,8 +61,8 @@ def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
 def main(path: str, run_id: str) -> int:
     """Print the report on one run of a ledger as JSON; its error, if it has one, as one line."""
     from memanalysis.errors import MemAnalysisError
-    from memanalysis.ledger.store import open_ledger
-    from memanalysis.reports.model import report
+    from memanalysis.ledger.reading.ledger import open_ledger
+    from memanalysis.reports.report_model import report
 
     try:
         made = report(_only_run(open_ledger(path), run_id))

@@ -8,7 +8,7 @@ before a cell runs, and told to the capture room, so that no table and no ledger
 import linecache
 from typing import Any
 
-from memanalysis.capture.cells import register_cell
+from memanalysis.capture.notebook_cells import register_cell
 
 __all__ = ["CellNames"]
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.reports.wording import METRIC_NAMES, known_number, render_time_interval
+from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_time_interval
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
-    from memanalysis.reports.model import ServiceSection
+    from memanalysis.reports.report_model import ServiceSection
 
 __all__ = ["describe_budget", "describe_evidence", "describe_forecast", "describe_no_sites", "describe_range"]
 

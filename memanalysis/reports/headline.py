@@ -3,8 +3,8 @@
 import pandas as pd
 
 from memanalysis.analysis.verdict import SEVERITIES, UNREADABLE
-from memanalysis.reports.unreadable import is_unreadable
-from memanalysis.reports.wording import render_all_cells
+from memanalysis.reports.verdict_cells import render_all_cells
+from memanalysis.verdicts.unreadable import is_unreadable
 
 __all__ = ["order_verdicts", "render_headline"]
 

@@ -10,10 +10,11 @@ from html import escape
 import numpy as np
 from matplotlib.axes import Axes
 
+from memanalysis._text import make_printable
 from memanalysis.reports.charts import Level, SeriesChart, SiteLine, draw_series, draw_sites, render_svg
-from memanalysis.reports.model import ServiceSection
+from memanalysis.reports.report_model import ServiceSection
 from memanalysis.reports.theme import CSS_COLOURS
-from memanalysis.reports.wording import METRIC_NAMES, clean_text, known_number, render_cells, render_place
+from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_cells, render_place
 
 __all__ = ["make_series_chart", "make_site_lines", "render_series_picture", "render_sites_picture"]
 
@@ -84,7 +85,7 @@ def _figure(draw: Callable[[Axes], None], *, caption: str, salt: str) -> str:
         render_svg(draw, width_px=width, height_px=height, salt=f"{salt}-{width}")
         for width, height in (WIDE_PX, NARROW_PX)
     )
-    label = escape(clean_text(caption), quote=True)
+    label = escape(make_printable(caption), quote=True)
     return (
         f'<figure role="img" aria-label="{label}">\n<div class="ma-wide">{wide}</div>\n'
         f'<div class="ma-narrow">{narrow}</div>\n</figure>\n'

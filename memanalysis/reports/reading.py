@@ -6,10 +6,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from memanalysis.ledger.frames import frame_from_table
-from memanalysis.ledger.store import Ledger
-from memanalysis.reports.assess import JUDGED_COLUMNS, of_run
+from memanalysis.ledger.reading.dataframes import frame_from_table
+from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.schema import TABLES
+from memanalysis.verdicts.assess import JUDGED_COLUMNS, of_run
 
 __all__ = ["ServiceReader"]
 

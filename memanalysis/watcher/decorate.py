@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from memanalysis.capture.paths import register_door
+from memanalysis.capture.wrapper_frames import register_door
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["wrap_function"]

@@ -12,7 +12,7 @@ import time
 from _thread import allocate_lock, get_native_id, start_new_thread
 
 from memanalysis.standard_library import standard_library_first
-from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
+from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def make_live_run(service: str, policy: "Policy | None") -> LiveRun:
     """Make the series of a run, to be judged by the budget and the thresholds of a policy."""
     if policy is None:
         return LiveRun()
-    from memanalysis.verdicts.severity_rules import severity_rules  # without a policy its room is not loaded
+    from memanalysis.verdicts.policy_severity import severity_rules  # without a policy its room is not loaded
 
     budget_bytes = bytes_from_mb(policy.budget_for(service).max_memory_mb)
     return LiveRun(budget_bytes=budget_bytes, rules=severity_rules(policy.leak_detection))

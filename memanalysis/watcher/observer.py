@@ -15,7 +15,7 @@ from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.snapshot import SiteRows, read_sites
 from memanalysis.capture.tracing import TOP_SITES, TracingUse
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.watcher.live_verdict import LiveRun

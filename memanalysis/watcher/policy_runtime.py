@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from memanalysis.capture.sample import Clock
 from memanalysis.policy.enforcer import BudgetEnforcer
 from memanalysis.policy.model import Policy
+from memanalysis.response.alerts.alert import ALERT_LEVELS, Alert, AlertLevel, find_level
 from memanalysis.response.alerts.dispatch import AlertDispatcher
-from memanalysis.response.alerts.record import ALERT_LEVELS, Alert, AlertLevel, find_level
 from memanalysis.response.cleanup import Cleanup
 from memanalysis.schema import Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.verdicts.engine_loading import load_engine
-from memanalysis.verdicts.severity_rules import reported_severity
+from memanalysis.verdicts.policy_severity import reported_severity
 from memanalysis.watcher.live_verdict import LiveRun
 
 if TYPE_CHECKING:

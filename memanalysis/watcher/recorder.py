@@ -20,12 +20,12 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.schema import MemorySnapshot
 from memanalysis.standard_library import standard_library_first
-from memanalysis.watcher.boundary import HostBoundary
 from memanalysis.watcher.decorate import wrap_function
+from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.redaction import ArgvMode
-from memanalysis.watcher.run import make_run_row
+from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMode, choose_settings
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker

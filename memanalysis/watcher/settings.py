@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.retention import Retention
-from memanalysis.ledger.spool import is_url, local_path
+from memanalysis.ledger.maintenance.retention import Retention
+from memanalysis.ledger.writing.spool import is_url, local_path
 from memanalysis.watcher.redaction import ARGV_MODES, ArgvMode
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 
 from memanalysis.capture.forking import is_forking
-from memanalysis.watcher.boundary import HostBoundary
-from memanalysis.watcher.loop import TickThread, call_after_fork, forget_pending, run_ticks
+from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, run_ticks
 
 __all__ = ["Ticker", "pause_for_fork"]
 

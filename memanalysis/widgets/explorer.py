@@ -11,13 +11,14 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from memanalysis.reports.assess import assess
+from memanalysis._text import make_printable
 from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
-from memanalysis.reports.html import render_styles, render_verdict_table
-from memanalysis.reports.inputs import LedgerSource, PolicySource, resolve_ledger
+from memanalysis.reports.html_report import render_styles, render_verdict_table
 from memanalysis.reports.theme import CSS_COLOURS
-from memanalysis.reports.wording import clean_text, short_run_id
+from memanalysis.reports.verdict_cells import short_run_id
 from memanalysis.units import format_bytes, format_duration
+from memanalysis.verdicts.assess import assess
+from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger
 from memanalysis.widgets.state import (
     METRICS,
     Selection,
@@ -74,7 +75,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._events = opened.events
         self.selection = first_selection(self._samples)
         if self.selection is None:
-            message = _NOTHING.format(ledger=escape(clean_text(opened.path)))
+            message = _NOTHING.format(ledger=escape(make_printable(opened.path)))
             super().__init__([ipywidgets.HTML(_part(f"{render_styles()}<p>{message}</p>"))])
             return
         self._verdicts = assess(opened, policy=policy)
@@ -133,7 +134,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         choices = list_choices(self._samples, selection)
         self._is_updating = True
         try:
-            _set_options(self.service, [(clean_text(name), name) for name in choices.services], selection.service)
+            _set_options(self.service, [(make_printable(name), name) for name in choices.services], selection.service)
             _set_options(self.run, [(_name_run(run_id), run_id) for run_id in choices.run_ids], selection.run_id)
             _set_options(self.metric, [(METRICS[name], name) for name in choices.metrics], selection.metric)
             self.run.layout.display = None if len(choices.run_ids) > 1 else "none"
@@ -169,7 +170,7 @@ def _name_run(run_id: str) -> str:
     """When it began and the last part of its id: ``11-22 16:55:48 7374c496``."""
     began = _BEGAN.match(run_id)
     if began is None:
-        return clean_text(run_id) or "the only one"
+        return make_printable(run_id) or "the only one"
     month, day, hour, minute, second = began.groups()
     return f"{month}-{day} {hour}:{minute}:{second} {short_run_id(run_id)}"
 
@@ -193,7 +194,7 @@ def _draw(view: View) -> str:
         lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), width_px=width, height_px=height, salt="explorer"
     )
     latest = f", {format_bytes(view.values[-1])} at the end" if view.values.size else ""
-    label = escape(f"{name} of {clean_text(selection.service)}{latest}", quote=True)
+    label = escape(f"{name} of {make_printable(selection.service)}{latest}", quote=True)
     return f'<figure role="img" aria-label="{label}" style="max-width:{width}px">{picture}</figure>'
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memanalysis._text import make_printable
 from memanalysis.analysis.input_frames import known_floats
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.charts import thin_series
-from memanalysis.reports.series import Series, read_series
-from memanalysis.reports.wording import METRIC_NAMES, clean_text
+from memanalysis.reports.drawn_series import Series, read_series
+from memanalysis.reports.verdict_cells import METRIC_NAMES
 from memanalysis.schema import BYTE_METRICS
 
 __all__ = [
@@ -224,5 +225,5 @@ def _find_marks(events: pd.DataFrame, selection: Selection, started: pd.Timestam
 
 def _name_event(kind: object, message: object, data: object) -> str:
     if kind == "cell" and isinstance(data, Mapping) and isinstance(data.get("cell"), str):
-        return clean_text(data["cell"])
-    return clean_text(message if kind == "mark" and isinstance(message, str) else kind)
+        return make_printable(data["cell"])
+    return make_printable(message if kind == "mark" and isinstance(message, str) else kind)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis.capture import cells, paths
-from memanalysis.capture.cells import register_cell
-from memanalysis.capture.paths import PACKAGE_FOLDER, make_portable, register_door
+from memanalysis.capture import notebook_cells as cells
+from memanalysis.capture import wrapper_frames as paths
+from memanalysis.capture.notebook_cells import register_cell
 from memanalysis.capture.sites import (
     build_site_table,
     find_own_groups,
@@ -22,6 +22,7 @@ from memanalysis.capture.sites import (
     read_site_table,
 )
 from memanalysis.capture.snapshot import snapshot_sites
+from memanalysis.capture.wrapper_frames import PACKAGE_FOLDER, make_portable, register_door
 from memanalysis.errors import CaptureError
 
 ROOT = Path(__file__).parents[2]

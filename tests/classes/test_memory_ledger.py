@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from memanalysis.classes.memory_ledger import MemoryLedger
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.json_array import LedgerEntry, parse_entries
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 FIELDS = (
     "timestamp",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 
 START = 1_750_000_000.0

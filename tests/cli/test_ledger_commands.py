@@ -8,7 +8,7 @@ import pytest
 from ledger_rows import write_ledger
 
 from memanalysis.cli import main
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 Run = Callable[..., tuple[int, str, str]]
 

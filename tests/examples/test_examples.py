@@ -13,7 +13,7 @@ from memanalysis.examples import SCENARIOS
 from memanalysis.examples.batch_job import BatchJob
 from memanalysis.examples.pace import Arguments
 from memanalysis.examples.warming_cache import ThumbnailCache
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.loader import read_policy
 from memanalysis.units import MIB
 

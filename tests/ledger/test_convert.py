@@ -11,11 +11,11 @@ from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
 from memanalysis.classes.memory_ledger import MemoryLedger
 from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
 from memanalysis.ledger.convert import convert_ledger
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
-from memanalysis.reports.assess import assess
-from memanalysis.reports.model import report
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.reports.report_model import report
 from memanalysis.schema import TABLES
+from memanalysis.verdicts.assess import assess
 
 SHAPES = ["folder", "x.parquet", "x.jsonl", "x.json"]
 HELD_BY_ALL = ["service", "timestamp", "traced_bytes", "object_count", "gc_collections"]

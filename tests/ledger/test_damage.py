@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
-from memanalysis.ledger.sources import Damage
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 
 def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
-from memanalysis.ledger.sources import Damage
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 KILLS = 12
 
 WRITE_FOR_EVER = """
 import itertools, sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 path, run_id, service = sys.argv[1:]
 w = LedgerWriter(path, run={"run_id": run_id, "service": service, "started": 0.0})
 for seq in itertools.count():
@@ -29,7 +29,7 @@ for seq in itertools.count():
 
 WRITE_AND_CLOSE = """
 import sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 path, run_id, count = sys.argv[1:]
 w = LedgerWriter(path, run={"run_id": run_id, "service": "api", "started": 0.0})
 for seq in range(int(count)):
@@ -40,7 +40,7 @@ w.close(ended=1.0)
 SEAL_UNTIL_CUT = """
 import os, sys
 from pathlib import Path
-from memanalysis.ledger import seal
+from memanalysis.ledger.maintenance import seal
 shard, step = Path(sys.argv[1]), int(sys.argv[2])
 steps = 0
 def cut_before(real):

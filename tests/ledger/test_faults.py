@@ -16,12 +16,12 @@ import pytest
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row, write_ledger
 
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.compact import compact_ledger
 from memanalysis.ledger.convert import convert_ledger
-from memanalysis.ledger.retention import Retention
-from memanalysis.ledger.sources import Damage
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.maintenance.retention import Retention
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 NOBODY = 65534
 """User and group of programs that are to have no rights."""
@@ -166,9 +166,9 @@ def test_a_user_without_permission_is_told() -> None:
     program = f"""
 import os, sys
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.compact import compact_ledger
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 root = sys.argv[1]
 print(len(open_ledger(root).samples))
 os.setgroups([])
@@ -217,7 +217,7 @@ def test_a_line_of_100_mb_is_passed_over_in_bounded_memory(tmp_path: Path) -> No
         stream.write(b'"}\n{"seq": 99, "service": "a"}\n')
     program = """
 import resource, sys
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 open_ledger(sys.argv[1] + "/small").samples
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 ledger = open_ledger(sys.argv[1] + "/ledger")

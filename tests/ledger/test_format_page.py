@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ledger-format.md").read_text(encoding="utf-8")

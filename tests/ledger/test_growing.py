@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
 
-from memanalysis.ledger.compact import compact_ledger
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 GROW = """
 import sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 writer = LedgerWriter(sys.argv[1], run={"run_id": "r", "service": "api", "started": 0.0}, segment_bytes=20_000)
 for seq in range(1500):
     writer.append("samples", [{"seq": seq, "timestamp": float(seq), "rss_bytes": seq}])
@@ -187,7 +187,7 @@ def test_each_piece_of_sites_describes_its_own(tmp_path: Path) -> None:
 def test_a_forked_child_does_not_keep_its_dead_parents_shards_from_being_sealed(tmp_path: Path) -> None:
     program = f"""
 import os, sys, time
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 w = LedgerWriter({str(tmp_path)!r}, run={run_row()!r})
 w.append("samples", [{{"seq": 1}}])
 if not os.fork():
@@ -252,7 +252,7 @@ def test_a_file_of_one_run_in_order_says_so_and_a_disordered_one_does_not(tmp_pa
 
 def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of three groups is spoilt on the disk; a read of the others does not meet it."""
-    monkeypatch.setattr("memanalysis.ledger.seal.ROW_GROUP_ROWS", 1000)
+    monkeypatch.setattr("memanalysis.ledger.maintenance.seal.ROW_GROUP_ROWS", 1000)
     writer = LedgerWriter(tmp_path, run=run_row())
     for begin in range(0, 3000, 1000):
         writer.append("samples", [sample_row(seq) for seq in range(begin, begin + 1000)])

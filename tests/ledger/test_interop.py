@@ -10,8 +10,8 @@ import pyarrow.dataset as ds
 import pytest
 from ledger_rows import run_row, sample_row
 
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 SERVICES = ["api", "../../x<script>", "a/b c", "\U0001f600", "100%", "NULL", "a\0b"]
 ROWS = 50

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_rows import rows_of
 
+from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger import jsonl
-from memanalysis.ledger.cells import clean_text, dump_json, format_timestamp, microseconds_from
-from memanalysis.ledger.encode import encode_row
 from memanalysis.ledger.jsonl import iter_rows
+from memanalysis.ledger.values import dump_json, format_timestamp, microseconds_from
+from memanalysis.ledger.writing.row_encoder import encode_row
 from memanalysis.schema import TABLES
 
 
@@ -139,8 +140,8 @@ def test_a_number_longer_than_python_prints_becomes_text() -> None:
 
 def test_lone_surrogates_become_the_replacement_character() -> None:
     """As in the name of a file that is no UTF-8: no Parquet and no valid JSON text could hold them."""
-    assert clean_text("a\udcffb") == "a\ufffdb"
-    assert clean_text("\U0001f600") == "\U0001f600"
+    assert make_encodable("a\udcffb") == "a\ufffdb"
+    assert make_encodable("\U0001f600") == "\U0001f600"
     assert json.loads(encode_row("sites", {"file": "x\udc80.py"})) == {"file": "x\ufffd.py"}
     assert json.loads(encode_row("sites", {"traceback": [["x\udc80.py", 3]]})) == {"traceback": [["x\ufffd.py", 3]]}
 

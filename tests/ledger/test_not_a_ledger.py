@@ -16,7 +16,7 @@ from memanalysis.errors import (
     LedgerVersionError,
     MissingColumnError,
 )
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 
 def test_nothing_there_is_told(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from ledger_rows import check_dtypes
 from memanalysis.errors import (
     LedgerFormatError,
 )
-from memanalysis.ledger.sources import Damage
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.ledger import open_ledger
 
 
 def test_a_parquet_file_of_samples_opens_whatever_its_types(tmp_path: Path) -> None:

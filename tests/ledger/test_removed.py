@@ -13,10 +13,10 @@ import pytest
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
 
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.compact import compact_ledger
-from memanalysis.ledger.shards import lock_file
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.ledger.writing.segments import lock_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from ledger_rows import RUN_ID, possible, rows_of, run_row
 
 from memanalysis.ledger.arrow import arrow_schema, table_from_rows
-from memanalysis.ledger.encode import encode_row
-from memanalysis.ledger.frames import frame_from_table, sort_rows
 from memanalysis.ledger.jsonl import iter_rows
-from memanalysis.ledger.seal import SealedWriter
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.seal import SealedWriter
+from memanalysis.ledger.reading.dataframes import frame_from_table, sort_rows
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.ledger.writing.row_encoder import encode_row
 from memanalysis.schema import TABLES
 
 EPOCH = pd.Timestamp(0, tz="UTC")

@@ -14,18 +14,18 @@ import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
 from moto.server import ThreadedMotoServer
 
-from memanalysis.ledger.compact import compact_ledger
 from memanalysis.ledger.convert import convert_ledger
-from memanalysis.ledger.outcome import read_outcome
-from memanalysis.ledger.retention import Retention
-from memanalysis.ledger.spool import spool_folder
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.ledger.maintenance.retention import Retention
+from memanalysis.ledger.maintenance.upload_outcome import read_outcome
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.ledger.writing.spool import spool_folder
 from memanalysis.schema import TABLES
 
 WRITE = """
 import sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 url, run_id, count, then = sys.argv[1:]
 writer = LedgerWriter(url, run={"run_id": run_id, "service": "api", "started": 0.0}, segment_bytes=20_000)
 for seq in range(int(count)):
@@ -58,7 +58,9 @@ def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         "MEMANALYSIS_SPOOL": str(tmp_path / "spool"),
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("memanalysis.ledger.writer.URL_CLOSE_TIMEOUT_S", 120.0)  # of writers in this process
+    monkeypatch.setattr(
+        "memanalysis.ledger.writing.ledger_writer.URL_CLOSE_TIMEOUT_S", 120.0
+    )  # of writers in this process
     system = fsspec.filesystem("s3")
     bucket = f"bucket-{abs(hash(str(tmp_path)))}"
     system.mkdir(bucket)

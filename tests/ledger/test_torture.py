@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.torture import kill_writers
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 KILLS = 50
 PROCESSES = 8
@@ -13,7 +13,7 @@ ROWS = 10_000
 
 WRITE = """
 import sys
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 root, run_id, count = sys.argv[1:]
 writer = LedgerWriter(root, run={"run_id": run_id, "service": "api", "started": 0.0})
 for begin in range(0, int(count), 20):

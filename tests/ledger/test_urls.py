@@ -16,9 +16,9 @@ from memanalysis.errors import (
     InvalidArgumentError,
     LedgerNotFoundError,
 )
-from memanalysis.ledger.spool import spool_folder
-from memanalysis.ledger.store import open_ledger
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.ledger.writing.spool import spool_folder
 from memanalysis.schema import TABLES
 
 
@@ -105,7 +105,7 @@ def test_a_protocol_whose_package_is_missing_names_it() -> None:
 import sys
 sys.modules["s3fs"] = None  # as Python marks a module that is not to be had
 from memanalysis.errors import MissingDependencyError
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 try:
     open_ledger("s3://bucket/x")
 except MissingDependencyError as exc:

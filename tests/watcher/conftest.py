@@ -5,7 +5,7 @@ import time
 import pytest
 
 from memanalysis.capture.sample import Clock
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher.recorder import watch
 
 DEADLINE_S = 60.0

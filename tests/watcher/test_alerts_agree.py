@@ -11,7 +11,7 @@ from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.policy.loader import read_default_policy
 from memanalysis.policy.model import Policy
 from memanalysis.units import MIB
-from memanalysis.verdicts.severity_rules import reported_severity, severity_rules
+from memanalysis.verdicts.policy_severity import reported_severity, severity_rules
 from memanalysis.watcher.live_verdict import make_live_run
 from memanalysis.watcher.policy_runtime import PolicyRuntime
 

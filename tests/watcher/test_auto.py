@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis import assess, report
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 ROOT = Path(__file__).parents[2]
 

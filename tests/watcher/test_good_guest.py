@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 LEAK = """
 import os, sys, time, tracemalloc

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis.capture.sample import SampleReader
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher.recorder import Recorder, watch
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -217,7 +217,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "from memanalysis.capture.sample import Clock, SampleReader\n"
         "from memanalysis.watcher.live_verdict import LiveRun\n"
         "from memanalysis.watcher.observer import Observer\n"
-        "from memanalysis.watcher.run import make_run_row\n"
+        "from memanalysis.watcher.run_row import make_run_row\n"
         "now = [1000.0]\n"
         "clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0] + 1_700_000_000.0)\n"
         "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=10, trace='never').settings\n"

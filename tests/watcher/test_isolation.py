@@ -9,10 +9,10 @@ from importlib import import_module
 
 import pytest
 
-from memanalysis.ledger.store import open_ledger
-from memanalysis.watcher.boundary import HostBoundary
-from memanalysis.watcher.loop import TickThread
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.recorder import Recorder, watch
+from memanalysis.watcher.tick_loop import TickThread
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis.analysis.series_verdict import assess_series
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run

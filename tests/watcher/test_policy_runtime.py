@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB
 from memanalysis.verdicts.engine_loading import ENGINE, load_engine

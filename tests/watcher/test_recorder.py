@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis.capture.objects import count_objects
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher import object_growth
 from memanalysis.watcher.recorder import Recorder
 

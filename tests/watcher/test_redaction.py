@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memanalysis import watch
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher.redaction import redact_arguments, select_arguments
 
 SECRETS = st.text(string.ascii_letters + string.digits + "!#$%*+-./:=?@^_~", min_size=1, max_size=30).map(

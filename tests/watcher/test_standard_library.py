@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.standard_library import drop_shadowing_folders, find_shadows, standard_library_first
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothi
 SMALL_FILES = """
 import ctypes, glob, os, signal, sys, time
 from memanalysis import watch
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 LedgerWriter.__init__.__kwdefaults__["segment_bytes"] = 2_000
 DEADLINE = time.monotonic() + 90
 def count_sealed():

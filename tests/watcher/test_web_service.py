@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis import assess
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")

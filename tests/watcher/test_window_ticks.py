@@ -7,15 +7,15 @@ import pytest
 
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.capture.sample import SampleReader
-from memanalysis.ledger.store import open_ledger
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import LiveRun
-from memanalysis.watcher.loop import run_ticks
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.policy_runtime import PolicyRuntime
 from memanalysis.watcher.recorder import watch
-from memanalysis.watcher.run import make_run_row
+from memanalysis.watcher.run_row import make_run_row
+from memanalysis.watcher.tick_loop import run_ticks
 
 
 class GrowingReader(SampleReader):

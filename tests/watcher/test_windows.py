@@ -7,8 +7,8 @@ import pytest
 
 from memanalysis.units import MIB
 from memanalysis.watcher import window_cost
-from memanalysis.watcher.loop import run_ticks
 from memanalysis.watcher.overhead_budget import STRETCH_S, OverheadBudget
+from memanalysis.watcher.tick_loop import run_ticks
 from memanalysis.watcher.window_cost import WindowCost
 from memanalysis.watcher.windows import MAX_SLICE_S, MIN_WINDOW_S, TracingWindows
 

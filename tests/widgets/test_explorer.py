@@ -14,7 +14,7 @@ from ledger_rows import run_row, sample_row
 
 from memanalysis import explore, open_ledger
 from memanalysis.errors import LedgerNotFoundError
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 SAMPLES = Path(__file__).parents[2] / "sample_ledgers"
 

@@ -9,7 +9,7 @@ from ledger_rows import NEW_YEAR
 
 from memanalysis import open_ledger
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.writer import LedgerWriter
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 from memanalysis.widgets.state import (
     Selection,

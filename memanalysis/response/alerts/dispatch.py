@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from memanalysis.policy.model import Policy, parse_policy
+from memanalysis.response.alerts.alert import Alert, AlertLevel
 from memanalysis.response.alerts.log_channel import send_to_log
-from memanalysis.response.alerts.record import Alert, AlertLevel
 
 __all__ = ["AlertDispatcher"]
 

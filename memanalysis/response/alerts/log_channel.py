@@ -2,7 +2,7 @@
 
 import logging
 
-from memanalysis.response.alerts.record import Alert, AlertLevel
+from memanalysis.response.alerts.alert import Alert, AlertLevel
 
 __all__ = ["send_to_log"]
 

@@ -8,8 +8,8 @@ import pytest
 from memanalysis.errors import InvalidArgumentError, PolicyError
 from memanalysis.policy.enforcer import check_budget
 from memanalysis.policy.loader import read_policy
+from memanalysis.response.alerts.alert import Alert, AlertLevel, find_level
 from memanalysis.response.alerts.dispatch import AlertDispatcher
-from memanalysis.response.alerts.record import Alert, AlertLevel, find_level
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""Test a call for leaks: `find_leak`."""

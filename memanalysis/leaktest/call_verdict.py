@@ -1,0 +1,134 @@
+"""From what three readings say of a call to one answer, and the sentence that gives it."""
+
+from dataclasses import dataclass
+
+from memanalysis.analysis.sequential import CallGrowth
+from memanalysis.analysis.verdict import Origin
+from memanalysis.leaktest.call_growth import Kept
+from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.units import format_bytes_per_call
+
+__all__ = ["Looks", "describe_finding"]
+
+MOST_OF_IT = 0.5
+"""Native growth is what the traced bytes explain less of than this share."""
+
+RARE = 4.6
+"""A leak that happens once in n / 4.6 calls on average is not seen in n calls with a probability of 1 %: -ln(0.01)."""
+
+JUDGED = 7 / 8
+"""Share of the calls that is judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known."""
+
+    traced: CallGrowth
+    native: CallGrowth | None
+    rss: CallGrowth | None
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where a leak comes from; None when none is shown."""
+        if self.traced.is_leak:
+            return "python"
+        return "native" if self._native_leak() is not None else None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no leak can be said of all that is exact."""
+        return self.traced.is_leak is False and (self.native is None or self.native.is_leak is False)
+
+    @property
+    def telling(self) -> CallGrowth:
+        """The readings that the answer is about: of the leak, or of what is still open."""
+        if self.traced.is_leak:
+            return self.traced
+        found = self._native_leak()
+        if found is not None:
+            return found
+        is_native_open = self.traced.is_leak is False and self.native is not None and self.native.is_leak is None
+        return self.native if is_native_open and self.native else self.traced
+
+    def _native_leak(self) -> CallGrowth | None:
+        for look in (self.native, self.rss):
+            if look is not None and look.is_leak and not self._is_explained(look):
+                return look
+        return None
+
+    def _is_explained(self, look: CallGrowth) -> bool:
+        traced, all_of_it = self.traced.bytes_per_call, look.bytes_per_call
+        return traced is None or all_of_it is None or traced > MOST_OF_IT * all_of_it
+
+
+def describe_finding(
+    looks: Looks,
+    *,
+    is_leak: bool | None,
+    kept: Kept | None,
+    blocks_per_call: float | None,
+    least_per_call: float,
+    calls: int,
+) -> LeakFinding:
+    """Put the answer together; name and duration are the caller's to fill in."""
+    growth = looks.telling
+    missing = _missing(growth, kept, least_per_call, calls) if is_leak is None else None
+    origin = looks.origin or "unknown" if is_leak else "unknown"
+    sentence = _say_leak(growth, origin) if is_leak else _say_none(growth, calls)
+    shown = None if is_leak is False else kept
+    return LeakFinding(
+        name="",
+        is_leak=is_leak,
+        shape=growth.shape,
+        origin=origin,
+        bytes_per_call=growth.bytes_per_call,
+        low=growth.low,
+        high=growth.high,
+        blocks_per_call=blocks_per_call,
+        least_bytes_per_call=least_per_call,
+        calls=calls,
+        duration_s=0.0,
+        sites=shown.sites if shown else (),
+        types=shown.types if shown else (),
+        containers=shown.containers if shown else (),
+        holders=shown.holders if shown else (),
+        missing=missing,
+        sentence=f"Cannot be told yet: needs {missing}." if missing else sentence,
+    )
+
+
+def _say_leak(growth: CallGrowth, origin: Origin) -> str:
+    where = "" if origin == "python" else " of native memory, which has no line here"
+    return (
+        f"A leak: each call keeps {format_bytes_per_call(growth.bytes_per_call)}{where} "
+        f"({_say_interval(growth)}); it rose at {growth.rises} of {growth.windows} readings."
+    )
+
+
+def _say_none(growth: CallGrowth, calls: int) -> str:
+    most = format_bytes_per_call(max(0.0, growth.high or 0.0))
+    rare = max(1, round(calls * JUDGED / RARE))
+    return f"No leak: a call keeps {most} at most. A leak in fewer than one of {rare:,} calls would not have been seen."
+
+
+def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls: int) -> str:
+    if kept is not None and kept.is_filling:
+        cache = next(row for row in kept.containers if row.room is not None)
+        room = f"has room for {cache.room:,} entries more" if cache.room else "was full only at the end"
+        return f"more calls: {cache.text} was still filling, and {room}"
+    if growth.bytes_per_call is None or growth.high is None:
+        return f"more calls or more time: {calls:,} were made"
+    rate = format_bytes_per_call(growth.bytes_per_call)
+    if growth.shape == "plateauing":
+        return f"more calls: what they keep, {rate} each, is levelling off, as in a cache that fills"
+    if growth.is_rising:
+        return f"more calls: {rate} a call were kept, but not steadily"
+    more = round(calls * max(1.0, growth.high / least_per_call))
+    return f"about {more:,} calls in all: so far a call keeps between {_say_interval(growth)}"
+
+
+def _say_interval(growth: CallGrowth) -> str:
+    if growth.low is None or growth.high is None:
+        return "not known"
+    return f"{format_bytes_per_call(growth.low)} to {format_bytes_per_call(growth.high)}"

@@ -1,0 +1,141 @@
+"""Does this call leak? It is repeated until that can be said, or time is over: like ``timeit``, for leaks.
+
+What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, and
+the resident size, in pages. When growth counts, and with which probability of error, is said in
+`memanalysis.analysis.sequential`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from memanalysis.analysis.sequential import judge_calls
+from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.leak_test import Trial
+from memanalysis.leaktest.measurements import CallRepeater
+from memanalysis.verdicts.engine_loading import load_engine
+
+__all__ = ["find_leak"]
+
+MOST_CALLS = 1_000_000
+MOST_S = 15.0
+"""Default bounds of one run."""
+
+LEAST_BYTES_PER_CALL = 4.0
+"""Half of a slot in a list, the least that a call can keep; healthy programs drift by a byte or two a call."""
+
+FRAMES = 16
+"""Frames of a traceback: enough to leave a library for the code that calls it."""
+
+register_door(__file__)
+
+
+def find_leak(
+    call: Callable[..., Any],
+    *,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    setup: Callable[[], Any] | None = None,
+    max_calls: int = MOST_CALLS,
+    max_s: float = MOST_S,
+    least_bytes_per_call: float = LEAST_BYTES_PER_CALL,
+    frames: int = FRAMES,
+    collect: bool = True,
+    holders: bool = True,
+) -> LeakFinding:
+    """Repeat a call until it can be said whether each keeps memory, how much, and which lines and holders.
+
+    Parameters
+    ----------
+    call : callable
+        What is repeated; a coroutine function is awaited, in an event loop of its own.
+    args, kwargs : sequence, mapping, optional
+        What it is called with.
+    setup : callable, optional
+        Called once before.
+    max_calls : int
+        Calls at most, at least 16.
+    max_s : float
+        Seconds at most, about; a call that runs then is waited for.
+    least_bytes_per_call : float
+        Less is no leak worth the name.
+    frames : int
+        Frames kept of each traceback. Ignored when tracemalloc traces already.
+    collect : bool
+        Collect garbage before each reading: a cycle is no leak. Without it, what lives only because nobody collects is
+        found too.
+    holders : bool
+        Search for what keeps the objects alive.
+
+    Returns
+    -------
+    LeakFinding
+        ``is_leak`` is True, False, or None when it cannot be told.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value that cannot be used, or a coroutine where an event loop runs already.
+
+    Notes
+    -----
+    What the call raises passes through; tracemalloc is left as it was found. What other threads keep meanwhile counts.
+    A call that takes much of the time is made a few times only: then a cache that fills cannot be told from a leak, if
+    it is not one of ``functools.lru_cache`` or a ``deque`` with a ``maxlen``, which are known.
+
+    Examples
+    --------
+    >>> kept = []
+    >>> finding = find_leak(lambda: kept.append(bytes(1000)), max_calls=200)
+    >>> finding.is_leak, round(finding.bytes_per_call / 1000)
+    (True, 1)
+    """
+    _check(call, max_calls=max_calls, max_s=max_s, least_bytes_per_call=least_bytes_per_call, frames=frames)
+    load_engine()
+    judge_calls(np.arange(1.0, 20.0), np.arange(1.0, 20.0), least_per_call=1.0)  # what numpy loads late, it loads now
+    if setup is not None:
+        setup()
+    repeater = CallRepeater(call, args, kwargs or {})
+    trial = Trial(
+        repeater,
+        max_calls=max_calls,
+        max_s=max_s,
+        least_per_call=least_bytes_per_call,
+        frames=frames,
+        collect=collect,
+        holders=holders,
+    )
+    try:
+        started = time.perf_counter()
+        repeater.call_first()
+        return replace(trial.run(started), name=_name(call), duration_s=time.perf_counter() - started)
+    finally:
+        trial.close()
+        repeater.close()
+
+
+def _name(call: Callable[..., Any]) -> str:
+    """Name a callable for people, without asking more of it than its name."""
+    name = getattr(call, "__qualname__", None)
+    return name if isinstance(name, str) else type(call).__qualname__
+
+
+def _check(call: object, *, max_calls: int, max_s: float, least_bytes_per_call: float, frames: int) -> None:
+    if not callable(call):
+        raise InvalidArgumentError(
+            f"find_leak needs a callable, but got {type(call).__name__}. Pass the function itself, or a lambda."
+        )
+    for name, value, least in (
+        ("max_calls", max_calls, 16),
+        ("frames", frames, 1),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise InvalidArgumentError(f"find_leak needs {name} of at least {least}, but got {value!r}. Pass more.")
+    for name, amount in (("max_s", max_s), ("least_bytes_per_call", least_bytes_per_call)):
+        if not 0 < amount < float("inf"):
+            raise InvalidArgumentError(f"find_leak needs {name} above 0, but got {amount!r}. Pass more.")

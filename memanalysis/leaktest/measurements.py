@@ -1,0 +1,188 @@
+"""Repeat a call, and read what the process uses after each bout of calls, in a way that adds nothing of its own.
+
+This module is a door: what is allocated beyond its frames is the program's. Readings go into arrays that are there
+before the first call.
+"""
+
+import asyncio
+import gc
+import inspect
+import sys
+import time
+import tracemalloc
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memanalysis.capture.process import ProcessReader, read_allocator_used_bytes
+from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.errors import InvalidArgumentError
+
+__all__ = ["DOOR", "MOST_READINGS", "CallRepeater", "Readings"]
+
+DOOR = __file__
+"""Frames of this file stand between find_leak and the call."""
+
+MOST_READINGS = 256
+"""Four to a doubling make 80 of a million calls."""
+
+SLICE_S = 0.1
+"""The clock is looked at about so often while calls are repeated."""
+
+register_door(__file__)
+
+
+class CallRepeater:
+    """Calls a callable, or awaits what it returns, as often as it is asked to.
+
+    Parameters
+    ----------
+    call, args, kwargs
+        What is repeated.
+    """
+
+    def __init__(self, call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.calls = 0
+        self.spent_s = 0.0
+        self._call, self._args, self._kwargs = call, tuple(args), dict(kwargs)
+        self._runner: asyncio.Runner | None = None
+
+    def call_first(self) -> None:
+        """Make the first call, which imports and fills what is needed once, and learn whether it must be awaited."""
+        started = time.perf_counter()
+        result = self._call(*self._args, **self._kwargs)
+        if inspect.iscoroutine(result):
+            if _has_running_loop():
+                result.close()
+                raise InvalidArgumentError(
+                    "find_leak needs a thread without a running event loop to await a coroutine, but one runs here. "
+                    "In a notebook: await asyncio.to_thread(memanalysis.find_leak, function)."
+                )
+            self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # the set loop stays set
+            self._runner.run(result)
+        self._count(1, started)
+
+    def repeat(self, calls: int, *, until_s: float) -> bool:
+        """Make so many calls; False when the time was over before, and fewer were made."""
+        left = calls
+        while left:
+            pace = self.spent_s / self.calls
+            bout = min(left, max(1, int(SLICE_S / pace) if pace > 0 else left))
+            started = time.perf_counter()
+            if self._runner is None:
+                self._call_often(bout)
+            else:
+                self._runner.run(self._await_often(bout))
+            self._count(bout, started)
+            left -= bout
+            if left and time.perf_counter() > until_s:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Close the event loop, if there is one."""
+        if self._runner is not None:
+            self._runner.close()
+
+    def _call_often(self, times: int) -> None:
+        call, args, kwargs = self._call, self._args, self._kwargs
+        for _ in range(times):
+            call(*args, **kwargs)
+
+    async def _await_often(self, times: int) -> None:
+        call, args, kwargs = self._call, self._args, self._kwargs
+        for _ in range(times):
+            await call(*args, **kwargs)
+
+    def _count(self, calls: int, started: float) -> None:
+        self.calls += calls
+        self.spent_s += time.perf_counter() - started
+
+
+class Readings:
+    """What the process used after how many calls; the arrays are made before the first reading.
+
+    Parameters
+    ----------
+    collect : bool
+        Collect garbage before each reading.
+    """
+
+    def __init__(self, *, collect: bool) -> None:
+        self._collect = collect
+        self._process = ProcessReader()
+        self._is_aside = False
+        self._size = 0
+        self._ours = array("q", bytes(8 * 3))
+        self.has_native = read_allocator_used_bytes() is not None
+        self.has_rss = self._process.read_rss_bytes() is not None
+        self.calls, self.traced, self.native, self.rss, self.blocks = (
+            array("q", bytes(8 * MOST_READINGS)) for _ in range(5)
+        )
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, calls: int) -> None:
+        """Take a reading after so many calls; two after as many calls are one."""
+        if self._size and self.calls[self._size - 1] == calls:
+            self._size -= 1
+        self._read_into(self._size, calls)
+        self._size += 1
+
+    def leave_out_ours(self) -> None:
+        """Say that what came since the last reading is ours: later readings leave it out."""
+        place = self._size
+        self._read_into(place, self.calls[place - 1])
+        for column, ours in zip((self.traced, self.native, self.blocks), range(3), strict=True):
+            self._ours[ours] += column[place] - column[place - 1]
+
+    def _read_into(self, place: int, calls: int) -> None:
+        if self._collect:
+            gc.collect()
+        traced, native, blocks = _read_in_use()
+        rss = self._process.read_rss_bytes()
+        self.calls[place] = calls
+        self.traced[place] = traced - self._ours[0]
+        self.native[place] = native - self._ours[1]
+        self.blocks[place] = blocks - self._ours[2]
+        self.rss[place] = 0 if rss is None else rss
+
+    def take(self, name: str) -> list[float]:
+        """One column, as ``calls``, ``traced``, ``native``, ``rss`` or ``blocks``."""
+        return [float(value) for value in getattr(self, name)[: self._size]]
+
+    def set_aside(self) -> None:
+        """Take what is alive out of the collector's sight until `bring_back`: collections then take a millisecond.
+
+        Nothing is done where garbage is not collected, or where the program has set something aside itself.
+        """
+        if self._collect and gc.get_freeze_count() == 0:
+            gc.freeze()
+            self._is_aside = True
+
+    def bring_back(self) -> None:
+        """Let the collector see everything again, also what the call set aside meanwhile: nothing tells these apart."""
+        if self._is_aside:
+            gc.unfreeze()
+            self._is_aside = False
+
+    def close(self) -> None:
+        """Close what was open for reading, and bring back what was set aside."""
+        self.bring_back()
+        self._process.close()
+
+
+def _read_in_use() -> tuple[int, int, int]:
+    """Traced bytes, bytes of the C allocator without the tracer's (0 where unknown), blocks of Python's allocator."""
+    traced = tracemalloc.get_traced_memory()[0]
+    used = read_allocator_used_bytes()
+    return traced, 0 if used is None else used - tracemalloc.get_tracemalloc_memory(), sys.getallocatedblocks()
+
+
+def _has_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

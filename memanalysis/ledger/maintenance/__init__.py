@@ -1,0 +1,1 @@
+"""Seal, merge, drop and upload what processes have written."""

@@ -1,0 +1,1 @@
+"""Read a ledger: any shape, as Arrow tables and DataFrames."""

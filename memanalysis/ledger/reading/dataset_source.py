@@ -1,0 +1,373 @@
+"""A ledger that is a folder of shards, one a process and table, under ``<table>/service=<encoded>/``.
+
+What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not
+read at all; files of this machine are read many at a time. Whatever one file holds, the others are read: what fails is
+listed as `Damage` of that file.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
+
+from memanalysis import schema
+from memanalysis.errors import LedgerError, LedgerFormatError
+from memanalysis.ledger.arrow import arrow_schema, empty_table
+from memanalysis.ledger.files import Files, LocalFiles
+from memanalysis.ledger.jsonl import iter_rows
+from memanalysis.ledger.marker import parse_marker
+from memanalysis.ledger.merge_journal import find_replaced
+from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
+from memanalysis.ledger.reading.file_sources import (
+    EVERYTHING,
+    Damage,
+    Part,
+    Reading,
+    damages,
+    names_in,
+    read_parquet,
+    removals,
+    table_of_cells,
+)
+from memanalysis.ledger.reading.footers import Footer, broken_parquet, read_footer, read_spans
+from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
+from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
+from memanalysis.ledger.reading.size_limits import check_decoded_size
+from memanalysis.ledger.reading.small_files import read_small
+from memanalysis.ledger.walk import LedgerWalk, walk_ledger
+from memanalysis.schema import TABLES
+
+__all__ = ["FolderSource"]
+
+_FORMAT = ds.ParquetFileFormat()
+_LOCAL = LocalFileSystem()
+
+_BATCH_ROWS = 500_000
+"""Rows that are read at once and checked; a single file may have more."""
+
+_MAX_SEGMENT_DIGITS = 9
+
+THREADS = 4
+MANY_FILES = 1_000
+"""Files opened at once, in a folder that has so many."""
+
+READ_TRIES = 10
+"""Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
+
+Stems = list[tuple[str, set[str]]]
+"""Names of shards without their suffix, and the suffixes that each has."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Rows of one file: read already, or to be read from a fragment of a data set."""
+
+    path: str
+    service: str | None
+    order: FileOrder | None = None
+    rows: pa.Table | None = None
+    fragment: Any = None
+    n_rows: int = 0
+
+
+class FolderSource:
+    """A folder of shards."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._n_gone = 0
+
+    def check(self) -> None:
+        """Read the marker; without one, a folder that holds tables is a ledger too."""
+        entries = self._files.list_folder("")
+        if any(entry.name == MARKER_NAME and entry.kind == "file" for entry in entries):
+            try:
+                with self._files.open(MARKER_NAME) as stream:
+                    content = stream.read()
+            except PermissionError as exc:
+                raise LedgerError(
+                    f"open_ledger needs to read {self._files.root}/{MARKER_NAME}, but may not. Its files are "
+                    "their user's alone: read it as that user, or record it with file_mode=0o640."
+                ) from exc
+            parse_marker(content, name=f"{self._files.root}/{MARKER_NAME}")
+        elif not walk_ledger(self._files).folders:
+            found = ", ".join(entry.name for entry in entries[:5]) if entries else "nothing"
+            raise LedgerFormatError(
+                f"open_ledger needs a folder with {MARKER_NAME} or <table>/service=<name>/, but {self._files.root} "
+                f"holds {found}. Name the folder that was given to watch(ledger=...)."
+            )
+
+    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
+        """Rows of the shards of those services; in order, where their files tell so."""
+        for _ in range(READ_TRIES):
+            n_gone = self._n_gone
+            reading = self._read_once(table, columns, part)
+            if self._n_gone == n_gone:
+                break
+        return reading
+
+    def _read_once(self, table: str, columns: Sequence[str], part: Part) -> Reading:
+        reading = Reading(empty_table(table, columns))
+        found = self._pieces(table, columns, part, reading)
+        pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
+        orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
+        if table != "runs" and len(orders) == len(pieces):
+            pieces.sort(key=_sort_key)
+            orders = [piece.order for piece in pieces if piece.order is not None]
+            if is_in_order(orders):
+                columns = [column for column in columns if column not in part.order_columns]
+                reading.is_ordered = True
+        tables = [empty_table(table, columns)]
+        for rows in self._read_all(pieces, table, columns, reading):
+            if not part.only_damage:
+                tables.append(rows)
+        reading.table = pa.concat_tables(tables)
+        return reading
+
+    def services(self) -> list[str]:
+        """Names from the folders; where a long name was cut, from a row."""
+        names = set()
+        walk = walk_ledger(self._files)
+        of_folder = _stems_by_folder(self._files, walk)
+        for table, partition in walk.folders:
+            if stems := of_folder.get((table, partition)):
+                service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
+                names |= {service} if whole else self._names_in_rows(table, partition, stems)
+        return sorted(names)
+
+    def _pieces(self, table: str, columns: Sequence[str], part: Part, reading: Reading) -> Iterator[_Piece]:
+        wanted = None if part.services is None else {name.casefold() for name in part.services}
+
+        def is_wanted(partition: str) -> bool:
+            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
+            # without regard to case, as a file system may be; the rows decide afterwards
+            return wanted is None or not whole or service.casefold() in wanted
+
+        walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
+        for entry in walk.skipped:
+            reading.damage[entry.path] = [Damage(entry.path, None, entry.reason)]
+        for (_, partition), stems in _stems_by_folder(self._files, walk).items():
+            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
+            for piece in self._open_stems(f"{table}/{partition}", stems, table, columns, part, reading):
+                piece.service = service if whole else None
+                yield piece
+
+    def _open_stems(
+        self, folder: str, stems: Stems, table: str, columns: Sequence[str], part: Part, reading: Reading
+    ) -> Iterator[_Piece]:
+        def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
+            return self._open_stem(f"{folder}/{stem[0]}", stem[1], table, columns, part, reading)
+
+        if len(stems) < MANY_FILES:
+            yield from filter(None, map(open_stem, stems))
+            return
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from filter(None, pool.map(open_stem, stems))
+
+    def _open_stem(
+        self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
+    ) -> _Piece | None:
+        """One shard: its Parquet if that is there, else its lines, and none if it went away meanwhile."""
+        for suffix in (PARQUET_SUFFIX, JSONL_SUFFIX, PARQUET_SUFFIX):
+            if suffix not in suffixes:
+                continue
+            name = path + suffix
+            try:
+                if suffix == JSONL_SUFFIX:
+                    return self._read_lines(name, table, columns, reading)
+                return self._open_parquet(name, table, columns, part, reading)
+            except FileNotFoundError:
+                suffixes = {PARQUET_SUFFIX}  # sealed between the listing and now, or dropped by retention
+            except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
+                reading.damage[name] = [Damage(name, None, str(exc) or type(exc).__name__)]
+        if name not in reading.damage:
+            self._n_gone += 1
+        return None
+
+    def _open_parquet(self, path: str, table: str, columns: Sequence[str], part: Part, reading: Reading) -> _Piece:
+        if not isinstance(self._files, LocalFiles):
+            return self._read_parquet(path, table, columns, reading)
+        small = read_small(self._files, path, table, columns)
+        if small is not None:
+            removed: Removed = Counter()
+            rows = null_impossible(small[1], table, removed)
+            reading.damage[path] = removals(path, removed)
+            return _Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
+        name = f"{self._files.root}/{path}"
+        fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
+        try:
+            metadata = fragment.metadata
+            footer = read_footer(metadata, table, name=name)
+            is_plain = _is_plain(fragment, footer, arrow_schema(table, columns))
+        except (FileNotFoundError, LedgerError):
+            raise
+        except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways
+            raise broken_parquet(name, exc) from exc
+        if not is_plain:
+            return self._read_parquet(path, table, columns, reading)
+        check_decoded_size(metadata, TABLES[table], name=name)
+        reading.damage[path] = []
+        narrowed = _narrow(fragment, metadata, table, part)
+        return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
+
+    def _read_parquet(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
+        removed: Removed = Counter()
+        rows = read_parquet(self._files, path, table, columns, removed=removed)
+        reading.damage[path] = removals(path, removed)
+        return _Piece(path, None, rows=rows, n_rows=rows.num_rows)
+
+    def _read_lines(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
+        skipped: Counter[str] = Counter()
+        removed: Removed = Counter()
+        with self._files.open(path) as stream:
+            rows = table_of_cells(iter_rows(stream, table, skipped), table, columns, removed)
+        reading.damage[path] = damages(path, skipped) + removals(path, removed)
+        check = OrderCheck(table)
+        check.look_at(rows)
+        return _Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
+
+    def _read_all(
+        self, pieces: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+    ) -> Iterator[pa.Table]:
+        for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
+            members = list(group)
+            if is_fragment:
+                for batch in _batches(members):
+                    yield from self._read_batch(batch, table, columns, reading)
+                continue
+            for piece in members:
+                if piece.rows is not None:
+                    yield _fill_service(piece.rows, piece.service).select(columns)
+
+    def _read_batch(
+        self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+    ) -> Iterator[pa.Table]:
+        """Rows of many files at once; where something is wrong with one, of each alone, to learn which."""
+        removed: Removed = Counter()
+        try:
+            found = _read_fragments([piece.fragment for piece in members], table, columns, removed)
+        except Exception:  # one of them is corrupt, or was dropped by retention: read one by one, they tell which
+            yield from self._read_one_by_one(members, table, columns, reading)
+            return
+        is_nameless = "service" in found.column_names and found["service"].null_count > 0
+        if removed or is_nameless:
+            del found
+            yield from self._read_one_by_one(members, table, columns, reading)
+        else:
+            yield found
+
+    def _read_one_by_one(
+        self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+    ) -> Iterator[pa.Table]:
+        for piece in members:
+            removed: Removed = Counter()
+            try:
+                rows = _read_fragments([piece.fragment], table, columns, removed)
+            except FileNotFoundError:
+                self._n_gone += 1
+                continue
+            except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
+                reason = str(broken_parquet(f"{self._files.root}/{piece.path}", exc))
+                reading.damage[piece.path] = [Damage(piece.path, None, reason)]
+                continue
+            reading.damage[piece.path] = removals(piece.path, removed)
+            yield _fill_service(rows, piece.service)
+
+    def _names_in_rows(self, table: str, partition: str, stems: Stems) -> set[str]:
+        columns = ["service"]
+        reading = Reading(empty_table(table, columns))
+        for stem, suffixes in stems:
+            piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, EVERYTHING, reading)
+            if piece is not None:
+                for rows in self._read_all([piece], table, columns, reading):
+                    if names := names_in(rows):
+                        return names
+        return set()
+
+
+def _stems_by_folder(files: Files, walk: LedgerWalk) -> dict[tuple[str, str], Stems]:
+    """Shards of each folder, by the number of their segment, and the suffixes that each has.
+
+    A file that was merged, and is still there, is left out: its rows are in the merged file.
+    """
+    listed: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for file in walk.files:
+        if file.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
+            listed.setdefault((file.table, file.partition), []).append((file.stem, file.suffix))
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for folder, shards in listed.items():
+        replaced = find_replaced(files, "/".join(folder), [stem + suffix for stem, suffix in shards])
+        for stem, suffix in shards:
+            if stem + suffix not in replaced:
+                found.setdefault(folder, {}).setdefault(stem, set()).add(suffix)
+    return {folder: sorted(stems.items(), key=lambda item: _segment_key(item[0])) for folder, stems in found.items()}
+
+
+def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+    """Pieces that are read at once: enough to keep every core at work, few enough to be held twice."""
+    batch: list[_Piece] = []
+    n_rows = 0
+    for piece in members:
+        if batch and n_rows + piece.n_rows > _BATCH_ROWS:
+            yield batch
+            batch, n_rows = [], 0
+        batch.append(piece)
+        n_rows += piece.n_rows
+    if batch:
+        yield batch
+
+
+def _segment_key(stem: str) -> tuple[str, int, str]:
+    """Order of files: those of one run by the number of the segment, the first without one."""
+    run, _, number = stem.rpartition(".")
+    is_number = bool(run) and number.isascii() and number.isdigit() and len(number) <= _MAX_SEGMENT_DIGITS
+    return (run, int(number), stem) if is_number else (stem, 0, stem)
+
+
+def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
+    """Tell whether a file has those columns as they are promised, so that it needs no looking after."""
+    if footer.version != schema.SCHEMA_VERSION:
+        return False
+    found = dict(zip(fragment.physical_schema.names, fragment.physical_schema.types, strict=True))
+    return all(found.get(field.name) == field.type for field in wanted)
+
+
+def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, part: Part) -> Any:
+    """Leave out the row groups that lie outside the time asked for."""
+    if part.since is None and part.until is None:
+        return fragment
+    groups = [
+        number
+        for number, span in enumerate(read_spans(metadata, table))
+        if not (part.since is not None and span.last is not None and span.last < part.since)
+        and not (part.until is not None and span.first is not None and span.first >= part.until)
+    ]
+    return fragment if len(groups) == metadata.num_row_groups else fragment.subset(row_group_ids=groups)
+
+
+def _read_fragments(fragments: Sequence[Any], table: str, columns: Sequence[str], removed: Removed) -> pa.Table:
+    wanted = arrow_schema(table, columns)
+    found = ds.FileSystemDataset(fragments, wanted, _FORMAT, _LOCAL).to_table(columns=wanted.names)
+    return null_impossible(found, table, removed)
+
+
+def _sort_key(piece: _Piece) -> tuple[str, str, list[int]]:
+    if piece.order is None:
+        raise AssertionError
+    return piece.order.service, piece.order.run_id, piece.order.first
+
+
+def _fill_service(piece: pa.Table, service: str | None) -> pa.Table:
+    """Name the service after the folder where rows have none, as in Parquet that another tool partitioned."""
+    if service is None or "service" not in piece.column_names or piece["service"].null_count == 0:
+        return piece
+    position = piece.column_names.index("service")
+    return piece.set_column(position, piece.schema.field(position), piece["service"].fill_null(service))

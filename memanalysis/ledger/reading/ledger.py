@@ -1,0 +1,322 @@
+"""What a ledger holds, as DataFrames, whatever its shape and wherever it is.
+
+``open_ledger`` looks at what is there; the tables are read when they are asked for, anew each time, because a ledger
+may be growing meanwhile. Only the columns, services and time that are asked for are kept.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from pathlib import PurePosixPath
+
+import pandas as pd
+import pyarrow as pa
+
+from memanalysis.errors import (
+    InvalidArgumentError,
+    LedgerError,
+    LedgerFormatError,
+    LedgerNotFoundError,
+    MissingColumnError,
+)
+from memanalysis.ledger.files import Files, files_at, unreadable
+from memanalysis.ledger.reading.dataframes import (
+    encode_known,
+    filter_rows,
+    frame_from_table,
+    keep_last_of_runs,
+    key_columns,
+    sort_rows,
+)
+from memanalysis.ledger.reading.dataset_source import FolderSource
+from memanalysis.ledger.reading.file_sources import (
+    Damage,
+    FoundingSource,
+    LinesSource,
+    ParquetSource,
+    Part,
+    Reading,
+    Source,
+)
+from memanalysis.ledger.values import microseconds_from
+from memanalysis.schema import TABLES
+
+__all__ = ["Damage", "Ledger", "open_ledger"]
+
+_log = logging.getLogger(__name__)
+
+_FILE_SOURCES: dict[str, Callable[[Files], Source]] = {
+    ".parquet": ParquetSource,
+    ".jsonl": LinesSource,
+    ".json": FoundingSource,
+}
+
+
+def open_ledger(path_or_url: str | os.PathLike[str]) -> "Ledger":
+    """Open a ledger of any shape: a folder, or one ``.parquet``, ``.jsonl`` or ``.json`` file; a path or a URL.
+
+    Raises
+    ------
+    LedgerNotFoundError
+        Nothing is there.
+    LedgerFormatError
+        What is there is no ledger, or a broken one.
+    LedgerVersionError
+        It was written by a newer memanalysis.
+    LedgerError
+        It cannot be read.
+    """
+    files = files_at(path_or_url)
+    try:
+        source = _source_of(files)
+        source.check()
+    except Exception as exc:  # whatever a file holds, what comes out is an error of ours that names it
+        raise _ledger_error(files.root, exc) from exc
+    return Ledger(files.root, source)
+
+
+class Ledger:
+    """A ledger that was opened: five tables, read when asked for.
+
+    Frames have exactly the columns of ``memanalysis.schema``, as ``string``, ``Int64``, ``float64``,
+    ``datetime64[us, UTC]`` and Python objects for JSON; rows come by service, run and time.
+    """
+
+    def __init__(self, path: str, source: Source) -> None:
+        self.path = path
+        self._source = source
+        self._damage: dict[str, list[Damage]] = {}
+        self._checked: set[str] = set()
+        self._logged: set[Damage] = set()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.path!r})"
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """One tick a row."""
+        return self.read("samples")
+
+    @property
+    def sites(self) -> pd.DataFrame:
+        """One allocation site in one snapshot a row."""
+        return self.read("sites")
+
+    @property
+    def objects(self) -> pd.DataFrame:
+        """One type in one census a row."""
+        return self.read("objects")
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One thing that happened a row."""
+        return self.read("events")
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One process lifetime a row; ``ended`` is null for one that lives, or was killed."""
+        return self.read("runs")
+
+    @property
+    def services(self) -> list[str]:
+        """Names of the services, sorted."""
+        try:
+            return self._source.services()
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
+
+    @property
+    def reads_by_service(self) -> bool:
+        """Whether the rows of one service are found without reading those of the others."""
+        return isinstance(self._source, FolderSource)
+
+    @property
+    def damage(self) -> list[Damage]:
+        """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
+        for table in TABLES:
+            if table not in self._checked:
+                reading = self._read_source(table, list(TABLES[table]), Part(only_damage=True))
+                self._note_damage(table, reading, columns=TABLES[table], is_whole=True)
+        return self.damage_found
+
+    @property
+    def damage_found(self) -> list[Damage]:
+        """What had to be left out of what was read so far."""
+        return [record for file in sorted(self._damage) for record in self._damage[file]]
+
+    def read(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        services: Collection[str] | None = None,
+        since: float | str | datetime | None = None,
+        until: float | str | datetime | None = None,
+    ) -> pd.DataFrame:
+        """Read one table, or the part of it that is asked for.
+
+        Parameters
+        ----------
+        table : {"runs", "samples", "sites", "objects", "events"}
+        columns : sequence of str, optional
+            These only, in this order.
+        services : collection of str, optional
+            Rows of these only.
+        since, until : epoch seconds, ISO 8601 text or datetime, optional
+            Rows with ``since <= timestamp < until``; runs of which any part lies between. Without a zone: UTC.
+
+        Raises
+        ------
+        InvalidArgumentError
+            No such table, or no such moment.
+        MissingColumnError
+            The table has no such column.
+        LedgerError
+            The ledger went away, or broke, since it was opened.
+        """
+        rows = self.read_arrow(table, columns=columns, services=services, since=since, until=until)
+        return frame_from_table(rows, table, columns)
+
+    def read_arrow(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        services: Collection[str] | None = None,
+        since: float | str | datetime | None = None,
+        until: float | str | datetime | None = None,
+    ) -> pa.Table:
+        """Read the same as an Arrow table, as DuckDB and Polars take it without a copy; JSON is text there."""
+        needed = _columns_needed(table, columns, timed=since is not None or until is not None)
+        if isinstance(services, str):
+            raise InvalidArgumentError(
+                f"Ledger.read needs services as a list of names, but got {services!r}. Pass [{services!r}]."
+            )
+        bounds = {"since": _bound("since", since), "until": _bound("until", until)}
+        unasked = _only_for_order(table, columns, services=services, **bounds)
+        part = Part(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
+        reading = self._read_source(table, needed, part)
+        is_whole = services is None and since is None and until is None
+        self._note_damage(table, reading, columns=needed, is_whole=is_whole)
+        rows = reading.table if reading.is_ordered else sort_rows(reading.table)
+        if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
+            rows = keep_last_of_runs(rows)
+        rows = filter_rows(rows, services=services, **bounds)
+        return rows.select(list(TABLES[table]) if columns is None else list(columns))
+
+    def read_as_it_lies(self, table: str, *, columns: Sequence[str]) -> pa.Table:
+        """Read columns for an engine that groups and sorts itself: rows in any order, text as dictionaries.
+
+        Columns of which nothing is known are left out.
+        """
+        needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
+        reading = self._read_source(table, needed, Part(as_it_lies=True))
+        self._note_damage(table, reading, columns=needed, is_whole=True)
+        return encode_known(reading.table)
+
+    def _read_source(self, table: str, columns: Sequence[str], part: Part) -> Reading:
+        try:
+            return self._source.read(table, columns=columns, part=part)
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
+
+    def _note_damage(self, table: str, reading: Reading, *, columns: Collection[str], is_whole: bool) -> None:
+        for file, records in reading.damage.items():
+            earlier = [] if any(record.lines_skipped is None for record in records) else self._damage.get(file, [])
+            others = [record for record in earlier if record.column is not None and record.column not in columns]
+            self._damage[file] = [*records, *others]
+        if is_whole and set(columns) >= set(TABLES[table]):
+            self._checked.add(table)
+        found = {record for records in reading.damage.values() for record in records}
+        if fresh := found - self._logged:
+            self._logged |= fresh
+            _log.warning(
+                "memanalysis left out %d lines, %d values and %d whole files or folders of ledger %s; "
+                "Ledger.damage lists them with the reasons",
+                sum(record.lines_skipped or 0 for record in fresh),
+                sum(record.values_removed for record in fresh),
+                sum(record.lines_skipped is None for record in fresh),
+                self.path,
+            )
+
+
+def _ledger_error(path: str, exc: Exception) -> LedgerError:
+    """The error itself where it is one of the ledger's, else one that names the path."""
+    if isinstance(exc, LedgerError):
+        return exc
+    if isinstance(exc, OSError):
+        return unreadable(path, exc)
+    return LedgerFormatError(
+        f"open_ledger needs a whole ledger, but {path} cannot be read: {type(exc).__name__}: {exc}. "
+        "Restore it from a copy."
+    )
+
+
+def _source_of(files: Files) -> Source:
+    kind = files.kind("")
+    if kind is None:
+        raise LedgerNotFoundError(
+            f"open_ledger needs a ledger, but nothing is at {files.root}. Check the path, or record with watch(...)."
+        )
+    if kind == "folder":
+        return FolderSource(files)
+    suffix = PurePosixPath(files.root).suffix.lower()
+    source = _FILE_SOURCES.get(suffix)
+    if kind != "file" or source is None:
+        what = f"a file of kind {suffix or 'unknown'!r}" if kind == "file" else "no regular file"
+        raise LedgerFormatError(
+            f"open_ledger needs a folder or a {', '.join(_FILE_SOURCES)} file, but {files.root} is {what}. "
+            "Name one of these."
+        )
+    if files.size("") == 0:
+        raise LedgerFormatError(
+            f"open_ledger needs a ledger, but {files.root} is empty (0 bytes). Restore it from a copy."
+        )
+    return source(files)
+
+
+def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -> list[str]:
+    if table not in TABLES:
+        raise InvalidArgumentError(
+            f"Ledger.read needs a table of {list(TABLES)}, but got {table!r}. Name one of these."
+        )
+    known = list(TABLES[table])
+    if columns is None:
+        return known
+    unknown = [column for column in columns if column not in known]
+    if isinstance(columns, str) or unknown:
+        raise MissingColumnError(
+            f"Ledger.read needs columns of {table!r}, {known}, but got {columns!r}. Name some of these."
+        )
+    wanted = {*columns, *key_columns(table)}
+    if timed and table == "runs":
+        wanted.add("ended")
+    return [column for column in known if column in wanted]
+
+
+def _only_for_order(
+    table: str, columns: Sequence[str] | None, *, services: Collection[str] | None, since: int | None, until: int | None
+) -> set[str]:
+    """Columns that nobody asked for and no filter looks at."""
+    looked_at = set(TABLES[table] if columns is None else columns)
+    if services is not None:
+        looked_at.add("service")
+    if since is not None or until is not None:
+        looked_at |= {"timestamp", "started"}
+    return set(key_columns(table)) - looked_at
+
+
+def _bound(name: str, moment: float | str | datetime | None) -> int | None:
+    if moment is None:
+        return None
+    try:
+        microseconds = microseconds_from(moment)
+    except (ValueError, TypeError, OverflowError) as exc:
+        raise InvalidArgumentError(
+            f"Ledger.read needs {name} as epoch seconds, ISO 8601 text or a datetime, but got {moment!r}. "
+            "Pass one of these."
+        ) from exc
+    if microseconds is None:
+        raise InvalidArgumentError(f"Ledger.read needs a finite {name}, but got {moment!r}. Leave it out for no bound.")
+    return microseconds

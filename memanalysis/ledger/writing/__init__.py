@@ -1,0 +1,1 @@
+"""Append to a ledger from a running process, with the standard library alone."""

@@ -1,0 +1,448 @@
+"""How a running process appends to a ledger, and loses nothing when it is killed.
+
+A process has its own shard a table, so writers never share a file and wait for no lock. A shard that has grown is
+closed and a new one begun; a short-lived process seals it into Parquet (`keeper`), and ``close`` seals the rest: write,
+fsync, rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is there,
+so a crash at any point leaves each row exactly once.
+
+Into a URL nothing is written directly: rows go into a ledger in a folder of this machine, and what is sealed there is
+uploaded and then removed. A network that fails delays that and loses nothing.
+
+Standard library only, but for ``close`` where pyarrow is loaded already. A forked child must not write its parent's
+rows again: in a process other than the one that made the writer, every call does nothing (the recorder opens a new run
+there).
+"""
+
+import logging
+import marshal
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from memanalysis._text import make_encodable
+from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
+from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
+from memanalysis.ledger.maintenance.retention import Retention
+from memanalysis.ledger.maintenance.upload_outcome import read_outcome
+from memanalysis.ledger.maintenance.worker_process import Keeper
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
+from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.writing.row_encoder import encode_cells
+from memanalysis.ledger.writing.segments import Incident, Segment, Shard
+from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
+from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
+
+__all__ = ["FlushPolicy", "LedgerWriter"]
+
+FlushPolicy = Literal["line", "fsync", "interval", "manual"]
+"""Where a row is after ``append``: with the operating system, on the disk, with the operating system within a second,
+or in memory until ``flush()``."""
+
+FLUSH_INTERVAL_S = 1.0
+"""Of ``interval``: the next append after it takes the rows along that came before."""
+
+SEGMENT_BYTES = 8 * 1024**2
+"""A shard of so many bytes is sealed: about seven hours of samples, which become 700 KB."""
+
+SEGMENT_S = 86_400.0
+"""A shard that spans so much time is sealed, so that retention can drop a day and not a month."""
+
+REMOTE_SEGMENT_S = 600.0
+"""The same behind a URL: how far a reader there is behind."""
+
+CLOSE_TIMEOUT_S = 60.0
+"""How long ``close`` waits for sealing and uploading; what is not done then is done by the next run or ``compact``."""
+
+URL_CLOSE_TIMEOUT_S = 4.5
+"""The same behind a URL, in all: the rows are safe on this machine, and a program's end is not held up."""
+
+_log = logging.getLogger(__name__)
+_open: "weakref.WeakSet[LedgerWriter]" = weakref.WeakSet()
+
+
+class LedgerWriter:
+    """Appends the rows of one run to a directory ledger, which it makes if there is none.
+
+    Parameters
+    ----------
+    path : path-like or URL
+        Folder of the ledger, on this machine or behind a URL that fsspec knows.
+    run : row of ``runs``
+        Has ``run_id`` and ``service``; written at once with ``ended`` null.
+    flush : {"line", "fsync", "interval", "manual"}
+        When rows leave this process: see `FlushPolicy`.
+    retention : Retention, optional
+        What is dropped when a shard is sealed; without it nothing.
+    segment_bytes, segment_s : optional
+        When a shard is sealed while it grows: at 8 MiB or after a day, behind a URL after ten minutes.
+    file_mode : int
+        Permissions of the files that are made, less the umask: 0600. Folders follow the umask alone.
+    report : callable, optional
+        Is given one sentence about each removal of the ledger that was noticed and mended.
+
+    Raises
+    ------
+    InvalidArgumentError
+        No fit ``run_id`` or ``service``.
+    LedgerError
+        The folder cannot be made or written, or holds a ledger of a newer version.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        run: Row,
+        flush: FlushPolicy = "line",
+        retention: Retention | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_s: float | None = None,
+        file_mode: int = DEFAULT_FILE_MODE,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        self.url = os.fspath(path) if is_url(path) else None
+        self.path = local_path(path) if self.url is None else spool_folder(self.url)
+        self.run_id = check_run_id(run.get("run_id"))
+        self.service = make_encodable(str(run.get("service") or ""))
+        self.dropped_rows = 0
+        """Rows given up because the disk refused for too long."""
+        self._run: dict[str, object] = {"schema_version": SCHEMA_VERSION, **run}
+        self._partition = SERVICE_PREFIX + encode_service(self.service)
+        self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
+        self._flush_policy = flush
+        self._writes_at_once = flush in {"line", "fsync"}
+        self._flushed_at = float("-inf")
+        self._file_mode = file_mode
+        self._report = report
+        self._is_removed = False
+        self._segment_bytes = segment_bytes
+        self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
+        self._job: dict[str, Any] = {
+            "root": str(self.path.absolute()),
+            "url": self.url,
+            "retention": None if retention is None else retention.to_mapping(),
+        }
+        self._keeper = Keeper(self._job)
+        self._full: list[Segment] = []
+        self._shards: dict[str, Shard] = {}
+        self._pid = os.getpid()
+        # re-entrant: a signal handler or finalizer of the host may append amid an append
+        self._lock = threading.RLock()
+        self._closed = False
+        self._prepare()
+        outcome = None if self.url is None else read_outcome(self.path)
+        self._failures_before = 0 if outcome is None else outcome.failures
+        _open.add(self)
+        self.append("runs", [{"ended": None}])
+        if flush in {"manual", "interval"}:
+            self.flush()
+
+    @property
+    def upload_errors(self) -> int:
+        """Uploads of this ledger that failed since the writer was made, of whatever process."""
+        outcome = None if self.url is None else read_outcome(self.path)
+        return 0 if outcome is None else max(0, outcome.failures - self._failures_before)
+
+    @property
+    def upload_error(self) -> str | None:
+        """What the last upload failed of, and what to do; None where it succeeded, or none was tried yet."""
+        outcome = None if self.url is None else read_outcome(self.path)
+        return None if outcome is None or not self.upload_errors else outcome.error
+
+    def append(self, table: str, rows: Iterable[Row]) -> None:
+        """Add rows; ``run_id`` and ``service`` are this run's, whatever the rows say.
+
+        Raises
+        ------
+        InvalidArgumentError
+            No such table or column, or a value of a wrong type; no row of the call is added then.
+        LedgerError
+            The disk refuses. The rows stay in memory (up to 8 MiB a table) and go out with a later call.
+        """
+        if os.getpid() != self._pid:
+            return
+        if table not in TABLES:
+            raise InvalidArgumentError(f"LedgerWriter.append needs a table of {list(TABLES)}, but got {table!r}.")
+        if self._closed:
+            raise LedgerError(
+                f"LedgerWriter.append needs an open writer, but run {self.run_id!r} is closed. Begin a new run."
+            )
+        with self._lock:
+            shard = self._find_shard(table)
+            if table == "sites":  # its lines leave out what the open file says already, so that must be there
+                shard.check()
+            described: dict[str, int] = {}
+            lines = [self._encode(table, row, shard, described) for row in rows]
+            if not lines:
+                return
+            shard.add("".join(lines).encode(), len(lines), described)
+            if self._writes_at_once or self._is_due(shard):
+                self._write(shard)
+
+    def flush(self) -> None:
+        """Hand every row that is still in memory to the operating system."""
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            self._flushed_at = time.monotonic()
+            for shard in list(self._shards.values()):
+                self._write(shard)
+
+    def close(self, *, ended: float | None = None, seal: bool = True) -> None:
+        """Write the run's last row, then seal the shards into Parquet; a second call does nothing.
+
+        Parameters
+        ----------
+        ended : float, optional
+            Epoch seconds; now, if not given.
+        seal : bool
+            False leaves the JSON-lines files, which read as well and spare the program the wait. A ledger behind a URL
+            is sealed and uploaded all the same.
+
+        Raises
+        ------
+        LedgerError
+            The disk refuses rows that are still in memory. What was written before stays readable. A seal that fails
+            raises nothing: it is logged, and the JSON-lines file stays.
+        """
+        if os.getpid() != self._pid or self._closed:
+            return
+        with self._lock:
+            try:
+                self._mend()
+                self.append("runs", [{"ended": time.time() if ended is None else ended}])
+                self.flush()
+            finally:
+                self._closed = True
+                _open.discard(self)
+                for shard in self._shards.values():
+                    segment = shard.release()
+                    if segment is not None:
+                        self._full.append(segment)
+                self._forget_removed()
+                if seal or self.url is not None:
+                    self._seal_rest()
+                self._close_full()
+
+    def _prepare(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_marker(self.path, file_mode=self._file_mode)
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise LedgerFormatError(
+                f"LedgerWriter needs a folder, but {self.path} is or lies under a file. Give another path."
+            ) from exc
+        except LedgerError:
+            raise
+        except OSError as exc:
+            raise LedgerError(
+                f"LedgerWriter needs a folder that can be written, but {self.path} cannot: {exc.strerror}. "
+                "Give another path, or make room or leave to write there."
+            ) from exc
+
+    def _find_shard(self, table: str) -> Shard:
+        shard = self._shards.get(table)
+        if shard is None:
+            shard = self._shards[table] = Shard(
+                table,
+                root=self.path,
+                folder=self.path / table / self._partition,
+                run_id=self.run_id,
+                fsync=self._flush_policy == "fsync",
+                file_mode=self._file_mode,
+            )
+        return shard
+
+    def _encode(self, table: str, row: Row, shard: Shard, described: dict[str, int]) -> str:
+        """Write a row as a line; a site that the shard describes already is not described again."""
+        if "run_id" in row or "service" in row:
+            row = {name: value for name, value in row.items() if name not in {"run_id", "service"}}
+        if table == "runs":
+            row = {name: value for name, value in {**self._run, **row}.items() if name not in {"run_id", "service"}}
+        elif table == "sites":
+            return self._prefix + _encode_site(row, shard, described)
+        cells = encode_cells(table, row)
+        return f"{self._prefix},{cells}}}\n" if cells else f"{self._prefix}}}\n"
+
+    def _is_due(self, shard: Shard) -> bool:
+        if shard.is_beyond_bound():
+            return True
+        if self._flush_policy == "interval" and time.monotonic() - self._flushed_at >= FLUSH_INTERVAL_S:
+            self.flush()
+        return False
+
+    def _write(self, shard: Shard) -> None:
+        self._write_pending(shard)
+        if shard.incidents or self._is_removed:
+            self._mend()
+        if shard.table == "runs":  # few rows, and wanted together
+            return
+        segment = shard.rotate_if_due(max_bytes=self._segment_bytes, max_age_s=self._segment_s)
+        if segment is not None:
+            self._full.append(segment)
+        if self._full and not self._keeper.is_busy() and self._start_keeper():
+            self._full.clear()
+
+    def _write_pending(self, shard: Shard) -> None:
+        try:
+            shard.write()
+        except LedgerError:
+            raise
+        except OSError as exc:
+            self.dropped_rows += shard.forget_oldest()
+            raise LedgerError(
+                f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
+                f"{exc.strerror}. The rows stay in memory; make room and append or flush again."
+            ) from exc
+
+    def _mend(self) -> None:
+        """Open files again whose descriptors the program took, make a ledger again that was removed, and say so."""
+        shards = list(self._shards.values())
+        for shard in shards:
+            shard.check()
+        tables: dict[Incident, list[str]] = {"descriptor": [], "removed": []}
+        for shard in shards:
+            for incident in set(shard.incidents):
+                tables[incident].append(shard.table)
+            shard.incidents.clear()
+        if tables["descriptor"]:
+            names = ", ".join(tables["descriptor"])
+            message = f"The program closed or replaced descriptors of the ledger ({names}). The files are open again."
+            self._add("events", kind="descriptor", level="info", message=message, data={"tables": tables["descriptor"]})
+        if tables["removed"]:
+            self._is_removed = True
+            message = (
+                f"Files of ledger {self.path} were removed while it was written ({', '.join(tables['removed'])}). "
+                "New ones are begun; what the old ones held is gone. Stop the recorder before you remove its ledger."
+            )
+            data = {"during": "write the ledger", "tables": tables["removed"]}
+            self._add("events", kind="error", level="warning", message=message, data=data)
+            self._add("runs", ended=None)
+            if self._report is not None:
+                self._report(message)
+        if self._is_removed:
+            self._prepare()
+            self._is_removed = False
+        for table in ("runs", "events"):
+            self._write_pending(self._find_shard(table))
+
+    def _add(self, table: str, **row: object) -> None:
+        """Put a row with those that wait to be written."""
+        if table == "events":
+            row["timestamp"] = time.time()
+        shard = self._find_shard(table)
+        shard.add(self._encode(table, row, shard, {}).encode(), 1, {})
+
+    def _start_keeper(self) -> bool:
+        self._forget_removed()
+        return bool(self._full) and not self._is_in_memory() and self._keeper.start(self._full)
+
+    def _forget_removed(self) -> None:
+        """Let go of full files that were removed before they were sealed."""
+        for segment in [segment for segment in self._full if not segment[1].exists()]:
+            segment[2].close()
+            self._full.remove(segment)
+
+    def _is_in_memory(self) -> bool:
+        return self.url is not None and self.url.startswith("memory:")
+
+    def _seal_rest(self) -> None:
+        """Seal what is left: in another process where pyarrow is not loaded here, and upload it."""
+        if self.url is not None and not self._is_in_memory():
+            self._seal_and_upload()
+            return
+        self._keeper.wait(CLOSE_TIMEOUT_S)
+        if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full):
+            self._full.clear()
+            self._keeper.wait(CLOSE_TIMEOUT_S)
+            return
+        self._seal_here()
+
+    def _seal_and_upload(self) -> None:
+        """Seal and upload in another process, which is not waited for longer than a program's end may be held up."""
+        until = time.monotonic() + URL_CLOSE_TIMEOUT_S
+        self._keeper.wait(URL_CLOSE_TIMEOUT_S / 2)
+        if self._keeper.start(self._full):
+            self._full.clear()
+            self._keeper.wait(max(0.0, until - time.monotonic()))
+        else:  # no process can be started: a thread, which need not be waited for either
+            try:
+                worker = threading.Thread(target=self._seal_here, name="memanalysis-upload", daemon=True)
+                worker.start()
+                worker.join(max(0.0, until - time.monotonic()))
+            except RuntimeError as exc:  # the interpreter is going down
+                _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
+        if self.upload_error is not None:
+            _log.warning("memanalysis: %s", self.upload_error)
+        elif time.monotonic() >= until:
+            _log.warning(
+                "memanalysis did not wait longer than %.0f s for the upload to %s. What is not uploaded waits in %s; "
+                "the next run takes it along, or run: memanalysis compact %s",
+                URL_CLOSE_TIMEOUT_S,
+                self.url,
+                self.path,
+                self.url,
+            )
+
+    def _seal_here(self) -> None:
+        try:
+            from memanalysis.ledger.maintenance.worker import tend  # loads pyarrow
+
+            segments = [(table, str(path)) for table, path, _ in self._full]
+            if os.name != "posix":  # there a file that is open cannot be removed
+                self._close_full()
+            tend({**self._job, "segments": segments})
+        except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
+            _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
+
+    def _forget_in_child(self) -> None:
+        """Let go of the parent's files: a child must not keep them locked when the parent is gone."""
+        for shard in self._shards.values():
+            segment = shard.release()
+            if segment is not None:
+                self._full.append(segment)
+        self._close_full()
+        self._keeper.forget()
+        self._lock = threading.RLock()
+
+    def _close_full(self) -> None:
+        for _, _, descriptor in self._full:
+            descriptor.close()
+        self._full.clear()
+
+
+def _encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
+    """Write a row of ``sites`` but for its beginning; what its shard says of the site already is left out."""
+    site_id = row.get("site_id")
+    description = {name: row[name] for name in DESCRIPTION if row.get(name) is not None}
+    rest = encode_cells("sites", {name: value for name, value in row.items() if name not in DESCRIPTION})
+    if type(site_id) is str and site_id.isascii() and (digest := _digest(description)) is not None:
+        rest += f',"{DESCRIPTION_NUMBER}":{digest & 0xFFFFFFFF}'
+        if digest == (described.get(site_id) or shard.find_description(site_id)):
+            return f",{rest}}}\n"
+        described[site_id] = digest
+        if not description:
+            return f',{rest},"traceback":null}}\n'  # unknown, and later lines may say so in short
+    cells = ",".join(filter(None, (rest, encode_cells("sites", description))))
+    return f",{cells}}}\n" if cells else "}\n"
+
+
+def _digest(description: dict[str, object]) -> int | None:
+    """Hash of a description, ten times quicker than making it text; None of one of other than plain values."""
+    try:
+        return hash(marshal.dumps(description, 0))  # version 0: equal values give equal bytes
+    except ValueError:
+        return None
+
+
+def _forget_in_child() -> None:
+    for writer in list(_open):
+        writer._forget_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

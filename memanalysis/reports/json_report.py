@@ -1,0 +1,96 @@
+"""What does a report look like to a program: JSON with the columns of the frames as keys.
+
+Unknown is null; an infinite time is the string ``"Infinity"``, since JSON has no such number (ProtoJSON writes
+it so too); times are ISO 8601 in UTC. All is ASCII: text that could hide or
+turn other text is written as escapes.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.reports.report_model import Report, ServiceSection
+
+__all__ = ["FORMAT_VERSION", "render_json", "render_verdicts_json"]
+
+FORMAT_VERSION = 1
+"""Version of the keys of the whole report; it rises when one changes its meaning or goes away."""
+
+
+def render_json(report: Report) -> str:
+    """The whole report."""
+    content = {
+        "format": "memanalysis-report",
+        "format_version": FORMAT_VERSION,
+        "title": report.title,
+        "ledger": report.ledger,
+        "headline": report.headline,
+        "started": _plain(report.started),
+        "ended": _plain(report.ended),
+        "has_policy": report.has_policy,
+        "n_services": report.n_services,
+        "verdicts": _records(report.verdicts),
+        "services": [_section(section) for section in report.sections],
+        "damage": [asdict(record) for record in report.damage],
+    }
+    return _dump(content)
+
+
+def render_verdicts_json(verdicts: pd.DataFrame) -> str:
+    """The verdict frame alone, a list of objects."""
+    return _dump(_records(verdicts))
+
+
+def _section(section: ServiceSection) -> dict[str, Any]:
+    return {
+        "service": _plain(section.service),
+        "run_id": _plain(section.run_id),
+        "metric": _plain(section.verdict["metric"]),
+        "budget": None if section.budget is None else _plain(asdict(section.budget)),
+        "series": {name: _plain(section.series[name].to_numpy()) for name in ("elapsed_s", "size_bytes")},
+        "line": None
+        if section.line is None
+        else {
+            "name": section.line.name,
+            "elapsed_s": _plain(section.line.elapsed_s),
+            "size_bytes": _plain(section.line.size_bytes),
+        },
+        "sites": _records(section.sites),
+        "n_sites": section.n_sites,
+        "breaches": _records(section.breaches),
+        "n_breaches": section.n_breaches,
+        "forecast": _records(section.forecast),
+        "events": _records(section.events),
+        "n_events": section.n_events,
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _dump(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False, default=str) + "\n"

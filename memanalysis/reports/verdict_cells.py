@@ -1,0 +1,152 @@
+"""How is one verdict said in few words: the cells that every table shows, on paper, in a terminal and in a notebook.
+
+The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is said as such and never as zero.
+Text that comes from a ledger may hold anything: it passes through `make_printable` before it is shown anywhere.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from memanalysis._text import make_printable
+from memanalysis.analysis.verdict import UNREADABLE
+from memanalysis.units import format_duration, format_growth, format_growth_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "METRIC_NAMES",
+    "SEVERITY_MARKS",
+    "VerdictCells",
+    "known_number",
+    "render_all_cells",
+    "render_cells",
+    "render_place",
+    "render_time_interval",
+    "short_run_id",
+]
+
+METRIC_NAMES = {
+    "rss_bytes": "resident memory",
+    "pss_bytes": "resident memory, shared pages split",
+    "uss_bytes": "memory of this process alone",
+    "traced_bytes": "memory that Python allocated",
+}
+"""What a metric is called in a sentence and on an axis."""
+
+SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑", "high": "◕", "critical": "●"}
+"""A shape beside each severity, for those to whom its colour says nothing."""
+
+NOTHING = "-"
+"""Stands where a cell does not apply: a service that does not grow has no guilty line."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCells:
+    """One verdict in the words of a table."""
+
+    service: str
+    run: str
+    shape: str
+    leak: str
+    severity: str
+    growth: str
+    growth_interval: str
+    time: str
+    time_interval: str
+    guilty: str
+    guilty_path: str
+    sentence: str
+
+
+def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
+    """Put one row of the verdict frame into words."""
+    slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
+    limit, time_s = known_number(verdict["limit_bytes"]), known_number(verdict["time_to_exhaustion_s"])
+    is_unreadable = verdict["shape"] == UNREADABLE
+    is_open = is_unreadable or verdict["shape"] == "inconclusive"
+    return VerdictCells(
+        service=make_printable(verdict["service"]) if _is_known(verdict["service"]) else "(no service)",
+        run=short_run_id(verdict["run_id"]) if _is_known(verdict["run_id"]) else NOTHING,
+        shape=str(verdict["shape"]),
+        leak="unknown" if is_open else _render_leak(verdict),
+        severity="unknown" if is_open else str(verdict["severity"]),
+        growth=NOTHING if is_unreadable else format_growth(slope, low, high),
+        growth_interval=format_growth_interval(slope, low, high),
+        time=NOTHING
+        if is_unreadable
+        else "no budget"
+        if limit is None
+        else format_duration(time_s)
+        if verdict["is_leak"]
+        else NOTHING,
+        time_interval=render_time_interval(
+            time_s,
+            known_number(verdict["time_to_exhaustion_low_s"]),
+            known_number(verdict["time_to_exhaustion_high_s"]),
+        ),
+        guilty=_render_guilty(verdict, short=True),
+        guilty_path=_render_guilty(verdict, short=False),
+        sentence=make_printable(verdict["sentence"]),
+    )
+
+
+def render_all_cells(verdicts: "pd.DataFrame") -> list[VerdictCells]:
+    """Put every row of a verdict frame into words."""
+    return [render_cells({str(name): value for name, value in row.items()}) for row in verdicts.to_dict("records")]
+
+
+def render_time_interval(time_s: float | None, low_s: float | None, high_s: float | None) -> str:
+    """Ends of the interval of a length of time, such as ``3.1 to 4.4 h``; empty where there is none."""
+    if time_s is None or low_s is None or high_s is None or (math.isinf(low_s) and math.isinf(high_s)):
+        return ""
+    low, high = format_duration(low_s), format_duration(high_s)
+    if low == high:
+        return ""
+    if low.split(" ")[1:] == high.split(" ")[1:]:
+        low = low.split(" ")[0]
+    return f"{low} to {high}"
+
+
+def render_place(file: str, line: float | None, *, short: bool) -> str:
+    """``file:line``; short is the file's own name without its directories."""
+    name = PureWindowsPath(file).name if "\\" in file else PurePosixPath(file).name
+    shown = make_printable((name or file) if short else file)
+    return shown if line is None else f"{shown}:{line:.0f}"
+
+
+def short_run_id(run_id: object) -> str:
+    """Last part of a run id, enough to tell the runs of one service apart."""
+    return make_printable(run_id).rpartition("-")[2][:12]
+
+
+def _is_known(name: object) -> bool:
+    """Tell a name from null, as frames write it: None, NaN or NA."""
+    return isinstance(name, str) or str(name) not in {"None", "nan", "<NA>", "NaT"}
+
+
+def _render_leak(verdict: Mapping[str, Any]) -> str:
+    if not verdict["is_leak"]:
+        return "no"
+    return "accepted" if verdict["known"] == "accepted" else "yes"
+
+
+def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:
+    if verdict["is_leak"] and verdict["origin"] == "native":
+        return "native code"  # a line of Python is not to blame; the sentence names the one that keeps most
+    file = verdict["responsible_file"]
+    if isinstance(file, str) and file:
+        return render_place(file, known_number(verdict["responsible_line"]), short=short)
+    return "not traced" if verdict["is_leak"] else NOTHING
+
+
+def known_number(value: Any) -> float | None:
+    """A number of the frame, or None where it is unknown (None, NaN, NA)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(number) else number

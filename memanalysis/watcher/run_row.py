@@ -1,0 +1,99 @@
+"""Which process is this: the row of ``runs`` that a recorder begins with, and the name of the run.
+
+Everything is read from files and from the interpreter in a few milliseconds: no process is started and no metadata
+parsed.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from memanalysis.schema import SCHEMA_VERSION
+from memanalysis.watcher.git_commit import read_git_commit
+from memanalysis.watcher.redaction import ArgvMode, select_arguments
+
+__all__ = ["list_packages", "make_run_id", "make_run_row"]
+
+RANDOM_BYTES = 4
+"""Two runs of one pid within a second stay apart."""
+
+_INFO_SUFFIX = ".dist-info"
+
+
+def make_run_id(started: float, *, pid: int | None = None) -> str:
+    """Name of a run: when it started (UTC), its pid and eight random digits."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
+    return f"{stamp}-{pid or os.getpid()}-{os.urandom(RANDOM_BYTES).hex()}"
+
+
+def make_run_row(
+    service: str, *, started: float, policy_sha256: str | None = None, argv: ArgvMode = "redacted"
+) -> dict[str, Any]:
+    """Row of ``runs`` for this process, with ``ended`` unknown.
+
+    Parameters
+    ----------
+    service : str
+        Name of the watched service.
+    started : float
+        Epoch seconds.
+    policy_sha256 : str, optional
+        Hash of the policy it runs under.
+    argv : {"redacted", "full", "none"}
+        What is kept of the program's arguments.
+    """
+    system, host = _read_system()
+    return {
+        "run_id": make_run_id(started),
+        "service": service,
+        "host": host,
+        "pid": os.getpid(),
+        "started": started,
+        "ended": None,
+        "python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}",
+        "platform": system,
+        "argv": select_arguments(sys.argv, argv),
+        "git_commit": _read_program_commit(),
+        "packages": list_packages(),
+        "policy_sha256": policy_sha256,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def list_packages() -> dict[str, str]:
+    """Name and version of each installed distribution, from the names of their ``.dist-info`` folders.
+
+    Reading their metadata takes a millisecond each; the names of the folders say the same (PEP 427 and 376).
+    """
+    packages: dict[str, str] = {}
+    for folder in dict.fromkeys(sys.path):
+        try:
+            names = os.listdir(folder or ".")  # noqa: PTH208  a thousand Path objects are not wanted here
+        except OSError:
+            continue
+        for entry in names:
+            if entry.endswith(_INFO_SUFFIX):
+                name, dash, version = entry.removesuffix(_INFO_SUFFIX).rpartition("-")
+                if dash:
+                    packages.setdefault(name, version)
+    return dict(sorted(packages.items()))
+
+
+def _read_system() -> tuple[str, str | None]:
+    """Operating system in a few words, and the host's name."""
+    if hasattr(os, "uname"):
+        uname = os.uname()
+        return f"{uname.sysname} {uname.release} {uname.machine}", uname.nodename
+    return sys.platform, os.environ.get("COMPUTERNAME")
+
+
+def _read_program_commit() -> str | None:
+    """Commit around the main program, or around the working folder in a notebook or prompt."""
+    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+    try:
+        folder = Path(main_file).absolute().parent if isinstance(main_file, str) else Path.cwd()
+    except FileNotFoundError:  # the working folder was removed
+        return None
+    return read_git_commit(folder)

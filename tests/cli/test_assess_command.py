@@ -1,0 +1,134 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from memanalysis._text import make_printable
+from memanalysis.analysis.verdict import VERDICT_COLUMNS
+from memanalysis.cli import EXIT_ERROR, main
+from memanalysis.cli.assess_command import EXIT_LEAK, _render_csv
+
+
+@pytest.fixture(autouse=True)
+def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_the_table_fits_80_columns_and_the_worst_comes_first(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["assess", str(recorded)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
+    assert lines[0].split() == ["service", "shape", "leak", "severity", "growth", "an", "time", "to", "guilty", "line"]
+    assert lines[3].split()[:4] == ["leaking_", "growing", "yes", "high"]
+
+
+def test_a_sentence_a_service_follows_the_table(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["assess", str(recorded)])
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "leaking_registry: A leak: grows by " in text
+    assert "of the traced growth comes from app/registry.py:42 in remember." in text
+    assert "young: Too early to judge: needs 2 more samples: 3 of at least 5 are there." in text
+
+
+def test_a_hostile_name_does_nothing_to_the_terminal(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("table", "json", "markdown"):
+        main(["assess", str(recorded), "--format", form])
+        assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_gets_the_verdicts_stacked(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    main(["assess", str(recorded)])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "service         leaking_registry"
+    assert [line for line in lines if len(line) > 50] == []
+
+
+def test_a_policy_gives_the_time_to_the_budget(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("memory_budgets: {global: {max_memory_mb: 100}}")
+    main(["assess", str(recorded), "--policy", str(policy)])
+    with_policy = capsys.readouterr().out
+    main(["assess", str(recorded)])
+
+    assert "no budget" not in with_policy
+    assert "about 1.0 min" in " ".join(with_policy.split())
+    assert "no budget" in capsys.readouterr().out
+
+
+def test_json_and_csv_have_the_columns_of_the_frame(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["assess", str(recorded), "--format", "json"])
+    rows = json.loads(capsys.readouterr().out)
+    main(["assess", str(recorded), "--format", "csv"])
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+    assert [list(row) for row in rows] == [list(VERDICT_COLUMNS)] * 4
+    assert [row["service"] for row in table] == [make_printable(row["service"]) for row in rows]
+    assert list(table[0]) == list(VERDICT_COLUMNS)
+
+
+def test_a_check_fails_until_the_leak_is_accepted(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The entries that are proposed are refused until somebody writes the reasons."""
+    assert main(["assess", str(recorded), "--check"]) == EXIT_LEAK
+    capsys.readouterr()
+    assert main(["assess", str(recorded), "--format", "known-leaks"]) == 0
+    proposed = capsys.readouterr().out
+    file = tmp_path / "known_leaks.yaml"
+    file.write_text(proposed, encoding="utf-8")
+    assert main(["assess", str(recorded), "--known-leaks", str(file)]) == EXIT_ERROR
+    assert f"{file}:5: known_leaks[0].reason: needs a reason, but got nothing." in capsys.readouterr().err
+
+    file.write_text(proposed.replace("reason:", "reason: mended in 2.4"), encoding="utf-8")
+    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "growing accepted high" in text
+    assert ": mended in 2.4." in text
+
+
+def test_an_expired_acceptance_fails_the_check_again(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["assess", str(recorded), "--format", "json"])
+    fingerprint = next(row["fingerprint"] for row in json.loads(capsys.readouterr().out) if row["is_leak"])
+    file = tmp_path / "known_leaks.yaml"
+    entry = {"fingerprint": fingerprint, "reason": "old", "expires": "2020-02-29"}
+    file.write_text(json.dumps({"known_leaks": [entry]}), encoding="utf-8")
+
+    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == EXIT_LEAK
+    assert "Was accepted until 2020-02-29: old." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("/x/\x1b]0;pwned\x07.py", "/x/\\u001b]0;pwned\\u0007.py"),
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1+1", "'+1+1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\\u0009=1"),
+        ("\r=1", "'\\u000d=1"),
+        (" =1", "' =1"),
+        ("a-b", "a-b"),
+    ],
+)
+def test_comma_separated_values_steer_no_terminal_and_run_in_no_spreadsheet(cell: str, written: str) -> None:
+    verdicts = pd.DataFrame({"service": [cell], "slope_bytes_per_s": [-2.5], "windows": [-3]})
+
+    (row,) = csv.reader(io.StringIO(_render_csv(verdicts).split("\n", 1)[1]))
+    assert row == [written, "-2.5", "-3"]

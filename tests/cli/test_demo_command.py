@@ -1,0 +1,186 @@
+"""The demo as a newcomer runs it: real programs in processes of their own."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from memanalysis import assess, open_ledger
+from memanalysis.cli import main
+from memanalysis.cli.demo_command import POLICY
+from memanalysis.examples import SCENARIOS
+from memanalysis.policy.loader import read_policy
+
+DEMO = [sys.executable, "-m", "memanalysis", "demo"]
+PLAIN = os.environ | {"COLUMNS": "80"}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One demo of six seconds, and where it wrote."""
+    out = tmp_path_factory.mktemp("demo")
+    command = [*DEMO, "--seconds", "6", "--out", str(out)]
+    return out, subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=180, check=False)
+
+
+Shown = tuple[Path, "subprocess.CompletedProcess[str]"]
+
+
+def test_only_the_leak_is_a_leak_and_its_line_is_the_right_one(shown: Shown) -> None:
+    out, demo = shown
+    assert (demo.returncode, demo.stderr) == (0, "")
+    verdicts = assess(out / "ledger", policy=POLICY).set_index("service")
+
+    assert set(verdicts.index) == set(SCENARIOS)
+    for name, scenario in SCENARIOS.items():
+        assert verdicts.loc[name, "is_leak"] == scenario.is_leak, verdicts.loc[name, "sentence"]
+        if scenario.is_leak:
+            assert verdicts.loc[name, "responsible_line"] == scenario.find_guilty_line()
+            assert Path(verdicts.loc[name, "responsible_file"]).name == scenario.file.name
+
+
+def test_the_table_says_it_in_80_columns(shown: Shown) -> None:
+    _, demo = shown
+    lines = demo.stdout.splitlines()
+    guilty = SCENARIOS["leaky_service"].find_guilty_line()
+
+    assert [line for line in lines if len(line) > 80 and "/" not in line] == []
+    row = next(line for line in lines if line.startswith("leaky_service "))
+    assert row.split()[1:3] == ["growing", "yes"]
+    assert f"leaky_service.py:{guilty}" in "".join(demo.stdout.split())
+
+
+def test_it_writes_ledger_and_report_and_says_where_and_what_next(shown: Shown) -> None:
+    out, demo = shown
+    ledger = open_ledger(out / "ledger")
+
+    assert len(ledger.runs) == 3
+    assert f"Rows: runs 3, samples {len(ledger.samples)}," in " ".join(demo.stdout.split())
+    assert f"Report    {out / 'report.html'}" in demo.stdout
+    assert f"memanalysis assess {out / 'ledger'}" in demo.stdout
+    assert "leaky_service.py" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_program_has_a_budget() -> None:
+    policy = read_policy(POLICY)
+
+    assert all(policy.budget_for(name).max_memory_mb <= 512 for name in SCENARIOS)
+
+
+def test_a_second_demo_replaces_the_ledger_of_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["demo", "--seconds", "2", "--scenario", "batch_job", "--out", str(tmp_path)]
+
+    assert main(arguments) == 0
+    first = open_ledger(tmp_path / "ledger").runs["run_id"].item()
+    assert main(arguments) == 0
+    assert open_ledger(tmp_path / "ledger").runs["run_id"].item() != first
+    assert "Watching 1 program for 2 s: batch_job" in capsys.readouterr().out
+
+
+def test_a_ledger_that_no_demo_wrote_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "ledger" / "samples" / "service=mine" / "a.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}\n")
+
+    assert main(["demo", "--seconds", "2", "--out", str(tmp_path)]) == 2
+    (tmp_path / ".memanalysis-demo").write_text("")
+    assert main(["demo", "--seconds", "2", "--out", str(tmp_path)]) == 2
+    assert kept.read_text() == "{}\n"
+    said = (
+        f"memanalysis: error: memanalysis demo needs a directory of its own, but {tmp_path / 'ledger'} holds a ledger "
+    )
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert main(["demo", "--out", str(tmp_path / "file")]) == 2
+    ledger = tmp_path / "file" / "ledger"
+    assert capsys.readouterr().err == (
+        f"memanalysis: error: memanalysis demo needs a directory it can write, but {ledger} cannot be: "
+        f"{os.strerror(errno.ENOTDIR)}. Pass another directory with --out.\n"
+    )
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf", "soon"])
+def test_seconds_that_are_none_are_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["demo", f"--seconds={seconds}"])
+
+    assert caught.value.code == 2
+    assert f"needs seconds, 2 or more, but got '{seconds}'" in capsys.readouterr().err
+
+
+def test_an_unknown_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["demo", "--scenario", "nightly"])
+
+    assert caught.value.code == 2
+    assert "invalid choice: 'nightly'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to one process are POSIX")
+def test_ctrl_c_stops_the_programs_too(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*DEMO, "--seconds", "60", "--out", str(tmp_path)], env=PLAIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as demo:
+        children = _wait_for_children(demo.pid, 3)
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+
+    assert demo.returncode == 130
+    assert errors == b"\nmemanalysis: stopped\n"
+    assert not any(child.is_running() for child in children)
+
+
+def _wait_for_children(pid: int, count: int) -> list[psutil.Process]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        children = psutil.Process(pid).children()
+        if len(children) == count:
+            return children
+        time.sleep(0.05)
+    raise AssertionError("the demo started no programs")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
+def test_a_terminal_gets_one_line_that_is_drawn_over(tmp_path: Path) -> None:
+    """Every state of the bar fits the terminal, and nothing of it stays."""
+    import pty
+
+    master, slave = pty.openpty()
+    environment = PLAIN | {"TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    command = [*DEMO, "--seconds", "2", "--scenario", "batch_job", "--out", str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdin=slave, stdout=slave, stderr=slave) as demo:
+        os.close(slave)
+        shown = _read_to_end(master)
+    os.close(master)
+    states = [re.sub(r"\x1b\[[0-9;]*[mK]", "", part) for part in shown.split("\r\x1b[2K")[1:]]
+
+    assert demo.returncode == 0
+    assert len(states) > 5
+    assert all(len(state) < 80 for state in states[:-1])
+    assert any(re.fullmatch(r"━*─*   1 of 2 s  batch_job \d+ MiB", state) for state in states)
+    assert states[-1].startswith("Read ")
+
+
+def _read_to_end(master: int) -> str:
+    pieces = []
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    return b"".join(pieces).decode()

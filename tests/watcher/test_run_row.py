@@ -1,0 +1,53 @@
+"""The row of a run tells which process it was."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import time
+
+from memanalysis.schema import RUNS
+from memanalysis.watcher.redaction import redact_arguments
+from memanalysis.watcher.run_row import list_packages, make_run_id, make_run_row
+
+
+def test_a_run_is_named_by_time_pid_and_chance():
+    assert re.fullmatch(rf"20231114T221320Z-{os.getpid()}-[0-9a-f]{{8}}", make_run_id(1_700_000_000.0))
+    assert make_run_id(0.0) != make_run_id(0.0)
+
+
+def test_the_row_has_every_column_of_the_table():
+    row = make_run_row("api", started=time.time())
+
+    assert set(row) == set(RUNS)
+    assert row["pid"] == os.getpid()
+    assert row["host"] == platform.node()
+    assert row["python"] == f"cpython {platform.python_version()}"
+    assert row["argv"] == redact_arguments(sys.argv)
+    assert row["ended"] is None
+
+
+def test_packages_are_those_that_are_installed():
+    """Folder names write a dash as an underscore; the metadata does not."""
+
+    def plain(name):
+        return re.sub(r"[-_.]+", "_", name).lower()
+
+    installed = {plain(found.metadata["Name"]): found.version for found in importlib.metadata.distributions()}
+    listed = {plain(name): version for name, version in list_packages().items()}
+
+    assert {name: listed.get(name) for name in ("numpy", "pandas", "pytest", "pyyaml")} == {
+        name: installed[name] for name in ("numpy", "pandas", "pytest", "pyyaml")
+    }
+
+
+def test_a_run_row_takes_little_time():
+    """What starts a recorder must not hold up its host; the best of three, for a busy machine."""
+
+    def measure():
+        started = time.perf_counter()
+        make_run_row("api", started=0.0)
+        return time.perf_counter() - started
+
+    assert min(measure() for _ in range(3)) < 0.1
