@@ -19,8 +19,8 @@ from benchmarks.service import measure_service
 from memanalysis.capture import snapshot_sites
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.watcher.observer import Observer
-from memanalysis.watcher.recorder import watch
 from memanalysis.watcher.run_row import make_run_row
+from memanalysis.watcher.watch import watch
 
 __all__ = ["main"]
 

@@ -21,7 +21,7 @@ _VERBS = {
     "find_leak": "memanalysis.leaktest.find_leak",
     "open_ledger": "memanalysis.ledger.reading.ledger",
     "report": "memanalysis.reports.report_model",
-    "watch": "memanalysis.watcher.recorder",
+    "watch": "memanalysis.watcher.watch",
 }
 _RECORDS = {
     "LeakFinding": "memanalysis.leaktest.finding",

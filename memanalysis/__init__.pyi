@@ -29,7 +29,7 @@ from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess
 from memanalysis.verdicts.compare import compare as compare
 from memanalysis.watcher.recorder import Recorder as Recorder
-from memanalysis.watcher.recorder import watch as watch
+from memanalysis.watcher.watch import watch as watch
 from memanalysis.widgets.explorer import explore as explore
 
 __version__: str

@@ -62,8 +62,8 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the options, and become the program."""
-    from memanalysis.watcher.recorder import watch
     from memanalysis.watcher.run_program import run_program
+    from memanalysis.watcher.watch import watch
 
     program = arguments.program
     if not arguments.module and not Path(program).exists():

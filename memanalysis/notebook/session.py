@@ -17,8 +17,9 @@ from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.notebook.show import SessionReport
 from memanalysis.units import format_bytes
-from memanalysis.watcher.recorder import Recorder, watch
+from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.settings import DEFAULT_LEDGER
+from memanalysis.watcher.watch import watch
 
 __all__ = ["NotebookSession", "read_rss_text"]
 

@@ -3,23 +3,21 @@
 A ledger is a `Ledger`, a path or a URL; a policy is None, a path, a mapping or a `Policy`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from os import PathLike
-from typing import Any
 
 from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
-from memanalysis.policy.loader import read_policy
-from memanalysis.policy.model import Policy, parse_policy
+from memanalysis.policy.model import Policy
+from memanalysis.policy.policy_source import PolicySource, resolve_policy
 from memanalysis.units import bytes_from_mb
 from memanalysis.verdicts.policy_severity import severity_rules
 
 __all__ = ["LedgerSource", "PolicySource", "find_budgets", "find_rules", "resolve_ledger", "resolve_policy"]
 
 LedgerSource = Ledger | str | PathLike[str]
-PolicySource = Policy | Mapping[str, Any] | str | PathLike[str] | None
 
 
 def resolve_ledger(source: LedgerSource, *, call: str) -> Ledger:
@@ -37,28 +35,6 @@ def resolve_ledger(source: LedgerSource, *, call: str) -> Ledger:
     raise InvalidArgumentError(
         f"{call} needs a Ledger, a path or a URL, but got {type(source).__name__}. "
         "Pass what open_ledger() gives, or a path."
-    )
-
-
-def resolve_policy(source: PolicySource, *, call: str) -> Policy | None:
-    """Read or parse what was given; None stays None: no budgets apply.
-
-    Raises
-    ------
-    InvalidArgumentError
-        It is neither a policy, a mapping nor a path.
-    PolicyError
-        The policy is broken.
-    """
-    if source is None or isinstance(source, Policy):
-        return source
-    if isinstance(source, Mapping):
-        return parse_policy(source)
-    if isinstance(source, (str, PathLike)):
-        return read_policy(source)
-    raise InvalidArgumentError(
-        f"{call} needs policy= as a path, a mapping or a Policy, but got {type(source).__name__}. "
-        "Pass the path of a policy file, or None for no budgets."
     )
 
 

@@ -94,7 +94,7 @@ class Membership:
             with standard_library_first():
                 import json
 
-                from memanalysis.watcher.recorder import watch
+                from memanalysis.watcher.watch import watch
 
                 options: dict[str, Any] = json.loads(self._options_json)
                 self._recorder = watch(options.pop("service"), **options)

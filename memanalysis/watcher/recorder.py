@@ -16,17 +16,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
-from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.schema import MemorySnapshot
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
-from memanalysis.watcher.redaction import ArgvMode
 from memanalysis.watcher.run_row import make_run_row
-from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, Settings, TraceMode, choose_settings
+from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker
 
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from memanalysis.response.cleanup import Cleanup
     from memanalysis.watcher.policy_runtime import PolicyRuntime
 
-__all__ = ["Recorder", "watch"]
+__all__ = ["Recorder", "forget_parent", "load_for_ticks"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -277,93 +274,6 @@ class Recorder:
             self._observer.release()
 
 
-def watch(
-    service: str,
-    *,
-    ledger: str | os.PathLike[str] | None = None,
-    policy: "str | os.PathLike[str] | Policy | None" = None,
-    interval: float = 1.0,
-    trace: TraceMode | None = None,
-    trace_limit: int | None = None,
-    snapshot_interval: float | None = None,
-    top_sites: int = 50,
-    top_types: int = 30,
-    check_leaks: bool = True,
-    seal: bool = True,
-    max_overhead: float = DEFAULT_MAX_OVERHEAD,
-    fork: bool | None = None,
-    file_mode: int = DEFAULT_FILE_MODE,
-    argv: ArgvMode = "redacted",
-) -> Recorder:
-    """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
-
-    Parameters
-    ----------
-    service : str
-        Name under which its rows are kept, and by which the policy knows its budget.
-    ledger : path or URL, optional
-        Folder of the ledger, here or at a URL such as ``s3://bucket/ledger``. Without it the policy's
-        ``ledger.storage_path`` (of a ``.json`` its stem: that file is the JSON array ledger, kept by
-        ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
-    policy : path or Policy, optional
-        What is allowed and what is done about it. Without it nothing is judged while it runs.
-    interval : float
-        Seconds between two ticks.
-    trace : {"auto", "always", "never"}, optional
-        Whether tracemalloc follows each allocation, which names the lines and costs time: in short windows once memory
-        is seen to grow, all the time, or not at all. Auto, unless the policy turns tracing off. Tracing that runs
-        already is joined, and costs nothing more.
-    trace_limit : int, optional
-        Frames of each traceback; the policy's, else 25.
-    snapshot_interval : float, optional
-        Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
-    top_sites, top_types : int
-        Rows of ``sites`` (the biggest, and those that grew most) and of ``objects`` in a snapshot, at most.
-    check_leaks : bool
-        False leaves the policy's leak detection to those who read the ledger: nothing heavy is loaded in this process.
-    seal : bool
-        Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
-        read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
-    max_overhead : float
-        Share of one processor that watching may take, over the run and over every 10 s; what costs more is done less
-        often. With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
-    fork : bool, optional
-        Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
-        given: where they are large and it is safe.
-    file_mode : int
-        Permissions of the ledger's files, less the umask: 0600, which lets nobody but this user read them.
-    argv : {"redacted", "full", "none"}
-        What the ledger keeps of the program's arguments: all but the secrets among them, all, or nothing.
-
-    Raises
-    ------
-    InvalidArgumentError
-        An argument that cannot be used.
-    PolicyError
-        A policy that cannot be read.
-    """
-    with standard_library_first():
-        rules = _read_policy(policy)
-    settings = choose_settings(
-        service,
-        ledger=ledger,
-        policy=rules,
-        interval=interval,
-        trace=trace,
-        trace_limit=trace_limit,
-        snapshot_interval=snapshot_interval,
-        top_sites=top_sites,
-        top_types=top_types,
-        check_leaks=check_leaks,
-        seal=seal,
-        max_overhead=max_overhead,
-        fork=fork,
-        file_mode=file_mode,
-        argv=argv,
-    )
-    return Recorder(settings, policy=rules)
-
-
 def load_for_ticks() -> None:
     """Import what ticks import at their first need: modules of the program have Python's names."""
     import ctypes  # noqa: F401
@@ -373,19 +283,6 @@ def _make_policy_runtime(settings: Settings, policy: "Policy", clock: Clock) -> 
     from memanalysis.watcher.policy_runtime import PolicyRuntime  # not loaded without a policy
 
     return PolicyRuntime(settings.service, policy, clock=clock, check_leaks=settings.check_leaks)
-
-
-def _read_policy(policy: "str | os.PathLike[str] | Policy | None") -> "Policy | None":
-    if policy is None:
-        return None
-    from memanalysis.policy.loader import read_policy
-    from memanalysis.policy.model import Policy
-
-    if isinstance(policy, Policy):
-        return policy
-    if isinstance(policy, str | os.PathLike):
-        return read_policy(policy)
-    raise InvalidArgumentError(f"watch needs policy as a path or a Policy, but got {policy!r}. Pass the file's path.")
 
 
 def forget_parent() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from memanalysis.capture.sample import Clock
 from memanalysis.ledger.reading.ledger import open_ledger
-from memanalysis.watcher.recorder import watch
+from memanalysis.watcher.watch import watch
 
 DEADLINE_S = 60.0
 

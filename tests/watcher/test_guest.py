@@ -14,7 +14,8 @@ import pytest
 
 from memanalysis.capture.sample import SampleReader
 from memanalysis.ledger.reading.ledger import open_ledger
-from memanalysis.watcher.recorder import Recorder, watch
+from memanalysis.watcher.recorder import Recorder
+from memanalysis.watcher.watch import watch
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

@@ -11,8 +11,9 @@ import pytest
 
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher.error_isolation import HostBoundary
-from memanalysis.watcher.recorder import Recorder, watch
+from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.tick_loop import TickThread
+from memanalysis.watcher.watch import watch
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.model import parse_policy
 from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
-from memanalysis.watcher.recorder import watch
+from memanalysis.watcher.watch import watch
 
 
 def _sample(second: int, *, rss: float | None = None, traced: float | None = None, limit: float | None = None) -> dict:

@@ -13,7 +13,7 @@ from memanalysis.units import MIB
 from memanalysis.verdicts.engine_loading import ENGINE, load_engine
 from memanalysis.watcher.live_verdict import make_live_run
 from memanalysis.watcher.policy_runtime import NO_RESTART, TRACED_BEFORE, PolicyRuntime
-from memanalysis.watcher.recorder import watch
+from memanalysis.watcher.watch import watch
 
 BUDGET = {"memory_budgets": {"services": {"api": {"max_memory_mb": 100}}}}  # warning from 80, critical from 95
 NO_LEAKS = {"leak_detection": {"enabled": False}}

@@ -6,7 +6,7 @@ import pytest
 
 from memanalysis.errors import InvalidArgumentError, PolicyError
 from memanalysis.policy.model import parse_policy
-from memanalysis.watcher.recorder import watch
+from memanalysis.watcher.watch import watch
 
 
 def settings(policy=None, **arguments):

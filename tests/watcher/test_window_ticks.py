@@ -13,9 +13,9 @@ from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.policy_runtime import PolicyRuntime
-from memanalysis.watcher.recorder import watch
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.tick_loop import run_ticks
+from memanalysis.watcher.watch import watch
 
 
 class GrowingReader(SampleReader):

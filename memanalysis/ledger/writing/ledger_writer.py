@@ -14,7 +14,6 @@ there).
 """
 
 import logging
-import marshal
 import os
 import sys
 import threading
@@ -25,7 +24,6 @@ from typing import Any, Literal
 
 from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
-from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.upload_outcome import read_outcome
 from memanalysis.ledger.maintenance.worker_process import Keeper
@@ -33,6 +31,7 @@ from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
 from memanalysis.ledger.writing.row_encoder import encode_cells
 from memanalysis.ledger.writing.segments import Incident, Segment, Shard
+from memanalysis.ledger.writing.site_encoder import encode_site
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
 
@@ -264,7 +263,7 @@ class LedgerWriter:
         if table == "runs":
             row = {name: value for name, value in {**self._run, **row}.items() if name not in {"run_id", "service"}}
         elif table == "sites":
-            return self._prefix + _encode_site(row, shard, described)
+            return self._prefix + encode_site(row, shard, described)
         cells = encode_cells(table, row)
         return f"{self._prefix},{cells}}}\n" if cells else f"{self._prefix}}}\n"
 
@@ -413,30 +412,6 @@ class LedgerWriter:
         for _, _, descriptor in self._full:
             descriptor.close()
         self._full.clear()
-
-
-def _encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
-    """Write a row of ``sites`` but for its beginning; what its shard says of the site already is left out."""
-    site_id = row.get("site_id")
-    description = {name: row[name] for name in DESCRIPTION if row.get(name) is not None}
-    rest = encode_cells("sites", {name: value for name, value in row.items() if name not in DESCRIPTION})
-    if type(site_id) is str and site_id.isascii() and (digest := _digest(description)) is not None:
-        rest += f',"{DESCRIPTION_NUMBER}":{digest & 0xFFFFFFFF}'
-        if digest == (described.get(site_id) or shard.find_description(site_id)):
-            return f",{rest}}}\n"
-        described[site_id] = digest
-        if not description:
-            return f',{rest},"traceback":null}}\n'  # unknown, and later lines may say so in short
-    cells = ",".join(filter(None, (rest, encode_cells("sites", description))))
-    return f",{cells}}}\n" if cells else "}\n"
-
-
-def _digest(description: dict[str, object]) -> int | None:
-    """Hash of a description, ten times quicker than making it text; None of one of other than plain values."""
-    try:
-        return hash(marshal.dumps(description, 0))  # version 0: equal values give equal bytes
-    except ValueError:
-        return None
 
 
 def _forget_in_child() -> None:
