@@ -192,7 +192,7 @@ def test_the_promised_names_are_there(name: str):
 def test_loading_rooms_does_not_overwrite_the_verbs():
     """A sub-module called ``watch`` would replace the function of that name when it is imported."""
     code = (
-        "import memanalysis.watcher.recorder, memanalysis.reports.report_model, memanalysis; "
+        "import memanalysis.watcher.recorder, memanalysis.reports.make_report, memanalysis; "
         "print(memanalysis.watch, memanalysis.report)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
