@@ -41,6 +41,11 @@ IMPORTS = {
 }
 """Which packages a package imports beside the ground: these and no others, and those only that stand above it here."""
 
+BELOW: dict[str, set[str]] = {}
+"""Which packages a package may count on: what it imports, and what those import. CONTRIBUTING.md draws them."""
+for _package, _imports in IMPORTS.items():
+    BELOW[_package] = set(GROUND).union(_imports, *(BELOW[name] for name in _imports))
+
 CONTRACT_NAMES = (
     "AutoCleanupManager",
     "ComprehensiveLeakDetector",
