@@ -101,6 +101,12 @@ def report(
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
+
+    Examples
+    --------
+    >>> from memanalysis import report
+    >>> report("sample_ledgers/leaking_service").headline
+    '1 of 1 service leaks: leaky_service grows by 2.8 GiB/h, at leaky_service.py:58.'
     """
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")

@@ -80,6 +80,16 @@ def watch(
         An argument that cannot be used.
     PolicyError
         A policy that cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from memanalysis import open_ledger, watch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with watch("example", ledger=folder, seal=False):
+    ...         rows = [str(number) for number in range(10_000)]
+    ...     open_ledger(folder).runs["service"].tolist()
+    ['example']
     """
     with standard_library_first():
         rules = None if policy is None else _resolve(policy)
