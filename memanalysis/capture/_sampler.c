@@ -343,7 +343,7 @@ static NOINLINE void visit(void *p, size_t size, int has_gil) {  /* thread.left 
     }
     if (thread.epoch != now) {
         thread.epoch = now;
-        thread.random = mix(seed + now) + mix(atomic_fetch_add(&visitors, 1));
+        thread.random = mix(seed) + mix(atomic_fetch_add(&visitors, 1));
         set_gap(-log(uniform()) * LOAD(interval));
         thread.left -= (int64_t)size;
     }
@@ -477,7 +477,7 @@ static PyObject *start(PyObject *Py_UNUSED(module), PyObject *args) {  /* (inter
     at_exit_is_registered = 1;
     max_depth = depth, stacks_limit = Py_MIN(MAX_STACKS, MAX_PLACES / depth), seed = chosen;
     n_sampled = n_raised = n_cut_off = n_lookups = n_collected = 0;
-    STORE(visitors, 0), STORE(interval, mean), STORE(epoch, ++epochs);
+    STORE(visitors, 0), STORE(interval, mean), STORE(epoch, ++epochs), thread.left = 0;
     Py_RETURN_NONE;
 }
 
