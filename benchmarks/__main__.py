@@ -15,6 +15,7 @@ BENCHMARKS = {
     "detection": "benchmarks.detection.run",
     "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
+    "sampler": "benchmarks.sampler.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

@@ -38,9 +38,9 @@
  *     passes everything through. A probe, one allocation that must arrive, finds whether it is still reached. Who
  *     restores an older allocator over us (tracemalloc started before us and stopped) has cut us off: frees were
  *     missed, so check() drops all blocks, goes on from there, and says so. What may be stale is never reported.
- * 11. All memory is static, bounded by the MAX_ numbers and touched only as it fills: less than 4 MiB when full and
- *     being read. What would not fit doubles the interval: each block then stays with probability p_new / p_old, which
- *     keeps every sum unbiased.
+ * 11. All memory is static, bounded by the MAX_ numbers and touched only as it fills: less than 3 MiB when full, of
+ *     which a reading copies at most 2. What would not fit doubles the interval: each block then stays with probability
+ *     p_new / p_old, which keeps every sum unbiased.
  * 12. The highest point since a mark: `peak_birth` is the number of the block whose birth raised the estimated total to
  *     its maximum. What was live then is what lives now and is no younger, and what has died since and is no younger:
  *     the list `dead`, whose blocks keep their entries until the next maximum lets them go.
