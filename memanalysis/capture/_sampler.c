@@ -457,6 +457,7 @@ static void after_fork_in_child(void) {
 static void reset(void) {
     LOCKED(drop_blocks(), mark_used());
     sweep();
+    top_stack = free_stack = top_frame = free_frame = 0;
 }
 static void at_exit(void) {  /* the objects are gone with their interpreter: they are not released */
     STORE(epoch, 0);
@@ -474,8 +475,7 @@ static PyObject *start(PyObject *Py_UNUSED(module), PyObject *args) {  /* (inter
     if (LOAD(epoch) || !(mean >= 1 && mean <= 1e12) || depth < 1 || depth > MAX_DEPTH)
         return PyErr_Format(PyExc_ValueError, "start needs 1 to 1e12 bytes, 1 to %d frames, and no run", MAX_DEPTH);
     if ((!at_exit_is_registered && Py_AtExit(at_exit) < 0) || install_where_missing() < 0) return PyErr_NoMemory();
-    at_exit_is_registered = 1;
-    max_depth = depth, stacks_limit = Py_MIN(MAX_STACKS, MAX_PLACES / depth), seed = chosen;
+    at_exit_is_registered = 1, max_depth = depth, stacks_limit = Py_MIN(MAX_STACKS, MAX_PLACES / depth), seed = chosen;
     n_sampled = n_raised = n_cut_off = n_lookups = n_collected = 0;
     STORE(visitors, 0), STORE(interval, mean), STORE(epoch, ++epochs), thread.left = 0;
     Py_RETURN_NONE;

@@ -15,11 +15,14 @@ from math import sqrt
 from memanalysis.capture.grouping import RawFrames, RawGroup
 from memanalysis.errors import CaptureError, InvalidArgumentError
 
+_not_loaded = "it was not compiled: a C compiler is needed where memanalysis is installed"
 try:
-    from memanalysis.capture import _sampler
+    import memanalysis.capture._sampler as _sampler
+except ModuleNotFoundError:
+    _sampler = None  # type: ignore[assignment]
 except ImportError as exc:
     _sampler = None  # type: ignore[assignment]
-    _import_error = str(exc)
+    _not_loaded = f"its compiled module does not load: {exc}"
 
 __all__ = [
     "CELL_INTERVAL_BYTES",
@@ -156,7 +159,7 @@ def why_unavailable() -> str | None:
         return "it relies on the global interpreter lock, and this Python is free-threaded"
     if sys.platform == "win32":
         return "it needs POSIX threads, which Windows does not have"
-    return f"its compiled module is not here: a C compiler is needed where memanalysis is installed ({_import_error})"
+    return _not_loaded
 
 
 def start(*, interval_bytes: float = DEFAULT_INTERVAL_BYTES, max_frames: int = 32, seed: int | None = None) -> bool:
@@ -284,21 +287,22 @@ def _read(*, of_peak: bool) -> SampledTable:
     interval_bytes, max_frames, raw_sums, raw_places, raw_lines, texts = _sampler.read_table(of_peak)
     sums = memoryview(raw_sums).cast("d")
     places = memoryview(raw_places).cast("H")
-    lines = memoryview(raw_lines).cast("i")
+    pairs = [(file or "", line) for file, line in zip(texts[::2], memoryview(raw_lines).cast("i"), strict=True)]
+    names = [name or "" for name in texts[1::2]]
     merged: dict[RawFrames, list[float]] = {}
     functions: dict[RawFrames, tuple[str, ...]] = {}
     for number in range(len(sums) // SUM_COLUMNS):
         size, count, variance, depth = sums[number * SUM_COLUMNS : (number + 1) * SUM_COLUMNS]
         if not count:
             continue
-        stack = places[number * max_frames : number * max_frames + int(depth)]
-        frames = tuple((texts[2 * place] or "", lines[place]) for place in stack) or (UNKNOWN_PLACE,)
+        stack = places[number * max_frames : number * max_frames + int(depth)].tolist()
+        frames = tuple(map(pairs.__getitem__, stack)) or (UNKNOWN_PLACE,)
         if frames in merged:  # instructions of one line
             before = merged[frames]
             merged[frames] = [before[0] + size, before[1] + count, before[2] + variance]
         else:
             merged[frames] = [size, count, variance]
-            functions[frames] = tuple(texts[2 * place + 1] or "" for place in stack) or (UNKNOWN_PLACE[0],)
+            functions[frames] = tuple(map(names.__getitem__, stack)) or (UNKNOWN_PLACE[0],)
     sites = [
         SampledSite(frames, functions[frames], size, count, sqrt(variance))
         for frames, (size, count, variance) in merged.items()

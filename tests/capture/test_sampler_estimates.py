@@ -147,3 +147,26 @@ def test_stop_releases_every_name_that_was_held():
     assert kept
     assert during > before[0]
     assert after == before
+
+
+def test_deeper_stacks_after_many_shallow_ones_have_their_own_space():
+    """Each stack has space for as many frames as `start` was given: what one run laid out is not used by the next."""
+
+    def recurse(depth: int, size: int) -> object:
+        return recurse(depth - 1, size) if depth else bytes(size)
+
+    names: dict[str, Callable[[], list[object]]] = {}
+    lines = "\n".join(f"    kept.append(bytes({size}))" for size in range(1000, 13_000))
+    exec(f"def many_stacks():\n    kept = []\n{lines}\n    return kept", names)  # noqa: S102
+    sampler.start(interval_bytes=64, max_frames=1)
+    shallow = names["many_stacks"]()
+    assert sampler.read_stats().n_stacks > 5000
+    sampler.stop()
+    sampler.start(interval_bytes=64, max_frames=128)
+    deep = [recurse(depth, 100_000) for depth in range(100)]
+    sites = [site for site in sampler.read_live().sites if site.size_bytes > 90_000]
+    sampler.stop()
+
+    assert len(shallow) == 12_000
+    assert len(deep) == 100
+    assert len({len(site.frames) for site in sites}) >= 90
