@@ -581,9 +581,9 @@ static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
 
 static int execute(PyObject *Py_UNUSED(module)) {
     static int forks;
-    if (PyInterpreterState_Get() != PyInterpreterState_Main()
+    if (Py_Version >> 16 != PY_VERSION_HEX >> 16 || PyInterpreterState_Get() != PyInterpreterState_Main()
         || (!forks && pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)) {
-        PyErr_SetString(PyExc_ImportError, "the sampler follows the main interpreter only");
+        PyErr_SetString(PyExc_ImportError, "only for the main interpreter, of the Python it was compiled for");
         return -1;
     }
     forks = 1;
