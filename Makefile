@@ -40,7 +40,8 @@ bench: $(VENV)/.bench  ## figures beside those of the founding documents
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-without-extension $(OLDEST) build dist memanalysis/capture/_sampler.*.so memanalysis-demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
