@@ -143,8 +143,9 @@ def test_tracemalloc_and_the_sampler_start_and_stop_in_any_order(order: tuple[st
             seen = 1 if was_cut_off else seen + 1
         kept.append(make_block())
         if sampler.is_running():
-            assert sum_blocks() == pytest.approx(seen * BLOCK_BYTES, abs=seen * 100)
+            assert sum_blocks() == pytest.approx(seen * BLOCK_BYTES, rel=0.1)
         if tracemalloc.is_tracing():
+            kept.append(make_block(100))  # large ones go on to the domain RAW, which is not hooked here
             assert tracemalloc.get_object_traceback(kept[-1]) is not None
     del kept
     assert make_block()  # with whatever is still hooked
