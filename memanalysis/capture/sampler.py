@@ -253,6 +253,8 @@ def read_live_bytes() -> int | None:
 def read_peak() -> SampledTable:
     """Read what was live when the estimated total was highest since `mark_peak`, or since the start.
 
+    The highest of many estimates is one that errs upwards: its total is too high by up to about its standard error.
+
     Raises
     ------
     CaptureError
