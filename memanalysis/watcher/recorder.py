@@ -6,7 +6,6 @@ anything runs.
 """
 
 import atexit
-import os
 import sys
 import threading
 import tracemalloc
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.schema import MemorySnapshot
@@ -83,6 +83,7 @@ class Recorder:
 
     def start(self) -> bool:
         """Start watching, with a first tick at once. True when it was started: not when it runs already, or cannot."""
+        settle()
         with self._lifecycle, standard_library_first() as standard_library:
             if self._is_running:
                 return False
@@ -114,6 +115,7 @@ class Recorder:
         seal : bool, optional
             Whether this run's files become Parquet; as ``watch`` was told when not given.
         """
+        settle()
         with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
                 return False
@@ -164,6 +166,7 @@ class Recorder:
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
         """The last snapshots of this run, the oldest first; as many as the policy keeps."""
+        settle()
         return () if self._observer is None else tuple(self._observer.snapshots)
 
     def assess(self) -> "Verdict | None":
@@ -171,12 +174,14 @@ class Recorder:
 
         Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
         """
+        settle()
         live = self._live
         with standard_library_first():
             return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
+        settle()
         observer = self._observer
         last = {} if observer is None else observer.last
         return RecorderStatus(
@@ -195,6 +200,7 @@ class Recorder:
         )
 
     def __enter__(self) -> Self:
+        settle()
         with self._lifecycle:
             self._entered += 1
             if self._entered == 1:
@@ -204,6 +210,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        settle()
         with self._lifecycle:
             self._entered -= 1
             if self._entered == 0 and self._stops_on_exit:
@@ -252,6 +259,7 @@ class Recorder:
         return None
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
+        settle()
         done = False
         with self._boundary.guard(what):
             if self._is_running and self._observer is not None:
@@ -294,5 +302,4 @@ def forget_parent() -> None:
     _running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_parent)
+call_in_child(forget_parent)

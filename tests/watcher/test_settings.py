@@ -75,7 +75,7 @@ def test_a_ledger_that_the_policy_turns_off_is_not_written_unless_an_argument_na
         ({"max_overhead": 1.5}, "watch needs max_overhead above 0 and at most 1, but got 1.5"),
         ({"trace_limit": 0}, "watch needs trace_limit of at least 1, but got 0"),
         ({"top_sites": -1}, "watch needs top_sites of at least 0, but got -1"),
-        ({"policy": 3}, "watch needs policy as a path or a Policy, but got 3"),
+        ({"policy": 3}, "watch needs policy= as a path, a mapping or a Policy, but got int"),
     ],
 )
 def test_wrong_arguments_are_told_before_anything_runs(arguments, text):

@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from memanalysis._forked_child import call_in_child
 from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.maintenance.retention import Retention
@@ -324,5 +325,4 @@ def _forget_in_child() -> None:
         writer._forget_in_child()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+call_in_child(_forget_in_child)
