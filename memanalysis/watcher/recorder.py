@@ -1,8 +1,8 @@
-"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is told to stop.
+"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is stopped.
 
-The recorder is a guest: what goes wrong in it is logged once, counted in ``status()`` and written as an ``error``
-event, and never reaches its host. Only wrong arguments and a broken policy raise, from ``watch`` itself, before
-anything runs.
+The recorder is isolated from the program: what goes wrong in it is logged once, counted in ``status()`` and
+written as an ``error`` event, and never reaches the program. Only wrong arguments and a broken policy raise, from
+``watch`` itself, before anything runs.
 """
 
 import atexit
@@ -113,7 +113,7 @@ class Recorder:
         Parameters
         ----------
         seal : bool, optional
-            Whether this run's files become Parquet; as ``watch`` was told when not given.
+            Whether this run's files become Parquet; as ``watch`` was asked when not given.
         """
         settle()
         with self._lifecycle, standard_library_first():
@@ -172,7 +172,7 @@ class Recorder:
     def assess(self) -> "Verdict | None":
         """Judge this run by the samples so far, as the verb ``assess`` will judge its ledger; None before the first.
 
-        Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
+        Loads numpy at the first question, which under tracing takes long; only the ledger shows the origin.
         """
         settle()
         live = self._live

@@ -49,7 +49,7 @@ class Ticker:
     monotonic : callable
         The clock of the ticks.
     boundary : HostBoundary
-        Told of what interrupts the thread outside of its ticks.
+        Notes what interrupts the thread outside of its ticks.
 
     Attributes
     ----------
