@@ -43,6 +43,7 @@ def server() -> Iterator[str]:
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # a server of before had another port
     yield f"http://{host}:{port}"
     running.stop()
 
