@@ -35,7 +35,7 @@ LARGE_TRACER_BYTES = 8 * MIB
 """From about 150,000 traced blocks on a full snapshot would stop the program for longer than a fork does."""
 
 MEASURED_EVERY = 20
-"""One tick in so many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
+"""One tick in this many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
 
 SEALING_S = 0.4
 """Set aside for sealing the files at the end: most of it is the loading of pyarrow, in a process of its own."""
@@ -333,7 +333,7 @@ class Observer:
         return rows
 
     def _choose_pace(self, tick_s: float) -> None:
-        """Widen the intervals where ticks cost too much, and tell of it when they change by half or more."""
+        """Widen the intervals where ticks cost too much, and record it when they change by half or more."""
         pace = self._budget.choose_pace(tick_s, self._settings.interval_s)
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace

@@ -1,12 +1,11 @@
-"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is told to stop.
+"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is stopped.
 
-The recorder is a guest: what goes wrong in it is logged once, counted in ``status()`` and written as an ``error``
-event, and never reaches its host. Only wrong arguments and a broken policy raise, from ``watch`` itself, before
-anything runs.
+The recorder is isolated from the program: what goes wrong in it is logged once, counted in ``status()`` and
+written as an ``error`` event, and never reaches the program. Only wrong arguments and a broken policy raise, from
+``watch`` itself, before anything runs.
 """
 
 import atexit
-import os
 import sys
 import threading
 import tracemalloc
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.schema import MemorySnapshot
@@ -86,6 +86,7 @@ class Recorder:
 
     def start(self) -> bool:
         """Start watching, with a first tick at once. True when it was started: not when it runs already, or cannot."""
+        settle()
         with self._lifecycle, standard_library_first() as standard_library:
             if self._is_running:
                 return False
@@ -115,8 +116,9 @@ class Recorder:
         Parameters
         ----------
         seal : bool, optional
-            Whether this run's files become Parquet; as ``watch`` was told when not given.
+            Whether this run's files become Parquet; as ``watch`` was asked when not given.
         """
+        settle()
         with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
                 return False
@@ -167,19 +169,22 @@ class Recorder:
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
         """The last snapshots of this run, the oldest first; as many as the policy keeps."""
+        settle()
         return () if self._observer is None else tuple(self._observer.snapshots)
 
     def assess(self) -> "Verdict | None":
         """Judge this run by the samples so far, as the verb ``assess`` will judge its ledger; None before the first.
 
-        Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
+        Loads numpy at the first question, which under tracing takes long; only the ledger shows the origin.
         """
+        settle()
         live = self._live
         with standard_library_first():
             return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
+        settle()
         observer = self._observer
         last = {} if observer is None else observer.last
         return RecorderStatus(
@@ -200,6 +205,7 @@ class Recorder:
         )
 
     def __enter__(self) -> Self:
+        settle()
         with self._lifecycle:
             self._entered += 1
             if self._entered == 1:
@@ -209,6 +215,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        settle()
         with self._lifecycle:
             self._entered -= 1
             if self._entered == 0 and self._stops_on_exit:
@@ -265,6 +272,7 @@ class Recorder:
         return None
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
+        settle()
         done = False
         with self._boundary.guard(what):
             if self._is_running and self._observer is not None:
@@ -307,5 +315,4 @@ def forget_parent() -> None:
     _running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_parent)
+call_in_child(forget_parent)

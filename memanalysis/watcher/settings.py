@@ -219,7 +219,7 @@ def _choose_retention(policy: "Policy | None") -> Retention | None:
 
 
 def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | str | None:
-    """Choose the argument, else the policy's path (of a ``.json``, the founding file, its stem), else the default."""
+    """Return the argument, else the policy's path (of a ``.json`` file its stem), else the default."""
     if ledger is not None:
         return os.fspath(ledger) if is_url(ledger) else local_path(ledger).expanduser()
     if policy is None:

@@ -12,7 +12,7 @@ DEADLINE_S = 60.0
 
 
 class HandClock(Clock):
-    """Time that goes only when it is told to."""
+    """Time that goes only when it is moved."""
 
     def __init__(self, now=1000.0):
         self_now = [now]

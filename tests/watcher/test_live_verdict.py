@@ -35,7 +35,7 @@ def test_a_recorder_judges_its_run_as_its_ledger_is_judged(tmp_path: Path, wait_
     assert verdict.evidence.n_samples >= 41
 
 
-def test_a_leak_that_only_traced_bytes_show_is_told_of_them() -> None:
+def test_a_leak_that_only_traced_bytes_show_is_judged_by_them() -> None:
     run = LiveRun()
     for second in range(60):
         run.add(_sample(second, rss=500 * MIB, traced=(20 + second) * MIB))

@@ -205,7 +205,7 @@ def test_inside_a_started_recorder_a_with_block_does_not_stop_it(record):
 
 
 @pytest.mark.parametrize(("seal", "suffix"), [(True, ".parquet"), (False, ".jsonl")])
-def test_a_run_that_stops_is_sealed_into_parquet_unless_told_not_to(record, tmp_path, seal, suffix):
+def test_a_run_that_stops_is_sealed_into_parquet_unless_asked_not_to(record, tmp_path, seal, suffix):
     with record(seal=seal):
         pass
 

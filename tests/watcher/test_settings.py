@@ -1,4 +1,4 @@
-"""Arguments and policy become settings: arguments win, wrong ones are told at once."""
+"""Arguments and policy become settings: arguments win, wrong ones raise at once."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_snapshots_that_the_policy_turns_off_are_not_taken():
     assert settings({"monitoring": {"snapshots": {"enabled": False}}}).snapshot_interval_s is None
 
 
-def test_the_founding_json_path_gives_a_folder_beside_it():
+def test_the_json_path_of_the_class_interface_gives_a_folder_beside_it():
     assert settings({}).ledger == Path("logs/memory_ledger")
 
 
@@ -78,15 +78,15 @@ def test_a_ledger_that_the_policy_turns_off_is_not_written_unless_an_argument_na
         ({"max_overhead": 1.5}, "watch needs max_overhead above 0 and at most 1, but got 1.5"),
         ({"trace_limit": 0}, "watch needs trace_limit of at least 1, but got 0"),
         ({"top_sites": -1}, "watch needs top_sites of at least 0, but got -1"),
-        ({"policy": 3}, "watch needs policy as a path or a Policy, but got 3"),
+        ({"policy": 3}, "watch needs policy= as a path, a mapping or a Policy, but got int"),
     ],
 )
-def test_wrong_arguments_are_told_before_anything_runs(arguments, text):
+def test_wrong_arguments_raise_before_anything_runs(arguments, text):
     with pytest.raises(InvalidArgumentError, match=text):
         watch(**{"service": "api", **arguments})
 
 
-def test_a_broken_or_missing_policy_is_told_before_anything_runs(tmp_path):
+def test_a_broken_or_missing_policy_raises_before_anything_runs(tmp_path):
     broken = tmp_path / "policy.yaml"
     broken.write_text("memory_budgets: {global: {max_memory_mb: -1}}")
 

@@ -1,4 +1,4 @@
-"""In somebody else's process: forks, kills, full disks and errors of its own; the host never notices."""
+"""In somebody else's process: forks, kills, full disks and errors of its own; the program never notices."""
 
 import logging
 import os
@@ -155,7 +155,7 @@ def test_a_killed_process_leaves_every_row_that_was_written(tmp_path):
     assert ledger.events["message"].tolist()[-1] == "before the end"
 
 
-def test_a_ledger_that_cannot_be_made_is_told_in_the_log_and_raises_nothing(tmp_path, caplog):
+def test_a_ledger_that_cannot_be_made_is_named_in_the_log_and_raises_nothing(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     recorder = watch("api", ledger=tmp_path / "file" / "ledger")
 
