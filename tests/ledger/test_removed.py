@@ -16,7 +16,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
-from memanalysis.ledger.writing.segments import lock_file
+from memanalysis.ledger.writing.segment_rotation import lock_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -28,7 +28,7 @@ from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX
 from memanalysis.ledger.reading.dataset_source import FolderSource
 from memanalysis.ledger.reading.footers import open_parquet
 from memanalysis.ledger.walk import open_regular, walk_ledger
-from memanalysis.ledger.writing.segments import lock_file
+from memanalysis.ledger.writing.segment_rotation import lock_file
 from memanalysis.ledger.writing.spool import is_url, spool_folder
 
 __all__ = ["LOCK_NAME", "Compacted", "clear_temporaries", "compact_ledger", "hold_lock", "seal_abandoned"]

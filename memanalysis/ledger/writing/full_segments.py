@@ -14,7 +14,7 @@ from pathlib import Path
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.upload_outcome import read_outcome
 from memanalysis.ledger.maintenance.worker_process import Keeper
-from memanalysis.ledger.writing.segments import Segment
+from memanalysis.ledger.writing.segment_rotation import Segment
 
 __all__ = ["FullSegments"]
 

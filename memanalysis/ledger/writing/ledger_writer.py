@@ -28,7 +28,7 @@ from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
 from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
 from memanalysis.ledger.writing.full_segments import FullSegments
 from memanalysis.ledger.writing.row_encoder import encode_cells
-from memanalysis.ledger.writing.segments import Incident, Shard
+from memanalysis.ledger.writing.segment_rotation import Incident, Shard
 from memanalysis.ledger.writing.site_encoder import encode_site
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
