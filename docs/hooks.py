@@ -17,9 +17,9 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ POLICY_FILE = ROOT / "config" / "memory_policy.yaml"
 SCHEMA_FILE = ROOT / "memanalysis" / "schema.py"
 SAMPLE_LEDGER = ROOT / "sample_ledgers" / "leaking_service"
 
-COLUMNS = 88
+COLUMNS = 76
 """Width of the printed help, in characters: it fits the page without scrolling."""
 
 _COMMENT = re.compile(r"<!--\s*(?P<text>.*?)\s*-->\n?", re.DOTALL)
@@ -97,8 +97,8 @@ def render_policy_keys() -> str:
     lines, document = text.splitlines(), parse_document(text, source=POLICY_FILE.name)
     tables: dict[str, list[str]] = {}
     for keys, default in _leaves(Policy().to_mapping()):
-        line = document.line_of(keys)
-        meaning = _comment(lines[line - 1]) if line else ""
+        above = (document.line_of(keys[:depth]) for depth in range(len(keys), 1, -1))
+        meaning = next(filter(None, (_comment(lines, line) for line in above if line)), "")
         shown = ", ".join(map(str, default)) if isinstance(default, list) else str(default).lower()
         tables.setdefault(keys[0], []).append(f"| `{'.'.join(keys[1:])}` | `{shown}` | {meaning} |")
     return "\n\n".join(
@@ -182,5 +182,8 @@ def _leaves(mapping: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator
             yield (*above, key), value
 
 
-def _comment(line: str) -> str:
-    return line.partition(" # ")[2].strip().replace("|", "\\|")
+def _comment(lines: Sequence[str], line: int) -> str:
+    """Return what stands behind a key, else what stands in the lines right above it."""
+    behind = lines[line - 1].partition(" # ")[2]
+    above = takewhile(lambda text: text.lstrip().startswith("# "), reversed(lines[: line - 1]))
+    return (behind or " ".join(text.strip(" #") for text in reversed(list(above)))).strip().replace("|", "\\|")
