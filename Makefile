@@ -39,7 +39,7 @@ wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, i
 	cd build && empty/bin/python -c "import memanalysis; print(memanalysis.__version__)" && empty/bin/memanalysis --version
 	cd build && empty/bin/python -c "from memanalysis import MemoryPolicyLoader as L; print(L('none.yaml').get_budget('messaging'))"
 
-bench: $(VENV)/.bench  ## figures beside those of the founding documents
+bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
