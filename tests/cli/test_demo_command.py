@@ -154,7 +154,7 @@ def test_a_terminal_sees_time_and_memory_and_nothing_of_it_stays(tmp_path: Path)
     assert done.code == 0
     assert re.search(r"time +[━╸╺]+ +1 of 2 s", drawn)
     assert re.search(r"batch_job +[━╸╺]+ +\d+ MiB, budget 128 MiB", drawn)
-    assert max(map(len, drawn.splitlines())) < 80
+    assert max(map(len, drawn.splitlines())) <= 80
     assert done.errors.endswith("\x1b[2K")
     assert "time " not in remove_escapes(done.output).partition("\n\n")[0]
 

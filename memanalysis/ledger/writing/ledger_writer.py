@@ -20,6 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from memanalysis._text import make_encodable
@@ -388,6 +389,8 @@ class LedgerWriter:
             )
 
     def _seal_here(self) -> None:
+        if self.url is None and find_spec("pyarrow") is None:  # the recorder alone is installed
+            return
         try:
             from memanalysis.ledger.maintenance.worker import tend  # loads pyarrow
 
