@@ -9,7 +9,7 @@ OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 # a file's tests share what they set up, so a file runs in one process
 PARALLEL := -m pytest -n logical --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test check test-oldest lint types wheel bench clean help
+.PHONY: demo test check test-oldest lint types docs wheel bench clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ lint: $(VENV)/.dev  ## ruff
 types: $(VENV)/.dev  ## mypy, strict
 	$(BIN)/mypy
 
+docs: $(VENV)/.docs  ## build the documentation into site/, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, import it there
 	rm -f dist/memanalysis-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -50,7 +53,8 @@ bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-without-extension $(OLDEST) build dist site memanalysis/capture/_sampler.*.so memanalysis-demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +75,10 @@ $(OLDEST)/.test: pyproject.toml .ci/oldest.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.core $(VENV)/.test
+
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@ $(VENV)/.core
 
 $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[bench]'

@@ -47,7 +47,7 @@ def render_verdicts_json(verdicts: pd.DataFrame) -> str:
     return _dump(_records(verdicts))
 
 
-def _section(section: ServiceSection) -> dict[str, Any]:
+def _section(section: "ServiceSection") -> dict[str, Any]:
     return {
         "service": _plain(section.service),
         "run_id": _plain(section.run_id),

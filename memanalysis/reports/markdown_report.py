@@ -5,6 +5,7 @@ Text from the ledger is escaped: it makes neither a link nor a heading nor HTML.
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,6 +20,9 @@ from memanalysis.reports.facts import (
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.verdict_cells import render_all_cells, render_cells, render_place
 from memanalysis.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from memanalysis.reports.report_model import ServiceSection
 
 __all__ = ["escape_markdown", "render_markdown", "render_verdicts_markdown"]
 
@@ -71,7 +75,7 @@ def escape_markdown(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def _section_or_note(section: ServiceSection) -> list[str]:
+def _section_or_note(section: "ServiceSection") -> list[str]:
     try:
         return _section(section)
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
@@ -91,7 +95,7 @@ def _damage(report: ReportModel) -> list[str]:
     ]
 
 
-def _section(section: ServiceSection) -> list[str]:
+def _section(section: "ServiceSection") -> list[str]:
     cells = render_cells(section.verdict)
     parts = [
         f"## {escape_markdown(cells.service)}",

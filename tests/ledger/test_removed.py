@@ -125,7 +125,7 @@ def test_a_recorder_counts_the_removal_and_keeps_a_late_mark(tmp_path: Path) -> 
     program = """
 import shutil, time
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 deadline = time.monotonic() + 60
 while recorder.status().ticks < 3 and time.monotonic() < deadline:
