@@ -101,7 +101,8 @@ class LocalFiles:
         full = Path(self.root, path)
         full.parent.mkdir(parents=True, exist_ok=True)
         file_mode = stat.S_IMODE(full.stat().st_mode) if full.exists() else DEFAULT_FILE_MODE
-        write_file(full, content.read_bytes(), file_mode)
+        # a table's folder holds whole Parquet only
+        write_file(full, content.read_bytes(), file_mode, temporary_folder=Path(self.root) if path else None)
 
     def remove(self, path: str) -> None:
         """Remove a file."""

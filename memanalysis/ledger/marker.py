@@ -78,9 +78,12 @@ def write_marker(root: Path, *, file_mode: int = DEFAULT_FILE_MODE) -> None:
     )
 
 
-def write_file(path: Path, content: bytes, file_mode: int = 0o666) -> None:
-    """Write a whole file so that a reader, and a machine after a crash, finds the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+def write_file(path: Path, content: bytes, file_mode: int = 0o666, *, temporary_folder: Path | None = None) -> None:
+    """Write a whole file so that a reader, and a machine after a crash, finds the old one or the new one.
+
+    Its temporary file lies in ``temporary_folder``, of the same file system, or beside it.
+    """
+    temporary = (temporary_folder or path.parent) / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
     try:
         with os.fdopen(os.open(temporary, _MAKE_FLAGS, file_mode), "wb") as stream:
             stream.write(content)

@@ -209,7 +209,7 @@ def _merge(files: LocalFiles, group: Group, members: Sequence[_Member], done: Me
     table, partition, day, downsampled_s = group
     folder = Path(files.root, table, partition)
     name = f"{MERGED_PREFIX}{day}-{uuid.uuid4().hex[:8]}{PARQUET_SUFFIX}"
-    temporary = folder / f".{name}{TEMPORARY_SUFFIX}"
+    temporary = Path(files.root, f".{name}{TEMPORARY_SUFFIX}")  # a table's folder holds whole Parquet only
     metadata = {} if downsampled_s is None else {DOWNSAMPLED_KEY: str(downsampled_s)}
     try:
         with temporary.open("xb") as stream:
@@ -223,6 +223,7 @@ def _merge(files: LocalFiles, group: Group, members: Sequence[_Member], done: Me
         write_file(Path(files.root, JOURNAL_NAME), journal.to_bytes())
         temporary.replace(folder / name)
         sync_folder(folder)
+        sync_folder(Path(files.root))
     except BaseException:  # an interrupt too: no half file stays; it is raised on
         temporary.unlink(missing_ok=True)
         raise
