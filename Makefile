@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 # the oldest releases have wheels for the oldest Python only
 OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-.PHONY: demo test test-oldest lint types wheel bench clean help
+.PHONY: demo test test-oldest lint types docs wheel bench clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ lint: $(VENV)/.dev  ## ruff
 types: $(VENV)/.dev  ## mypy, strict
 	$(BIN)/mypy
 
+docs: $(VENV)/.docs  ## build the documentation into site/, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, import it there
 	$(BIN)/python -m build --wheel --outdir dist .
 	rm -rf build/empty && $(PYTHON) -m venv build/empty
@@ -36,11 +39,12 @@ wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, i
 	cd build && empty/bin/python -c "import memanalysis; print(memanalysis.__version__)" && empty/bin/memanalysis --version
 	cd build && empty/bin/python -c "from memanalysis import MemoryPolicyLoader as L; print(L('none.yaml').get_budget('messaging'))"
 
-bench: $(VENV)/.bench  ## figures beside those of the founding documents
+bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-without-extension $(OLDEST) build dist site memanalysis/capture/_sampler.*.so memanalysis-demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +65,10 @@ $(OLDEST)/.test: pyproject.toml .ci/oldest.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.core $(VENV)/.test
+
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@ $(VENV)/.core
 
 $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[bench]'

@@ -25,7 +25,7 @@ class MemoryLedger:
     storage_path : path-like
         File of the ledger; its folder is made when first saved.
     max_entries : int
-        The newest so many are kept, the oldest go as others come.
+        This many are kept, the newest; the oldest go as others come.
 
     Notes
     -----
@@ -89,7 +89,7 @@ class MemoryLedger:
         except OSError as exc:
             raise LedgerError(
                 f"MemoryLedger.save needs to write {self.storage_path}, but cannot: {exc.strerror or exc}. "
-                "Make room, or give another storage_path."
+                "Free some space, or give another storage_path."
             ) from exc
         self._remember_file(self.entries)
         return True

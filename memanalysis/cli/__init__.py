@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from memanalysis import __version__
+from memanalysis._version import __version__
 from memanalysis.cli import assess_command as assess
 from memanalysis.cli import compact_command as compact
 from memanalysis.cli import convert_command as convert

@@ -193,7 +193,7 @@ def _show(console: Console, path: Path, report_path: Path) -> int:
     """Read the ledger back, print the verdicts and write the report."""
     from memanalysis.cli.verdict_output import say_verdicts
     from memanalysis.ledger.reading.ledger import open_ledger
-    from memanalysis.reports.report_model import report
+    from memanalysis.reports.make_report import report
 
     ledger = open_ledger(path)
     rows = ", ".join(

@@ -43,7 +43,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the report and write it to a file or to standard output."""
-    from memanalysis.reports.report_model import report
+    from memanalysis.reports.make_report import report
 
     made = report(arguments.ledger, policy=arguments.policy, known_leaks=arguments.known_leaks)
     write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[arguments.format]

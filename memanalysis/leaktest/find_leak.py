@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from memanalysis.analysis.sequential import judge_calls
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.leaktest.leak_test import Trial
@@ -32,7 +32,7 @@ LEAST_BYTES_PER_CALL = 4.0
 FRAMES = 16
 """Frames of a traceback: enough to leave a library for the code that calls it."""
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 
 def find_leak(

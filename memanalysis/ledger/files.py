@@ -20,7 +20,7 @@ from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_file
 from memanalysis.ledger.paths import is_hidden
 from memanalysis.ledger.walk import open_regular
 
-__all__ = ["Entry", "Files", "LocalFiles", "RemoteFiles", "files_at", "unreadable", "visible"]
+__all__ = ["Entry", "Files", "Kind", "LocalFiles", "RemoteFiles", "files_at", "unreadable", "visible"]
 
 Kind = Literal["file", "folder", "link", "other"]
 

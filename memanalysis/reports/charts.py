@@ -28,13 +28,9 @@ __all__ = [
     "draw_series",
     "draw_sites",
     "render_svg",
-    "thin_series",
 ]
 
 FloatArray = NDArray[np.float64]
-
-PIXEL_COLUMNS = 480
-"""A drawn series keeps the least and the most of each of this many columns: more could not be seen."""
 
 REACH = 2.0
 """A budget is drawn to scale when it lies no further above the series than this many times the height of the series."""
@@ -105,30 +101,6 @@ class SiteLine:
     name: str
     elapsed_s: FloatArray
     values: FloatArray
-
-
-def thin_series(
-    elapsed_s: FloatArray, values: FloatArray, *, columns: int = PIXEL_COLUMNS
-) -> tuple[FloatArray, FloatArray]:
-    """Keep the least and the most of each column of a chart: no peak is lost, and no report grows with its run.
-
-    Returns
-    -------
-    tuple of arrays, shape (m,), m <= 2 * columns
-        In the order of time.
-    """
-    if elapsed_s.size <= 2 * columns:
-        return elapsed_s, values
-    span = elapsed_s[-1] - elapsed_s[0]
-    column = np.minimum((elapsed_s - elapsed_s[0]) / span * columns, columns - 1).astype(int)
-    starts = np.flatnonzero(np.append(True, np.diff(column) > 0))
-    ends = np.append(starts[1:], elapsed_s.size)
-    keep: set[int] = set()
-    for start, end in zip(starts, ends, strict=True):
-        piece = values[start:end]
-        keep |= {int(start + piece.argmin()), int(start + piece.argmax())}
-    chosen = np.array(sorted(keep))
-    return elapsed_s[chosen], values[chosen]
 
 
 def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) -> None:

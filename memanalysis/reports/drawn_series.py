@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memanalysis.analysis.input_frames import known_floats, with_elapsed
 from memanalysis.analysis.trend.evidence_line import find_evidence_line
-from memanalysis.reports.charts import thin_series
+from memanalysis.reports.series_thinning import thin_series
 from memanalysis.units import format_growth, format_growth_interval
 
 __all__ = ["FittedLine", "Series", "fit_line", "read_series"]

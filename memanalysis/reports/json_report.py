@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.reports.report_model import Report, ServiceSection
+from memanalysis.reports.report_model import ReportModel, ServiceSection
 
 __all__ = ["FORMAT_VERSION", "render_json", "render_verdicts_json"]
 
@@ -23,7 +23,7 @@ FORMAT_VERSION = 1
 """Version of the keys of the whole report; it rises when one changes its meaning or goes away."""
 
 
-def render_json(report: Report) -> str:
+def render_json(report: ReportModel) -> str:
     """The whole report."""
     content = {
         "format": "memanalysis-report",
@@ -47,7 +47,7 @@ def render_verdicts_json(verdicts: pd.DataFrame) -> str:
     return _dump(_records(verdicts))
 
 
-def _section(section: ServiceSection) -> dict[str, Any]:
+def _section(section: "ServiceSection") -> dict[str, Any]:
     return {
         "service": _plain(section.service),
         "run_id": _plain(section.run_id),

@@ -5,6 +5,7 @@ Text from the ledger is escaped: it makes neither a link nor a heading nor HTML.
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,9 +17,12 @@ from memanalysis.reports.facts import (
     describe_no_sites,
     describe_range,
 )
-from memanalysis.reports.report_model import Report, ServiceSection
+from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.verdict_cells import render_all_cells, render_cells, render_place
 from memanalysis.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from memanalysis.reports.report_model import ServiceSection
 
 __all__ = ["escape_markdown", "render_markdown", "render_verdicts_markdown"]
 
@@ -29,7 +33,7 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as markup inside a line; an underscore within a word is none."""
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: ReportModel) -> str:
     """The whole report."""
     parts = [
         f"# {escape_markdown(report.title)}",
@@ -71,7 +75,7 @@ def escape_markdown(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def _section_or_note(section: ServiceSection) -> list[str]:
+def _section_or_note(section: "ServiceSection") -> list[str]:
     try:
         return _section(section)
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
@@ -79,7 +83,7 @@ def _section_or_note(section: ServiceSection) -> list[str]:
         return [escape_markdown(make_printable(what))]
 
 
-def _damage(report: Report) -> list[str]:
+def _damage(report: ReportModel) -> list[str]:
     if not report.damage:
         return []
     rows = [(make_printable(record.file), make_printable(record.describe())) for record in report.damage[:MAX_DAMAGE]]
@@ -91,7 +95,7 @@ def _damage(report: Report) -> list[str]:
     ]
 
 
-def _section(section: ServiceSection) -> list[str]:
+def _section(section: "ServiceSection") -> list[str]:
     cells = render_cells(section.verdict)
     parts = [
         f"## {escape_markdown(cells.service)}",

@@ -36,6 +36,7 @@ JUDGED_COLUMNS = (
     "rss_bytes",
     "limit_bytes",
     "traced_bytes",
+    "sampled_bytes",
     "allocator_free_bytes",
     "tracer_bytes",
 )

@@ -15,8 +15,8 @@ from memanalysis._text import make_printable
 from memanalysis.analysis.input_frames import known_floats
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.reports.charts import thin_series
 from memanalysis.reports.drawn_series import Series, read_series
+from memanalysis.reports.series_thinning import thin_series
 from memanalysis.reports.verdict_cells import METRIC_NAMES
 from memanalysis.schema import BYTE_METRICS
 

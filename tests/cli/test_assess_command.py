@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -132,3 +134,17 @@ def test_comma_separated_values_steer_no_terminal_and_run_in_no_spreadsheet(cell
 
     (row,) = csv.reader(io.StringIO(_render_csv(verdicts).split("\n", 1)[1]))
     assert row == [written, "-2.5", "-3"]
+
+
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_a_verdict_loads_no_drawing_library(recorded: Path, format_: str) -> None:
+    """Matplotlib takes a second to load, and nothing is drawn."""
+    program = (
+        "import sys\nfrom memanalysis.cli import main\nmain(sys.argv[1:])\n"
+        "sys.exit('matplotlib is loaded' if 'matplotlib' in sys.modules else 0)"
+    )
+    command = [sys.executable, "-c", program, "assess", str(recorded), "--format", format_]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -117,7 +117,7 @@ import logging, os, sys, time
 from memanalysis import watch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 root = sys.argv[1]
-recorder = watch("api", ledger=root + "/ledger", interval=0.01, trace="never")
+recorder = watch("api", ledger=root + "/ledger", interval=0.01, trace="off")
 recorder.start()
 with open(root + "/ballast", "wb", buffering=0) as ballast:
     try:

@@ -16,7 +16,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
-from memanalysis.ledger.writing.segments import lock_file
+from memanalysis.ledger.writing.segment_rotation import lock_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,7 +125,7 @@ def test_a_recorder_counts_the_removal_and_keeps_a_late_mark(tmp_path: Path) -> 
     program = """
 import shutil, time
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 deadline = time.monotonic() + 60
 while recorder.status().ticks < 3 and time.monotonic() < deadline:

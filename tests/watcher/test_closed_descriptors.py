@@ -40,7 +40,7 @@ WATCHED = (
     OPEN_FILES
     + """
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 wait_for_rows(3)
 files = take_all_descriptors()
@@ -73,7 +73,7 @@ DAEMON = (
     + """
 import sys
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 WHEN = sys.argv[1]
 if WHEN == "before":
     recorder.start()
@@ -110,7 +110,7 @@ DUP2 = (
     OPEN_FILES
     + """
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 wait_for_rows(3)
 own = open("own-0.bin", "wb", buffering=0)

@@ -20,7 +20,7 @@ from typing import Any
 from memanalysis._children import adopts_orphans
 from memanalysis._descriptors import OwnDescriptor
 from memanalysis.ledger.maintenance.detach import find_adoption_obstacle, find_detach_obstacle, start_detached
-from memanalysis.ledger.writing.segments import Segment
+from memanalysis.ledger.writing.segment_rotation import Segment
 from memanalysis.standard_library import drop_shadowing_folders
 
 __all__ = ["Keeper"]

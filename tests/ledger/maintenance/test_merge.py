@@ -127,7 +127,7 @@ def test_files_of_a_living_run_and_of_another_tool_stay(root: Path) -> None:
     foreign.to_parquet(folder / "foreign.parquet")
     writer = LedgerWriter(root, run=run_row("api", "living", started=NEW_YEAR), segment_bytes=1)
     writer.append("samples", [sample_row(0)])
-    writer._keeper.wait(60)
+    writer._full.wait(60)
     assert (folder / "living.parquet").exists()
     before = frames(root)
 

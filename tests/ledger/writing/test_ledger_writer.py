@@ -14,7 +14,7 @@ from ledger_rows import RUN_ID, run_row, sample_row
 
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError, LedgerVersionError
 from memanalysis.ledger.reading.ledger import open_ledger
-from memanalysis.ledger.writing import segments as shards
+from memanalysis.ledger.writing import segment_rotation as shards
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 SAMPLES = f"samples/service_key=api/{RUN_ID}"
@@ -285,7 +285,7 @@ def test_what_a_refusing_disk_leaves_in_memory_is_bounded_and_counted(tmp_path: 
 import resource
 from contextlib import suppress
 from memanalysis.errors import LedgerError
-from memanalysis.ledger.writing import segments as shards
+from memanalysis.ledger.writing import segment_rotation as shards
 from memanalysis.ledger.writing import ledger_writer as writer
 shards.MAX_PENDING_BYTES = 1000
 w = writer.LedgerWriter({str(tmp_path)!r}, run={run_row()!r}, flush={flush!r})
