@@ -15,7 +15,7 @@ HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "s
 
 LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
 
-GROUND = {"_children", "_descriptors", "_text", "errors", "schema", "standard_library", "units"}
+GROUND = {"_atomic", "_children", "_descriptors", "_text", "errors", "schema", "standard_library", "units"}
 BELOW = {
     "analysis": GROUND,
     "capture": GROUND,
