@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from memanalysis._atomic import sync_folder
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.maintenance.seal import SealedWriter
-from memanalysis.ledger.marker import sync_folder, write_marker
+from memanalysis.ledger.marker import write_marker
 from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, PARTITION_PREFIX, is_run_id, slug_of_service
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
 from memanalysis.ledger.values import dump_json

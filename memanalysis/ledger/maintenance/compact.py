@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memanalysis._atomic import TEMPORARY_SUFFIX
 from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
 from memanalysis.ledger.maintenance.apply_retention import Tidied, tidy
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
-from memanalysis.ledger.maintenance.seal import TEMPORARY_SUFFIX, remove_sealed_lines, seal_shard
+from memanalysis.ledger.maintenance.seal import remove_sealed_lines, seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, sealed_path

@@ -7,7 +7,6 @@ little from one snapshot to the next.
 
 import os
 import stat
-import uuid
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -17,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memanalysis._atomic import open_atomic, sync_folder
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.arrow import VERSION_KEY, arrow_schema, table_from_rows
 from memanalysis.ledger.jsonl import TORN_TAIL, iter_rows
-from memanalysis.ledger.marker import sync_folder
 from memanalysis.ledger.paths import sealed_path
 from memanalysis.ledger.reading.row_order import OrderCheck
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
-__all__ = ["TEMPORARY_SUFFIX", "SealedWriter", "remove_sealed_lines", "seal_shard"]
+__all__ = ["SealedWriter", "remove_sealed_lines", "seal_shard"]
 
 ROW_GROUP_ROWS = 50_000
 """Rows a row group, as Arrow some 10 MB at most."""
@@ -35,10 +34,6 @@ SITES_GROUP_ROWS = 200_000
 
 PARSED_ROWS = 1_000
 """Rows held as Python objects at a time: a site with a deep traceback is 5 KB, and a host's memory is not ours."""
-
-TEMPORARY_SUFFIX = ".tmp"
-
-_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _COMPRESSION_LEVEL = 9
 """Of zstd: sealing happens once; 9 is where time begins to grow faster than files shrink."""
@@ -64,24 +59,14 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
         saved by hand is thrown away.
     """
     sealed = sealed_path(path)
-    # beside the lines, since readers of the table refuse files of another kind; with a name of its own, since somebody
-    # else may be sealing the same shard
-    temporary = path.with_name(f".{sealed.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
-        with os.fdopen(os.open(temporary, _MAKE_FLAGS, 0o600), "wb") as stream:
+        # the temporary file lies beside the lines: a table's folder holds whole Parquet only
+        with open_atomic(sealed, file_mode=0o600, temporary_folder=path.parent) as stream:
             _copy_permissions(path, stream.fileno())
             _check_whole(path, _write_rows(path, stream, table), cut_tail=cut_tail)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _make_sealed_folder(sealed.parent, live=path.parent)
-        temporary.replace(sealed)
+            _make_sealed_folder(sealed.parent, live=path.parent)
     except pa.ArrowException as exc:
-        temporary.unlink(missing_ok=True)
         raise LedgerError(f"Sealing needs rows that Parquet can hold, but {path} has others: {exc}.") from exc
-    except BaseException:  # an interrupt too: no half file stays; it is raised on
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(sealed.parent)
     remove_sealed_lines(path)
     return sealed
 
