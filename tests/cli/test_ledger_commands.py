@@ -28,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 def test_info_tells_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
-    (tmp_path / "ledger" / "samples" / "service=a" / "bad.jsonl").write_bytes(b"nonsense\n")
+    (tmp_path / "ledger" / "live" / "samples" / "service_key=a" / "bad.jsonl").write_bytes(b"nonsense\n")
 
     code, out, _ = run("info", "ledger")
 
@@ -36,7 +36,7 @@ def test_info_tells_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     assert "folder, version 1," in out
     assert "services: a, b" in out
     assert re.search(r"^samples +9 +0 +4 +[\d.]+ (B|KiB)  2025-01-01 00:00  2025-01-01 00:10$", out, re.MULTILINE)
-    assert "\n  samples/service=a/bad.jsonl: 1 line, not JSON\n" in out
+    assert "\n  live/samples/service_key=a/bad.jsonl: 1 line, not JSON\n" in out
     assert max(map(len, out.splitlines()[2:])) <= 80
 
 

@@ -204,7 +204,7 @@ def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -
     writer.close(ended=NEW_YEAR)
     wait_for(lambda: is_uploaded(url))
     assert open_ledger(url).runs["ended"].notna().tolist() == [True]
-    assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
+    assert not fsspec.filesystem("s3").glob(f"{url}/live/runs/*/*.jsonl")
 
 
 def test_the_recorder_writes_there(url: str) -> None:
