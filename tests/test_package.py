@@ -11,11 +11,22 @@ import pytest
 import memanalysis
 
 PACKAGE = Path(memanalysis.__file__).parent
-HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy", "psutil", "yaml")
+HEAVY = ("jinja2", "pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy", "psutil", "yaml")
 
 LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
 
-GROUND = {"_atomic", "_children", "_descriptors", "_text", "errors", "schema", "standard_library", "units"}
+GROUND = {
+    "_atomic",
+    "_children",
+    "_descriptors",
+    "_html",
+    "_tables",
+    "_text",
+    "errors",
+    "schema",
+    "standard_library",
+    "units",
+}
 BELOW = {
     "analysis": GROUND,
     "capture": GROUND,

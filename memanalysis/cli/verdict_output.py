@@ -57,7 +57,7 @@ def _row(cell: VerdictCells, several: set[str]) -> tuple[str, ...]:
         cell.severity,
         _two_lines(cell.growth, cell.growth_interval),
         _two_lines(cell.time, cell.time_interval),
-        _shorten(cell.guilty),
+        _shorten(cell.responsible),
     )
 
 

@@ -56,7 +56,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
             else (f"Nothing can be said yet about {_count(services)}: more samples are needed.{damaged}")
         )
     worst = render_all_cells(order_verdicts(leaking))[0]
-    place = f", at {worst.guilty}" if ":" in worst.guilty else ""
+    place = f", at {worst.responsible}" if ":" in worst.responsible else ""
     what = f"{worst.service} grows by {worst.growth.removeprefix('+')}{place}"
     if n_leaking == 1:
         return f"1 of {_count(services)} leaks: {what}.{unclear}"

@@ -57,8 +57,8 @@ class VerdictCells:
     growth_interval: str
     time: str
     time_interval: str
-    guilty: str
-    guilty_path: str
+    responsible: str
+    responsible_path: str
     sentence: str
 
 
@@ -88,8 +88,8 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
             known_number(verdict["time_to_exhaustion_low_s"]),
             known_number(verdict["time_to_exhaustion_high_s"]),
         ),
-        guilty=_render_guilty(verdict, short=True),
-        guilty_path=_render_guilty(verdict, short=False),
+        responsible=_render_responsible(verdict, short=True),
+        responsible_path=_render_responsible(verdict, short=False),
         sentence=make_printable(verdict["sentence"]),
     )
 
@@ -134,7 +134,7 @@ def _render_leak(verdict: Mapping[str, Any]) -> str:
     return "accepted" if verdict["known"] == "accepted" else "yes"
 
 
-def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:
+def _render_responsible(verdict: Mapping[str, Any], *, short: bool) -> str:
     if verdict["is_leak"] and verdict["origin"] == "native":
         return "native code"  # a line of Python is not to blame; the sentence names the one that keeps most
     file = verdict["responsible_file"]
