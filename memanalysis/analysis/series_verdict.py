@@ -63,12 +63,12 @@ def judge_batch_of_one(
         rules=rules or SeverityRules(),
     )
     frame = run_verdict_steps(make_verdict_steps(inputs), {}, thresholds)
-    evidence = {name: _plain(frame[name][0]) for name in Evidence.__dataclass_fields__}
+    evidence = {name: _python_value(frame[name][0]) for name in Evidence.__dataclass_fields__}
     of_verdict = Verdict.__dataclass_fields__.keys() - {"evidence"}
-    return Verdict(evidence=Evidence(**evidence), **{name: _plain(frame[name][0]) for name in of_verdict})
+    return Verdict(evidence=Evidence(**evidence), **{name: _python_value(frame[name][0]) for name in of_verdict})
 
 
-def _plain(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     """Return one cell as Python holds it, None where it is NaN."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -150,7 +150,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
         (
             "bytes a call, by the line that allocates",
             [
-                (format_bytes_per_call(site.bytes_per_call), _say_place(site.file, site.line, site.function))
+                (format_bytes_per_call(site.bytes_per_call), _describe_place(site.file, site.line, site.function))
                 for site in finding.sites[:SHOWN_SITES]
             ],
         ),
@@ -170,7 +170,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(title, rows) for title, rows in tables if rows]
 
 
-def _say_place(file: str, line: int, function: str | None) -> str:
+def _describe_place(file: str, line: int, function: str | None) -> str:
     return f"{file}:{line}" + (f" in {function}" if function else "")
 
 

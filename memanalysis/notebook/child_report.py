@@ -1,4 +1,4 @@
-"""What does the ledger of this notebook say? Asked in another process, so that looking changes nothing.
+"""Make the report on the ledger of a notebook in another process, so that the notebook does not grow by it.
 
 A report needs pandas and matplotlib. Loaded into a kernel that is being watched they would be its largest growth, so
 the report is made in a process of its own, which reads the ledger and hands back what is to be shown.

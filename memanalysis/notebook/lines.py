@@ -1,4 +1,4 @@
-"""Whose line is an allocation: the cell's, a module's of the user, or a tool's? Pure; rows in, lines out.
+"""Attribute allocations to lines: of the cell, of a module of the user, or of a tool. Pure: rows in, lines out.
 
 Input are the rows of two site tables (``memanalysis.schema.SITES``), taken before and after a cell. An allocation made
 deep inside a library belongs to the line of the cell that called it: its traceback is read from the allocation
@@ -26,7 +26,7 @@ TOOLS = ("IPython", "ipykernel", "jupyter_client", "zmq", "tornado", "matplotlib
 """Packages that run around a cell, not in it."""
 
 DEEP_LIBRARIES = "libraries"
-"""Stands for the file of what libraries allocated too deep to be told whose it is."""
+"""Stands for the file of what libraries allocated too deep to be attributed."""
 
 _CELL = re.compile(r"In\[\d+\]")
 _TOOL_FILES = ("linecache.py",)

@@ -1,4 +1,4 @@
-"""How is the cost of a cell, or of all cells, shown? As tables with a picture in a notebook, as text elsewhere.
+"""Show the cost of a cell, or of all cells: as tables with a picture in a notebook, as text elsewhere.
 
 Everything that comes from a cell or a file name is escaped: it is text, whatever it looks like. Colours are those of
 the page, so that light and dark themes both suit.
@@ -38,7 +38,7 @@ class CellReport:
     def __init__(self, cost: CellCost, names: CellNames, *, top: int = TOP_LINES, hints: Sequence[str] = ()) -> None:
         self.cost = cost
         self.hints = tuple(hints)
-        shown = [line for line in cost.lines if max(line.highest_bytes, abs(line.kept_bytes)) >= SMALL_LINE_BYTES]
+        shown = [line for line in cost.lines if max(line.highest_bytes, abs(line.retained_bytes)) >= SMALL_LINE_BYTES]
         self.lines = tuple(shown[:top])
         self.lines_left_out = len(shown) - len(self.lines)
         self.sources = tuple(_clip(names.read_source(line.place.file, line.place.line)) for line in self.lines)
@@ -80,7 +80,7 @@ class SessionReport:
         return f"{count} watched {'cell' if count == 1 else 'cells'}{which}."
 
     def _table(self) -> Table:
-        is_traced = any(event.traced_kept_bytes is not None for event in self.events)
+        is_traced = any(event.traced_retained_bytes is not None for event in self.events)
         sizes = ["resident change", "peak", *(["Python change"] if is_traced else [])]
         columns = [Column("cell", "code"), *(Column(title, "number") for title in ("run", "time", *sizes)), Column("")]
         rows = []
@@ -93,7 +93,7 @@ class SessionReport:
                     _seconds(event.seconds),
                     _change(event.rss_delta_bytes),
                     at_least + format_bytes(event.rss_peak_bytes),
-                    *([_change(event.traced_kept_bytes)] if is_traced else []),
+                    *([_change(event.traced_retained_bytes)] if is_traced else []),
                     "" if event.success else event.error or "failed",
                 ]
             )
@@ -133,9 +133,9 @@ def _headline(cost: CellCost) -> str:
     peak = cost.rss.peak
     if peak is not None and cost.rss.before is not None:
         text += f"; resident memory rose by up to {format_bytes(max(peak - cost.rss.before, 0))}"
-    if cost.kept_bytes is not None:
-        kept = cost.kept_bytes
-        text += f"; kept {format_bytes(kept)}" if kept >= 0 else f"; let go of {format_bytes(-kept)}"
+    if cost.retained_bytes is not None:
+        retained = cost.retained_bytes
+        text += f"; retained {format_bytes(retained)}" if retained >= 0 else f"; released {format_bytes(-retained)}"
     return text + "."
 
 
@@ -164,10 +164,10 @@ def _change(size_bytes: int | None) -> str:
 
 def _line_table(report: CellReport) -> Table:
     rows = [
-        [_place(line), format_bytes(line.highest_bytes), format_bytes(line.kept_bytes), _source(line, source)]
+        [_place(line), format_bytes(line.highest_bytes), format_bytes(line.retained_bytes), _source(line, source)]
         for line, source in zip(report.lines, report.sources, strict=True)
     ]
-    numbers = [Column(title, "number") for title in ("highest seen", "kept")]
+    numbers = [Column(title, "number") for title in ("highest seen", "retained")]
     return Table([Column("line", "code"), *numbers, Column("source", "source")], rows, label="Lines")
 
 
@@ -178,7 +178,7 @@ def _place(line: CellLine) -> str:
 
 def _source(line: CellLine, source: str) -> str:
     if line.place.file == DEEP_LIBRARIES:
-        return f"imports and calls too deep to tell whose, most in {line.place.via}"
+        return f"imports and calls too deep to attribute, most in {line.place.via}"
     via = f"in {line.place.via}" if line.place.via else ""
     return "  # ".join(part for part in (source, via) if part)
 
@@ -186,8 +186,8 @@ def _source(line: CellLine, source: str) -> str:
 def _footnotes(report: CellReport) -> list[str]:
     cost = report.cost
     notes = list(cost.notes)
-    if not report.lines and cost.kept_bytes is not None:
-        notes.append(f"No line held more than {format_bytes(SMALL_LINE_BYTES)} when it was looked at.")
+    if not report.lines and cost.retained_bytes is not None:
+        notes.append(f"No line held more than {format_bytes(SMALL_LINE_BYTES)} in any snapshot.")
     if report.lines_left_out:
         more = "line" if report.lines_left_out == 1 else "lines"
         notes.append(

@@ -1,4 +1,4 @@
-"""What comes first: the order of verdicts, worst first, and the sentence over all of them."""
+"""Order verdicts, the worst first, and write the sentence over all of them."""
 
 import pandas as pd
 
@@ -10,22 +10,21 @@ __all__ = ["order_verdicts", "render_headline"]
 
 
 def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Sort by severity, then the soonest to its limit; what cannot be told yet comes before what is well.
+    """Sort by severity, then the soonest to its limit; what is not decided yet comes before what is fine.
 
-    Accepted leaks come after those that are not, whatever their severity, and before what is well.
+    Accepted leaks come after those that are not, whatever their severity, and before what is fine.
     """
     rank = pd.DataFrame(
         {
             "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float).mask(_are_accepted(verdicts), 0.5),
-            "is_told": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
+            "is_decided": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
             "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
             "service": verdicts["service"].astype(str),
         },
         index=verdicts.index,
     )
-    return verdicts.loc[rank.sort_values(["severity", "is_told", "time", "service"], kind="stable").index].reset_index(
-        drop=True
-    )
+    order = rank.sort_values(["severity", "is_decided", "time", "service"], kind="stable").index
+    return verdicts.loc[order].reset_index(drop=True)
 
 
 def render_headline(verdicts: pd.DataFrame) -> str:
@@ -45,7 +44,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     n_accepted = int(are_accepted.sum())
     open_ones = verdicts[(verdicts["shape"] == "inconclusive") & ~verdicts["service"].isin(leaking["service"])]
     n_leaking, n_open = leaking["service"].nunique(), open_ones["service"].nunique()
-    unclear = f" {n_open} cannot be told yet: more samples are needed." if n_open else ""
+    unclear = f" {n_open} cannot be judged yet: more samples are needed." if n_open else ""
     if n_accepted:
         unclear += f" {n_accepted} known {'leak is' if n_accepted == 1 else 'leaks are'} accepted and not counted."
     unclear += damaged

@@ -1,4 +1,4 @@
-"""The rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
+"""Read the rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ __all__ = ["ServiceReader"]
 class ServiceReader:
     """Reads the tables of a ledger service by service, with the columns that a report shows.
 
-    A folder is read anew for each service. A single file is read once, because it would have to be read in whole for
+    A folder is read again for each service. A single file is read once, because it would have to be read in whole for
     each service; its rows stay in Arrow, which takes less memory than a frame.
     """
 

@@ -1,18 +1,20 @@
-"""What is a report made of: verdicts, and for every service what is drawn and listed beside its verdict.
+"""Make the record of a report: verdicts, and for every service what is drawn and listed beside its verdict.
 
 `report` joins ledger, policy and analysis once; HTML, Markdown, JSON and the notebook show the same record. What a
 record holds is bounded: series are thinned to what a chart can show, lists are cut and say how much was left out.
 """
 
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 
+from memanalysis._atomic import write_atomic
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
@@ -33,10 +35,10 @@ __all__ = ["Report", "ServiceSection", "report"]
 MAX_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
 
-MOST_EVENTS = 20
-MOST_BREACHES = 20
+MAX_EVENTS = 20
+MAX_BREACHES = 20
 
-MOST_MARKS = 8
+MAX_MARKS = 8
 """More marks than this would hide the series that they are drawn over."""
 
 LONGEST_MARK = 24
@@ -53,7 +55,7 @@ class ServiceSection:
     series : DataFrame
         ``elapsed_s`` and ``size_bytes`` of the judged metric, thinned.
     line : FittedLine or None
-        Fitted growth or floors, to draw over the series.
+        Fitted growth or baselines, to draw over the series.
     sites : DataFrame
         The run's leading lines of code, as `choose_sites` gives them.
     site_lines : DataFrame
@@ -121,20 +123,32 @@ class Report:
     def __repr__(self) -> str:
         return f"<Report on {self.ledger}: {self.headline}>"
 
-    def to_html(self, path: str | PathLike[str] | None = None) -> str:
-        """One self-contained page, without scripts and without anything fetched; also written to `path` if given."""
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> Path: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return one self-contained page without scripts; with a path write it there and return the path."""
         from memanalysis.reports.html_report import render_page
 
         return _write(render_page(self), path, "Report.to_html")
 
-    def to_markdown(self, path: str | PathLike[str] | None = None) -> str:
-        """Tables and sentences as Markdown; also written to `path` if given."""
+    @overload
+    def to_markdown(self, path: None = None) -> str: ...
+    @overload
+    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return tables and sentences as Markdown; with a path write them there and return the path."""
         from memanalysis.reports.markdown_report import render_markdown
 
         return _write(render_markdown(self), path, "Report.to_markdown")
 
-    def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """Everything as JSON, for programs; also written to `path` if given."""
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> Path: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return everything as JSON, for programs; with a path write it there and return the path."""
         from memanalysis.reports.json_report import render_json
 
         return _write(render_json(self), path, "Report.to_json")
@@ -225,10 +239,10 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
         sites=shown_sites,
         site_lines=read_site_lines(sites, samples, shown_sites),
         n_sites=len(ranked),
-        breaches=breaches.head(MOST_BREACHES),
+        breaches=breaches.head(MAX_BREACHES),
         n_breaches=len(breaches),
         forecast=forecast_breaches(samples, budgets),
-        events=events.sort_values("timestamp").tail(MOST_EVENTS),
+        events=events.sort_values("timestamp").tail(MAX_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),
         budget=budget,
@@ -238,7 +252,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
 
 def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:
     """The last few marks of a run, on the clock of its chart."""
-    marks = events[(events["kind"] == "mark") & events["timestamp"].notna()].sort_values("timestamp").tail(MOST_MARKS)
+    marks = events[(events["kind"] == "mark") & events["timestamp"].notna()].sort_values("timestamp").tail(MAX_MARKS)
     start = samples["timestamp"].min()
     return [
         ((mark["timestamp"] - start).total_seconds(), make_printable(mark["message"])[:LONGEST_MARK])
@@ -253,13 +267,21 @@ def _name_services(services: Sequence[str]) -> str:
     return f"{len(services)} services" if services else "no service"
 
 
-def _write(text: str, path: str | PathLike[str] | None, call: str) -> str:
+def _write(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
+    """Return the text, or write it whole and return where it is."""
     if path is None:
         return text
+    target = Path(path)
+    content = text.encode("utf-8", errors="backslashreplace")
     try:
-        Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        if target.exists() and not target.is_file():  # a device or a pipe is not replaced
+            target.write_bytes(content)
+        else:
+            real = target.resolve()
+            file_mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
+            write_atomic(real, content, file_mode=file_mode)
     except OSError as exc:
         raise InvalidArgumentError(
             f"{call} needs a path that it can write, but {path} cannot be written: {exc.strerror}. Pass another path."
         ) from exc
-    return text
+    return target

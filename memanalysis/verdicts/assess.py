@@ -1,4 +1,4 @@
-"""What does a ledger say about each service: ledger, policy and analysis joined in one call.
+"""Assess each service of a ledger: ledger, policy and analysis joined in one call.
 
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.run_verdicts import assess_samples
-from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
@@ -26,7 +25,7 @@ from memanalysis.verdicts.sources import (
 )
 from memanalysis.verdicts.unreadable import UnreadableRun, add_unreadable
 
-__all__ = ["ENGINES", "JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
+__all__ = ["JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
 
 JUDGED_COLUMNS = (
     "run_id",
@@ -39,10 +38,7 @@ JUDGED_COLUMNS = (
     "allocator_free_bytes",
     "tracer_bytes",
 )
-"""What a verdict looks at; nothing else is read."""
-
-ENGINES = ("pandas",)
-"""What can compute the verdicts."""
+"""The columns that a verdict needs; nothing else is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,6 @@ def assess(
     policy: PolicySource = None,
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
-    engine: str = "pandas",
 ) -> pd.DataFrame:
     """Verdicts of a ledger, a row a service and run.
 
@@ -75,8 +70,6 @@ def assess(
         accepted, which were and are no longer, and which are new. Without one every leak is new.
     today : date, optional
         The day by which entries expire; today in UTC when not given.
-    engine : str
-        What computes: ``"pandas"``.
 
     Returns
     -------
@@ -87,16 +80,12 @@ def assess(
     Raises
     ------
     InvalidArgumentError
-        The engine is unknown, or the first argument is neither ledger, path nor frame.
+        The first argument is neither ledger, path nor frame.
     LedgerError
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
     """
-    if engine not in ENGINES:
-        raise InvalidArgumentError(
-            f"assess needs engine= to be one of {', '.join(map(repr, ENGINES))}, but got {engine!r}. Leave it out."
-        )
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
     if isinstance(ledger_or_frame, pd.DataFrame):
@@ -149,7 +138,7 @@ def _assess_runs(
 
 
 def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) -> pd.DataFrame:
-    """Judge one run; where its sites and events spoil that, without them."""
+    """Judge one run; where its sites and events prevent that, without them."""
     try:
         return assess_samples(**_judging(samples, policy), sites=own.sites, events=own.events)
     except Exception as exc:  # the boundary of a run's tables: its samples are judged
@@ -163,7 +152,7 @@ def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Ca
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:
-    """What a verdict looks at; the wall clock is read only where the monotonic one is not known throughout."""
+    """Read the columns that a verdict needs; the wall clock only where the monotonic one is not known throughout."""
     frame = _read_frame(ledger, [column for column in JUDGED_COLUMNS if column != "timestamp"])
     if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
         frame = _read_frame(ledger, JUDGED_COLUMNS)

@@ -1,4 +1,4 @@
-"""Was it the last release: what grew from one ledger to another, or from before a mark to after it."""
+"""Compare what grew from one ledger to another, or from before a mark to after it."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""How does one look around in a ledger? Pick a service, a run, a metric and a stretch of time, and see what it says.
+"""Explore a ledger in a notebook: pick a service, a run, a metric and a stretch of time, and see its verdict.
 
 The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left when it is closed.
 Everything that comes from the ledger is escaped.
@@ -44,7 +44,7 @@ _BEGAN = re.compile(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-")
 
 
 def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
-    """Look around in a ledger.
+    """Explore a ledger in a notebook, with pickers for service, run, metric and time.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
-    """Pickers, a picture and the verdicts of a ledger; ``selection`` is what is looked at, None in an empty ledger."""
+    """Pickers, a picture and the verdicts of a ledger; ``selection`` is what is shown, None in an empty ledger."""
 
     def __init__(self, ledger: LedgerSource, *, policy: PolicySource = None) -> None:
         opened = resolve_ledger(ledger, call="explore")

@@ -53,4 +53,5 @@ def test_names_make_no_markup(maker: Any) -> None:
 def test_a_written_report_is_the_same(three_services: Path, tmp_path: Path) -> None:
     made = report(three_services)
 
-    assert made.to_markdown(tmp_path / "r.md") == (tmp_path / "r.md").read_text(encoding="utf-8") == made.to_markdown()
+    assert made.to_markdown(tmp_path / "r.md") == tmp_path / "r.md"
+    assert (tmp_path / "r.md").read_text(encoding="utf-8") == made.to_markdown()

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,29 @@ def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path,
         report([])  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match=r"Report\.to_html needs a path that it can write, but"):
         report(three_services).to_html(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["to_html", "to_markdown", "to_json"])
+def test_a_report_is_given_as_text_or_written_to_the_path_that_is_given_back(
+    name: str, three_services: Path, tmp_path: Path
+) -> None:
+    made = report(three_services)
+    written = getattr(made, name)(str(tmp_path / "report"))
+
+    assert written == tmp_path / "report"
+    assert written.read_text(encoding="utf-8") == getattr(made, name)()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and devices of POSIX")
+def test_a_written_report_replaces_what_a_link_points_to_and_no_device(three_services: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").touch(mode=0o640)
+    (tmp_path / "link").symlink_to("real")
+    made = report(three_services)
+    made.to_json(tmp_path / "link")
+    made.to_json("/dev/null")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text(encoding="utf-8") == made.to_json()
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
+    assert Path("/dev/null").is_char_device()
