@@ -59,7 +59,7 @@ def unload(shell: Any) -> None:
 def replace_first_line(lines: list[str]) -> list[str]:
     """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
 
-    The cell keeps its line numbers, unless another cell magic follows, which has to stand first.
+    The cell has its line numbers as before, unless another cell magic follows, which has to stand first.
     """
     match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
     if match is None or not "".join(lines[1:]).strip():
@@ -267,7 +267,7 @@ class MemwatchMagics(Magics):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Options of a magic: what is wrong with them is said in one sentence."""
+    """Options of a magic; an error in them is one sentence."""
 
     def __init__(self, name: str) -> None:
         super().__init__(prog=name, add_help=False, allow_abbrev=False)

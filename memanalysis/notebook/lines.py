@@ -3,7 +3,7 @@
 Input are the rows of two site tables (``memanalysis.schema.SITES``), taken before and after a cell. An allocation made
 deep inside a library belongs to the line of the cell that called it: its traceback is read from the allocation
 outwards, past library files, to the first file that is a cell, a module of the user, or a tool (IPython, the kernel).
-What a tool allocated on its own behalf is left out, as the capture room leaves out what memanalysis holds. What was
+What a tool allocated on its own behalf is left out, as the capture package leaves out what memanalysis holds. What was
 allocated so deep in libraries that the tracer's few frames do not reach its caller is one line of that name.
 """
 

@@ -120,7 +120,7 @@ class NotebookSession:
         return SessionReport(list(self.events), read_report_of(self._ledger, run_id=self._run_id))
 
     def describe(self) -> str:
-        """Say whether watching is on, and how much memory there is."""
+        """Return whether watching is on, and how much memory there is."""
         memory = f"Resident memory: {read_rss_text()}{_limit_text()}."
         if self._recorder is None:
             return f"memwatch is off. {memory} %memwatch on watches every cell."

@@ -1,6 +1,6 @@
 """Show the cost of a cell, or of all cells: as tables with a picture in a notebook, as text elsewhere.
 
-Everything that comes from a cell or a file name is escaped: it is text, whatever it looks like. Colours are those of
+Everything that comes from a cell or a file name is escaped: it is text, whatever it contains. Colours are those of
 the page, so that light and dark themes both suit.
 """
 

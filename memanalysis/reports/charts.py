@@ -52,7 +52,7 @@ LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 64, 10, 44, 10
 """Margins of a picture: the same in all, so that the charts of a page stand in one line."""
 
 LEGEND_ROW_PX, LEGEND_LINE_PX, LETTER_PX = 19, 48, 6.4
-"""Room for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
+"""Space for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
 
 _BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))

@@ -35,7 +35,7 @@ class Series:
     elapsed_s: FloatArray
     values: FloatArray
     zero_s: float
-    """What the run's clock said at its first sample."""
+    """Reading of the run's clock at its first sample."""
 
     def thinned(self) -> pd.DataFrame:
         """Columns ``elapsed_s`` and ``size_bytes``, at most as many rows as a chart can show."""

@@ -84,7 +84,7 @@ def describe_budget(section: "ServiceSection") -> str:
 
 
 def describe_forecast(section: "ServiceSection") -> str:
-    """Say which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
+    """Describe which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
     ahead = section.forecast[section.forecast["in_s"].gt(0) & section.forecast["in_s"].lt(math.inf)]
     if ahead.empty:
         return ""

@@ -28,7 +28,7 @@ def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def render_headline(verdicts: pd.DataFrame) -> str:
-    """Say how many services leak, and what the worst of them does."""
+    """Return a sentence on how many services leak, and what the worst of them does."""
     unreadable, verdicts = verdicts[is_unreadable(verdicts)], verdicts[~is_unreadable(verdicts)]
     n_damaged = len(set(unreadable["service"].map(str)))
     damaged = f" Some data of {_count(n_damaged)} could not be read." if n_damaged else ""

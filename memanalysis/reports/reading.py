@@ -38,6 +38,13 @@ class ServiceReader:
             frame = frame_from_table(rows.filter(is_of), table, columns)
         return of_run(frame, service, run_id)
 
+    def range_of_runs(self, verdicts: pd.DataFrame) -> tuple[datetime | None, datetime | None]:
+        """First and last moment of the samples of the runs that have a verdict."""
+        runs = verdicts[["service", "run_id"]].itertuples(index=False, name=None)
+        moments = [self.run("samples", service, run_id)["timestamp"].dropna() for service, run_id in runs]
+        known = pd.concat(moments) if moments else pd.Series(dtype="datetime64[us, UTC]")
+        return (known.min().to_pydatetime(), known.max().to_pydatetime()) if len(known) else (None, None)
+
     def range(self) -> tuple[datetime | None, datetime | None]:
         """First and last moment of the samples."""
         rows = self._ledger.read_as_it_lies("samples", columns=["timestamp"])

@@ -165,6 +165,7 @@ def report(
     policy: PolicySource = None,
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
@@ -178,6 +179,13 @@ def report(
         Accepted leaks, as for `assess`.
     today : date, optional
         The day by which they expire; today in UTC when not given.
+    run_id : str, optional
+        Report on this run alone, and not on every run of the ledger.
+
+    Returns
+    -------
+    Report
+        It shows itself in a notebook; ``to_html``, ``to_markdown`` and ``to_json`` give it as text or write it.
 
     Raises
     ------
@@ -187,11 +195,29 @@ def report(
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
+
+    See Also
+    --------
+    memanalysis.assess : The verdicts alone, as a DataFrame.
+    memanalysis.explore : The same ledger with pickers in a notebook.
+
+    Examples
+    --------
+    >>> import memanalysis
+    >>> made = memanalysis.report("sample_ledgers/leaking_service")
+    >>> made.headline
+    '1 of 1 service leaks: leaky_service grows by 2.8 GiB/h, at leaky_service.py:58.'
+    >>> print(made.to_markdown().splitlines()[0])
+    # Memory of leaky_service
+
+    With a path each writes a file and returns where it is: ``made.to_html("report.html")``.
     """
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
     verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules), known, today=today))
+    if run_id is not None:
+        verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     judged = verdicts[~is_unreadable(verdicts)]
     services = list(dict.fromkeys(judged["service"]))
     budgets = find_budgets(rules, services)
@@ -204,7 +230,7 @@ def report(
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
             damage.append(Damage(f"service {service}", None, reason))
-    started, ended = read.range()
+    started, ended = read.range() if run_id is None else read.range_of_runs(judged)
     return Report(
         title=f"Memory of {_name_services(services)}",
         ledger=str(opened.path),

@@ -88,7 +88,7 @@ _DARK_PLACES = (
     ".vscode-dark .memanalysis",
     '[data-theme="dark"] .memanalysis',
 )
-"""How JupyterLab and Notebook, VS Code, and documentation themes say that they are dark."""
+"""How JupyterLab and Notebook, VS Code, and documentation themes mark that they are dark."""
 
 
 def render_css_variables() -> str:

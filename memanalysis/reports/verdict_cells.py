@@ -1,6 +1,6 @@
 """Put one verdict into few words: the cells that every table shows, on paper, in a terminal and in a notebook.
 
-The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is said as such and never as zero.
+The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is shown as such and never as zero.
 Text that comes from a ledger may hold anything: it passes through `make_printable` before it is shown anywhere.
 """
 

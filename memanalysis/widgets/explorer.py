@@ -59,6 +59,18 @@ def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
         The ledger cannot be read.
     PolicyError
         The policy is broken.
+
+    See Also
+    --------
+    memanalysis.report : The whole ledger at once, as a page.
+
+    Examples
+    --------
+    >>> import memanalysis
+    >>> explorer = memanalysis.explore("sample_ledgers/leaking_service")
+    >>> explorer.service.value, explorer.metric.value
+    ('leaky_service', 'rss_bytes')
+    >>> explorer.close()
     """
     return Explorer(ledger, policy=policy)
 

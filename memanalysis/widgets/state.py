@@ -72,7 +72,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is to be drawn and said of a selection.
+    """What is drawn and written of a selection.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class View:
     marks : sequence of (seconds, name)
         Events of the stretch.
     sentence : str
-        What can be said of this stretch alone.
+        The verdict on this stretch alone, as a sentence.
     started : Timestamp or None
         When the run's clock was at zero.
     """
@@ -143,7 +143,7 @@ def choose_range(selection: Selection, start_s: float, end_s: float, *, length_s
 
 
 def make_view(samples: pd.DataFrame, events: pd.DataFrame, selection: Selection) -> View:
-    """What is to be drawn and said of a selection."""
+    """Return what is drawn and written of a selection."""
     run = _run_of(samples, selection)
     series = read_series(run, selection.metric)
     inside = (series.elapsed_s >= selection.start_s) & (series.elapsed_s <= selection.end_s)

@@ -101,3 +101,18 @@ def test_a_written_report_replaces_what_a_link_points_to_and_no_device(three_ser
     assert (tmp_path / "real").read_text(encoding="utf-8") == made.to_json()
     assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_report_on_one_run_leaves_out_all_others(maker: Any) -> None:
+    maker.add("shop", lambda at: (40 + at) * MIB)
+    quiet = maker.add("shop", lambda at: (40 + at % 7) * MIB, n=30)
+    maker.add("cart", lambda at: (40 + at) * MIB)
+    made = report(maker.path, run_id=quiet)
+
+    assert made.verdicts["run_id"].tolist() == [quiet]
+    assert made.title == "Memory of shop"
+    assert made.headline == "No leak was shown in 1 service."
+    assert made.ended is not None
+    assert made.started is not None
+    assert (made.ended - made.started).total_seconds() == 29
+    assert report(maker.path, run_id="none").headline.startswith("Nothing was recorded")
