@@ -56,7 +56,7 @@ def assess(
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
 ) -> pd.DataFrame:
-    """Verdicts of a ledger, a row a service and run.
+    """Return the verdicts on a ledger, a row a service and run.
 
     Parameters
     ----------
@@ -85,6 +85,33 @@ def assess(
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
+
+    See Also
+    --------
+    memanalysis.report : The same with charts, breaches and events, as a page.
+    memanalysis.assess_series : The verdict on one series of numbers.
+    memanalysis.compare : What changed from one ledger to another.
+
+    References
+    ----------
+    Theil (1950) and Sen (1968), J. Am. Stat. Assoc. 63, 1379-1389: the slope, as the median of pairwise slopes.
+
+    Examples
+    --------
+    >>> import memanalysis
+    >>> verdicts = memanalysis.assess("sample_ledgers/leaking_service")
+    >>> verdict = verdicts.iloc[0]
+    >>> verdict["shape"], bool(verdict["is_leak"]), int(verdict["responsible_line"])
+    ('growing', True, 58)
+    >>> print(verdict["sentence"])  # doctest: +ELLIPSIS
+    A leak: grows by 2.8 GiB/h (2.7 to 2.9), and its baseline rises in each of 7 windows...
+
+    A policy gives each service a budget, and so the time until it is spent:
+
+    >>> policy = {"memory_budgets": {"global": {"max_memory_mb": 512}}}
+    >>> verdicts = memanalysis.assess("sample_ledgers/leaking_service", policy=policy)
+    >>> verdicts["time_to_exhaustion_s"].div(60).round(1).tolist()  # in minutes
+    [9.2]
     """
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
