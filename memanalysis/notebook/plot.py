@@ -41,7 +41,7 @@ def is_ready_for_html() -> bool:
 def load_drawing() -> None:
     """Load what draws now, so that loading it later is not taken for the user's memory; not while tracing runs."""
     if is_ready_for_html():
-        pass
+        import memanalysis._html  # noqa: F401
     if is_ready_to_draw():
         import matplotlib.backends.backend_agg
         import matplotlib.figure  # noqa: F401
