@@ -15,7 +15,7 @@ from memanalysis.notebook.child_report import read_report_of
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
-from memanalysis.notebook.show import SessionReport
+from memanalysis.notebook.show import SessionReport, describe_cells, make_cell_table
 from memanalysis.units import format_bytes
 from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.settings import DEFAULT_LEDGER
@@ -117,7 +117,11 @@ class NotebookSession:
             return None
         if self._recorder is not None:
             self._recorder.snapshot_now()
-        return SessionReport(list(self.events), read_report_of(self._ledger, run_id=self._run_id))
+        events = list(self.events)
+        shown = read_report_of(
+            self._ledger, run_id=self._run_id, headline=describe_cells(events), cells=make_cell_table(events)
+        )
+        return SessionReport(events, shown)
 
     def describe(self) -> str:
         """Return whether watching is on, and how much memory there is."""

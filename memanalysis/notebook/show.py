@@ -14,10 +14,18 @@ from memanalysis.notebook.lines import DEEP_LIBRARIES
 from memanalysis.notebook.measure import CellCost, CellLine, HighWater
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.passive import CellEvent
-from memanalysis.notebook.plot import is_ready_to_draw, render_curve_png
+from memanalysis.notebook.plot import is_ready_for_html, is_ready_to_draw, render_curve_png
 from memanalysis.units import KIB, NOT_AVAILABLE, format_bytes, format_duration
 
-__all__ = ["TOP_LINES", "CellReport", "SessionReport", "render_html", "render_text"]
+__all__ = [
+    "TOP_LINES",
+    "CellReport",
+    "SessionReport",
+    "describe_cells",
+    "make_cell_table",
+    "render_html",
+    "render_text",
+]
 
 TOP_LINES = 8
 """Lines shown unless asked otherwise."""
@@ -49,8 +57,8 @@ class CellReport:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("CellReport(...)" if cycle else render_text(self))
 
-    def _repr_html_(self) -> str:
-        return render_html(self)
+    def _repr_html_(self) -> str | None:
+        return render_html(self) if is_ready_for_html() else None  # the text is shown then
 
 
 class SessionReport:
@@ -61,43 +69,42 @@ class SessionReport:
         self._shown = shown
 
     def __repr__(self) -> str:
-        return "\n".join([self._headline(), render_text_table(self._table()), self._shown.text])
+        return self._shown.text
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("SessionReport(...)" if cycle else repr(self))
 
     def _repr_html_(self) -> str:
-        from memanalysis._html import Markup, render_template
+        return self._shown.html
 
-        page = Markup(self._shown.html)
-        return str(
-            render_template("session_report.html.j2", headline=self._headline(), cells=self._table(), report=page)
+
+def describe_cells(events: Sequence[CellEvent]) -> str:
+    """Return a line that counts the watched cells."""
+    count = len(events)
+    which = f", the last {MAX_CELLS} are shown" if count > MAX_CELLS else ""
+    return f"{count} watched {'cell' if count == 1 else 'cells'}{which}."
+
+
+def make_cell_table(events: Sequence[CellEvent]) -> Table:
+    """Return a row a cell that ran, the last ones."""
+    is_traced = any(event.traced_retained_bytes is not None for event in events)
+    sizes = ["resident change", "peak", *(["Python change"] if is_traced else [])]
+    columns = [Column("cell", "code"), *(Column(title, "number") for title in ("run", "time", *sizes)), Column("")]
+    rows = []
+    for event in events[-MAX_CELLS:]:
+        at_least = "" if event.rss_peak_is_exact or event.rss_peak_bytes is None else "\u2265 "
+        rows.append(
+            [
+                event.cell,
+                str(event.run_number),
+                _seconds(event.seconds),
+                _change(event.rss_delta_bytes),
+                at_least + format_bytes(event.rss_peak_bytes),
+                *([_change(event.traced_retained_bytes)] if is_traced else []),
+                "" if event.success else event.error or "failed",
+            ]
         )
-
-    def _headline(self) -> str:
-        count = len(self.events)
-        which = f", the last {MAX_CELLS} are shown" if count > MAX_CELLS else ""
-        return f"{count} watched {'cell' if count == 1 else 'cells'}{which}."
-
-    def _table(self) -> Table:
-        is_traced = any(event.traced_retained_bytes is not None for event in self.events)
-        sizes = ["resident change", "peak", *(["Python change"] if is_traced else [])]
-        columns = [Column("cell", "code"), *(Column(title, "number") for title in ("run", "time", *sizes)), Column("")]
-        rows = []
-        for event in self.events[-MAX_CELLS:]:
-            at_least = "" if event.rss_peak_is_exact or event.rss_peak_bytes is None else "\u2265 "
-            rows.append(
-                [
-                    event.cell,
-                    str(event.run_number),
-                    _seconds(event.seconds),
-                    _change(event.rss_delta_bytes),
-                    at_least + format_bytes(event.rss_peak_bytes),
-                    *([_change(event.traced_retained_bytes)] if is_traced else []),
-                    "" if event.success else event.error or "failed",
-                ]
-            )
-        return Table(columns, rows, label="Cells")
+    return Table(columns, rows, label="Cells")
 
 
 def render_text(report: CellReport) -> str:
