@@ -7,7 +7,7 @@ the report is made in a process of its own, which reads the ledger and hands bac
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,6 @@ from memanalysis.errors import LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from memanalysis.ledger.reading.ledger import Ledger
 
@@ -75,15 +73,22 @@ def main(path: str, run_id: str) -> int:
 
 
 def _only_run(ledger: "Ledger", run_id: str) -> "Ledger":
-    """The ledger as if it held this run alone: the report is on this session, not on those of other days."""
-    read = ledger.read
+    """Return the ledger as if it held this run alone: the report is on this session, not on those of other days."""
+    import pyarrow.compute as pc
 
-    def read_run(table: str, *, columns: "Sequence[str] | None" = None, **narrowed: Any) -> "pd.DataFrame":
-        frame = read(table, columns=None if columns is None else [*columns, "run_id"], **narrowed)
-        of_run = frame[frame["run_id"] == run_id] if columns is None else frame[frame.iloc[:, -1] == run_id]
-        return (of_run if columns is None else of_run.iloc[:, :-1]).reset_index(drop=True)
+    from memanalysis.schema import TABLES
 
-    ledger.read = read_run  # type: ignore[method-assign]
+    read = ledger._read_source
+
+    def read_run(table: str, columns: "Sequence[str]", part: Any) -> Any:
+        added = [] if "run_id" in columns else ["run_id"]
+        reading = read(table, [name for name in TABLES[table] if name in columns or name in added], part)
+        if "run_id" not in reading.table.column_names:  # nothing is known of any row
+            return reading
+        rows = reading.table.filter(pc.equal(reading.table["run_id"], run_id))
+        return replace(reading, table=rows.drop_columns(added))
+
+    ledger._read_source = read_run  # type: ignore[method-assign]
     return ledger
 
 
