@@ -5,12 +5,10 @@ first line, by a call that starts the measurement, and the measurement ends when
 So the result, the errors and their line numbers, ``await`` and the names that it defines are what they are without it.
 """
 
-import argparse
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -19,18 +17,17 @@ from IPython.display import display
 from memanalysis.errors import MemAnalysisError
 from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
 from memanalysis.notebook.measure import CellMeter
+from memanalysis.notebook.memwatch_parser import WORDS, make_cell_parser, make_line_parser
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession, read_rss_text
-from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT, lighten_frames, restore_frames
-from memanalysis.notebook.show import TOP_LINES, CellReport
+from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
+from memanalysis.notebook.show import CellReport
 
 __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
 
 REST_OF_CELL = "# the rest of this cell"
 """Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
-
-WORDS = ("on", "off", "status", "report", "release")
 
 _display: Callable[[object], object] = display
 _FIRST_LINE = re.compile(r"%%memwatch(?P<options>[ \t][^\n]*)?\n?")
@@ -146,7 +143,7 @@ class MemwatchMagics(Magics):
             raise UsageError(str(exc)) from exc
 
     def _run_line(self, line: str) -> Any:
-        options = _line_parser().parse_line(line)
+        options = make_line_parser().parse_line(line)
         word = options.word
         if word not in WORDS:
             raise UsageError(f"%memwatch has no {word!r}. It knows {', '.join(WORDS)}; see %memwatch? for examples.")
@@ -195,7 +192,7 @@ class MemwatchMagics(Magics):
         self._say(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
     def _start_measuring(self, line: str, cell: str) -> Any:
-        options = _cell_parser().parse_line(line)
+        options = make_cell_parser().parse_line(line)
         if cell.strip() != REST_OF_CELL:
             result = self.shell.run_cell(f"%%memwatch {line}\n{cell}")
             result.raise_error()
@@ -264,39 +261,3 @@ class MemwatchMagics(Magics):
 
     def _say(self, text: str) -> None:
         print(text)  # noqa: T201 - a magic talks to the person who typed it
-
-
-class _Parser(argparse.ArgumentParser):
-    """Options of a magic: what is wrong with them is said in one sentence."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(prog=name, add_help=False, allow_abbrev=False)
-
-    def parse_line(self, line: str) -> argparse.Namespace:
-        try:
-            words = shlex.split(line)
-        except ValueError as exc:
-            raise UsageError(f"{self.prog} could not read {line!r}: {exc}.") from None
-        return self.parse_args(words)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. See {self.prog}? for examples.")
-
-
-def _line_parser() -> _Parser:
-    parser = _Parser("%memwatch")
-    parser.add_argument("word", nargs="?", default="status")
-    parser.add_argument("cells", nargs="*")
-    parser.add_argument("--interval", type=float, default=1.0)
-    parser.add_argument("--ledger")
-    parser.add_argument("--service")
-    parser.add_argument("--trace", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument("--verbose", action="store_true")
-    return parser
-
-
-def _cell_parser() -> _Parser:
-    parser = _Parser("%%memwatch")
-    parser.add_argument("--top", type=int, default=TOP_LINES)
-    parser.add_argument("--frames", type=int, default=CELL_TRACE_LIMIT)
-    return parser

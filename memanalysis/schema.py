@@ -42,6 +42,8 @@ RUNS: Mapping[str, ColumnType] = {
     "git_commit": "string",
     "packages": "json",
     "policy_sha256": "string",
+    "trace": "string",
+    "sampling_interval_bytes": "int64",
     "schema_version": "int64",
 }
 """One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed."""
@@ -59,6 +61,7 @@ SAMPLES: Mapping[str, ColumnType] = {
     "limit_bytes": "int64",
     "traced_bytes": "int64",
     "traced_peak_bytes": "int64",
+    "sampled_bytes": "int64",
     "live_allocations": "int64",
     "allocation_count": "int64",
     "deallocation_count": "int64",
@@ -83,6 +86,7 @@ SITES: Mapping[str, ColumnType] = {
     "traceback": "json",
     "size_bytes": "int64",
     "live_allocations": "int64",
+    "size_stderr_bytes": "int64",
 }
 """One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last."""
 

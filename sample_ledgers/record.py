@@ -1,4 +1,4 @@
-"""How were the sample ledgers made? This script records them anew, from real programs and a real notebook kernel.
+"""Record the sample ledgers again, from real programs and a real notebook kernel.
 
 ::
 
@@ -42,8 +42,8 @@ PROGRAMS = {
     "batch_job": "memanalysis.examples.batch_job",
 }
 
-FOUNDING_SNAPSHOTS = 40
-FOUNDING_INTERVAL_S = 0.25
+ARRAY_SNAPSHOTS = 40
+ARRAY_INTERVAL_S = 0.25
 
 SESSION = (
     "%load_ext memanalysis",
@@ -61,7 +61,7 @@ SESSION = (
 
 def main() -> int:
     """Record what was asked for."""
-    parser = argparse.ArgumentParser(description="Record the sample ledgers anew.")
+    parser = argparse.ArgumentParser(description="Record the sample ledgers again.")
     parser.add_argument("names", nargs="*", choices=[[], *RECORDERS], help="which (default: all)")
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write into (default: this script's)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long each program runs (default: 60)")
@@ -97,21 +97,21 @@ def record_session(target: Path, seconds: float, neutral: bool) -> None:
         copy_ledger(ledger, target, neutral=neutral)
 
 
-def record_founding(target: Path, seconds: float, neutral: bool) -> None:
-    """Let two programs write one founding-format file through the classes of the contract."""
+def record_json_array(target: Path, seconds: float, neutral: bool) -> None:
+    """Let two programs write one JSON array through the class interface."""
     del seconds, neutral  # it holds seven numbers an entry and a service's name: nothing of a machine
     target.unlink(missing_ok=True)
-    command = [sys.executable, __file__, "--founding-worker"]
+    command = [sys.executable, __file__, "--array-worker"]
     workers = [
         subprocess.Popen([*command, service, str(target)])  # noqa: S603 - this script
         for service in ("messaging", "vector_database")
     ]
     if any(worker.wait() != 0 for worker in workers):
-        raise SystemExit("A program that records the founding ledger failed.")
+        raise SystemExit("A program that records the JSON array failed.")
 
 
-def run_founding_worker(service: str, target: Path) -> None:
-    """Watch itself as a program of the founding system did: messages are let go, vectors are kept for ever."""
+def run_array_worker(service: str, target: Path) -> None:
+    """Watch itself through the class interface: messages are released, vectors are retained for ever."""
     config = {"ledger": {"storage_path": str(target)}}
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy.yaml"
@@ -119,12 +119,12 @@ def run_founding_worker(service: str, target: Path) -> None:
         with MemoryPolicyManager(policy) as manager:
             ledger = PersistentLedgerManager(config)
             held: list[bytearray] = []
-            for _ in range(FOUNDING_SNAPSHOTS):
+            for _ in range(ARRAY_SNAPSHOTS):
                 held.extend(bytearray(2_000) for _ in range(150))
                 if service == "messaging":
                     held = held[-150:]
                 ledger.record_snapshot(service, manager.get_snapshot())
-                time.sleep(FOUNDING_INTERVAL_S)
+                time.sleep(ARRAY_INTERVAL_S)
             ledger.save_ledger()
 
 
@@ -169,7 +169,7 @@ def plain(value: Any) -> Any:
 
 
 def make_neutral(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a row what tells of the machine; see the docstring of this script."""
+    """Leave out of a row what identifies the machine; see the docstring of this script."""
     changed = dict(row)
     if "host" in row:
         changed["host"] = None
@@ -186,11 +186,11 @@ def make_neutral(row: Mapping[str, Any]) -> dict[str, Any]:
 RECORDERS: Mapping[str, Callable[[Path, float, bool], None]] = {
     **dict.fromkeys(PROGRAMS, record_program),
     "notebook_session": record_session,
-    "founding_ledger.json": record_founding,
+    "json_array_ledger.json": record_json_array,
 }
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--founding-worker"]:
-        run_founding_worker(sys.argv[2], Path(sys.argv[3]))
+    if sys.argv[1:2] == ["--array-worker"]:
+        run_array_worker(sys.argv[2], Path(sys.argv[3]))
     else:
         sys.exit(main())

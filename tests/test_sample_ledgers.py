@@ -13,7 +13,7 @@ from memanalysis.schema import TABLES
 FOLDER = Path(__file__).parent.parent / "sample_ledgers"
 EXAMPLES = Path(__file__).parent.parent / "memanalysis" / "examples"
 
-LEDGERS = ("leaking_service", "warming_cache", "batch_job", "notebook_session", "founding_ledger.json")
+LEDGERS = ("leaking_service", "warming_cache", "batch_job", "notebook_session", "json_array_ledger.json")
 
 MOST_BYTES = 1_000_000
 
@@ -26,7 +26,7 @@ MOST_BYTES = 1_000_000
         ("batch_job", {"batch_job": ("sawtooth", False, "unknown")}),
         ("notebook_session", {"exploration": ("growing", True, "python")}),
         (
-            "founding_ledger.json",
+            "json_array_ledger.json",
             {"messaging": ("stable", False, "unknown"), "vector_database": ("growing", True, "unknown")},
         ),
     ],

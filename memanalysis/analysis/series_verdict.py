@@ -44,6 +44,14 @@ def assess_series(
     ------
     InvalidArgumentError
         Unequal lengths, negative sizes, or no numbers.
+
+    Examples
+    --------
+    >>> from memanalysis import assess_series
+    >>> minutes = range(60)
+    >>> verdict = assess_series([60 * minute for minute in minutes], [100e6 + 1e6 * minute for minute in minutes])
+    >>> verdict.is_leak, verdict.shape, round(verdict.slope_bytes_per_s * 60)
+    (True, 'growing', 1000000)
     """
     batch = prepare_series(elapsed_s, values_bytes, thresholds=thresholds.series)
     return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)

@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from memanalysis.capture.objects import read_object_census
-from memanalysis.classes.object_rules import OBJECT_WEIGHT, SNAPSHOT_VERDICT
+from memanalysis.classes.object_rules import OBJECT_WEIGHT
+from memanalysis.classes.snapshot_engine import load_snapshot_engine
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.verdicts.engine_loading import load_engine
 
 __all__ = ["ObjectLeakDetector"]
 
@@ -119,7 +119,7 @@ def _rises_each_time(counts: list[int]) -> bool:
 def _judged_growing(
     grown: list[dict[str, Any]], kept: Sequence[tuple[float, Mapping[str, int]]]
 ) -> list[dict[str, Any]]:
-    load_engine(SNAPSHOT_VERDICT)
+    load_snapshot_engine()
     from memanalysis.classes.snapshot_verdict import judge_counts
 
     times_s = [time_s for time_s, _ in kept]

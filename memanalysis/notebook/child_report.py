@@ -60,7 +60,7 @@ def main(path: str, run_id: str) -> int:
     """Print the report on one run of a ledger as JSON; its error, if it has one, as one line."""
     from memanalysis.errors import MemAnalysisError
     from memanalysis.ledger.reading.ledger import open_ledger
-    from memanalysis.reports.report_model import report
+    from memanalysis.reports.make_report import report
 
     try:
         made = report(_only_run(open_ledger(path), run_id))

@@ -10,7 +10,7 @@ from typing import Any
 
 from memanalysis.capture.notebook_cells import register_cell
 
-__all__ = ["CellNames"]
+__all__ = ["CellNames", "count_of"]
 
 
 class CellNames:

@@ -75,7 +75,7 @@ class NotebookSession:
             self._service,
             ledger=ledger or DEFAULT_LEDGER,
             interval=interval_s,
-            trace="always" if trace else "never",
+            trace="full" if trace else "off",
             trace_limit=CELL_TRACE_LIMIT,
             snapshot_interval=SNAPSHOT_INTERVAL_S,
         )

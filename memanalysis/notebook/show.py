@@ -17,7 +17,7 @@ from memanalysis.notebook.passive import CellEvent
 from memanalysis.notebook.plot import is_ready_to_draw, render_curve_png
 from memanalysis.units import KIB, NOT_AVAILABLE, format_bytes, format_duration
 
-__all__ = ["CellReport", "SessionReport", "render_html", "render_text"]
+__all__ = ["TOP_LINES", "CellReport", "SessionReport", "render_html", "render_text"]
 
 TOP_LINES = 8
 """Lines shown unless asked otherwise."""

@@ -30,6 +30,7 @@ from memanalysis.policy.sections import declare_key, parse_section
 
 __all__ = [
     "Action",
+    "AgentCoordinationPolicy",
     "AlertLevelPolicy",
     "AlertLevels",
     "AlertRecipients",
@@ -44,8 +45,10 @@ __all__ = [
     "LimitPolicy",
     "MemoryBudget",
     "MemoryBudgets",
+    "MessagingServicePolicy",
     "MonitoringPolicy",
     "Policy",
+    "QualityGatesPolicy",
     "Sensitivity",
     "SnapshotsPolicy",
     "TracemallocPolicy",

@@ -10,8 +10,8 @@ from importlib.resources import files
 
 import pandas as pd
 
-from memanalysis import __version__
 from memanalysis._text import make_printable
+from memanalysis._version import __version__
 from memanalysis.reports.facts import (
     describe_budget,
     describe_evidence,
@@ -20,7 +20,7 @@ from memanalysis.reports.facts import (
     describe_range,
 )
 from memanalysis.reports.pictures import render_series_picture, render_sites_picture
-from memanalysis.reports.report_model import Report, ServiceSection
+from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.theme import render_css_variables
 from memanalysis.reports.verdict_cells import (
     SEVERITY_MARKS,
@@ -42,7 +42,7 @@ MAX_DAMAGE = 50
 _TITLES = ("service", "shape", "leak", "severity", "growth an hour", "time to budget", "guilty line")
 
 
-def render_page(report: Report) -> str:
+def render_page(report: ReportModel) -> str:
     """A whole HTML document."""
     return (
         "<!DOCTYPE html>\n"
@@ -56,7 +56,7 @@ def render_page(report: Report) -> str:
     )
 
 
-def render_fragment(report: Report) -> str:
+def render_fragment(report: ReportModel) -> str:
     """The body alone, with its styles, fit for a notebook's output."""
     more = report.n_services - len(report.sections)
     parts = [
@@ -103,7 +103,7 @@ def render_verdict_table(verdicts: pd.DataFrame) -> str:
     return _table(_TITLES, rows, numeric=(4, 5), label="Verdicts")
 
 
-def _header(report: Report) -> str:
+def _header(report: ReportModel) -> str:
     policy = "the policy's" if report.has_policy else "none: no policy was given, only limits in the ledger count"
     facts = [
         ("Ledger", make_printable(report.ledger)),
@@ -117,7 +117,7 @@ def _header(report: Report) -> str:
     return f"<header>\n<h1>{_text(report.title)}</h1>\n{headline}\n{_facts(facts)}\n</header>"
 
 
-def _footer(report: Report) -> str:
+def _footer(report: ReportModel) -> str:
     return (
         '<footer class="ma-note">'
         "<p>Growth is what was measured; leak is said only where the floor rose in every window, did not slow down, "
@@ -135,7 +135,7 @@ def _section_or_note(section: ServiceSection, number: int) -> str:
         return f'<section><p class="ma-note">{_text(what)}</p></section>'
 
 
-def _damage(report: Report) -> str:
+def _damage(report: ReportModel) -> str:
     if not report.damage:
         return ""
     rows = [[f"<code>{_text(record.file)}</code>", _text(record.describe())] for record in report.damage[:MAX_DAMAGE]]

@@ -10,13 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from memanalysis.reports.report_model import Report, ServiceSection
+from memanalysis.reports.report_model import ReportModel, ServiceSection
 
 __all__ = ["FORMAT_VERSION", "render_json", "render_verdicts_json"]
 
@@ -24,7 +23,7 @@ FORMAT_VERSION = 1
 """Version of the keys of the whole report; it rises when one changes its meaning or goes away."""
 
 
-def render_json(report: "Report") -> str:
+def render_json(report: ReportModel) -> str:
     """The whole report."""
     content = {
         "format": "memanalysis-report",

@@ -17,11 +17,12 @@ from memanalysis.reports.facts import (
     describe_no_sites,
     describe_range,
 )
+from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.verdict_cells import render_all_cells, render_cells, render_place
 from memanalysis.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from memanalysis.reports.report_model import Report, ServiceSection
+    from memanalysis.reports.report_model import ServiceSection
 
 __all__ = ["escape_markdown", "render_markdown", "render_verdicts_markdown"]
 
@@ -32,7 +33,7 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as markup inside a line; an underscore within a word is none."""
 
 
-def render_markdown(report: "Report") -> str:
+def render_markdown(report: ReportModel) -> str:
     """The whole report."""
     parts = [
         f"# {escape_markdown(report.title)}",
@@ -82,7 +83,7 @@ def _section_or_note(section: "ServiceSection") -> list[str]:
         return [escape_markdown(make_printable(what))]
 
 
-def _damage(report: "Report") -> list[str]:
+def _damage(report: ReportModel) -> list[str]:
     if not report.damage:
         return []
     rows = [(make_printable(record.file), make_printable(record.describe())) for record in report.damage[:MAX_DAMAGE]]

@@ -36,6 +36,7 @@ JUDGED_COLUMNS = (
     "rss_bytes",
     "limit_bytes",
     "traced_bytes",
+    "sampled_bytes",
     "allocator_free_bytes",
     "tracer_bytes",
 )
@@ -92,6 +93,15 @@ def assess(
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
+
+    Examples
+    --------
+    >>> from memanalysis import assess
+    >>> verdicts = assess("sample_ledgers/leaking_service")
+    >>> verdicts[["service", "shape", "is_leak", "severity"]].to_dict("records")
+    [{'service': 'leaky_service', 'shape': 'growing', 'is_leak': True, 'severity': 'critical'}]
+    >>> print(verdicts["sentence"][0])
+    A leak: grows by 2.8 GiB/h (2.7 to 2.9), ... comes from examples/leaky_service.py:58 in Shop._log_in.
     """
     if engine not in ENGINES:
         raise InvalidArgumentError(

@@ -35,6 +35,13 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
         Neither a second ledger nor a mark was given, or both, or the mark is not in the ledger.
     LedgerError
         A ledger cannot be read.
+
+    Examples
+    --------
+    >>> from memanalysis import compare
+    >>> changes = compare("sample_ledgers/leaking_service", "sample_ledgers/leaking_service")
+    >>> set(changes["verdict"])
+    {'same'}
     """
     if (after is None) == (mark is None):
         given = "neither" if mark is None else "both"

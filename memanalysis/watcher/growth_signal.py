@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from memanalysis.units import KIB
 
-__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "GrowthSignal"]
+__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "STEPS", "GrowthSignal"]
 
 RSS_STEP_BYTES = 256 * KIB
 """Resident memory wobbles by less than this when nothing grows (the heap's top moves by 132 KiB)."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from memanalysis.watcher.recorder import Recorder
 
-__all__ = ["RUN_VARIABLE", "Membership", "encode_request", "join_ledger"]
+__all__ = ["RUN_VARIABLE", "LateStart", "Membership", "encode_request", "join_ledger"]
 
 RUN_VARIABLE = "MEMANALYSIS_RUN"
 """Holds the pid of the program, its interval in seconds and the arguments of ``watch`` as JSON."""

@@ -23,9 +23,11 @@ from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run_row import make_run_row
+from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker
+from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -67,6 +69,7 @@ class Recorder:
         self._make_reader = make_reader or (lambda: SampleReader(clock=clock))
         self._observer: Observer | None = None
         self._live: LiveRun | None = None
+        self._engine = TraceEngine("off", "It has not been started.")
         self._is_running = False
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
@@ -194,6 +197,8 @@ class Recorder:
             rss_bytes=last.get("rss_bytes"),
             traced_bytes=last.get("traced_bytes"),
             capture_s=last.get("capture_s"),
+            trace=self._engine.name,
+            trace_reason=self._engine.reason,
             tracing=tracemalloc.is_tracing(),
             errors=self._boundary.errors + (0 if observer is None else observer.upload_errors),
             last_error=(None if observer is None else observer.upload_error) or self._boundary.last_error,
@@ -224,8 +229,15 @@ class Recorder:
     def _open(self) -> Observer:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
-        policy_sha256 = None if policy is None else policy.sha256
-        run = make_run_row(settings.service, started=started, policy_sha256=policy_sha256, argv=settings.argv)
+        self._engine = choose_engine(settings.trace)
+        run = make_run_row(
+            settings.service,
+            started=started,
+            policy_sha256=None if policy is None else policy.sha256,
+            argv=settings.argv,
+            trace=self._engine.name,
+            sampling_interval_bytes=INTERVAL_BYTES if self._engine.name == "sampled" else None,
+        )
         self._live = make_live_run(settings.service, policy)
         return Observer(
             settings,
@@ -233,14 +245,15 @@ class Recorder:
             reader=self._make_reader(),
             clock=self._clock,
             policy_runtime=self._policy_runtime,
-            traces_in_windows=True,
+            engine=self._engine.name,
             live=self._live,
             report=lambda error: self._boundary.note("write the ledger", error),
         )
 
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
-        data = {"interval_s": settings.interval_s, "trace": settings.trace, "trace_limit": settings.trace_limit}
+        data = {"interval_s": settings.interval_s, "trace": self._engine.name, "trace_reason": self._engine.reason}
+        data["trace_limit"] = settings.trace_limit
         with self._boundary.guard("write an event"):
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 

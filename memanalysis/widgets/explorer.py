@@ -62,6 +62,11 @@ def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
         The ledger cannot be read.
     PolicyError
         The policy is broken.
+
+    Examples
+    --------
+    >>> from memanalysis import explore
+    >>> explorer = explore("sample_ledgers/leaking_service")  # in a notebook: display it
     """
     return Explorer(ledger, policy=policy)
 

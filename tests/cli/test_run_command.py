@@ -140,7 +140,9 @@ def test_children_that_end_before_their_first_tick_leave_nothing(run_watched, tm
     done = run_watched(SHORT_CHILDREN, options=("--interval", "30"), check=True)
 
     assert ledger().runs["pid"].tolist() == [int(done.stdout)]
-    runs = [path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service=")]
+    runs = [
+        path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service_key=")
+    ]
     assert len(runs) == len({path.parent for path in runs})  # one file a table
 
 
@@ -303,4 +305,4 @@ def _wait_for(condition):
 
 
 def _count_rows(folder):
-    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("samples/*/*.jsonl"))
+    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("live/samples/*/*.jsonl"))

@@ -204,13 +204,13 @@ def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -
     writer.close(ended=NEW_YEAR)
     wait_for(lambda: is_uploaded(url))
     assert open_ledger(url).runs["ended"].notna().tolist() == [True]
-    assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
+    assert not fsspec.filesystem("s3").glob(f"{url}/live/runs/*/*.jsonl")
 
 
 def test_the_recorder_writes_there(url: str) -> None:
     program = f"""
 from memanalysis import watch
-with watch("api", ledger={url!r}, interval=0.05, trace="never") as recorder:
+with watch("api", ledger={url!r}, interval=0.05, trace="off") as recorder:
     recorder.mark("here")
     print(recorder.status().ledger, recorder.status().errors)
 """

@@ -66,6 +66,13 @@ def open_ledger(path_or_url: str | os.PathLike[str]) -> "Ledger":
         It was written by a newer memanalysis.
     LedgerError
         It cannot be read.
+
+    Examples
+    --------
+    >>> from memanalysis import open_ledger
+    >>> ledger = open_ledger("sample_ledgers/leaking_service")
+    >>> len(ledger.samples), ledger.samples["service"].unique().tolist()
+    (101, ['leaky_service'])
     """
     files = files_at(path_or_url)
     try:

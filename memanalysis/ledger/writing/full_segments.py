@@ -9,12 +9,13 @@ import os
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.upload_outcome import read_outcome
 from memanalysis.ledger.maintenance.worker_process import Keeper
-from memanalysis.ledger.writing.segments import Segment
+from memanalysis.ledger.writing.segment_rotation import Segment
 
 __all__ = ["FullSegments"]
 
@@ -137,6 +138,8 @@ class FullSegments:
             )
 
     def _seal_here(self) -> None:
+        if self._url is None and find_spec("pyarrow") is None:  # the recorder alone is installed
+            return
         try:
             from memanalysis.ledger.maintenance.worker import tend  # loads pyarrow
 

@@ -25,10 +25,10 @@ from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
-from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, check_run_id, slug_of_service
 from memanalysis.ledger.writing.full_segments import FullSegments
 from memanalysis.ledger.writing.row_encoder import encode_cells
-from memanalysis.ledger.writing.segments import Incident, Shard
+from memanalysis.ledger.writing.segment_rotation import Incident, Shard
 from memanalysis.ledger.writing.site_encoder import encode_site
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
@@ -101,7 +101,7 @@ class LedgerWriter:
         self.dropped_rows = 0
         """Rows given up because the disk refused for too long."""
         self._run: dict[str, object] = {"schema_version": SCHEMA_VERSION, **run}
-        self._partition = SERVICE_PREFIX + encode_service(self.service)
+        self._partition = PARTITION_PREFIX + slug_of_service(self.service)
         self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
         self._flush_policy = flush
         self._writes_at_once = flush in {"line", "fsync"}
@@ -228,7 +228,7 @@ class LedgerWriter:
             shard = self._shards[table] = Shard(
                 table,
                 root=self.path,
-                folder=self.path / table / self._partition,
+                folder=self.path / LIVE_FOLDER / table / self._partition,
                 run_id=self.run_id,
                 fsync=self._flush_policy == "fsync",
                 file_mode=self._file_mode,
