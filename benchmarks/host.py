@@ -160,7 +160,7 @@ def _run(program: HostProgram, way: str, folder: Path, python: str) -> Outcome:
 
 @cache
 def _make_python_path() -> str:
-    """Return the path of the package and of Click alone, which the command line needs and a bare Python does not have."""
+    """Return the path of the package and of Click alone: the command line needs it, and a bare Python lacks it."""
     folder = tempfile.mkdtemp(prefix="click")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (Path(folder) / "click").symlink_to(Path(click.__file__).parent, target_is_directory=True)
