@@ -257,3 +257,17 @@ def test_a_pipe_or_a_device_in_place_of_a_file_is_an_error_and_holds_nobody(
     assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1
     assert "regular file" in failed.stderr
+
+
+def test_a_watched_program_loads_no_part_of_the_command_line(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, memanalysis\n"
+        "with memanalysis.watch('a', ledger='ledger', interval=0.05):\n"
+        "    time.sleep(0.3)\n"
+        "print([name for name in ('click', 'rich', 'jinja2', 'memanalysis.cli') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout == "[]\n"
