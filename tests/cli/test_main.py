@@ -182,9 +182,10 @@ def test_commands_options_values_and_paths_are_completed(words: str, completions
     assert (shown.returncode, shown.stdout.split()) == (0, completions)
 
 
-def test_a_reader_that_goes_away_early_ends_the_command_quietly(recorded: Path) -> None:
+@pytest.mark.parametrize("command", [["report", "--format", "json"], ["assess"], ["info"]], ids=" ".join)
+def test_a_reader_that_goes_away_early_ends_the_command_quietly(command: list[str], recorded: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "memanalysis", "report", str(recorded), "--format", "json"],
+        [sys.executable, "-m", "memanalysis", *command, str(recorded)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
