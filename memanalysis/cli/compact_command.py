@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     retention = Retention.from_mapping(limits)
     done = compact_ledger(arguments.ledger, retention=retention, dry_run=arguments.dry_run)
     console = open_console()
-    tidied = done.tidied
+    tidied = done.retention
     if arguments.dry_run:
         console.say("Nothing is changed; this would be done:")
     console.say(f"sealed        {done.sealed:>8,} files; {done.live:,} of living processes are left alone")

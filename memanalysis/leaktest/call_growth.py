@@ -14,23 +14,23 @@ from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import ContainerGrowth, LeakSite, TypeGrowth
 from memanalysis.leaktest.measurements import DOOR
 
-__all__ = ["Kept", "find_kept"]
+__all__ = ["CallGrowthDetails", "find_call_growth"]
 
 register_wrapper_frame(__file__)
 
-LEAST_SHARE = 0.005
+MIN_SHARE = 0.005
 """What grows at fewer than one call of 200 is left out: it is not what was measured."""
 
-LEAST_MORE = 5
+MIN_MORE = 5
 """And by fewer than five in all."""
 
 LITTLE = 0.1
 """Other containers may take up this share of what one with a bound does."""
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 """Rows of each table."""
 
-MOST_CONTAINERS = 5
+MAX_CONTAINERS = 5
 """Containers whose holders are searched for: each takes some walks over all objects."""
 
 HOLDERS_S = 1.0
@@ -38,7 +38,7 @@ HOLDERS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CallGrowthDetails:
     """What a bout of calls kept, a call."""
 
     sites: tuple[LeakSite, ...]
@@ -56,7 +56,9 @@ class Kept:
         return sum(row.entries_per_call for row in self.containers)
 
 
-def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None) -> Kept:
+def find_call_growth(
+    run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None
+) -> CallGrowthDetails:
     """Look, make the calls, look again.
 
     Parameters
@@ -89,18 +91,18 @@ def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: 
     sites = _compare_sites(sites_before, _read_sites(), traced_calls)
     if tracing is not None:
         tracing.stop()
-    least = max(LEAST_MORE, int(LEAST_SHARE * calls))
+    least = max(MIN_MORE, int(MIN_SHARE * calls))
     ours = (sites_before, counts_before, counts)
-    grown = find_grown_containers(lengths_before, least=least, most=MOST_CONTAINERS, ours=ours)
+    grown = find_grown_containers(lengths_before, least=least, most=MAX_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
     more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]
     guilty = find_growing_type(counts_before, census, least=least) if holders else None
     newest = dict(types).get(guilty) if guilty and collect else None  # uncollected ones may be in any generation
-    return Kept(
+    return CallGrowthDetails(
         sites=sites,
-        types=tuple(TypeGrowth(type=kind, objects_per_call=added / calls) for kind, added in types[:MOST_ROWS]),
+        types=tuple(TypeGrowth(type=kind, objects_per_call=added / calls) for kind, added in types[:MAX_ROWS]),
         containers=containers,
         holders=tuple(find_holders(guilty, seconds=HOLDERS_S, newest=newest)) if guilty else (),
     )
@@ -137,7 +139,7 @@ def _compare_sites(
         if size > size_before and frames:
             grown.append((frames, size - size_before, count - count_before))
     total = sum(size for _, size, _ in grown)
-    grown = [group for group in sorted(grown, key=lambda group: -group[1]) if group[1] >= LEAST_SHARE * total]
+    grown = [group for group in sorted(grown, key=lambda group: -group[1]) if group[1] >= MIN_SHARE * total]
     return tuple(
         LeakSite(
             file=row["file"],
@@ -147,7 +149,7 @@ def _compare_sites(
             blocks_per_call=row["live_allocations"] / calls,
             traceback=tuple((file, line) for file, line in row["traceback"]),
         )
-        for row in make_rows(grown[:MOST_ROWS])
+        for row in make_rows(grown[:MAX_ROWS])
     )
 
 

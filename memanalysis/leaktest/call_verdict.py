@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from memanalysis.analysis.sequential import CallGrowth
 from memanalysis.analysis.verdict import Origin
-from memanalysis.leaktest.call_growth import Kept
+from memanalysis.leaktest.call_growth import CallGrowthDetails
 from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.sequential_test import CallGrowth
 from memanalysis.units import format_bytes_per_call
 
-__all__ = ["Looks", "describe_finding"]
+__all__ = ["GrowthChecks", "describe_finding"]
 
-MOST_OF_IT = 0.5
+MIN_EXPLAINED_SHARE = 0.5
 """Native growth is what the traced bytes explain less of than this share."""
 
 RARE = 4.6
@@ -21,7 +21,7 @@ JUDGED = 7 / 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class GrowthChecks:
     """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known."""
 
     traced: CallGrowth
@@ -59,22 +59,22 @@ class Looks:
 
     def _is_explained(self, look: CallGrowth) -> bool:
         traced, all_of_it = self.traced.bytes_per_call, look.bytes_per_call
-        return traced is None or all_of_it is None or traced > MOST_OF_IT * all_of_it
+        return traced is None or all_of_it is None or traced > MIN_EXPLAINED_SHARE * all_of_it
 
 
 def describe_finding(
-    looks: Looks,
+    checks: GrowthChecks,
     *,
     is_leak: bool | None,
-    kept: Kept | None,
+    kept: CallGrowthDetails | None,
     blocks_per_call: float | None,
-    least_per_call: float,
+    min_per_call: float,
     calls: int,
 ) -> LeakFinding:
     """Put the answer together; name and duration are the caller's to fill in."""
-    growth = looks.telling
-    missing = _missing(growth, kept, least_per_call, calls) if is_leak is None else None
-    origin = looks.origin or "unknown" if is_leak else "unknown"
+    growth = checks.telling
+    missing = _missing(growth, kept, min_per_call, calls) if is_leak is None else None
+    origin = checks.origin or "unknown" if is_leak else "unknown"
     sentence = _say_leak(growth, origin) if is_leak else _say_none(growth, calls)
     shown = None if is_leak is False else kept
     return LeakFinding(
@@ -86,7 +86,7 @@ def describe_finding(
         low=growth.low,
         high=growth.high,
         blocks_per_call=blocks_per_call,
-        least_bytes_per_call=least_per_call,
+        min_bytes_per_call=min_per_call,
         calls=calls,
         duration_s=0.0,
         sites=shown.sites if shown else (),
@@ -112,7 +112,7 @@ def _say_none(growth: CallGrowth, calls: int) -> str:
     return f"No leak: a call keeps {most} at most. A leak in fewer than one of {rare:,} calls would not have been seen."
 
 
-def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls: int) -> str:
+def _missing(growth: CallGrowth, kept: CallGrowthDetails | None, min_per_call: float, calls: int) -> str:
     if kept is not None and kept.is_filling:
         cache = next(row for row in kept.containers if row.room is not None)
         room = f"has room for {cache.room:,} entries more" if cache.room else "was full only at the end"
@@ -124,7 +124,7 @@ def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls
         return f"more calls: what they keep, {rate} each, is levelling off, as in a cache that fills"
     if growth.is_rising:
         return f"more calls: {rate} a call were kept, but not steadily"
-    more = round(calls * max(1.0, growth.high / least_per_call))
+    more = round(calls * max(1.0, growth.high / min_per_call))
     return f"about {more:,} calls in all: so far a call keeps between {_say_interval(growth)}"
 
 

@@ -75,7 +75,7 @@ class LeakFinding:
         Kept by each call, with an interval that holds however often was looked; None with too few readings.
     blocks_per_call : float or None
         Blocks of Python's allocator that each call keeps.
-    least_bytes_per_call : float
+    min_bytes_per_call : float
         What was asked: less is no leak worth the name.
     calls : int
         Calls made.
@@ -103,7 +103,7 @@ class LeakFinding:
     low: float | None
     high: float | None
     blocks_per_call: float | None
-    least_bytes_per_call: float
+    min_bytes_per_call: float
     calls: int
     duration_s: float
     sites: tuple[LeakSite, ...] = ()

@@ -18,12 +18,12 @@ from memanalysis.capture.process import ProcessReader, read_allocator_used_bytes
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["DOOR", "MOST_READINGS", "CallRepeater", "Readings"]
+__all__ = ["DOOR", "MAX_MEASUREMENTS", "CallRepeater", "Measurements"]
 
 DOOR = __file__
 """Frames of this file stand between find_leak and the call."""
 
-MOST_READINGS = 256
+MAX_MEASUREMENTS = 256
 """Four to a doubling make 80 of a million calls."""
 
 SLICE_S = 0.1
@@ -99,7 +99,7 @@ class CallRepeater:
         self.spent_s += time.perf_counter() - started
 
 
-class Readings:
+class Measurements:
     """What the process used after how many calls; the arrays are made before the first reading.
 
     Parameters
@@ -117,7 +117,7 @@ class Readings:
         self.has_native = read_allocator_used_bytes() is not None
         self.has_rss = self._process.read_rss_bytes() is not None
         self.calls, self.traced, self.native, self.rss, self.blocks = (
-            array("q", bytes(8 * MOST_READINGS)) for _ in range(5)
+            array("q", bytes(8 * MAX_MEASUREMENTS)) for _ in range(5)
         )
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -227,7 +227,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024)
     write_ledger(tmp_path / "small", seal=False)
 
     assert run(program, tmp_path).splitlines() == [
-        f"99 {[Damage('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
+        f"99 {[SkippedRows('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
         "True",
     ]
 

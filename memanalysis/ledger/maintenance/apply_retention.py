@@ -33,7 +33,7 @@ from memanalysis.ledger.reading.footers import (
 )
 from memanalysis.ledger.walk import walk_ledger
 
-__all__ = ["SealedFile", "Tidied", "list_sealed", "tidy"]
+__all__ = ["RetentionResult", "SealedFile", "apply_retention", "list_sealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SealedFile:
 
 
 @dataclass(slots=True)
-class Tidied:
+class RetentionResult:
     """What was dropped and thinned out."""
 
     files_dropped: int = 0
@@ -77,7 +77,7 @@ class Tidied:
     paths: list[str] = field(default_factory=list)
 
 
-def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> Tidied:
+def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> RetentionResult:
     """Keep a folder to a retention.
 
     Parameters
@@ -102,7 +102,7 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
     if retention.max_bytes is not None:
         room = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
         stay = _small_enough(stay, room)
-    told = Tidied()
+    told = RetentionResult()
     kept = {file.path for file in stay}
     live = _live_stems(files)
     runs = {file.path: _find_runs(files, file) for file in sealed}
@@ -212,7 +212,7 @@ def _live_stems(files: Files) -> set[tuple[str, str]]:
     return stems
 
 
-def _thin_out(files: Files, file: SealedFile, interval_s: float, told: Tidied, *, dry_run: bool) -> None:
+def _thin_out(files: Files, file: SealedFile, interval_s: float, told: RetentionResult, *, dry_run: bool) -> None:
     if file.footer.downsampled_s is not None and file.footer.downsampled_s >= interval_s:
         return
     with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:

@@ -19,7 +19,7 @@ from memanalysis._atomic import TEMPORARY_SUFFIX
 from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
-from memanalysis.ledger.maintenance.apply_retention import Tidied, tidy
+from memanalysis.ledger.maintenance.apply_retention import RetentionResult, apply_retention
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.maintenance.seal import remove_sealed_lines, seal_shard
@@ -56,7 +56,7 @@ class Compacted:
     uploaded: int = 0
     merged: Merged = field(default_factory=Merged)
     failed: list[str] = field(default_factory=list)
-    tidied: Tidied = field(default_factory=Tidied)
+    retention: RetentionResult = field(default_factory=RetentionResult)
 
 
 def compact_ledger(
@@ -97,7 +97,7 @@ def compact_ledger(
             done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
             if retention is not None:  # before merging, which makes files coarser
-                done.tidied = tidy(files, retention, now=moment, dry_run=dry_run)
+                done.retention = apply_retention(files, retention, now=moment, dry_run=dry_run)
             done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
     except LedgerError:
         raise
@@ -185,7 +185,7 @@ def _compact_url(url: str, files: Files, retention: Retention | None, now: float
     _check_folder(files)
     if retention is not None:
         try:
-            done.tidied = tidy(files, retention, now=now, dry_run=dry_run)
+            done.retention = apply_retention(files, retention, now=now, dry_run=dry_run)
         except LedgerError:
             raise
         except OSError as exc:

@@ -23,7 +23,7 @@ from memanalysis.ledger.maintenance.detach import find_adoption_obstacle, find_d
 from memanalysis.ledger.writing.segment_rotation import Segment
 from memanalysis.standard_library import drop_shadowing_folders
 
-__all__ = ["Keeper"]
+__all__ = ["SealingWorker"]
 
 RETRY_S = 60.0
 """How long a process that would now be noticed is put off."""
@@ -65,13 +65,13 @@ finally:
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
+class SealingWorker:
     """Starts one process after another to seal what is full, apply the retention and upload.
 
     Parameters
     ----------
     job : mapping
-        What beside the segments the process is given; see ``upkeep.tend``.
+        What beside the segments the process is given; see ``worker.run_job``.
     """
 
     def __init__(self, job: dict[str, Any]) -> None:

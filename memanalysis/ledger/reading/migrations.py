@@ -34,7 +34,7 @@ def migrate_row(table: str, row: Mapping[str, Any], *, version: int | None = Non
         Of the file; without it the row's own.
     """
     stated = row.get("schema_version", FIRST_VERSION) if version is None else version
-    if type(stated) is not int or stated < FIRST_VERSION:  # spoilt, not old
+    if type(stated) is not int or stated < FIRST_VERSION:  # corrupt, not old
         stated = FIRST_VERSION
     if stated == schema.SCHEMA_VERSION:
         return row

@@ -51,7 +51,7 @@ class OrderCheck:
         self._found: FileOrder | None = None
         self._is_ordered = True
 
-    def look_at(self, rows: pa.Table) -> None:
+    def update(self, rows: pa.Table) -> None:
         """Look at the next rows of the file."""
         if not self._is_ordered:
             return

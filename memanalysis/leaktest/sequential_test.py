@@ -32,8 +32,8 @@ from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.verdict import Shape
 
 __all__ = [
+    "CHECK_RATIO",
     "FALSE_ALARMS",
-    "LOOK_AGAIN",
     "CallGrowth",
     "judge_calls",
     "next_reading",
@@ -60,9 +60,9 @@ MAX_STARTS = 20
 """Doublings at which the test may begin, with equal weight: up to a million calls."""
 
 MAX_CHECKS = 24
-"""Looks among which the error of the interval is divided: one whenever `LOOK_AGAIN` times as many calls were made."""
+"""Looks among which the error of the interval is divided: one whenever `CHECK_RATIO` times as many calls were made."""
 
-LOOK_AGAIN = 1.5
+CHECK_RATIO = 1.5
 """Twenty looks from a hundred calls to half a million."""
 
 BETS = ((1.0, 0.75), (0.5, 0.25))
@@ -115,14 +115,14 @@ def next_reading(calls: int) -> int:
     return max(calls + 1, round(calls * 2 ** (1 / READINGS_A_DOUBLING)))
 
 
-def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float, tolerance: float = 0.0) -> CallGrowth:
+def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, tolerance: float = 0.0) -> CallGrowth:
     """Judge the readings that there are.
 
     Parameters
     ----------
     calls, levels : arrays of float, shape (n,)
         Calls made before each reading, as `next_reading` gives them, and bytes in use then.
-    least_per_call : float
+    min_per_call : float
         Bytes a call under which growth is no leak worth the name; above 0.
     tolerance : float
         Bytes by which two readings may differ and count as equal.
@@ -132,7 +132,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
     The stake of a gambler who bets a fixed share on a rise is a test supermartingale while rises are no more likely
     than falls, equal readings left aside; so is the mean over gamblers and over starts, whose weights are fixed
     beforehand. By the inequality of Ville (1939), "Étude critique de la notion de collectif", it reaches 1 / a with a
-    probability of at most a, however often one looks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
+    probability of at most a, however often one checks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
     1-27; many starts: Shin, Ramdas and Rinaldo (2024), New Engl. J. Stat. Data Sci. 2, 229-260. The interval is the
     engine's, at 1 - `MISSES` / `MAX_CHECKS` (Bonferroni).
     """
@@ -154,12 +154,12 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
         )
     fit = fit_growth(stretch[None], heights[None])
     slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MAX_CHECKS)[0])
-    shape = _name_shape(stretch, heights, least_per_call)
+    shape = _name_shape(stretch, heights, min_per_call)
     is_leak = None
     known_to = half_width if calls[-1] >= FEW_CALLS else half_width / PRECISION
-    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call and slope > known_to:
+    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= min_per_call and slope > known_to:
         is_leak = True
-    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < least_per_call:
+    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < min_per_call:
         is_leak = False
     return CallGrowth(
         is_leak=is_leak,
@@ -213,12 +213,12 @@ def _stake(signs: list[int]) -> float:
     return math.fsum(weight * math.prod(1 + share * sign for sign in signs) for share, weight in BETS)
 
 
-def _name_shape(calls: FloatArray, levels: FloatArray, least_per_call: float) -> Shape:
+def _name_shape(calls: FloatArray, levels: FloatArray, min_per_call: float) -> Shape:
     """Ask the engine, in calls for seconds.
 
     The bytes are weighed so that its least growth stands for the least rate, and lifted so that a fall is no restart
     and the level itself makes no growth too small to matter: these readings are of what calls keep, not of a process.
     """
-    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (least_per_call * float(calls[-1] - calls[0]))
+    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (min_per_call * float(calls[-1] - calls[0]))
     heights = (levels - levels.min()) * weight
     return assess_series(calls, heights + 2 * np.ptp(heights)).shape
