@@ -1,7 +1,7 @@
 """Bytes, rates and seconds, to text for people and back.
 
 Everything inside memanalysis is whole bytes and float seconds; this module alone turns them into "12.5 MiB",
-"+3.1 MiB/h" and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) and in
+"+3.1 MiB/h" and "about 4 h". ``MB`` in the class interface (``max_memory_mb``) and in
 a policy file means 2**20 bytes.
 """
 

@@ -21,7 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="write a ledger in another shape or place",
         **describe_command(
             "Write a ledger in another shape, which follows from the name of the target: a folder (no suffix), a "
-            ".parquet file of samples, a .jsonl file of all tables, or the founding .json array. What the shape has "
+            ".parquet file of samples, a .jsonl file of all tables, or a .json array. What the shape has "
             "no place for is left out and told.",
             example=_EXAMPLE,
         ),

@@ -1,4 +1,4 @@
-"""Which lines, types and containers carry what a call keeps? From one bout of calls, with a look before and after."""
+"""Lines, types and containers that grow with each call, from one bout of calls measured before and after."""
 
 import gc
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import ContainerGrowth, LeakSite, TypeGrowth
-from memanalysis.leaktest.measurements import DOOR
+from memanalysis.leaktest.measurements import WRAPPER_FILE
 
 __all__ = ["CallGrowthDetails", "find_call_growth"]
 
@@ -49,7 +49,7 @@ class CallGrowthDetails:
     @property
     def is_filling(self) -> bool:
         """Whether what grows are containers with a bound, full by now or not, and hardly any others."""
-        filling = sum(row.entries_per_call for row in self.containers if row.room is not None)
+        filling = sum(row.entries_per_call for row in self.containers if row.remaining_capacity is not None)
         return filling > 0 and self._all_entries() <= (1 + LITTLE) * filling
 
     def _all_entries(self) -> float:
@@ -59,14 +59,14 @@ class CallGrowthDetails:
 def find_call_growth(
     run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None
 ) -> CallGrowthDetails:
-    """Look, make the calls, look again.
+    """Measure, make the calls, measure again.
 
     Parameters
     ----------
     run : callable
         Makes the calls, and gives how many were made.
     collect : bool
-        Collect garbage before each look.
+        Collect garbage before each measurement.
     holders : bool
         Search for who holds the type that grows most.
     tracing : TracingUse, optional
@@ -81,7 +81,7 @@ def find_call_growth(
     calls = 0
     if tracing is not None:
         tracing.start()
-        calls = run()  # what lives for a few calls only is then there before the first look
+        calls = run()  # what lives for a few calls only is then there before the first measurement
     sites_before = _read_sites()
     traced_calls = run()
     calls += traced_calls
@@ -113,19 +113,19 @@ def _count_types() -> dict[str, int]:
 
 
 def _read_sites() -> dict[RawFrames, tuple[int, int]]:
-    """Bytes and blocks of the program by the frames beyond the door."""
+    """Bytes and blocks of the program by the frames beyond the wrapper frame."""
     totals: dict[RawFrames, tuple[int, int]] = {}
     for frames, size, count in read_site_table().groups:
-        inner = _cut_at_door(frames)
+        inner = _cut_at_wrapper(frames)
         size_before, count_before = totals.get(inner, (0, 0))
         totals[inner] = size_before + size, count_before + count
     return totals
 
 
-def _cut_at_door(frames: RawFrames) -> RawFrames:
-    """Frames (most recent first) up to the door, without it; all of them where there is none."""
+def _cut_at_wrapper(frames: RawFrames) -> RawFrames:
+    """Frames (most recent first) up to the wrapper frame, without it; all of them where there is none."""
     for place, (file, _) in enumerate(frames):
-        if file == DOOR:
+        if file == WRAPPER_FILE:
             return frames[:place]
     return frames
 
@@ -155,8 +155,10 @@ def _compare_sites(
 
 def _describe_containers(grown: GrownContainers, calls: int) -> tuple[ContainerGrowth, ...]:
     described: dict[str, ContainerGrowth] = {}
-    for added, room in zip(grown.added, grown.remaining_capacity, strict=True):
+    for added, capacity in zip(grown.added, grown.remaining_capacity, strict=True):
         chosen = [grown.containers.pop(0)]  # the search passes over this list, and over no other of ours
         text = find_object_holders(chosen, seconds=HOLDERS_S)[0].text
-        described.setdefault(text, ContainerGrowth(text=text, entries_per_call=added / calls, room=room))
+        described.setdefault(
+            text, ContainerGrowth(text=text, entries_per_call=added / calls, remaining_capacity=capacity)
+        )
     return tuple(described.values())

@@ -75,7 +75,7 @@ def find_leak(
     Returns
     -------
     LeakFinding
-        ``is_leak`` is True, False, or None when it cannot be told.
+        ``is_leak`` is True, False, or None when it is undecided.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def find_leak(
     Notes
     -----
     What the call raises passes through; tracemalloc is left as it was found. What other threads keep meanwhile counts.
-    A call that takes much of the time is made a few times only: then a cache that fills cannot be told from a leak, if
+    A call that takes much of the time is made a few times only: then a cache that fills looks the same as a leak, if
     it is not one of ``functools.lru_cache`` or a ``deque`` with a ``maxlen``, which are known.
 
     Examples

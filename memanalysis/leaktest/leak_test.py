@@ -1,6 +1,6 @@
-"""One run of `find_leak`: call, read, look, and say something as soon as it may be said.
+"""One run of `find_leak`: call, measure, check, and say something as soon as it may be said.
 
-Looking is dear under tracing, and what it keeps is ours, so it is done seldom, and what came meanwhile is left out.
+Checking is expensive under tracing, and what it keeps is ours: it is done seldom, and what came meanwhile is left out.
 """
 
 import time
@@ -29,16 +29,16 @@ from memanalysis.units import MIB
 __all__ = ["LeakTest"]
 
 ENOUGH_CALLS = 1_000
-"""Calls from which on it may be said that nothing leaks: one in a hundred that leaks was then seen several times."""
+"""From here on it may be said that nothing leaks: one call in a hundred that leaks was then seen several times."""
 
 MANY_CALLS = 20_000
-"""Calls from which on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
+"""From here on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
 
 SOON = 0.2
 """Share of the time after which `MANY_CALLS` will do."""
 
 ABUNDANT_CALLS = 100_000
-"""So many will do at once."""
+"""This number is enough at once."""
 
 LATE = 0.5
 """Share after which `ENOUGH_CALLS` will do; fewer, only at the end."""
@@ -53,7 +53,7 @@ NAMING = 0.05
 """Share of the time for each bout of calls by which lines are named."""
 
 FILLING_AGAIN = 4
-"""Times as many calls after which is looked again whether a cache with a bound is all that grows: that is dear."""
+"""Times as many calls after which is looked again whether a cache with a bound is all that grows: that is expensive."""
 
 MAX_GROWTH_BYTES = 256 * MIB
 """No more than this is left to grow."""
@@ -97,7 +97,7 @@ class LeakTest:
         self._was_tracing = tracemalloc.is_tracing()
         self._tracing = TracingUse(trace_limit=FRAMES_TO_MEASURE)
         self._kept: CallGrowthDetails | None = None
-        self._rooms: dict[int, int] = {}
+        self._capacities: dict[int, int] = {}
         self._checked_at = 0
         self._filled_at = 0
 
@@ -112,12 +112,12 @@ class LeakTest:
         Parameters
         ----------
         started : float
-            Second of ``time.perf_counter`` from which on the time counts.
+            Second of ``time.perf_counter`` from where the time counts.
         """
         self._started = started
         self._tracing.start()
         self._readings.read(self._repeater.calls)
-        self._rooms = read_remaining_capacities()
+        self._capacities = read_remaining_capacities()
         self._check()  # what a first look keeps under tracing is ours
         self._readings.set_aside()
         self._readings.leave_out_ours()
@@ -134,7 +134,7 @@ class LeakTest:
             self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
 
     def _is_time_to_check(self, *, is_over: bool) -> bool:
-        """Looking is dear under tracing: not before something may be said, and then at every few readings."""
+        """Checking is expensive under tracing: not before something may be said, and then at every few readings."""
         calls = self._repeater.calls
         if is_over:
             return True
@@ -155,10 +155,10 @@ class LeakTest:
             if finding is not None:
                 return finding
         elif checks.is_quiet:
-            return self._tell(checks, is_leak=False)
+            return self._make_finding(checks, is_leak=False)
         if is_over and checks.traced.is_rising:
             self._finds_filling(is_over=True)
-        return self._tell(checks, is_leak=None) if is_over else None
+        return self._make_finding(checks, is_leak=None) if is_over else None
 
     def _check(self) -> GrowthChecks:
         return GrowthChecks(
@@ -219,16 +219,16 @@ class LeakTest:
     def _name_leak(self, checks: GrowthChecks, *, is_over: bool) -> LeakFinding | None:
         """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
         if checks.origin != "python":
-            return self._tell(checks, is_leak=True)
+            return self._make_finding(checks, is_leak=True)
         if self._repeater.calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
         if self._finds_filling(is_over=is_over):
-            return self._tell(checks, is_leak=None) if is_over else None
+            return self._make_finding(checks, is_leak=None) if is_over else None
         self._readings.bring_back()
         self._kept = find_call_growth(
             self._call_once_more, collect=self._collect, holders=self._holders, tracing=self._trace_deeper()
         )
-        return self._tell(checks, is_leak=True)
+        return self._make_finding(checks, is_leak=True)
 
     def _finds_filling(self, *, is_over: bool) -> bool:
         """Whether hardly anything grows but caches with a bound; found out by some more calls."""
@@ -248,8 +248,8 @@ class LeakTest:
         return kept.is_filling
 
     def _is_cache_filling(self) -> bool:
-        """Whether a cache or deque with a bound has less room than at first, and still has some."""
-        return any(room < self._rooms.get(key, 0) for key, room in read_remaining_capacities().items())
+        """Whether a cache or deque with a bound can take fewer entries than at first, and still takes some."""
+        return any(capacity < self._capacities.get(key, 0) for key, capacity in read_remaining_capacities().items())
 
     def _trace_deeper(self) -> TracingUse | None:
         """End tracing and give one of all frames, not yet started; None where the program traces itself."""
@@ -266,7 +266,7 @@ class LeakTest:
         self._repeater.repeat(next_reading(before) - before, until_s=until_s)
         return self._repeater.calls - before
 
-    def _tell(self, checks: GrowthChecks, *, is_leak: bool | None) -> LeakFinding:
+    def _make_finding(self, checks: GrowthChecks, *, is_leak: bool | None) -> LeakFinding:
         return describe_finding(
             checks,
             is_leak=is_leak,

@@ -6,15 +6,16 @@ been moved to a larger block between any two readings.
 
 Three rules, and one judgement of growth:
 
-- *It rises* is said by a test of signs that may be looked at after every reading: it bets that the next reading lies
+- *It rises* is said by a test of signs that may be checked after every measurement: it bets that the next reading lies
   above the last, and its stake grows a hundredfold with a probability of at most 1 % when readings are as likely to
   fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
   who came in after the first sixteenth of the calls, and
 - *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
   calls growing: in each window, and not slowing down; and when the interval below lies above zero, well above
   where the calls are few. The shape is the engine's alone.
-- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all looks together,
-  lies under the least rate that is worth the name, and so does the line from the stretch's first reading to its last.
+- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
+  together, lies under the smallest rate that is worth the name, and so does the line from the stretch's first reading
+  to its last.
 """
 
 import math
@@ -60,10 +61,10 @@ MAX_STARTS = 20
 """Doublings at which the test may begin, with equal weight: up to a million calls."""
 
 MAX_CHECKS = 24
-"""Looks among which the error of the interval is divided: one whenever `CHECK_RATIO` times as many calls were made."""
+"""Checks among which the error of the interval is divided: one whenever `CHECK_RATIO` times as many calls were made."""
 
 CHECK_RATIO = 1.5
-"""Twenty looks from a hundred calls to half a million."""
+"""Twenty checks from a hundred calls to half a million."""
 
 BETS = ((1.0, 0.75), (0.5, 0.25))
 """Share of the stake that is put on a rise, and weight of the gambler: the first forgives no fall."""
@@ -87,7 +88,7 @@ class CallGrowth:
     shape : str
         The engine's word for the judged stretch.
     bytes_per_call, low, high : float or None
-        Slope over the judged stretch, with an interval that may be looked at after each doubling; None below
+        Slope over the judged stretch, with an interval that may be checked after each doubling; None below
         `MIN_READINGS`.
     rises, windows : int
         Readings of the stretch that lie above the one before, and all that have one before.

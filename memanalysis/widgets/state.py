@@ -181,7 +181,7 @@ def _run_of(samples: pd.DataFrame, selection: Selection) -> pd.DataFrame:
 
 
 def _list_runs(of_service: pd.DataFrame) -> list[str]:
-    """Run ids from the oldest to the newest; the founding array has none: its run is called by no name."""
+    """Run ids from the oldest to the newest; the JSON array has none: its run is called by no name."""
     first_seen = of_service.assign(run_id=of_service["run_id"].fillna("")).groupby("run_id")["timestamp"].min()
     return [str(run_id) for run_id in first_seen.sort_values(kind="stable").index]
 

@@ -59,7 +59,7 @@ def test_convert_writes_and_tells_what_was_left_out(tmp_path: Path, run: Run) ->
 
     assert code == 0
     assert "9 samples." in out
-    assert "Left out: columns without a field in the founding array:" in out
+    assert "Left out: columns without a field in the JSON array:" in out
     assert len(open_ledger(tmp_path / "x.json").samples) == 9
     code, _, err = run("convert", "ledger", "x.json")
     assert code == 2

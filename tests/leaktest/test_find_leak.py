@@ -124,7 +124,7 @@ def test_a_cache_that_still_fills_is_not_told_and_is_named():
     assert finding.is_leak is None
     assert "lru_cache" in finding.missing
     assert finding.missing.endswith("entries more")
-    assert finding.sentence.startswith("Cannot be told yet: needs more calls: ")
+    assert finding.sentence.startswith("Not decided yet: needs more calls: ")
 
 
 def test_a_cache_that_is_full_is_no_leak():

@@ -83,7 +83,9 @@ def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_room(small_di
             writer.append("samples", [sample_row(seq, label="x" * 100)])
         except LedgerError as exc:
             texts.add(str(exc).partition("refused: ")[2])
-    assert texts == {f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; make room and append or flush again."}
+    assert texts == {
+        f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; free some space and append or flush again."
+    }
     assert len(open_ledger(small_disk / "ledger").samples) < 400
 
     ballast.unlink()

@@ -1,4 +1,4 @@
-"""A ledger of one file, Parquet, JSON lines or the founding array, opens as the same frames."""
+"""A ledger of one file, Parquet, JSON lines or the JSON array, opens as the same frames."""
 
 import json
 import shutil

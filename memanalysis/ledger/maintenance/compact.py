@@ -1,7 +1,7 @@
-"""How a ledger is put in order by one who is not writing it: killed runs sealed, small files merged, old rows dropped.
+"""Puts a ledger in order from outside its writers: killed runs sealed, small files merged, old rows dropped.
 
 A shard belongs to a live process as long as that holds its lock. Where a shard was written on another machine, or files
-cannot be locked, it must have rested for a day. One who tidies holds the lock of ``.compact.lock``; writers and readers
+cannot be locked, it must have rested for a day. Who compacts holds the lock of ``.compact.lock``; writers and readers
 never wait.
 """
 
@@ -66,7 +66,7 @@ def compact_ledger(
     now: float | None = None,
     dry_run: bool = False,
 ) -> Compacted:
-    """Seal what killed runs left, clear stale temporary files, merge small files, and keep a folder to a retention.
+    """Seal what killed runs left, clear stale temporary files, merge small files, and apply a retention.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def seal_abandoned(root: Path, done: Compacted, *, dry_run: bool = False) -> Non
 
 @contextmanager
 def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
-    """Hold the lock of those who tidy a ledger; a dry run needs none.
+    """Hold the lock of those who compact a ledger; a dry run needs none.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""How a file of JSON lines becomes Parquet without a moment at which its rows are lost or doubled.
+"""Turns a file of JSON lines into Parquet without a moment at which its rows are lost or doubled.
 
-Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then needs neither look
-at their keys nor sort. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
+Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then neither reads
+their keys nor sorts. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
 little from one snapshot to the next.
 """
 

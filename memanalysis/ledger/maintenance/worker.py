@@ -1,4 +1,4 @@
-"""What is done for a growing ledger beside its writer: full shards sealed, old rows dropped, sealed files uploaded.
+"""Maintains a growing ledger beside its writer: full shards sealed, old rows dropped, sealed files uploaded.
 
 Runs in the short-lived process that `worker_process` starts, or in the writer's own when that ends and has pyarrow
 loaded.
@@ -70,5 +70,5 @@ def _apply_job_retention(job: Mapping[str, Any], root: Path) -> None:
     if job["url"] is not None:
         apply_retention(files_at(job["url"]), retention, now=time.time())
         return
-    with suppress(LedgerBusyError), hold_lock(root):  # somebody else keeps to it now
+    with suppress(LedgerBusyError), hold_lock(root):  # somebody else applies it now
         apply_retention(files_at(root), retention, now=time.time())

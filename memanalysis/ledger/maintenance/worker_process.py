@@ -1,4 +1,4 @@
-"""Who seals while the program runs: a short-lived process of its own, so that the watched one never loads pyarrow.
+"""Starts a short-lived process that seals while the program runs, so that the watched one never loads pyarrow.
 
 It is started unseen by the program (see `detach`) with the files that are full, one process at a time, with low
 priority, and is given their descriptors: they hold the locks until it ends. A pipe tells when it is done. Where none

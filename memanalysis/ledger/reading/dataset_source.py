@@ -65,7 +65,7 @@ _MAX_SEGMENT_DIGITS = 9
 
 THREADS = 4
 MANY_FILES = 1_000
-"""Files opened at once, in a folder that has so many."""
+"""From this number of files in a folder on, several are opened at once."""
 
 READ_TRIES = 10
 """Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""

@@ -196,7 +196,7 @@ class LinesSource:
 
 
 class JsonArraySource:
-    """The founding JSON array: one object an entry, with the seven founding fields."""
+    """A JSON array: one object an entry, with the seven fields of the class interface."""
 
     def __init__(self, files: Files) -> None:
         self._files = files

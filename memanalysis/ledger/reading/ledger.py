@@ -1,7 +1,7 @@
 """What a ledger holds, as DataFrames, whatever its shape and wherever it is.
 
-``open_ledger`` looks at what is there; the tables are read when they are asked for, anew each time, because a ledger
-may be growing meanwhile. Only the columns, services and time that are asked for are kept.
+``open_ledger`` checks what is there. The tables are read each time they are asked for, because a ledger may be growing
+meanwhile. Only the columns, services and time that are asked for are kept.
 """
 
 import logging
@@ -164,7 +164,7 @@ class Ledger:
         services : collection of str, optional
             Rows of these only.
         since, until : epoch seconds, ISO 8601 text or datetime, optional
-            Rows with ``since <= timestamp < until``; runs of which any part lies between. Without a zone: UTC.
+            Rows with ``since <= timestamp < until``; runs that overlap that time. Without a zone: UTC.
 
         Raises
         ------
@@ -208,7 +208,7 @@ class Ledger:
     def read_unordered(self, table: str, *, columns: Sequence[str]) -> pa.Table:
         """Read columns for an engine that groups and sorts itself: rows in any order, text as dictionaries.
 
-        Columns of which nothing is known are left out.
+        Columns in which nothing is known are left out.
         """
         needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
         result = self._read_source(table, needed, ScanRequest(unordered=True))
@@ -298,13 +298,13 @@ def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -
 def _only_for_order(
     table: str, columns: Sequence[str] | None, *, services: Collection[str] | None, since: int | None, until: int | None
 ) -> set[str]:
-    """Columns that nobody asked for and no filter looks at."""
-    looked_at = set(TABLES[table] if columns is None else columns)
+    """Columns that nobody asked for and no filter uses."""
+    used = set(TABLES[table] if columns is None else columns)
     if services is not None:
-        looked_at.add("service")
+        used.add("service")
     if since is not None or until is not None:
-        looked_at |= {"timestamp", "started"}
-    return set(key_columns(table)) - looked_at
+        used |= {"timestamp", "started"}
+    return set(key_columns(table)) - used
 
 
 def _bound(name: str, moment: float | str | datetime | None) -> int | None:

@@ -2,7 +2,7 @@
 
 Each step is a small function from a row of version ``n`` to one of ``n + 1``, and rows pass through as many as they
 need. A line states its version under ``schema_version``; one that states none is of version 1. A sealed file states it
-in its footer, a folder in its marker. The founding array, older than all, is read by ``founding``.
+in its footer, a folder in its marker. The JSON array, older than all, is read by `json_array`.
 """
 
 from collections.abc import Callable, Mapping

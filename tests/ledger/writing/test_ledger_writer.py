@@ -273,7 +273,7 @@ print(refused, w.dropped_rows, text)
     refused, dropped, text = result.stdout.split(" ", 2)
     assert int(refused) > 50
     assert dropped == "0"
-    assert "but the system refused: File too large. The rows stay in memory; make room" in text
+    assert "but the system refused: File too large. The rows stay in memory; free some space" in text
     ledger = open_ledger(tmp_path)
     assert ledger.samples["seq"].tolist() == list(range(100))
     assert ledger.damage == []
