@@ -21,6 +21,7 @@ __all__ = [
     "ColumnType",
     "MemorySnapshot",
     "Row",
+    "Sensitivity",
 ]
 
 SCHEMA_VERSION = 1
@@ -28,6 +29,9 @@ SCHEMA_VERSION = 1
 
 Row = Mapping[str, Any]
 ColumnType = Literal["string", "int64", "float64", "timestamp", "json"]
+
+Sensitivity = Literal["low", "medium", "high"]
+"""How readily leaks are reported: a key of the policy, by which the engine grades."""
 
 RUNS: Mapping[str, ColumnType] = {
     "run_id": "string",

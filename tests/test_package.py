@@ -31,7 +31,7 @@ IMPORTS = {
     "leaktest": {"analysis", "capture", "verdicts"},
     "watcher": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "reports": {"analysis", "ledger", "verdicts"},
-    "notebook": {"capture", "ledger", "reports", "response", "watcher"},
+    "notebook": {"capture", "reports", "response", "watcher"},
     "widgets": {"analysis", "reports", "verdicts"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
@@ -40,6 +40,11 @@ IMPORTS = {
     "__main__": {"cli"},
 }
 """Which packages a package imports beside the ground: these and no others, and those only that stand above it here."""
+
+BELOW: dict[str, set[str]] = {}
+"""Which packages a package may count on: what it imports, and what those import. CONTRIBUTING.md draws them."""
+for _package, _imports in IMPORTS.items():
+    BELOW[_package] = set(GROUND).union(_imports, *(BELOW[name] for name in _imports))
 
 CONTRACT_NAMES = (
     "AutoCleanupManager",

@@ -88,10 +88,19 @@ def find_leak(
     A call that takes much of the time is made a few times only: then a cache that fills looks the same as a leak, if
     it is not one of ``functools.lru_cache`` or a ``deque`` with a ``maxlen``, which are known.
 
+    See Also
+    --------
+    memanalysis.watch : Record a whole process while it runs.
+
+    References
+    ----------
+    Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86, 1-27: intervals that hold however often one checks.
+
     Examples
     --------
-    >>> kept = []
-    >>> finding = find_leak(lambda: kept.append(bytes(1000)), max_calls=200)
+    >>> import memanalysis
+    >>> registry = []
+    >>> finding = memanalysis.find_leak(lambda: registry.append(bytes(1000)), max_calls=200)
     >>> finding.is_leak, round(finding.bytes_per_call / 1000)
     (True, 1)
     """

@@ -28,7 +28,7 @@ class ServiceSection:
     series : DataFrame
         ``elapsed_s`` and ``size_bytes`` of the judged metric, thinned.
     line : FittedLine or None
-        Fitted growth or floors, to draw over the series.
+        Fitted growth or baselines, to draw over the series.
     sites : DataFrame
         The run's leading lines of code, as `choose_sites` gives them.
     site_lines : DataFrame

@@ -1,4 +1,4 @@
-"""What of a ledger could not be read or judged, as rows beside the verdicts: one a service, with what and why.
+"""Add what of a ledger could not be read or judged as rows beside the verdicts: one a service, with what and why.
 
 A row has the shape ``unreadable``, no numbers and no leak. A torn last line is no such thing: every killed process
 leaves one.
@@ -23,7 +23,7 @@ UnreadableRun = tuple[str | None, str | None, str]
 
 
 def is_unreadable(verdicts: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows of a verdict frame tell of what could not be read."""
+    """Return which rows of a verdict frame stand for what could not be read."""
     return verdicts["shape"].eq(UNREADABLE).fillna(value=False).astype(bool)
 
 

@@ -82,6 +82,23 @@ def watch(
         An argument that cannot be used.
     PolicyError
         A policy that cannot be read.
+
+    See Also
+    --------
+    memanalysis.assess : The verdicts on the ledger that is recorded.
+    memanalysis.find_leak : Whether one call leaks, without a ledger.
+
+    Examples
+    --------
+    >>> import memanalysis, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with memanalysis.watch("shop", ledger=folder.name + "/ledger", interval=0.01) as recorder:
+    ...     recorder.mark("deploy 1.4")
+    True
+    >>> ledger = memanalysis.open_ledger(folder.name + "/ledger")
+    >>> ledger.services, "deploy 1.4" in ledger.events["message"].tolist()
+    (['shop'], True)
+    >>> folder.cleanup()
     """
     with standard_library_first():
         rules = None if policy is None else _resolve(policy)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,9 @@ class SealingWorker:
     def start(self, segments: Sequence[Segment]) -> bool:
         """Start a process on those files, which then holds their locks; False where none can be started."""
         if not self._is_able or time.monotonic() < self._not_before:
+            return False
+        if find_spec("pyarrow") is None:  # the recorder alone is installed: the files stay JSON lines
+            self._is_able = False
             return False
         if find_adoption_obstacle() is not None:
             self._not_before = time.monotonic() + RETRY_S

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from memanalysis.ledger.maintenance.retention import Retention
@@ -137,6 +138,8 @@ class FullSegments:
             )
 
     def _seal_here(self) -> None:
+        if self._url is None and find_spec("pyarrow") is None:  # the recorder alone is installed
+            return
         try:
             from memanalysis.ledger.maintenance.worker import run_job  # loads pyarrow
 
