@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 BENCHMARKS = {
-    "founding": "benchmarks.founding",
+    "class_interface": "benchmarks.class_interface",
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",

@@ -21,7 +21,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from benchmarks.founding import make_entries, save_the_founding_way
+from benchmarks.class_interface import make_entries, save_as_a_whole
 from benchmarks.measure import print_table
 from benchmarks.torture import kill_writers
 from memanalysis.ledger.arrow import conform_table, table_from_rows
@@ -100,23 +100,23 @@ def main() -> None:
 
 
 def measure_one_more_entry() -> Iterator[Row]:
-    """One more entry into a ledger of 10,000, beside the founding way."""
+    """One more entry into a ledger of 10,000, beside saving all of it."""
     entries = make_entries(ENTRIES)
     with ledger_folder() as folder:
-        founding = folder / "founding.json"
+        array = folder / "array.json"
         writer = open_writer(folder / "ledger")
         for entry in entries:
-            writer.append("samples", [founding_row(entry)])
-        one_more = founding_row(entries[-1])
+            writer.append("samples", [class_row(entry)])
+        one_more = class_row(entries[-1])
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(9):
-            theirs.append(seconds(lambda: save_the_founding_way(founding, entries)))
+            theirs.append(seconds(lambda: save_as_a_whole(array, entries)))
             ours.extend(seconds(lambda: writer.append("samples", [one_more])) for _ in range(20))
         writer.close(seal=False)
     ratio = median(theirs) / median(ours)
     yield "one more entry into a ledger of 10,000", "100 x", f"{ratio:,.0f} x", say(ratio >= 100)
-    yield "  the founding way in the same run", "-", f"{median(theirs) * 1e3:.1f} ms", ""
+    yield "  saving it whole in the same run", "-", f"{median(theirs) * 1e3:.1f} ms", ""
     yield "  an append call of one row", "-", f"{median(ours) * 1e6:.1f} µs", ""
 
 
@@ -148,9 +148,9 @@ def measure_appends() -> Iterator[Row]:
 
 def measure_sizes() -> Iterator[Row]:
     """Bytes of 1,000 sealed rows, of 10,000 in a file."""
-    founding = [founding_row(entry) for entry in make_entries(ENTRIES)]
+    snapshots = [class_row(entry) for entry in make_entries(ENTRIES)]
     for what, rows, goal in (
-        ("sealed, 1,000 entries of the seven founding fields", founding, 12_000),
+        ("sealed, 1,000 entries of the seven fields of the class interface", snapshots, 12_000),
         ("sealed, 1,000 full sample rows", [sample(seq) for seq in range(ENTRIES)], 40_000),
     ):
         with ledger_folder() as folder:
@@ -288,7 +288,7 @@ def open_writer(folder: Path, **more: Any) -> LedgerWriter:
     return LedgerWriter(folder, run={"run_id": "20250101T000000Z-42-0badcafe", "service": "messaging"}, **more)
 
 
-def founding_row(entry: Any) -> dict[str, Any]:
+def class_row(entry: Any) -> dict[str, Any]:
     """Give an entry as the row of samples that it is."""
     return {
         "timestamp": entry.timestamp,

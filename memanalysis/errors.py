@@ -10,7 +10,7 @@
     │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
     │   ├── LedgerFormatError    (ValueError)         what is there is no ledger
     │   ├── LedgerVersionError   (ValueError)         a ledger of a newer version
-    │   └── LedgerBusyError                           another process tidies it now
+    │   └── LedgerBusyError                           another process compacts it now
     ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
@@ -53,7 +53,7 @@ class LedgerError(MemAnalysisError, OSError):
 
 
 class LedgerBusyError(LedgerError):
-    """Another process tidies this ledger now."""
+    """Another process compacts this ledger now."""
 
 
 class LedgerNotFoundError(LedgerError, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What passes between the rooms: the ledger's five tables, column by column, and the snapshot record.
+"""What passes between the packages: the ledger's five tables, column by column, and the snapshot record.
 
 A row is a plain mapping from column name to value. Whole bytes are int64, seconds float64, ``timestamp`` is UTC in
 microseconds (in memory: epoch seconds as float; in JSON: ISO 8601 with ``Z``; in frames: ``datetime64[us, UTC]``), and
@@ -76,7 +76,7 @@ SAMPLES: Mapping[str, ColumnType] = {
     "tracer_bytes": "int64",
     "capture_s": "float64",
 }
-"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the founding array: CPython has no such."""
+"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the JSON array: CPython has no such."""
 
 SITES: Mapping[str, ColumnType] = {
     "run_id": "string",

@@ -39,7 +39,7 @@ class LeakSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeGrowth:
-    """A type, by its qualified name, of which there are more after each call."""
+    """A type, by its qualified name, that has more objects after each call."""
 
     type: str
     objects_per_call: float
@@ -49,12 +49,13 @@ class TypeGrowth:
 class ContainerGrowth:
     """A list, dict, set or deque that gets longer.
 
-    ``text`` is the chain that holds it; ``room`` what it may still take up, None where it has no bound.
+    ``text`` is the chain that holds it, and ``remaining_capacity`` how many entries it can still take: None where it
+    has no bound.
     """
 
     text: str
     entries_per_call: float
-    room: int | None
+    remaining_capacity: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class LeakFinding:
     name : str
         The callable.
     is_leak : bool or None
-        None when it cannot be told; ``missing`` then says what it needs.
+        None when it is undecided; ``missing`` then says what it needs.
     shape : str
         The word of `memanalysis.analysis` for what memory did, from an eighth of the calls on.
     origin : str
@@ -75,7 +76,7 @@ class LeakFinding:
         Kept by each call, with an interval that holds however often was looked; None with too few readings.
     blocks_per_call : float or None
         Blocks of Python's allocator that each call keeps.
-    least_bytes_per_call : float
+    min_bytes_per_call : float
         What was asked: less is no leak worth the name.
     calls : int
         Calls made.
@@ -90,7 +91,7 @@ class LeakFinding:
     holders : tuple of HolderChain
         Chains that keep the objects of the type that grows most, the most common first.
     missing : str or None
-        What is needed before it can be told.
+        What is needed for a decision.
     sentence : str
         All of it for a person.
     """
@@ -103,7 +104,7 @@ class LeakFinding:
     low: float | None
     high: float | None
     blocks_per_call: float | None
-    least_bytes_per_call: float
+    min_bytes_per_call: float
     calls: int
     duration_s: float
     sites: tuple[LeakSite, ...] = ()
@@ -114,7 +115,7 @@ class LeakFinding:
     sentence: str = ""
 
     def raise_for_leak(self) -> Self:
-        """Raise when it is a leak; give itself when it is none, or cannot be told.
+        """Raise when it is a leak; give itself when it is none, or undecided.
 
         Raises
         ------

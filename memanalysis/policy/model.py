@@ -1,7 +1,7 @@
 """What a policy says: one frozen record a section of the file, whose fields are the keys of the file.
 
 Each field carries its default and its check, so a key is declared once, here. A mapping may hold only some sections or
-keys; the rest take their defaults. MB are 2**20 bytes. What each key means is told in ``config/memory_policy.yaml``.
+keys; the rest take their defaults. MB are 2**20 bytes. Each key is explained in ``config/memory_policy.yaml``.
 """
 
 import hashlib

@@ -20,7 +20,7 @@ from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
 from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.reading import ServiceReader
@@ -158,7 +158,7 @@ def report(
             sections.append(_make_section(service, judged, read, budgets.get(service)))
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
-            damage.append(Damage(f"service {service}", None, reason))
+            damage.append(SkippedRows(f"service {service}", None, reason))
     started, ended = read.range() if run_id is None else read.range_of_runs(judged)
     return Report(
         title=f"Memory of {_name_services(services)}",

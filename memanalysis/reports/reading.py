@@ -47,7 +47,7 @@ class ServiceReader:
 
     def range(self) -> tuple[datetime | None, datetime | None]:
         """First and last moment of the samples."""
-        rows = self._ledger.read_as_it_lies("samples", columns=["timestamp"])
+        rows = self._ledger.read_unordered("samples", columns=["timestamp"])
         if "timestamp" not in rows.column_names or not rows.num_rows:
             return None, None
         ends = pc.min_max(rows["timestamp"])

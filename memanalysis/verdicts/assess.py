@@ -192,7 +192,7 @@ def _read_judged(ledger: Ledger) -> pd.DataFrame:
 
 def _read_frame(ledger: Ledger, columns: Sequence[str]) -> pd.DataFrame:
     """Columns as a frame; each is freed in Arrow as soon as the frame has it, so that it is not held twice."""
-    rows = ledger.read_as_it_lies("samples", columns=columns)
+    rows = ledger.read_unordered("samples", columns=columns)
     frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 

@@ -11,7 +11,7 @@ import pandas as pd
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import UNREADABLE, VERDICT_COLUMNS, VERDICT_DTYPES
 from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, service_of_slug, slug_of_service
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 
 __all__ = ["UnreadableRun", "add_unreadable", "describe_damage", "is_unreadable"]
 
@@ -28,7 +28,7 @@ def is_unreadable(verdicts: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def add_unreadable(
-    verdicts: pd.DataFrame, damage: Iterable[Damage], runs: Sequence[UnreadableRun] = ()
+    verdicts: pd.DataFrame, damage: Iterable[SkippedRows], runs: Sequence[UnreadableRun] = ()
 ) -> pd.DataFrame:
     """Add a row for each service with damage, and for each run that could not be judged, after the verdicts.
 
@@ -36,12 +36,12 @@ def add_unreadable(
     ----------
     verdicts : DataFrame
         What ``explain_leaks`` gives.
-    damage : iterable of Damage
+    damage : iterable of SkippedRows
         What the ledger left out.
     runs : sequence of UnreadableRun
         Runs that could not be judged.
     """
-    by_service: dict[str | None, list[Damage]] = {}
+    by_service: dict[str | None, list[SkippedRows]] = {}
     names = {slug_of_service(name): name for name in verdicts["service"].dropna().unique() if name}
     for record in damage:
         if not record.is_torn_tail:
@@ -60,7 +60,7 @@ def add_unreadable(
     return pd.concat([verdicts.astype(object), added.astype(object)], ignore_index=True).astype(VERDICT_DTYPES)
 
 
-def describe_damage(record: Damage) -> str:
+def describe_damage(record: SkippedRows) -> str:
     """File, what and why, in one line."""
     return make_printable(f"{record.file}: {record.describe()}")
 
@@ -71,7 +71,7 @@ def _slug_of(file: str) -> str | None:
     return folder.removeprefix(PARTITION_PREFIX) if folder.startswith(PARTITION_PREFIX) else None
 
 
-def _describe(records: Sequence[Damage]) -> str:
+def _describe(records: Sequence[SkippedRows]) -> str:
     files = list(dict.fromkeys(record.file for record in records))
     named = [
         f"{file}: {'; '.join(record.describe() for record in records if record.file == file)}"

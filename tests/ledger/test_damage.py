@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -30,9 +30,9 @@ def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.Lo
 
     name = "live/samples/service_key=a/corrupt.jsonl"
     assert ledger.damage == [
-        Damage(name, 2, "not JSON"),
-        Damage(name, 1, "not a row of its table"),
-        Damage(name, 1, "torn last line"),
+        SkippedRows(name, 2, "not JSON"),
+        SkippedRows(name, 1, "not a row of its table"),
+        SkippedRows(name, 1, "torn last line"),
     ]
     assert [record.getMessage() for record in caplog.records] == [
         f"memanalysis left out 4 lines, 0 values and 0 whole files or folders of ledger {root}; "
@@ -43,7 +43,7 @@ def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.Lo
 def test_damage_is_told_also_of_tables_that_were_not_asked_for(root: Path) -> None:
     (make_folder(root, "live/events/service_key=b") / "x.jsonl").write_bytes(b"nonsense\n")
 
-    assert open_ledger(root).damage == [Damage("live/events/service_key=b/x.jsonl", 1, "not JSON")]
+    assert open_ledger(root).damage == [SkippedRows("live/events/service_key=b/x.jsonl", 1, "not JSON")]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"nonsense" * 100])

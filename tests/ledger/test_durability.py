@@ -11,7 +11,7 @@ import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
 from memanalysis.ledger.paths import sealed_path
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -101,7 +101,7 @@ def test_a_tail_torn_at_any_byte_is_cut_and_counted(tmp_path: Path) -> None:
         is_whole = length >= len(whole) - 1  # only the newline is missing: the row is there
         assert ledger.samples["seq"].tolist() == ([0, 1, 2] if is_whole else [0, 1]), length
         torn = not is_whole and length > last_line
-        assert ledger.damage == ([Damage(name, 1, "torn last line")] if torn else []), length
+        assert ledger.damage == ([SkippedRows(name, 1, "torn last line")] if torn else []), length
 
 
 def test_two_processes_write_one_ledger_while_it_is_read(tmp_path: Path) -> None:

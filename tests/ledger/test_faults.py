@@ -19,7 +19,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -83,7 +83,9 @@ def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_room(small_di
             writer.append("samples", [sample_row(seq, label="x" * 100)])
         except LedgerError as exc:
             texts.add(str(exc).partition("refused: ")[2])
-    assert texts == {f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; make room and append or flush again."}
+    assert texts == {
+        f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; free some space and append or flush again."
+    }
     assert len(open_ledger(small_disk / "ledger").samples) < 400
 
     ballast.unlink()
@@ -227,7 +229,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024)
     write_ledger(tmp_path / "small", seal=False)
 
     assert run(program, tmp_path).splitlines() == [
-        f"99 {[Damage('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
+        f"99 {[SkippedRows('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
         "True",
     ]
 

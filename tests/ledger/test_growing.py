@@ -251,7 +251,7 @@ def test_a_file_of_one_run_in_order_says_so_and_a_disordered_one_does_not(tmp_pa
 
 
 def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of three groups is spoilt on the disk; a read of the others does not meet it."""
+    """The second of three groups is corrupt on the disk; a read of the others does not meet it."""
     monkeypatch.setattr("memanalysis.ledger.maintenance.seal.ROW_GROUP_ROWS", 1000)
     writer = LedgerWriter(tmp_path, run=run_row())
     for begin in range(0, 3000, 1000):
@@ -280,6 +280,6 @@ def test_pieces_come_by_their_numbers_where_nothing_else_tells_their_order(tmp_p
         rows = {"service": ["api"], "run_id": ["r"], "elapsed_s": [float(number)]}
         pq.write_table(pa.table(rows), folder / ("r.parquet" if number == 0 else f"r.{number}.parquet"))
 
-    table = open_ledger(tmp_path).read_as_it_lies("samples", columns=["elapsed_s"])
+    table = open_ledger(tmp_path).read_unordered("samples", columns=["elapsed_s"])
 
     assert table["elapsed_s"].to_pylist() == [float(number) for number in range(12)]

@@ -101,7 +101,7 @@ def test_an_empty_name_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("run_id", ["20250101T120000Z-4242-0a1b2c3d", "a", "founding-0a1b2c3d"])
+@pytest.mark.parametrize("run_id", ["20250101T120000Z-4242-0a1b2c3d", "a", "array-0a1b2c3d"])
 def test_a_plain_run_id_is_taken(run_id: str) -> None:
     assert check_run_id(run_id) == run_id
 

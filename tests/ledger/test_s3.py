@@ -174,7 +174,7 @@ def test_a_file_is_converted_there_and_back(url: str, tmp_path: Path, suffix: st
     convert_ledger(url + suffix, tmp_path / f"back{suffix}")
 
     there, back = open_ledger(url + suffix).samples, open_ledger(tmp_path / f"back{suffix}").samples
-    own = ["run_id"] if suffix == ".json" else []  # of a founding file it is made of the name
+    own = ["run_id"] if suffix == ".json" else []  # of a JSON array it is made of the name
     assert there.drop(columns=own).equals(back.drop(columns=own))
     assert len(open_ledger(url + suffix).samples) == 9
 

@@ -52,7 +52,7 @@ def test_an_empty_ledger_gives_a_report_that_says_so(tmp_path: Path) -> None:
     assert made.headline in made.to_markdown()
 
 
-def test_a_founding_ledger_gives_a_report(tmp_path: Path) -> None:
+def test_a_json_array_gives_a_report(tmp_path: Path) -> None:
     file = tmp_path / "old.json"
     entries = ",".join(
         f'{{"timestamp": {1_750_000_000 + 60 * at}, "service_name": "my_service", "memory_usage_mb": {40 + at}, '

@@ -5,7 +5,7 @@ import pytest
 
 from memanalysis.analysis.verdict import VERDICT_COLUMNS, VERDICT_DTYPES
 from memanalysis.ledger.paths import slug_of_service
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.verdicts.unreadable import add_unreadable
 
 NOTE = "The service has the name of its folder here: its own could not be read."
@@ -29,7 +29,7 @@ def verdicts_of(*services: str) -> pd.DataFrame:
 def test_a_damaged_file_belongs_to_the_service_of_its_folder(
     tree: str, service: str, known: tuple[str, ...], shown: str, has_note: bool
 ) -> None:
-    damage = Damage(f"{tree}samples/service_key={slug_of_service(service)}/x.parquet", None, "broken")
+    damage = SkippedRows(f"{tree}samples/service_key={slug_of_service(service)}/x.parquet", None, "broken")
 
     row = add_unreadable(verdicts_of(*known), [damage]).iloc[-1]
 
@@ -39,7 +39,7 @@ def test_a_damaged_file_belongs_to_the_service_of_its_folder(
 
 @pytest.mark.parametrize("file", ["x.jsonl", "ledger.json", "live", f"samples/service_key={slug_of_service(None)}/x"])
 def test_what_belongs_to_no_service_has_none(file: str) -> None:
-    row = add_unreadable(verdicts_of("api"), [Damage(file, None, "broken")]).iloc[-1]
+    row = add_unreadable(verdicts_of("api"), [SkippedRows(file, None, "broken")]).iloc[-1]
 
     assert pd.isna(row["service"])
     assert not row["sentence"].endswith(NOTE)

@@ -48,7 +48,7 @@ MAX_SOURCE_BYTES = 16 * 1024**2
 
 BATCH_FILES = 256
 BATCH_BYTES = 4 * 1024**2
-"""Files read at a time: up to so many, and so many bytes."""
+"""Files, and bytes of files, read at a time."""
 
 SLICE_ROWS = 50_000
 """Rows handed on at a time, so that a row group is no larger than elsewhere."""
@@ -193,14 +193,14 @@ def _newest_day(metadata: pq.FileMetaData, table: str) -> str:
 def _fill_bins(members: list[_Member]) -> Iterator[list[_Member]]:
     """Files to be merged into one each, in the order of their runs, two at least."""
     chosen: list[_Member] = []
-    room = MAX_MERGED_BYTES
+    free_bytes = MAX_MERGED_BYTES
     for member in sorted(members, key=lambda member: member.place):
-        if member.size > room:
+        if member.size > free_bytes:
             if len(chosen) > 1:
                 yield chosen
-            chosen, room = [], MAX_MERGED_BYTES
+            chosen, free_bytes = [], MAX_MERGED_BYTES
         chosen.append(member)
-        room -= member.size
+        free_bytes -= member.size
     if len(chosen) > 1:
         yield chosen
 

@@ -1,7 +1,7 @@
-"""How a file of JSON lines becomes Parquet without a moment at which its rows are lost or doubled.
+"""Turns a file of JSON lines into Parquet without a moment at which its rows are lost or doubled.
 
-Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then needs neither look
-at their keys nor sort. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
+Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then neither reads
+their keys nor sorts. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
 little from one snapshot to the next.
 """
 
@@ -55,7 +55,7 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
     Raises
     ------
     LedgerError
-        The shard has spoilt lines, or Parquet cannot hold it: it is left as it is, so that nothing that might be
+        The shard has corrupt lines, or Parquet cannot hold it: it is left as it is, so that nothing that might be
         saved by hand is thrown away.
     """
     sealed = sealed_path(path)
@@ -121,7 +121,7 @@ class SealedWriter:
         """Add rows that conform to the table."""
         if not rows.num_rows:
             return
-        self._order.look_at(rows)
+        self._order.update(rows)
         if self._table == "sites":
             position = rows.column_names.index("traceback")
             rows = rows.set_column(position, "traceback", rows["traceback"].dictionary_encode())
@@ -222,6 +222,6 @@ def _check_whole(path: Path, skipped: Counter[str], *, cut_tail: bool) -> None:
         del skipped[TORN_TAIL]
     if skipped:
         raise LedgerError(
-            f"Sealing needs whole lines, but {path} has {skipped.total()} spoilt ones ({', '.join(skipped)}). "
+            f"Sealing needs whole lines, but {path} has {skipped.total()} corrupt ones ({', '.join(skipped)}). "
             "It is left as it is."
         )

@@ -43,10 +43,10 @@ FLUSH_INTERVAL_S = 1.0
 """Of ``interval``: the next append after it takes the rows along that came before."""
 
 SEGMENT_BYTES = 8 * 1024**2
-"""A shard of so many bytes is sealed: about seven hours of samples, which become 700 KB."""
+"""A shard of this size is sealed: about seven hours of samples, which become 700 KB."""
 
 SEGMENT_S = 86_400.0
-"""A shard that spans so much time is sealed, so that retention can drop a day and not a month."""
+"""A shard that spans this time is sealed, so that retention can drop a day and not a month."""
 
 REMOTE_SEGMENT_S = 600.0
 """The same behind a URL: how far a reader there is behind."""
@@ -113,7 +113,7 @@ class LedgerWriter:
         self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
         self._shards: dict[str, Shard] = {}
         self._pid = os.getpid()
-        # re-entrant: a signal handler or finalizer of the host may append amid an append
+        # re-entrant: a signal handler or finalizer of the program may append amid an append
         self._lock = threading.RLock()
         self._closed = False
         self._prepare()
@@ -219,7 +219,7 @@ class LedgerWriter:
         except OSError as exc:
             raise LedgerError(
                 f"LedgerWriter needs a folder that can be written, but {self.path} cannot: {exc.strerror}. "
-                "Give another path, or make room or leave to write there."
+                "Give another path, or free some space or grant the right to write there."
             ) from exc
 
     def _find_shard(self, table: str) -> Shard:
@@ -271,7 +271,7 @@ class LedgerWriter:
             self.dropped_rows += shard.forget_oldest()
             raise LedgerError(
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
-                f"{exc.strerror}. The rows stay in memory; make room and append or flush again."
+                f"{exc.strerror}. The rows stay in memory; free some space and append or flush again."
             ) from exc
 
     def _mend(self) -> None:

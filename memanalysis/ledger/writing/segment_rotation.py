@@ -38,7 +38,7 @@ MAX_PENDING_BYTES = 8 * 1024**2
 """What a table keeps in memory before it is written, and while the disk refuses: about a day of samples, the newest."""
 
 MAX_DESCRIBED = 20_000
-"""Sites whose description is known to stand in a file; beyond that they are described anew."""
+"""Sites whose description is known to stand in a file; beyond that they are described again."""
 
 _OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MAKE_FLAGS = _OPEN_FLAGS | os.O_CREAT | os.O_EXCL

@@ -262,7 +262,7 @@ def test_retention_knows_the_runs_of_merged_files(root: Path) -> None:
     compact_ledger(root)
     now = NEW_YEAR + 1.5 * DAY
 
-    done = compact_ledger(root, retention=Retention(max_age_days=1.0), now=now).tidied
+    done = compact_ledger(root, retention=Retention(max_age_days=1.0), now=now).retention
 
     assert done.rows_dropped == 6 * (2 + 2 + 1 + 1 + 2)  # samples, sites, objects, events, and both rows of runs
     ledger = open_ledger(root)
@@ -281,7 +281,7 @@ def test_down_sampling_keeps_the_runs_of_a_merged_file_apart(tmp_path: Path) -> 
     samples = open_ledger(tmp_path).samples
     assert samples.groupby("run_id").size().tolist() == [3, 3]
     assert samples["label"].str.contains("60 samples").all()
-    assert compact_ledger(tmp_path, retention=retention, now=NEW_YEAR + 3 * DAY).tidied.files_thinned == 0
+    assert compact_ledger(tmp_path, retention=retention, now=NEW_YEAR + 3 * DAY).retention.files_thinned == 0
 
 
 def test_info_and_convert_take_merged_files(root: Path, tmp_path: Path) -> None:

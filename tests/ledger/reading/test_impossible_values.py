@@ -10,7 +10,7 @@ import pytest
 
 from memanalysis.errors import LedgerError, LedgerFormatError
 from memanalysis.ledger.info import describe_ledger
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 
 YEAR_11111 = 288_000_000_000 * 10**6
@@ -70,7 +70,7 @@ def test_an_impossible_value_becomes_null_and_is_counted(
     samples = ledger.samples
 
     assert samples.loc[samples["service"] == "a", column].isna().sum() == count
-    assert ledger.damage == [Damage(name if in_folder else str(path), 0, reason, column, count)]
+    assert ledger.damage == [SkippedRows(name if in_folder else str(path), 0, reason, column, count)]
     if in_folder:
         assert samples.loc[samples["service"] == "b", "rss_bytes"].tolist() == [1, 2, 3]
 
@@ -84,7 +84,7 @@ def test_impossible_values_of_lines_become_null_and_are_counted(tmp_path: Path) 
 
     assert ledger.samples["rss_bytes"].fillna(-9).tolist() == [-9, 5]
     assert ledger.damage == [
-        Damage("live/samples/service_key=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
+        SkippedRows("live/samples/service_key=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
     ]
 
 
@@ -106,7 +106,7 @@ def test_no_limit_as_some_systems_write_it_is_no_damage(tmp_path: Path) -> None:
 def test_text_in_dictionaries_is_checked_as_well(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", good_columns("a") | {"run_id": not_utf8()})
 
-    rows = open_ledger(path).read_as_it_lies("samples", columns=["run_id"])
+    rows = open_ledger(path).read_unordered("samples", columns=["run_id"])
 
     assert rows["run_id"].to_pylist() == ["bad", None, "bad"]
 

@@ -13,7 +13,7 @@ from memanalysis import schema
 from memanalysis.errors import LedgerVersionError
 from memanalysis.ledger import marker
 from memanalysis.ledger.reading import migrations
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -85,7 +85,7 @@ def test_a_newer_row_among_others_is_passed_over_and_told(tmp_path: Path) -> Non
     ledger = open_ledger(tmp_path)
 
     assert ledger.samples["seq"].tolist() == [0]
-    assert ledger.damage == [Damage(shard.relative_to(tmp_path).as_posix(), 1, "a row of a newer version")]
+    assert ledger.damage == [SkippedRows(shard.relative_to(tmp_path).as_posix(), 1, "a row of a newer version")]
     writer.close(ended=NEW_YEAR, seal=False)
 
 

@@ -273,7 +273,7 @@ print(refused, w.dropped_rows, text)
     refused, dropped, text = result.stdout.split(" ", 2)
     assert int(refused) > 50
     assert dropped == "0"
-    assert "but the system refused: File too large. The rows stay in memory; make room" in text
+    assert "but the system refused: File too large. The rows stay in memory; free some space" in text
     ledger = open_ledger(tmp_path)
     assert ledger.samples["seq"].tolist() == list(range(100))
     assert ledger.damage == []
@@ -324,13 +324,13 @@ def test_a_shard_with_spoilt_lines_is_not_sealed_and_nothing_is_lost(
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
     with (tmp_path / f"live/{SAMPLES}.jsonl").open("ab") as stream:
-        stream.write(b"spoilt by somebody else\n")
+        stream.write(b"corrupt by somebody else\n")
     writer.append("samples", [sample_row(1)])
 
     with caplog.at_level(logging.WARNING, logger="memanalysis"):
         writer.close(ended=1735689700.0)
 
-    assert "has 1 spoilt ones (not JSON). It is left as it is." in caplog.text
+    assert "has 1 corrupt ones (not JSON). It is left as it is." in caplog.text
     assert files_in(tmp_path / "live" / "samples") == {f"service_key=api/{RUN_ID}.jsonl"}
     assert open_ledger(tmp_path).samples["seq"].tolist() == [0, 1]
 
