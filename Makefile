@@ -6,7 +6,10 @@ OLDEST := .venv-oldest
 # the oldest releases have wheels for the oldest Python only
 OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-.PHONY: demo test test-oldest lint types docs wheel bench clean help
+# a file's tests share what they set up, so a file runs in one process
+PARALLEL := -m pytest -n logical --maxprocesses 8 --dist loadfile
+
+.PHONY: demo test check test-oldest lint types docs wheel bench clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,13 +17,18 @@ help:  ## show this list
 demo: $(VENV)/.core  ## watch three small programs for 20 s and find the one that leaks
 	$(BIN)/memanalysis demo $(DEMO)
 
-test: $(VENV)/.test  ## everything the suite needs, then the whole suite
+# those that need the machine to themselves come last, one by one; exit code 5: there is none among those asked for
+test: $(VENV)/.test  ## everything the suite needs, then the whole suite, on all cores
 	$(BIN)/python tests/browser.py --install
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST)
+	$(BIN)/python -m pytest -m alone $(PYTEST) || test $$? -eq 5
+
+check: lint types  ## lint, types and the tests that take less than 5 s each
+	$(BIN)/python $(PARALLEL) -m "not alone and not slow" $(PYTEST)
 
 # old releases beside new ones of others: what those deprecate is not ours
 test-oldest: $(OLDEST)/.test  ## the suite beside the oldest releases that pyproject.toml allows, in an environment of its own
-	$(OLDEST)/bin/python -m pytest -W ignore::DeprecationWarning $(PYTEST)
+	$(OLDEST)/bin/python $(PARALLEL) -W ignore::DeprecationWarning $(PYTEST)
 
 lint: $(VENV)/.dev  ## ruff
 	$(BIN)/ruff check .
@@ -33,7 +41,9 @@ docs: $(VENV)/.docs  ## build the documentation into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, import it there
+	rm -f dist/memanalysis-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python .ci/check_wheel.py dist/memanalysis-*.whl
 	rm -rf build/empty && $(PYTHON) -m venv build/empty
 	build/empty/bin/pip install --quiet dist/memanalysis-*.whl
 	cd build && empty/bin/python -c "import memanalysis; print(memanalysis.__version__)" && empty/bin/memanalysis --version
@@ -43,7 +53,8 @@ bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist site memanalysis-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-without-extension $(OLDEST) build dist site memanalysis/capture/_sampler.*.so memanalysis-demo
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",
     "host": "benchmarks.host",
+    "sampler": "benchmarks.sampler.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

@@ -245,7 +245,7 @@ def make_many(folder: Path) -> None:
             "events": {"timestamp": moment, "kind": "start", "message": "Watching messaging."},
         }
         for table, row in rows.items():
-            path = folder / table / "service=messaging" / f"{run_id}.parquet"
+            path = folder / table / "service_key=messaging" / f"{run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as stream:
                 writer = SealedWriter(stream, table)
@@ -351,7 +351,7 @@ def make_large(folder: Path) -> None:
                 "traced_bytes": 80_000_000 + rng.integers(0, 500_000, n_rows) + 400 * seq,
             }
         )
-        path = folder / "samples" / f"service={service}" / f"{run_id}.parquet"
+        path = folder / "samples" / f"service_key={service}" / f"{run_id}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as stream:
             writer = SealedWriter(stream, "samples")

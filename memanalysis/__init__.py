@@ -5,13 +5,13 @@ The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compa
 watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
 """
 
+from memanalysis._version import __version__
+
 TYPE_CHECKING = False
 """Type checkers hold it for true. ``typing`` itself would be most of the cost of this import."""
 
 if TYPE_CHECKING:
     from typing import Any
-
-__version__ = "0.1.0"
 
 _VERBS = {
     "assess": "memanalysis.verdicts.assess",
@@ -20,14 +20,14 @@ _VERBS = {
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.leaktest.find_leak",
     "open_ledger": "memanalysis.ledger.reading.ledger",
-    "report": "memanalysis.reports.report_model",
+    "report": "memanalysis.reports.make_report",
     "watch": "memanalysis.watcher.watch",
 }
 _RECORDS = {
     "LeakFinding": "memanalysis.leaktest.finding",
     "Ledger": "memanalysis.ledger.reading.ledger",
     "Recorder": "memanalysis.watcher.recorder",
-    "Report": "memanalysis.reports.report_model",
+    "Report": "memanalysis.reports.make_report",
     "Verdict": "memanalysis.analysis.verdict",
 }
 _ERRORS = {

@@ -23,8 +23,8 @@ from memanalysis.ledger.json_array import LedgerEntry as LedgerEntry
 from memanalysis.ledger.reading.ledger import Ledger as Ledger
 from memanalysis.ledger.reading.ledger import open_ledger as open_ledger
 from memanalysis.policy.model import MemoryBudget as MemoryBudget
-from memanalysis.reports.report_model import Report as Report
-from memanalysis.reports.report_model import report as report
+from memanalysis.reports.make_report import Report as Report
+from memanalysis.reports.make_report import report as report
 from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess
 from memanalysis.verdicts.compare import compare as compare

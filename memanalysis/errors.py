@@ -5,7 +5,6 @@
     MemAnalysisError
     ├── InvalidArgumentError     (ValueError)         a call got a value it cannot use
     ├── MissingColumnError       (ValueError)         a frame lacks a column
-    ├── NotEnoughSamplesError    (ValueError)         a fit needs more points
     ├── PolicyError              (ValueError)         a policy file or mapping is wrong
     ├── LedgerError              (OSError)            a ledger cannot be read or written
     │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
@@ -29,7 +28,6 @@ __all__ = [
     "MemAnalysisError",
     "MissingColumnError",
     "MissingDependencyError",
-    "NotEnoughSamplesError",
     "PolicyError",
 ]
 
@@ -44,10 +42,6 @@ class InvalidArgumentError(MemAnalysisError, ValueError):
 
 class MissingColumnError(MemAnalysisError, ValueError):
     """A frame lacks a column that the call needs."""
-
-
-class NotEnoughSamplesError(MemAnalysisError, ValueError):
-    """A fit needs more points than it got."""
 
 
 class PolicyError(MemAnalysisError, ValueError):

@@ -1,16 +1,14 @@
-"""The door to a notebook: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
+"""The notebook's magics: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
 
 A cell that begins with ``%%memwatch`` stays the very cell that IPython runs: an input transformer replaces only its
 first line, by a call that starts the measurement, and the measurement ends when IPython says that the cell has ended.
 So the result, the errors and their line numbers, ``await`` and the names that it defines are what they are without it.
 """
 
-import argparse
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -19,18 +17,17 @@ from IPython.display import display
 from memanalysis.errors import MemAnalysisError
 from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
 from memanalysis.notebook.measure import CellMeter
+from memanalysis.notebook.memwatch_parser import WORDS, make_cell_parser, make_line_parser
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession, read_rss_text
-from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT, lighten_frames, restore_frames
-from memanalysis.notebook.show import TOP_LINES, CellReport
+from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
+from memanalysis.notebook.show import CellReport
 
 __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
 
 REST_OF_CELL = "# the rest of this cell"
 """Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
-
-WORDS = ("on", "off", "status", "report", "release")
 
 _display: Callable[[object], object] = display
 _FIRST_LINE = re.compile(r"%%memwatch(?P<options>[ \t][^\n]*)?\n?")
@@ -59,7 +56,7 @@ def unload(shell: Any) -> None:
 def replace_first_line(lines: list[str]) -> list[str]:
     """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
 
-    The cell keeps its line numbers, unless another cell magic follows, which has to stand first.
+    The cell has its line numbers as before, unless another cell magic follows, which has to stand first.
     """
     match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
     if match is None or not "".join(lines[1:]).strip():
@@ -113,13 +110,13 @@ class MemwatchMagics(Magics):
             %%memwatch
             rows = [str(number) for number in range(1_000_000)]
 
-        shows how long the cell took, how high memory rose, what it kept after garbage collection, and which of its
+        shows how long the cell took, how high memory rose, what it retains after garbage collection, and which of its
         lines hold it (``In[3]:2``). The cell's result, errors and names are as without it. ``--top 20`` shows more
         lines; ``--frames 25`` follows calls deeper into libraries than the usual 8, and takes longer.
 
         Watch all cells::
 
-            %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell keeps much
+            %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell retains much
             %memwatch on --verbose           one line after every cell
             %memwatch on --ledger runs/may --service training --interval 0.5
             %memwatch on --trace             follow Python's allocations too: names lines, and slows imports and loops
@@ -127,7 +124,7 @@ class MemwatchMagics(Magics):
             %memwatch report                 the cells and the verdict so far
             %memwatch off                    stop, and turn tracing off again
 
-        Let go of what IPython keeps::
+        Release what IPython holds::
 
             %memwatch release 3              forget Out[3], _3 and _
             %memwatch release                forget every Out, and the variables in the traceback of the last error
@@ -146,7 +143,7 @@ class MemwatchMagics(Magics):
             raise UsageError(str(exc)) from exc
 
     def _run_line(self, line: str) -> Any:
-        options = _line_parser().parse_line(line)
+        options = make_line_parser().parse_line(line)
         word = options.word
         if word not in WORDS:
             raise UsageError(f"%memwatch has no {word!r}. It knows {', '.join(WORDS)}; see %memwatch? for examples.")
@@ -177,7 +174,7 @@ class MemwatchMagics(Magics):
         if report is None:
             self._say("No cell was watched yet. %memwatch on watches every cell from the next one on.")
         else:
-            _display(report)  # shown, not returned: Out would keep it
+            _display(report)  # shown, not returned: Out would hold it
 
     def _release(self, options: Any) -> None:
         counts = None
@@ -191,11 +188,11 @@ class MemwatchMagics(Magics):
         before = read_rss_text()
         gone = release(self.shell, counts)
         names = [f"Out[{count}]" for count in gone.outputs] + (["the last error"] if gone.error else [])
-        what = ", ".join(names) or "nothing: IPython keeps none of that"
+        what = ", ".join(names) or "nothing: IPython holds none of that"
         self._say(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
     def _start_measuring(self, line: str, cell: str) -> Any:
-        options = _cell_parser().parse_line(line)
+        options = make_cell_parser().parse_line(line)
         if cell.strip() != REST_OF_CELL:
             result = self.shell.run_cell(f"%%memwatch {line}\n{cell}")
             result.raise_error()
@@ -246,7 +243,7 @@ class MemwatchMagics(Magics):
             self._say(line)
 
     def _finish_measuring(self, result: Any) -> None:
-        assert self._measured is not None  # noqa: S101 - the caller has looked
+        assert self._measured is not None  # noqa: S101 - the caller has checked
         (_, meter, top), self._measured = self._measured, None
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
@@ -256,47 +253,11 @@ class MemwatchMagics(Magics):
                 self.shell,
                 None if result is None else result.result,
                 None if result is None else result.execution_count,
-                kept_bytes=cost.kept_bytes,
+                retained_bytes=cost.retained_bytes,
             ),
-            find_error_holder(error, kept_bytes=cost.kept_bytes),
+            find_error_holder(error, retained_bytes=cost.retained_bytes),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 
     def _say(self, text: str) -> None:
         print(text)  # noqa: T201 - a magic talks to the person who typed it
-
-
-class _Parser(argparse.ArgumentParser):
-    """Options of a magic: what is wrong with them is said in one sentence."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(prog=name, add_help=False, allow_abbrev=False)
-
-    def parse_line(self, line: str) -> argparse.Namespace:
-        try:
-            words = shlex.split(line)
-        except ValueError as exc:
-            raise UsageError(f"{self.prog} could not read {line!r}: {exc}.") from None
-        return self.parse_args(words)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. See {self.prog}? for examples.")
-
-
-def _line_parser() -> _Parser:
-    parser = _Parser("%memwatch")
-    parser.add_argument("word", nargs="?", default="status")
-    parser.add_argument("cells", nargs="*")
-    parser.add_argument("--interval", type=float, default=1.0)
-    parser.add_argument("--ledger")
-    parser.add_argument("--service")
-    parser.add_argument("--trace", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument("--verbose", action="store_true")
-    return parser
-
-
-def _cell_parser() -> _Parser:
-    parser = _Parser("%%memwatch")
-    parser.add_argument("--top", type=int, default=TOP_LINES)
-    parser.add_argument("--frames", type=int, default=CELL_TRACE_LIMIT)
-    return parser

@@ -21,6 +21,7 @@ __all__ = [
     "ColumnType",
     "MemorySnapshot",
     "Row",
+    "Sensitivity",
 ]
 
 SCHEMA_VERSION = 1
@@ -28,6 +29,9 @@ SCHEMA_VERSION = 1
 
 Row = Mapping[str, Any]
 ColumnType = Literal["string", "int64", "float64", "timestamp", "json"]
+
+Sensitivity = Literal["low", "medium", "high"]
+"""How readily leaks are reported: a key of the policy, by which the engine grades."""
 
 RUNS: Mapping[str, ColumnType] = {
     "run_id": "string",
@@ -42,6 +46,8 @@ RUNS: Mapping[str, ColumnType] = {
     "git_commit": "string",
     "packages": "json",
     "policy_sha256": "string",
+    "trace": "string",
+    "sampling_interval_bytes": "int64",
     "schema_version": "int64",
 }
 """One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed."""
@@ -59,6 +65,7 @@ SAMPLES: Mapping[str, ColumnType] = {
     "limit_bytes": "int64",
     "traced_bytes": "int64",
     "traced_peak_bytes": "int64",
+    "sampled_bytes": "int64",
     "live_allocations": "int64",
     "allocation_count": "int64",
     "deallocation_count": "int64",
@@ -83,6 +90,7 @@ SITES: Mapping[str, ColumnType] = {
     "traceback": "json",
     "size_bytes": "int64",
     "live_allocations": "int64",
+    "size_stderr_bytes": "int64",
 }
 """One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last."""
 

@@ -1,8 +1,9 @@
-"""What holds for the package as a whole: light import, declared doors, imports that point downwards."""
+"""What holds for the package as a whole: light import, declared names, imports that point downwards."""
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -11,29 +12,39 @@ import pytest
 import memanalysis
 
 PACKAGE = Path(memanalysis.__file__).parent
-HEAVY = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy", "psutil", "yaml")
+ENGINES = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy")
+INTERFACE_LIBRARIES = ("rich", "jinja2", "click", "typer")
+HEAVY = (*ENGINES, *INTERFACE_LIBRARIES, "psutil", "yaml")
 
-LAZY_NAMES = set(memanalysis.__all__) - {"__version__"}
+INTERFACES = {"__init__", "__main__", "magic", "pytest_plugin"}
+"""Files beside the packages that stand above them; every other such file is of the ground."""
 
-GROUND = {"_children", "_descriptors", "_text", "errors", "schema", "standard_library", "units"}
-BELOW = {
-    "analysis": GROUND,
-    "capture": GROUND,
-    "ledger": GROUND,
-    "policy": GROUND,
+GROUND = {path.stem for path in PACKAGE.glob("*.py")} - INTERFACES
+
+IMPORTS = {
+    "analysis": set(),
+    "capture": set(),
+    "ledger": set(),
+    "policy": set(),
+    "response": {"capture", "policy"},
+    "verdicts": {"analysis", "ledger", "policy"},
+    "leaktest": {"analysis", "capture", "verdicts"},
+    "watcher": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
+    "reports": {"analysis", "ledger", "verdicts"},
+    "notebook": {"capture", "ledger", "reports", "response", "watcher"},
+    "widgets": {"analysis", "reports", "verdicts"},
+    "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
+    "examples": set(),
+    "cli": {"analysis", "capture", "examples", "ledger", "policy", "reports", "verdicts", "watcher"},
+    "magic": {"notebook"},
+    "__main__": {"cli"},
 }
-BELOW["verdicts"] = GROUND | {"analysis", "ledger", "policy"}
-BELOW["leaktest"] = BELOW["verdicts"] | {"capture", "verdicts"}
-BELOW["response"] = GROUND | {"capture", "policy"}
-BELOW["watcher"] = BELOW["leaktest"] | {"response"}
-BELOW["examples"] = BELOW["watcher"] | {"watcher", "lazy_names"}
-BELOW["reports"] = BELOW["watcher"] | {"watcher"}
-BELOW["notebook"] = BELOW["reports"] | {"reports"}
-BELOW["widgets"] = BELOW["reports"] | {"reports"}
-BELOW["magic"] = BELOW["widgets"] | {"widgets", "notebook"}
-BELOW["cli"] = BELOW["widgets"] | {"widgets", "examples", "lazy_names"}
-BELOW["__main__"] = {"cli"}
-BELOW["classes"] = BELOW["watcher"] | {"watcher"}
+"""Which packages a package imports beside the ground: these and no others, and those only that stand above it here."""
+
+BELOW: dict[str, set[str]] = {}
+"""Which packages a package may count on: what it imports, and what those import. CONTRIBUTING.md draws them."""
+for _package, _imports in IMPORTS.items():
+    BELOW[_package] = set(GROUND).union(_imports, *(BELOW[name] for name in _imports))
 
 CONTRACT_NAMES = (
     "AutoCleanupManager",
@@ -56,119 +67,211 @@ CONTRACT_NAMES = (
 VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
 
 
-WITHOUT_CYCLES = ("analysis",)
-"""Packages that are free of import cycles."""
-
-NAMES_TO_CHANGE = {"verdict.py"}
-"""Files elsewhere that still have a name of a file of ``WITHOUT_CYCLES``."""
+def modules(package: Path = PACKAGE) -> list[Path]:
+    return sorted(package.rglob("*.py"))
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def module_name(path: Path, package: Path = PACKAGE) -> str:
+    return ".".join([package.name, *path.relative_to(package).with_suffix("").parts]).removesuffix(".__init__")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms of memanalysis that a module imports, also inside functions."""
-    rooms = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            names = [node.module or ""]
-            if node.module == "memanalysis":  # a room, or a name through the doors
-                names = [
-                    f"memanalysis.{'lazy_names' if alias.name in LAZY_NAMES else alias.name}" for alias in node.names
-                ]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("memanalysis.")}
-    return rooms
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_downwards(path: Path):
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if room == "__init__":
-        return
-    allowed = GROUND if room in GROUND else BELOW[room]
-    upwards = imported_rooms(path) - allowed - {room, "__version__"}
-    assert not upwards, f"{room} imports {sorted(upwards)}; it may import {sorted(allowed)}"
+def package_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
 
 
-def module_name(path: Path) -> str:
-    return ".".join(["memanalysis", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+def imported_modules(path: Path, names: set[str], *, for_types: bool) -> set[str]:
+    """Modules of the package that a file imports, also inside functions and by name in a constant.
 
-
-def imported_modules(path: Path, names: set[str]) -> set[str]:
-    """Modules of the package that a module imports, also inside functions; for types alone does not count."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
+    What is imported for types alone counts only `for_types`. What is looked up among the loaded modules is no import.
+    """
+    tree = parse(path)
+    passed_over = {
         inner
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        if (is_for_types(node) and not for_types) or is_lookup_of_loaded(node)
         for inner in ast.walk(node)
     }
-    wanted = set()
+    wanted: set[str] = set()
     for node in ast.walk(tree):
-        if node in for_types:
+        if node in passed_over:
             continue
         if isinstance(node, ast.Import):
             wanted |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            wanted |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return (wanted & names) - {module_name(path)}
+            assert node.level == 0, f"{path}: imports are absolute"
+            modules_of_package = {f"{node.module}.{alias.name}" for alias in node.names} & names
+            wanted |= modules_of_package
+            if len(modules_of_package) < len(node.names):
+                wanted.add(str(node.module))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            wanted.add(node.value)
+    return wanted & names
 
 
-def find_cycle(imports: dict[str, set[str]]) -> list[str]:
-    """Return the modules of an import cycle, or nothing: what is left when those without imports are taken away."""
-    left = dict(imports)
-    while True:
-        ends = {name for name, wanted in left.items() if not wanted & left.keys()}
-        if not ends:
-            return sorted(left)
-        left = {name: wanted for name, wanted in left.items() if name not in ends}
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-@pytest.mark.parametrize("package", WITHOUT_CYCLES)
-def test_no_file_imports_itself_through_others(package: str):
-    paths = sorted((PACKAGE / package).rglob("*.py"))
-    names = {module_name(path) for path in paths}
-    imports = {module_name(path): imported_modules(path, names) for path in paths}
-
-    assert sum(map(len, imports.values())) > len(paths)
-    assert find_cycle(imports) == []
+def is_lookup_of_loaded(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "sys.modules.get"
 
 
-def test_a_cycle_through_a_lazy_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
-    (tmp_path / "a.py").write_text("from memanalysis.b import f\n")
-    (tmp_path / "b.py").write_text("def f():\n    from memanalysis import a\n")
-    (tmp_path / "c.py").write_text("import memanalysis.a\nif TYPE_CHECKING:\n    import memanalysis.c\n")
-    names = {"memanalysis.a", "memanalysis.b", "memanalysis.c"}
-    imports = {module_name(path): imported_modules(path, names) for path in tmp_path.glob("*.py")}
-
-    assert find_cycle(imports) == ["memanalysis.a", "memanalysis.b", "memanalysis.c"]
-    assert find_cycle({"memanalysis.c": {"memanalysis.a"}, "memanalysis.a": set()}) == []
-
-
-@pytest.mark.parametrize("package", WITHOUT_CYCLES)
-def test_no_two_files_have_one_name(package: str):
-    own = [path for path in (PACKAGE / package).rglob("*.py") if path.name != "__init__.py"]
-    others = {path.name for path in modules() if PACKAGE / package not in path.parents}
-    names = [path.name for path in own]
-
-    assert len(set(names)) == len(names)
-    assert set(names) & others <= NAMES_TO_CHANGE
+@cache
+def read_imports(package: Path = PACKAGE, *, for_types: bool = False) -> dict[str, set[str]]:
+    """Return the modules that each file of the package imports, but for the lazy names of the package itself."""
+    paths = [path for path in modules(package) if path != package / "__init__.py"]
+    names = {module_name(path, package) for path in modules(package)}
+    return {
+        module_name(path, package): imported_modules(path, names, for_types=for_types) - {module_name(path, package)}
+        for path in paths
+    }
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_answers_one_question_in_under_400_lines(path: Path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def find_circle(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules of the smallest group that import each other in a circle, or nothing."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = imports.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    reached = {name: reach(name) for name in imports}
+    circles = [
+        sorted({other for other in reached[name] if name in reached.get(other, ())})
+        for name in imports
+        if name in reached[name]
+    ]
+    return min(circles, key=len, default=[])
+
+
+def test_no_file_imports_itself_through_others():
+    imports = read_imports()
+
+    assert sum(map(len, imports.values())) > len(imports)
+    assert find_circle(imports) == []
+
+
+def test_a_circle_through_a_lazy_import_is_found(tmp_path: Path):
+    package = tmp_path / "memanalysis"
+    package.mkdir()
+    (package / "a.py").write_text("from memanalysis.b import f\n")
+    (package / "b.py").write_text("def f():\n    from memanalysis import d\n")
+    (package / "c.py").write_text("import memanalysis.a\nif TYPE_CHECKING:\n    import memanalysis.b\n")
+    (package / "d.py").write_text("HOME = 'memanalysis.a'\nsys.modules.get('memanalysis.c')\n")
+
+    imports = read_imports(package)
+
+    assert imports["memanalysis.c"] == {"memanalysis.a"}
+    assert find_circle(imports) == ["memanalysis.a", "memanalysis.b", "memanalysis.d"]
+    assert find_circle({"memanalysis.c": {"memanalysis.a"}, "memanalysis.a": set()}) == []
+
+
+def test_each_package_imports_what_is_drawn_and_nothing_else():
+    """Imports for types count too: they are what a reader has to know."""
+    imported: dict[str, set[str]] = {package: set() for package in IMPORTS}
+    for name, wanted in read_imports(for_types=True).items():
+        if package_of(name) not in GROUND:
+            imported[package_of(name)] |= {package_of(module) for module in wanted}
+
+    assert {package: found - GROUND - {package, "__init__"} for package, found in imported.items()} == IMPORTS
+
+
+def test_the_drawing_has_every_package_and_points_downwards():
+    drawn = list(IMPORTS)
+
+    assert {package_of(name) for name in read_imports()} == {*drawn, *GROUND}
+    for package, wanted in IMPORTS.items():
+        assert wanted <= set(drawn[: drawn.index(package)]), f"{package} is drawn below what it imports"
+
+
+def test_the_ground_knows_only_the_ground():
+    for name, wanted in read_imports(for_types=True).items():
+        if package_of(name) in GROUND:
+            assert {package_of(module) for module in wanted} <= GROUND, name
+
+
+def test_only_the_examples_use_the_verbs_as_users_do():
+    """Within the package each name has one home, from where it is imported."""
+    users = {package_of(name) for name, wanted in read_imports(for_types=True).items() if "memanalysis" in wanted}
+
+    assert users == {"examples"}
+
+
+def test_no_two_files_have_one_name():
+    names = [path.name for path in modules() if path.name != "__init__.py"]
+
+    assert [name for name in names if names.count(name) > 1] == []
+
+
+def read_declared(tree: ast.Module) -> set[str] | None:
+    """Names in a file's ``__all__``."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+def find_undeclared(path: Path) -> set[str]:
+    """Return the functions and classes of a file that look public and are not in its ``__all__``."""
+    tree = parse(path)
+    public = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return {name for name in public if not name.startswith("_") and name != "main"} - (read_declared(tree) or set())
+
+
+def find_taken_uninvited(path: Path) -> set[str]:
+    """Return the names that a file imports from another whose ``__all__`` does not offer them."""
+    taken = set()
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("memanalysis."):
+            home = (PACKAGE.parent / str(node.module).replace(".", "/")).with_suffix(".py")
+            offered = read_declared(parse(home)) if home.exists() else None
+            if offered is not None:
+                taken |= {f"{node.module}.{alias.name}" for alias in node.names if alias.name not in offered}
+    return taken
+
+
+def test_a_file_declares_the_functions_and_classes_that_it_offers():
+    paths = [path for path in modules() if path.parent.name != "examples" and path != PACKAGE / "__init__.py"]
+
+    assert {str(path): names for path in paths if (names := find_undeclared(path))} == {}
+
+
+def test_a_file_imports_only_what_another_offers():
+    assert {str(path): names for path in modules() if (names := find_taken_uninvited(path))} == {}
+
+
+def test_a_file_has_at_most_400_lines():
+    sizes = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+
+    assert {path: size for path, size in sizes.items() if size > 400} == {}
 
 
 def test_importing_the_package_loads_nothing_heavy():
     code = f"import sys, memanalysis; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_watching_loads_no_engine_and_no_library_of_an_interface(run_program):
+    """Not at the start, while it records, nor at the end: the judging and sealing is done by other processes."""
+    done = run_program(
+        "import sys, memanalysis\n"
+        "recorder = memanalysis.watch('light', ledger='ledger', seal=False, interval=0.05)\n"
+        "assert recorder.start()\n"
+        "recorder.mark('here')\n"
+        "assert recorder.stop()\n"
+        f"print([name for name in {(*ENGINES, *INTERFACE_LIBRARIES)!r} if name in sys.modules])"
+    )
+
     assert done.stdout.strip() == "[]"
 
 
@@ -189,10 +292,10 @@ def test_the_promised_names_are_there(name: str):
     assert getattr(import_module(value.__module__), name) is value
 
 
-def test_loading_rooms_does_not_overwrite_the_verbs():
+def test_loading_packages_does_not_overwrite_the_verbs():
     """A sub-module called ``watch`` would replace the function of that name when it is imported."""
     code = (
-        "import memanalysis.watcher.recorder, memanalysis.reports.report_model, memanalysis; "
+        "import memanalysis.watcher.recorder, memanalysis.reports.make_report, memanalysis; "
         "print(memanalysis.watch, memanalysis.report)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

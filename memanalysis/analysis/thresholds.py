@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memanalysis.analysis.series.fold_limits import FOLD_SIZE, MAX_POINTS_KEPT
-from memanalysis.analysis.severity_rules import Sensitivity
+from memanalysis.schema import Sensitivity
 from memanalysis.units import KIB, MIB
 
 __all__ = [
@@ -307,6 +307,12 @@ class OriginThresholds:
         MIB, "bytes", CONVENTION, "Growth in all windows that is no mere page of an arena or a stack"
     )
     max_slowdown: float = _number(50.0, "times", CONVENTION, "By which tracing slows a program, and its leak, at most")
+    sampling_interval_bytes: int = _number(
+        128 * KIB, "bytes", CONVENTION, "Mean bytes between two samples of the recorder's sampler"
+    )
+    sampling_sigmas: float = _number(
+        2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +323,9 @@ class SiteThresholds:
     min_snapshots: int = _number(3, "snapshots", CONVENTION, "Where fewer remain after the warm-up, all are taken")
     max_snapshots: int = _number(
         60, "snapshots", SPEED, "More are thinned evenly: slopes take their square for each site"
+    )
+    min_sampling_sigmas: float = _number(
+        2.0, "standard errors", CONVENTION, "Growth of a sampled site counts from here on"
     )
 
 

@@ -9,7 +9,7 @@ __all__ = ["snapshot_sites"]
 
 
 def __getattr__(name: str) -> Any:
-    """Open the door to `snapshot_sites` on first use: most of this room is read without it."""
+    """Import `snapshot_sites` at its first use: most of this package is used without it."""
     if name != "snapshot_sites":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from memanalysis.capture.snapshot import snapshot_sites

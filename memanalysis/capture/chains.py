@@ -61,7 +61,7 @@ def list_running_locals(*, skip: str) -> dict[int, str]:
 
 
 def _read_locals(frame: FrameType) -> dict[str, Any]:
-    """Variables of a running function, of which nothing is left behind in its frame."""
+    """Return the variables of a running function, and leave nothing behind in its frame."""
     names = frame.f_locals
     copied = dict(names)
     if type(names) is dict and frame.f_trace is None:  # before 3.13 a copy that stays, and would keep them alive

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, cast
 
-__all__ = ["GrownContainers", "find_grown_containers", "read_bounded_rooms", "read_container_lengths"]
+__all__ = ["GrownContainers", "find_grown_containers", "read_container_lengths", "read_remaining_capacities"]
 
 AT_ONCE = 10_000
 """Objects whose referents are listed together: bounds the list."""
@@ -34,13 +34,13 @@ class GrownContainers:
         Kept alive by this record: let go of it soon. Of an ``lru_cache`` it is the function itself.
     added : list of int
         Entries more than before.
-    room : list of int or None
-        Entries that a bounded container still has room for; None for one without a bound.
+    remaining_capacity : list of int or None
+        Entries that a bounded container can still take up; None for one without a bound.
     """
 
     containers: list[Any]
     added: list[int]
-    room: list[int | None]
+    remaining_capacity: list[int | None]
 
 
 def read_container_lengths() -> dict[int, int]:
@@ -77,14 +77,16 @@ def find_grown_containers(
                 tables.update(map(id, gc.get_referents(item)))
         found = nlargest(most, [entry for entry in grown if entry[1] not in tables])
         containers = [container for _, _, container in found]
-        return GrownContainers(containers, [more for more, _, _ in found], list(map(_read_room, containers)))
+        return GrownContainers(
+            containers, [more for more, _, _ in found], list(map(_read_remaining_capacity, containers))
+        )
 
 
-def read_bounded_rooms() -> dict[int, int]:
-    """Entries that each cache or deque with a bound still has room for, by its ``id()``; full ones are left out."""
+def read_remaining_capacities() -> dict[int, int]:
+    """Return how many entries each bounded cache or deque can still take up, by its ``id()``, without full ones."""
     bounded = [item for item in gc.get_objects() if type(item) in _BOUNDED]
-    rooms = ((id(item), _read_room(item)) for item in bounded)
-    return {key: room for key, room in rooms if room}
+    capacities = ((id(item), _read_remaining_capacity(item)) for item in bounded)
+    return {key: capacity for key, capacity in capacities if capacity}
 
 
 @contextmanager
@@ -122,7 +124,7 @@ def _length(item: object) -> int:
     return 0
 
 
-def _read_room(container: Any) -> int | None:
+def _read_remaining_capacity(container: Any) -> int | None:
     if type(container) is _LRU_CACHE:
         info = _LRU_CACHE.cache_info(container)
         return None if info.maxsize is None else max(0, info.maxsize - info.currsize)

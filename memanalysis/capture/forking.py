@@ -1,4 +1,4 @@
-"""How is dear work done while the program runs on? In a forked copy of the process, which hands back its answer.
+"""Do expensive work while the program runs on: in a forked copy of the process, which hands back its answer.
 
 The program stops for the fork alone (some 10 ms with a million traced blocks). The copy closes every descriptor but the
 pipe, so that a connection which the program ends is not held open; it forgets the program's signal handlers, runs at a
@@ -40,10 +40,10 @@ DEFAULT_TIMEOUT_S = 30.0
 
 READ_BYTES = 1 << 20
 LENGTH_BYTES = 8
-LOOK_MS = 250.0
-"""How often the copy is looked after while it is silent: another child of the program may hold the pipe open."""
+POLL_MS = 250.0
+"""How often the copy is checked while it is silent: another child of the program may hold the pipe open."""
 
-MOST_DESCRIPTORS = 1 << 20
+MAX_DESCRIPTORS = 1 << 20
 NICENESS = 10
 """The copy gives way to the program where both want a processor."""
 
@@ -167,7 +167,7 @@ def _become_quiet(write_end: int, timeout_s: float) -> None:
                 signal.signal(number, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)  # should nobody be left to kill it
     os.closerange(0, write_end)
-    os.closerange(write_end + 1, min(max(os.sysconf("SC_OPEN_MAX"), write_end + 1), MOST_DESCRIPTORS))
+    os.closerange(write_end + 1, min(max(os.sysconf("SC_OPEN_MAX"), write_end + 1), MAX_DESCRIPTORS))
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
 
@@ -181,7 +181,7 @@ def _read_answer(descriptor: OwnDescriptor, pid: int, deadline: float) -> tuple[
         left_ms = (deadline - time.monotonic()) * 1000
         if left_ms <= 0:
             return b"", False
-        is_ready = poll.poll(min(left_ms, LOOK_MS))
+        is_ready = poll.poll(min(left_ms, POLL_MS))
         if descriptor.stat() is None:  # the program closed it, and the answer is lost
             break
         if is_ready:

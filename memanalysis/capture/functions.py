@@ -19,7 +19,7 @@ from typing import Any
 __all__ = ["find_functions", "name_functions"]
 
 MAX_OBJECTS = 20_000
-"""Objects looked at in one search through live modules: bounds its time to some 10 ms."""
+"""Objects visited in one search through live modules: bounds its time to some 10 ms."""
 
 _FROZEN = re.compile(r"<frozen (.+)>")
 _PYC_HEADER = struct.Struct("<4sIII")

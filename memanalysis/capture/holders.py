@@ -1,6 +1,6 @@
 """Who keeps the objects of a type alive? The shortest chains of references to them, grouped, within a bounded time.
 
-One look at a level costs a walk over all objects that the garbage collector tracks (30 to 100 ms a million), whatever
+One step up costs a walk over all objects that the garbage collector tracks (30 to 100 ms a million), whatever
 the number of objects asked about; so a whole sample of objects is followed upwards together. Nothing of the watched
 program runs.
 """
@@ -19,14 +19,14 @@ from memanalysis.capture.objects import name_type
 
 __all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
 
-MOST_LEVELS = 10
+MAX_LEVELS = 10
 """A chain longer than this tells nobody anything."""
 
-MOST_AT_A_LEVEL = 2_000
+MAX_AT_A_LEVEL = 2_000
 """Holders followed further, of each level: bounds time and memory where everything refers to everything."""
 
-LEAST_GROWTH = 100
-"""Objects more than before, from which on a type grows."""
+MIN_GROWTH = 100
+"""A type grows from this many more objects on."""
 
 OLDEST_GENERATION = 2
 
@@ -63,11 +63,11 @@ def find_holders(
     type_name : str
         As `read_object_census` names it, such as ``app.Session``.
     seconds : float
-        After so long no further level is looked at; one look may be under way then.
+        After so long no further level is visited; one may be under way then.
     sample : int
         Objects of the type to follow, at most.
     newest : int, optional
-        Follow some of so many that came last and outlived collections; spread over all when not given. What a program
+        Follow some of the last `newest` ones and outlived collections; spread over all when not given. What a program
         leaks is among them, while all objects of a type such as ``dict`` are mostly those of its modules.
 
     Returns
@@ -90,7 +90,7 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
     chosen : list
         Objects that the garbage collector tracks.
     seconds : float
-        After so long no further level is looked at; one look may be under way then.
+        After so long no further level is visited; one may be under way then.
     """
     if not chosen:
         return []
@@ -105,7 +105,7 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
 
 
 def find_growing_type(
-    before: Mapping[str, int], census: Sequence[Mapping[str, Any]], *, least: int = LEAST_GROWTH
+    before: Mapping[str, int], census: Sequence[Mapping[str, Any]], *, least: int = MIN_GROWTH
 ) -> str | None:
     """Name the type that grew most in number; one of the program's own before those of Python.
 
@@ -116,7 +116,7 @@ def find_growing_type(
     census : rows of `read_object_census`
         The later one.
     least : int
-        Objects more than before, from which on a type grows.
+        A type grows from this many more objects on.
     """
     growth = {row["type"]: row["count"] - before.get(row["type"], 0) for row in census}
     own = {name: grown for name, grown in growth.items() if "." in name and grown >= least}
@@ -144,14 +144,14 @@ class _Climb:
     @property
     def is_open(self) -> bool:
         """Whether there is a level above."""
-        return bool(self._frontier) and self._level < MOST_LEVELS
+        return bool(self._frontier) and self._level < MAX_LEVELS
 
     def ignore(self, *ours: object) -> None:
         """Say that these hold what they hold because of us."""
         self._ignored.update(map(id, ours))
 
     def go_up(self) -> None:
-        """Look at one level more."""
+        """Go one level further up."""
         below = {id(item) for item in self._frontier}
         frontier = self._frontier
         self.ignore(frontier, below, self._kept, sys._getframe(), sys._getframe(1))
@@ -174,7 +174,7 @@ class _Climb:
                 self._kept.append(holder)
                 above.append(holder)
         found.clear()  # it holds frames, and one of them may hold it
-        self._frontier = above[:MOST_AT_A_LEVEL]
+        self._frontier = above[:MAX_AT_A_LEVEL]
         self._name_roots(self._frontier)
         self._level += 1
 
@@ -187,7 +187,7 @@ class _Climb:
     def describe(self, item: Any) -> str:
         """Say the chain that holds an object, from its root down."""
         chain = [item]
-        while id(chain[-1]) not in self._roots and id(chain[-1]) in self._holder and len(chain) <= MOST_LEVELS + 1:
+        while id(chain[-1]) not in self._roots and id(chain[-1]) in self._holder and len(chain) <= MAX_LEVELS + 1:
             chain.append(self._holder[id(chain[-1])])
         return describe_chain(self._roots.get(id(chain[-1])), list(reversed(chain)))
 

@@ -1,6 +1,6 @@
 """Which types of objects are alive, and how many of each? A census of what the garbage collector tracks.
 
-Dear (some 100 ms a million objects): taken rarely, never on each tick. Nothing of the watched program runs: a type
+Expensive (some 100 ms a million objects): taken rarely, never on each tick. Nothing of the watched program runs: a type
 whose ``__sizeof__`` is written in Python is counted with its bare size, since calling it could take seconds or fail.
 """
 

@@ -70,14 +70,14 @@ class ProcessReader:
         return None if self._statm is None else self._statm.read_rss_bytes()
 
     def read_pss_bytes(self) -> int | None:
-        """Proportional set size: shared pages split among those who share them. Dear: walks the memory map."""
+        """Proportional set size: shared pages split among those who share them. Expensive: walks the memory map."""
         if not _has_proc():
             return _pick(self._read_psutil("memory_full_info"), "pss")
         text = self._read_rollup()
         return None if text is None else parse_pss_bytes(text)
 
     def read_uss_bytes(self) -> int | None:
-        """Unique set size: pages of this process alone. Dear: walks the memory map."""
+        """Unique set size: pages of this process alone. Expensive: walks the memory map."""
         if not _has_proc():
             return _pick(self._read_psutil("memory_full_info"), "uss")
         text = self._read_rollup()
@@ -117,7 +117,7 @@ class ProcessReader:
             return None
 
     def _read_psutil(self, method: str) -> object | None:
-        import psutil  # only where the system has no /proc: the watched process pays for nothing it does not use
+        import psutil  # only where the system has no /proc: the watched process loads nothing it does not use
 
         try:
             if self._psutil_process is None or (self.pid is None and self._psutil_process.pid != os.getpid()):

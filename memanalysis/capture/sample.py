@@ -1,4 +1,4 @@
-"""What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is dear.
+"""What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is expensive.
 
 A sample is a row of the table ``samples`` without the columns that only the recorder knows (``run_id``, ``service``,
 ``seq``, ``label``). PSS, USS, the C allocator's free bytes and the object count are read on deep ticks alone.
@@ -22,8 +22,8 @@ LIMIT_GOOD_FOR_S = 30.0
 """The cgroup limit is a few file reads and hardly ever changes."""
 
 BLOCK_COUNT_S_A_TICK = 20e-6
-"""``sys.getallocatedblocks`` looks at every pool (40 µs at a million blocks): where it takes longer than this, it is
-called so seldom that a tick pays no more on the average. Between, the number of blocks is unknown."""
+"""``sys.getallocatedblocks`` visits every pool (40 µs at a million blocks): where it takes longer than this, it is
+called so seldom that a tick costs no more on average. Between, the number of blocks is unknown."""
 
 _COUNTED = (
     "rss_bytes",
@@ -55,7 +55,7 @@ class SampleReader:
     Parameters
     ----------
     pid : int, optional
-        Another process: only what the system tells of it is known.
+        Another process: only what the system shows about it is known.
     clock : Clock
         Where time comes from; ``elapsed_s`` counts from the making of the reader.
     """

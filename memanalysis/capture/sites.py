@@ -1,6 +1,6 @@
 """Which lines of code hold the traced memory, and how much each? From tracemalloc, in one pass, grouped by traceback.
 
-The totals are tracemalloc's own, to the byte. What memanalysis and tracemalloc's Python part hold is told apart: it
+The totals are tracemalloc's own, to the byte. What memanalysis and tracemalloc's Python part hold is kept apart: it
 counts in ``own_bytes`` and makes no row.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, cast
 from memanalysis.capture.functions import name_functions
 from memanalysis.capture.grouping import RawFrames, RawGroup, RawTrace, group_traces
 from memanalysis.capture.notebook_cells import display_file
-from memanalysis.capture.wrapper_frames import is_door, is_own_file, make_portable
+from memanalysis.capture.wrapper_frames import is_own_file, is_wrapper_frame, make_portable
 from memanalysis.errors import CaptureError
 
 __all__ = [
@@ -132,14 +132,14 @@ def build_site_table(traces: Sequence[RawTrace]) -> SiteTable:
 
 
 def find_own_groups(groups: Sequence[RawGroup]) -> list[bool]:
-    """Tell of each group whether memanalysis or tracemalloc's Python part allocated it.
+    """Return for each group whether memanalysis or tracemalloc's Python part allocated it.
 
-    That is so when its innermost frame is ours, or any frame is that is no door: what lies beyond a door (a decorator,
-    say) is the program's.
+    That is so when its innermost frame is ours, or any frame is that is no wrapper frame: what lies beyond one (such as
+    a decorator) is the program's.
     """
     files = set(map(_get_file, chain.from_iterable(frames for frames, _, _ in groups)))
     own = frozenset(filter(is_own_file, files))
-    inner = frozenset(file for file in own if not is_door(file))
+    inner = frozenset(file for file in own if not is_wrapper_frame(file))
     return [frames[0][0] in own or not inner.isdisjoint(map(_get_file, frames)) for frames, _, _ in groups]
 
 

@@ -85,7 +85,7 @@ class _SharedTracing:
             self._users.remove(user)
             if not self._users and self._started_here:
                 self._give_up()
-                if tracemalloc.get_traceback_limit() == self._trace_limit:  # else somebody stopped ours, and began anew
+                if tracemalloc.get_traceback_limit() == self._trace_limit:  # else somebody stopped ours and began again
                     tracemalloc.stop()
             return True
 

@@ -1,7 +1,7 @@
-"""Is a frame ours or the program's, and what is its file called on every machine? Told from the file name.
+"""Tell by its file name whether a frame is ours or the program's, and what the file is called on every machine.
 
-Frames of memanalysis itself are told apart from those of the watched
-program, and a site's identity must not change with the folder that Python or the program is installed in.
+Frames of memanalysis itself are distinguished from those of the watched program, and a site's identity must not change
+with the folder that Python or the program is installed in.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from memanalysis.capture.notebook_cells import display_file, is_cell
 
-__all__ = ["is_door", "is_own_file", "make_portable", "register_door"]
+__all__ = ["is_own_file", "is_wrapper_frame", "make_portable", "register_wrapper_frame"]
 
 PACKAGE_FOLDER = str(Path(__file__).parent.parent) + os.sep
 EXAMPLES_FOLDER = PACKAGE_FOLDER + "examples" + os.sep
@@ -20,15 +20,16 @@ EXAMPLES_FOLDER = PACKAGE_FOLDER + "examples" + os.sep
 _SITE_FOLDERS = ("site-packages", "dist-packages")
 STDLIB_FOLDER = str(Path(os.__file__).parent)
 
-_doors: set[str] = set()
+_wrapper_frames: set[str] = set()
 
 
-def register_door(filename: str) -> None:
-    """Say that this module of ours calls into the watched program: what is allocated beyond it is the program's.
+def register_wrapper_frame(filename: str) -> None:
+    """Register a module of ours that calls into the watched program: what is allocated beyond it is the program's.
 
-    A decorator, a cell magic and a program runner are doors: they stand in every traceback of the code they start.
+    A decorator, a cell magic and a program runner are wrapper frames: they stand in each traceback of the
+    code they start.
     """
-    _doors.add(filename)
+    _wrapper_frames.add(filename)
 
 
 def is_own_file(filename: str) -> bool:
@@ -38,9 +39,9 @@ def is_own_file(filename: str) -> bool:
     return filename.startswith(PACKAGE_FOLDER) and not filename.startswith(EXAMPLES_FOLDER)
 
 
-def is_door(filename: str) -> bool:
-    """Tell whether the file is a registered door."""
-    return filename in _doors
+def is_wrapper_frame(filename: str) -> bool:
+    """Tell whether the file is a registered wrapper frame."""
+    return filename in _wrapper_frames
 
 
 @cache

@@ -14,12 +14,12 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.analysis.verdict import Severity, Verdict
-from memanalysis.classes.object_rules import SNAPSHOT_VERDICT, object_rules, scaled_thresholds
+from memanalysis.classes.object_rules import object_rules, scaled_thresholds
+from memanalysis.classes.snapshot_engine import load_snapshot_engine
 from memanalysis.classes.snapshot_series import SnapshotSeries, arrange_snapshots
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.schema import MemorySnapshot
-from memanalysis.verdicts.engine_loading import load_engine
 from memanalysis.verdicts.policy_severity import reported_severity, severity_rules
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class MemoryLeakDetector:
         self._kept: deque[MemorySnapshot] = deque(maxlen=self.policy.snapshot_retention_count)
         self._lock = threading.Lock()
         if self.policy.enabled:
-            load_engine(SNAPSHOT_VERDICT)
+            load_snapshot_engine()
 
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
@@ -141,7 +141,7 @@ class MemoryLeakDetector:
         series = arrange_snapshots(self.snapshots)
         if series.n_moments < 3:
             return None
-        load_engine(SNAPSHOT_VERDICT)
+        load_snapshot_engine()
         from memanalysis.classes.snapshot_verdict import read_trend
 
         trend = read_trend(series.elapsed_s, series.current_mb)

@@ -7,7 +7,7 @@ say. Unknown is None: readings that are None are left out, and a service without
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-__all__ = ["LedgerAnalyzer", "measure_growth", "summarize_all", "summarize_service"]
+__all__ = ["Entry", "HasEntries", "LedgerAnalyzer", "measure_growth", "summarize_all", "summarize_service"]
 
 SECONDS_AN_HOUR = 3600.0
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from memanalysis._atomic import write_atomic
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.json_array import LedgerEntry, parse_entries
 from memanalysis.ledger.maintenance.retention import retained
-from memanalysis.ledger.marker import write_file
 from memanalysis.ledger.values import dump_json
 
 __all__ = ["MemoryLedger"]
@@ -25,7 +25,7 @@ class MemoryLedger:
     storage_path : path-like
         File of the ledger; its folder is made when first saved.
     max_entries : int
-        The newest so many are kept, the oldest go as others come.
+        This many are kept, the newest; the oldest go as others come.
 
     Notes
     -----
@@ -85,11 +85,11 @@ class MemoryLedger:
         self._take_in_what_others_saved()
         try:
             self.storage_path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.storage_path, self._render())
+            write_atomic(self.storage_path, self._render())
         except OSError as exc:
             raise LedgerError(
                 f"MemoryLedger.save needs to write {self.storage_path}, but cannot: {exc.strerror or exc}. "
-                "Make room, or give another storage_path."
+                "Free some space, or give another storage_path."
             ) from exc
         self._remember_file(self.entries)
         return True

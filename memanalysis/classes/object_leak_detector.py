@@ -1,6 +1,6 @@
 """Which types of objects become more and more: the collector's census, taken again and again.
 
-With few censuses the answer is what was measured, types of which there were more each time; from five on it is what the
+With few censuses the answer is what was measured, types that had more objects each time; from five on it is what the
 engine of `memanalysis.analysis` calls growth.
 """
 
@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from memanalysis.capture.objects import read_object_census
-from memanalysis.classes.object_rules import OBJECT_WEIGHT, SNAPSHOT_VERDICT
+from memanalysis.classes.object_rules import OBJECT_WEIGHT
+from memanalysis.classes.snapshot_engine import load_snapshot_engine
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.verdicts.engine_loading import load_engine
 
 __all__ = ["ObjectLeakDetector"]
 
@@ -29,7 +29,7 @@ MIN_CENSUSES_TO_JUDGE = 5
 MAX_JUDGED_TYPES = 20
 """Types that the engine is asked about, the most growth first: a few milliseconds each."""
 
-LEAST_GROWTH = 32 * 1024 // OBJECT_WEIGHT
+MIN_GROWTH = 32 * 1024 // OBJECT_WEIGHT
 """Objects: the engine calls a type stable that moved by fewer, so it need not be asked."""
 
 
@@ -119,11 +119,11 @@ def _rises_each_time(counts: list[int]) -> bool:
 def _judged_growing(
     grown: list[dict[str, Any]], kept: Sequence[tuple[float, Mapping[str, int]]]
 ) -> list[dict[str, Any]]:
-    load_engine(SNAPSHOT_VERDICT)
+    load_snapshot_engine()
     from memanalysis.classes.snapshot_verdict import judge_counts
 
     times_s = [time_s for time_s, _ in kept]
-    candidates = [row for row in grown if row["growth"] >= LEAST_GROWTH][:MAX_JUDGED_TYPES]
+    candidates = [row for row in grown if row["growth"] >= MIN_GROWTH][:MAX_JUDGED_TYPES]
     return [
         row
         for row in candidates

@@ -4,10 +4,7 @@ from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.policy.model import LeakDetectionPolicy
 
-__all__ = ["OBJECT_WEIGHT", "SNAPSHOT_VERDICT", "object_rules", "scaled_thresholds"]
-
-SNAPSHOT_VERDICT = "memanalysis.classes.snapshot_verdict"
-"""The module by which the classes judge. It brings numpy, so it is loaded before tracing starts."""
+__all__ = ["OBJECT_WEIGHT", "object_rules", "scaled_thresholds"]
 
 OBJECT_WEIGHT = 1024
 """Bytes that one object stands for when the engine judges a count: its least growth of 32 KiB then is 32 objects."""

@@ -4,14 +4,13 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
-from memanalysis.classes.object_rules import SNAPSHOT_VERDICT
 from memanalysis.classes.policy_enforcer import MemoryPolicyEnforcer
 from memanalysis.classes.policy_loader import MemoryPolicyLoader
+from memanalysis.classes.snapshot_engine import load_snapshot_engine
 from memanalysis.classes.tracemalloc_integration import TracemallocIntegration
 from memanalysis.errors import CaptureError
 from memanalysis.policy.loader import DEFAULT_CONFIG_PATH
 from memanalysis.schema import MemorySnapshot
-from memanalysis.verdicts.engine_loading import load_engine
 
 __all__ = ["MemoryPolicyManager"]
 
@@ -56,7 +55,7 @@ class MemoryPolicyManager:
         self.tracer = TracemallocIntegration(tracing.trace_limit)
         if tracing.enabled:
             if policy.leak_detection.enabled:
-                load_engine(SNAPSHOT_VERDICT, under_tracing=False)
+                load_snapshot_engine(under_tracing=False)
             self.tracer.start()
         self.initialized = True
         return True

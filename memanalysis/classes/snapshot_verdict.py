@@ -1,6 +1,6 @@
 """What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
 
-Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy: see `detection.loading`.
+Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy: see `snapshot_engine`.
 """
 
 from typing import Literal

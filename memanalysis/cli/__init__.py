@@ -1,14 +1,12 @@
-"""What can be asked from a shell: ``memanalysis demo``, ``run``, ``record``, ``assess``, ``report``, ``policy``.
+"""The command line: ``memanalysis demo``, ``run``, ``record``, ``assess``, ``report``, ``policy`` and the rest.
 
-A ledger's own commands are ``info``, ``convert`` and ``compact``.
+Every error becomes one or two lines on standard error and exit code 2, an unexpected one as well: 1 is left to
+findings. ``--traceback`` shows where such an error arose. A reader that closes the pipe early ends the command quietly.
 
-Every error becomes one line on standard error and exit code 2, one that nobody expected as well: 1 is left to findings.
-``--traceback`` shows where such an error arose. A reader that closed the pipe early ends the command quietly.
-
-Each command's own module loads what it needs only when it runs, so that ``--help`` answers at once.
+A command's module is imported when the command is used, and it imports what it needs when it runs. So ``--help``
+answers at once, and ``memanalysis run`` needs neither pandas nor rich.
 """
 
-import argparse
 import io
 import os
 import signal
@@ -17,23 +15,18 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from memanalysis import __version__
-from memanalysis.cli import assess_command as assess
-from memanalysis.cli import compact_command as compact
-from memanalysis.cli import convert_command as convert
-from memanalysis.cli import demo_command as demo
-from memanalysis.cli import info_command as info
-from memanalysis.cli import policy_command as policy
-from memanalysis.cli import record_command as record
-from memanalysis.cli import report_command as report
-from memanalysis.cli import run_command as run
-from memanalysis.cli.console import render_plain
+import click
+
+from memanalysis._text import make_printable
+from memanalysis._version import __version__
+from memanalysis.cli.command_group import CommandGroup, describe_usage_error
+from memanalysis.cli.command_help import TRACEBACK
 from memanalysis.errors import MemAnalysisError
 
-__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_PIPE_CLOSED", "build_parser", "main"]
+__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_PIPE_CLOSED", "commands", "main"]
 
 EXIT_ERROR = 2
-"""Code for errors, the same as argparse uses for wrong arguments; 1 is a finding, such as a new leak."""
+"""Code for errors, wrong arguments among them; 1 is a finding, such as a new leak."""
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 """Shells report a program that Ctrl-C ended with this code."""
@@ -44,27 +37,75 @@ EXIT_PIPE_CLOSED = 141
 MAX_ERROR_TEXT = 500
 """Characters of the message of an unexpected error: some hold all the data that they failed on."""
 
-_EXAMPLE = """\
-examples:
-  memanalysis demo                          find the one of three that leaks
-  memanalysis run app.py --port 80          watch a program and its children
-  memanalysis assess logs/ledger            a verdict on every service
-  memanalysis report logs/ledger -o r.html  the same with charts, in one file
+PROGRAM = "memanalysis"
+
+COMPLETION_VARIABLE = "_MEMANALYSIS_COMPLETE"
+"""Shells set this variable to ask for completions, or for the script that asks for them."""
+
+_EXAMPLES = """\
+memanalysis demo                          find the one of three that leaks
+memanalysis run app.py --port 80          record a program and its children
+memanalysis assess logs/ledger            print a verdict on every service
+memanalysis report logs/ledger -o r.html  write the same with charts
 """
+
+_EXIT_CODES = """\
+0  success
+1  a finding: assess --check found a new leak, or a demo program failed
+2  an error: wrong arguments, or a file that cannot be read or written
+run exits with the code of its program.
+"""
+
+_COMPLETION = """\
+bash  eval "$(_MEMANALYSIS_COMPLETE=bash_source memanalysis)"
+zsh   eval "$(_MEMANALYSIS_COMPLETE=zsh_source memanalysis)"
+fish  _MEMANALYSIS_COMPLETE=fish_source memanalysis | source
+"""
+
+commands = CommandGroup(
+    PROGRAM,
+    help="Record the memory of Python programs, and find out whether it leaks, on which line, and how fast.",
+    examples=_EXAMPLES,
+    notes={"Exit codes": _EXIT_CODES, "Shell completion": _COMPLETION},
+    modules={
+        "demo": ("memanalysis.cli.demo_command:command", "Run three small programs and find the one that leaks."),
+        "run": ("memanalysis.cli.run_command:command", "Run a Python program and record it and its children."),
+        "record": ("memanalysis.cli.record_command:command", "Record a running process from outside."),
+        "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
+        "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
+        "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
+        "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
+        "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
+        "policy": ("memanalysis.cli.policy_command:command", "Check a policy file."),
+        "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
+    },
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda ctx, param, value: _show_version(ctx) if value else None,
+            help="Show the version and exit.",
+        )
+    ],
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code: 2 for an error that the command line explains, else the command's."""
+    """Run one command and return its exit code: 2 for an error that the command line explains, else the command's."""
     _never_fail_on_a_character()
-    arguments = build_parser().parse_args(argv)
-    arguments.traceback = getattr(arguments, "traceback", False)
+    meta: dict[str, object] = {}
     try:
-        code = int(arguments.run(arguments))
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv), meta)
         sys.stdout.flush()
-    except MemAnalysisError as exc:
-        _write_error(exc, render_plain(str(exc)), is_shown_whole=arguments.traceback)
+    except click.ClickException as exc:
+        _write_error(exc, describe_usage_error(exc), is_shown_whole=False)
         return EXIT_ERROR
-    except KeyboardInterrupt:
+    except MemAnalysisError as exc:
+        _write_error(exc, str(exc), is_shown_whole=TRACEBACK in meta)
+        return EXIT_ERROR
+    except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("\nmemanalysis: stopped\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -72,45 +113,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
     except Exception as exc:  # the boundary of the command line: a crash must not look like a finding
-        _write_error(exc, _describe_unexpected(exc), is_shown_whole=arguments.traceback)
+        _write_error(exc, _describe_unexpected(exc), is_shown_whole=TRACEBACK in meta)
         return EXIT_ERROR
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Arguments of every command; `run` in the result is the command's function."""
-    parser = argparse.ArgumentParser(
-        prog="memanalysis",
-        description="Is it a leak, which line, and how long have I got: verdicts on recorded memory.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"memanalysis {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, run, record, assess, report, policy, info, convert, compact):
-        command.add_parser(commands)
-    for place in (parser, *commands.choices.values()):  # before and after the command
-        place.add_argument(
-            "--traceback", action="store_true", default=argparse.SUPPRESS, help="show where an error arose"
-        )
-    return parser
+def _dispatch(arguments: list[str], meta: dict[str, object]) -> int:
+    """Complete a command line for the shell, or run it; Click's own ``main`` would exit with 1 on a closed pipe."""
+    instruction = os.environ.get(COMPLETION_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(commands, {}, PROGRAM, COMPLETION_VARIABLE, instruction)
+    try:
+        with commands.make_context(PROGRAM, arguments) as ctx:
+            ctx.call_on_close(lambda: meta.update(ctx.meta))
+            return int(commands.invoke(ctx))
+    except click.exceptions.Exit as exc:  # --help and --version
+        return exc.exit_code
+
+
+def _show_version(ctx: click.Context) -> None:
+    sys.stdout.write(f"{PROGRAM} {__version__}\n")
+    ctx.exit()
 
 
 def _write_error(exc: Exception, text: str, *, is_shown_whole: bool) -> None:
     if is_shown_whole:
-        sys.stderr.write(render_plain("".join(traceback.format_exception(exc))))
-    sys.stderr.write(f"memanalysis: error: {text}\n")
+        sys.stderr.write(_render_lines("".join(traceback.format_exception(exc))))
+    sys.stderr.write(f"memanalysis: error: {_render_lines(text)}\n")
 
 
 def _describe_unexpected(exc: Exception) -> str:
     """One line on an error that nobody expected: what, where, and how to see more."""
     frames = traceback.extract_tb(exc.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = render_plain(" ".join(str(exc).split()))[:MAX_ERROR_TEXT]
+    text = " ".join(str(exc).split())[:MAX_ERROR_TEXT]
     return (
         f"unexpected {type(exc).__name__}{place}: {text or 'no message'}. "
         "This is a fault of memanalysis. Run the command again with --traceback, and report what it shows."
     )
+
+
+def _render_lines(text: str) -> str:
+    return "\n".join(map(make_printable, text.split("\n")))
 
 
 def _never_fail_on_a_character() -> None:

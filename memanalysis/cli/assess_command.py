@@ -1,17 +1,19 @@
 """``memanalysis assess LEDGER``: a verdict on every service of a ledger, for people or for programs."""
 
-import argparse
+import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from memanalysis._text import make_printable
-from memanalysis.cli.console import describe_command, open_console
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-__all__ = ["EXIT_LEAK", "FORMATS", "FORMULA_STARTS", "add_parser", "run"]
+__all__ = ["EXIT_LEAK", "FORMATS", "FORMULA_STARTS", "command"]
 
 FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
 
@@ -21,66 +23,63 @@ EXIT_LEAK = 1
 FORMULA_STARTS = ("=", "+", "-", "@")
 """Spreadsheets run a cell of text that begins so, also after blanks, tabs and line ends."""
 
-_EXAMPLE = """\
-example:
-  memanalysis assess logs/ledger --policy config/memory_policy.yaml
-  memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
-  memanalysis assess logs/ledger --known-leaks known_leaks.yaml --check
-  memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
+_EXAMPLES = """\
+memanalysis assess logs/ledger --policy config/memory_policy.yaml
+memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
+memanalysis assess logs/ledger --known-leaks known_leaks.yaml --check
+memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 """
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``assess`` to the command line."""
-    parser = commands.add_parser(
-        "assess",
-        help="print a verdict on every service of a ledger",
-        **describe_command(
-            "Print a verdict on every service of a ledger: its shape, whether it leaks, how fast, and where.",
-            example=_EXAMPLE,
-        ),
-    )
-    parser.add_argument("ledger", metavar="LEDGER", help="directory, file or URL of a ledger")
-    parser.add_argument("--policy", metavar="FILE", help="policy file with the budgets; without one none apply")
-    parser.add_argument("--known-leaks", metavar="FILE", help="file of accepted leaks: these are told, but not counted")
-    parser.add_argument(
-        "--check", action="store_true", help=f"exit with {EXIT_LEAK} where a leak is new or its acceptance has expired"
-    )
-    parser.add_argument("--format", choices=FORMATS, default="table", help="what to print (default: table)")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@click.command(
+    "assess",
+    cls=Command,
+    help="Print a verdict on every service of a ledger: its shape, whether it leaks, how fast it grows, the line "
+    "that is responsible, and the time until it reaches its budget.",
+    examples=_EXAMPLES,
+    needs=(*ROWS, "rich"),
+)
+@click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
+@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@click.option(
+    "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
+)
+@click.option("--check", is_flag=True, help=f"Exit with {EXIT_LEAK} where a leak is new or its acceptance has expired.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print (default: table).")
+def command(ledger: str, policy: str | None, known_leaks: str | None, check: bool, form: str) -> int:
     """Assess the ledger and print the verdicts."""
-    from memanalysis.analysis.leaks.accepted_leaks import count_unaccepted
-    from memanalysis.cli.verdict_output import say_verdicts
-    from memanalysis.reports.json_report import render_verdicts_json
-    from memanalysis.reports.markdown_report import render_verdicts_markdown
-    from memanalysis.verdicts.assess import assess
-    from memanalysis.verdicts.known_leaks import render_known_leaks
+    from memanalysis.cli.terminal import open_console, show_progress
 
-    verdicts = assess(arguments.ledger, policy=arguments.policy, known_leaks=arguments.known_leaks)
-    console = open_console()
+    with show_progress(f"Reading {ledger}") as show:
+        from memanalysis.analysis.leaks.accepted_leaks import count_unaccepted
+        from memanalysis.cli.verdict_output import print_verdicts
+        from memanalysis.reports.json_report import render_verdicts_json
+        from memanalysis.reports.markdown_report import render_verdicts_markdown
+        from memanalysis.verdicts.assess import assess
+        from memanalysis.verdicts.known_leaks import render_known_leaks
+
+        show(f"Assessing {ledger}")
+        verdicts = assess(ledger, policy=policy, known_leaks=known_leaks)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
         "csv": _render_csv,
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
-    if arguments.format == "table":
-        say_verdicts(console, verdicts)
+    if form == "table":
+        print_verdicts(open_console(), verdicts)
     else:
-        console.stream.write(render[arguments.format](verdicts).rstrip("\n") + "\n")
-    return EXIT_LEAK if arguments.check and count_unaccepted(verdicts) else 0
+        sys.stdout.write(render[form](verdicts).rstrip("\n") + "\n")
+    return EXIT_LEAK if check and count_unaccepted(verdicts) else 0
 
 
 def _render_csv(verdicts: "pd.DataFrame") -> str:
-    """Comma-separated values that neither steer a terminal nor are run as a formula by a spreadsheet."""
+    """Return comma-separated values that neither steer a terminal nor are run as a formula by a spreadsheet."""
     return verdicts.map(_harmless_cell).to_csv(index=False)
 
 
 def _harmless_cell(cell: object) -> object:
-    """The cell with control characters as escapes, and an apostrophe before what a spreadsheet takes for a formula.
+    """Return the cell with control characters as escapes, and an apostrophe before what a spreadsheet would run.
 
     Numbers stay numbers, also negative ones.
     """

@@ -1,37 +1,34 @@
-"""``memanalysis demo``: three small programs run, one of them leaks, and the ledger tells which and on what line."""
+"""``memanalysis demo``: three small programs run, one of them leaks, and the ledger shows which and on what line."""
 
-import argparse
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from memanalysis.cli.console import Console, describe_command, open_console, render_plain
+import click
+
+from memanalysis.cli.command_help import PATH, ROWS, Command
 from memanalysis.errors import CaptureError, InvalidArgumentError
 from memanalysis.examples import SCENARIOS
-from memanalysis.units import MIB
+from memanalysis.ledger.paths import PARTITION_PREFIX, slug_of_service
 
 if TYPE_CHECKING:
-    from memanalysis.cli.programs import Program
+    from rich.console import Console
 
-__all__ = ["DEFAULT_OUT", "DEFAULT_SECONDS", "add_parser", "run"]
+__all__ = ["DEFAULT_OUT", "DEFAULT_SECONDS", "command"]
 
 DEFAULT_OUT = "memanalysis-demo"
 
 DEFAULT_SECONDS = 20.0
-"""Long enough for the cache to fill and for a leak to be told from a warm-up."""
+"""Long enough for the cache to fill and for a leak to be distinguished from a warm-up."""
 
-SHORTEST_SECONDS = 2.0
+MIN_SECONDS = 2.0
 """Below this the programs would end before they had taken three samples."""
 
 GRACE_S = 60.0
 """A program gets this long beyond its time, for its start and for sealing the ledger on a busy machine."""
-
-PLAIN_EVERY_S = 5.0
-"""Where no line can be drawn over, a line is written this often."""
 
 MARKER = ".memanalysis-demo"
 """This file in the directory says that a demo wrote the ledger beside it, and so may replace it."""
@@ -41,64 +38,79 @@ POLICY = Path(__file__).parents[1] / "examples" / "demo_policy.yaml"
 
 EXIT_PROGRAM_FAILED = 1
 
-BAR = (6, 24)
-"""Shortest and longest bar."""
-
-_EXAMPLE = """\
-example:
-  memanalysis demo
-  memanalysis demo --out /tmp/demo --scenario leaky_service --seconds 30
+_EXAMPLES = """\
+memanalysis demo
+memanalysis demo --out /tmp/demo --scenario leaky_service --seconds 30
 """
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``demo`` to the command line."""
-    scenarios = "\n".join(f"  {name:<15} {scenario.title}" for name, scenario in SCENARIOS.items())
-    parser = commands.add_parser(
-        "demo",
-        help="watch three small programs and find the one that leaks",
-        **describe_command(
-            "Run three small programs at once, record their memory in one ledger, and say which of them leaks and on "
-            "what line.",
-            example=f"scenarios:\n{scenarios}\n\n{_EXAMPLE}",
-        ),
-    )
-    parser.add_argument(
-        "--out", metavar="DIR", default=DEFAULT_OUT, help=f"directory for ledger and report (default: {DEFAULT_OUT})"
-    )
-    parser.add_argument(
-        "--scenario", metavar="NAME", nargs="+", choices=tuple(SCENARIOS), default=tuple(SCENARIOS),
-        help="only these programs (default: all)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seconds", metavar="N", type=_parse_seconds, default=DEFAULT_SECONDS,
-        help=f"how long they run (default: {DEFAULT_SECONDS:g})",
-    )  # fmt: skip
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the programs, assess what they recorded, and write the report."""
-    console = open_console()
-    names = tuple(dict.fromkeys(arguments.scenario))
-    out = Path(arguments.out)
-    ledger = _prepare_ledger(out)
-    try:
-        _record(console, names, ledger, arguments.seconds)
-    except CaptureError as exc:
-        sys.stderr.write(f"memanalysis demo: {render_plain(str(exc))}\n")
-        return EXIT_PROGRAM_FAILED
-    return _show(console, ledger, out / "report.html")
-
-
-def _parse_seconds(text: str) -> float:
+def _read_seconds(ctx: click.Context, param: click.Parameter, text: str) -> float:
+    """Return the seconds, where they are enough for a demo."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = float("nan")
-    if not SHORTEST_SECONDS <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"needs seconds, {SHORTEST_SECONDS:g} or more, but got {text!r}")
+    if not MIN_SECONDS <= seconds < float("inf"):
+        raise click.BadParameter(f"needs seconds, {MIN_SECONDS:g} or more, but got {text!r}.", ctx, param)
     return seconds
+
+
+class _DemoCommand(Command):
+    """The demo, whose help lists the programs too."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the programs and the examples."""
+        with formatter.section("Scenarios"):
+            formatter.write_dl([(name, scenario.title) for name, scenario in SCENARIOS.items()])
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(
+    "demo",
+    cls=_DemoCommand,
+    help="Run three small programs at once, record their memory in one ledger, and show which of them leaks and on "
+    "what line.",
+    examples=_EXAMPLES,
+    needs=(*ROWS, "matplotlib", "jinja2", "rich"),
+)
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    default=DEFAULT_OUT,
+    help=f"Folder for ledger and report (default: {DEFAULT_OUT}).",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    type=click.Choice(tuple(SCENARIOS)),
+    metavar="NAME",
+    multiple=True,
+    help="Run only this program; may be repeated (default: all).",
+)
+@click.option(
+    "--seconds",
+    callback=_read_seconds,
+    metavar="N",
+    default=f"{DEFAULT_SECONDS:g}",
+    help=f"Time that they run for (default: {DEFAULT_SECONDS:g}).",
+)
+def command(out: str, scenarios: tuple[str, ...], seconds: float) -> int:
+    """Run the programs, assess what they recorded, and write the report."""
+    from memanalysis.cli.terminal import open_console
+
+    console = open_console()
+    names = tuple(dict.fromkeys(scenarios)) or tuple(SCENARIOS)
+    ledger = _prepare_ledger(Path(out))
+    try:
+        _record(console, names, ledger, seconds)
+    except CaptureError as exc:
+        from memanalysis.cli.terminal import to_text
+
+        sys.stderr.write(f"memanalysis demo: {to_text(str(exc)).plain}\n")
+        return EXIT_PROGRAM_FAILED
+    _show(console, ledger, Path(out) / "report.html")
+    return 0
 
 
 def _prepare_ledger(out: Path) -> Path:
@@ -106,8 +118,8 @@ def _prepare_ledger(out: Path) -> Path:
     ledger, marker = out / "ledger", out / MARKER
     try:
         if ledger.exists() and any(ledger.iterdir()):
-            services = {unquote(path.name.partition("=")[2]) for path in ledger.glob("*/service=*")}
-            if not marker.exists() or not services <= set(SCENARIOS):
+            slugs = {path.name.removeprefix(PARTITION_PREFIX) for path in ledger.rglob(f"{PARTITION_PREFIX}*")}
+            if not marker.exists() or not slugs <= {slug_of_service(name) for name in SCENARIOS}:
                 raise InvalidArgumentError(
                     f"memanalysis demo needs a directory of its own, but {ledger} holds a ledger that no demo wrote. "
                     "Pass another directory with --out."
@@ -123,90 +135,48 @@ def _prepare_ledger(out: Path) -> Path:
     return ledger
 
 
-def _record(console: Console, names: Sequence[str], ledger: Path, seconds: float) -> None:
+def _record(console: "Console", names: Sequence[str], ledger: Path, seconds: float) -> None:
     """Run the programs side by side and show how far they are."""
+    from memanalysis.cli.demo_progress import DemoProgress
     from memanalysis.cli.programs import follow_programs, run_programs
+    from memanalysis.cli.terminal import print_line
+    from memanalysis.policy.loader import read_policy
+    from memanalysis.units import bytes_from_mb
 
     common = ("--seconds", f"{seconds:g}", "--ledger", str(ledger.resolve()), "--policy", str(POLICY))
     commands = {name: ("-m", SCENARIOS[name].module, *common) for name in names}
-    console.say(
-        f"Watching {len(names)} {'program' if len(names) == 1 else 'programs'} for {seconds:g} s: {', '.join(names)}"
-    )
+    policy = read_policy(POLICY)
+    budget_bytes = {name: bytes_from_mb(policy.budget_for(name).max_memory_mb) for name in names}
+    programs_text = "program" if len(names) == 1 else "programs"
+    print_line(console, f"Recording {len(names)} {programs_text} for {seconds:g} s: {', '.join(names)}")
     with (
         tempfile.TemporaryDirectory(prefix="memanalysis-demo-") as logs,
         run_programs(commands, log_directory=Path(logs)) as programs,
+        DemoProgress(programs, seconds, budget_bytes) as progress,
     ):
-        progress = _Progress(console, programs, seconds)
-        try:
-            follow_programs(programs, seconds=seconds, grace_s=GRACE_S, tick=progress.tick)
-        finally:
-            progress.clear()
+        follow_programs(programs, seconds=seconds, grace_s=GRACE_S, tick=progress.tick)
 
 
-class _Progress:
-    """A bar with what each program uses now: drawn over where that works, else a line every few seconds."""
-
-    def __init__(self, console: Console, programs: "Sequence[Program]", seconds: float) -> None:
-        self._console = console
-        self._programs = programs
-        self._seconds = seconds
-        self._next_plain_s = PLAIN_EVERY_S
-
-    def tick(self, elapsed_s: float) -> None:
-        """Show how far the programs are."""
-        if self._console.live:
-            self._console.redraw(self._line(elapsed_s))
-        elif elapsed_s >= self._next_plain_s:
-            self._next_plain_s += PLAIN_EVERY_S
-            self._console.say(self._line(elapsed_s))
-
-    def clear(self) -> None:
-        """Leave nothing of the bar behind."""
-        if self._console.live:
-            self._console.redraw("")
-
-    def _line(self, elapsed_s: float) -> str:
-        time = f"{min(elapsed_s, self._seconds):3.0f} of {self._seconds:g} s"
-        if elapsed_s > self._seconds:
-            return f"{self._bar(elapsed_s, BAR[1]) if self._console.live else time}  sealing the ledger"
-        sizes = [(program.name, _short_size(program.read_rss_bytes())) for program in self._programs]
-        with_names = "  ".join(f"{name} {size}" for name, size in sizes)
-        if not self._console.live:
-            return f"{time}  {with_names}"
-        room = self._console.width - 1 - len(time) - 3
-        text = next(
-            (text for text in (with_names, "  ".join(size for _, size in sizes)) if len(text) <= room - BAR[0]), ""
-        )
-        return f"{self._bar(elapsed_s, min(BAR[1], room - len(text)))} {time}  {text}".rstrip()
-
-    def _bar(self, elapsed_s: float, width: int) -> str:
-        filled = round(width * min(1.0, elapsed_s / self._seconds))
-        full, empty = ("━", "─") if self._console.unicode else ("#", ".")
-        return self._console.paint(full * filled, "good") + self._console.paint(empty * (width - filled), "dim")
-
-
-def _short_size(size_bytes: int | None) -> str:
-    return "ended" if not size_bytes else f"{size_bytes / MIB:.0f} MiB"
-
-
-def _show(console: Console, path: Path, report_path: Path) -> int:
+def _show(console: "Console", path: Path, report_path: Path) -> None:
     """Read the ledger back, print the verdicts and write the report."""
-    from memanalysis.cli.verdict_output import say_verdicts
-    from memanalysis.ledger.reading.ledger import open_ledger
-    from memanalysis.reports.report_model import report
+    from memanalysis.cli.terminal import print_line, print_paragraph, show_progress
+    from memanalysis.cli.verdict_output import print_verdicts
 
-    ledger = open_ledger(path)
-    rows = ", ".join(
-        f"{name} {len(getattr(ledger, name))}" for name in ("runs", "samples", "sites", "objects", "events")
-    )
-    console.say_wrapped(f"Read {path} into DataFrames. Rows: {rows}.")
-    console.say()
-    made = report(ledger, policy=POLICY)
-    say_verdicts(console, made.verdicts)
-    made.to_html(report_path)
-    console.say()
-    console.say(f"Report    {report_path}  (open it in a browser)")
-    console.say(f"Ledger    {path}")
-    console.say(f"Again     memanalysis assess {path}")
-    console.say(f'Notebook  import memanalysis; memanalysis.explore("{path}")')
-    return 0
+    with show_progress(f"Assessing {path}") as show:
+        from memanalysis.ledger.reading.ledger import open_ledger
+        from memanalysis.reports.make_report import report
+
+        ledger = open_ledger(path)
+        counts = {name: len(getattr(ledger, name)) for name in ("runs", "samples", "sites", "objects", "events")}
+        made = report(ledger, policy=POLICY)
+        show(f"Drawing {report_path}")
+        made.to_html(report_path)
+    rows = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print_paragraph(console, f"Read {path} into DataFrames. Rows: {rows}.")
+    print_line(console)
+    print_verdicts(console, made.verdicts)
+    print_line(console)
+    print_line(console, f"Report    {report_path}  (open it in a browser)")
+    print_line(console, f"Ledger    {path}")
+    print_line(console, f"Again     memanalysis assess {path}")
+    print_line(console, f'Notebook  import memanalysis; memanalysis.explore("{path}")')

@@ -1,71 +1,76 @@
 """``memanalysis info LEDGER``: what a ledger holds, at a glance."""
 
-import argparse
 from typing import TYPE_CHECKING
 
-from memanalysis.cli.console import Console, describe_command, open_console, render_plain
+import click
+
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
 from memanalysis.units import format_bytes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rich.console import Console
+
     from memanalysis.ledger.info import LedgerInfo
 
-__all__ = ["add_parser", "run"]
+__all__ = ["command"]
 
-MOST_SERVICES = 20
-MOST_DAMAGE = 10
+MAX_SERVICES = 20
+MAX_DAMAGE = 10
+"""Services and records of damage that are listed; the others are counted."""
 
-_EXAMPLE = """\
-example:
-  memanalysis info logs/ledger
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``info`` to the command line."""
-    parser = commands.add_parser(
-        "info",
-        help="tell what a ledger holds",
-        **describe_command(
-            "Tell what a ledger holds: its shape and size, services, runs, rows and times of each table, and what had "
-            "to be left out because it cannot be read.",
-            example=_EXAMPLE,
-        ),
-    )
-    parser.add_argument("ledger", metavar="LEDGER", help="directory, file or URL of a ledger")
-    parser.set_defaults(run=run)
+TITLES = ("table", "rows", "sealed", "live", "size", "first (UTC)", "last (UTC)")
+NUMBERS = TITLES[1:5]
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Look through the ledger and print what is there."""
-    from memanalysis.ledger.info import describe_ledger
+@click.command(
+    "info",
+    cls=Command,
+    help="Show what a ledger holds: its format and size, services, runs, rows and times of each table, and what had "
+    "to be left out because it cannot be read.",
+    examples="memanalysis info logs/ledger",
+    needs=(*ROWS, "rich"),
+)
+@click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
+def command(ledger: str) -> int:
+    """Read through the ledger and print what it holds."""
+    from memanalysis.cli.terminal import open_console, show_progress
 
-    _say(open_console(), describe_ledger(arguments.ledger))
+    with show_progress(f"Reading {ledger}"):
+        from memanalysis.ledger.info import describe_ledger
+
+        info = describe_ledger(ledger)
+    _print_info(open_console(), info)
     return 0
 
 
-def _say(console: Console, info: "LedgerInfo") -> None:
-    console.say_wrapped(
-        f"{render_plain(info.path)}: {info.shape}, version {info.schema_version}, {format_bytes(info.size)}, "
-        f"{info.runs:,} run{'' if info.runs == 1 else 's'} ({info.open_runs:,} without an end: alive, or killed)"
+def _print_info(console: "Console", info: "LedgerInfo") -> None:
+    from memanalysis.cli.terminal import print_line, print_paragraph
+    from memanalysis.cli.terminal_table import make_table, print_table
+
+    print_paragraph(
+        console,
+        f"{info.path}: {info.shape}, version {info.schema_version}, {format_bytes(info.size)}, "
+        f"{info.runs:,} run{'' if info.runs == 1 else 's'} ({info.open_runs:,} without an end: alive, or killed)",
     )
-    names = [render_plain(name) for name in info.services[:MOST_SERVICES]]
+    names = info.services[:MAX_SERVICES]
     more = len(info.services) - len(names)
-    console.say_wrapped(f"services: {', '.join(names) or 'none'}" + (f" and {more} more" if more > 0 else ""))
-    console.say()
-    console.say(f"{'table':8} {'rows':>12} {'sealed':>7} {'live':>5} {'size':>9}  {'first (UTC)':16} last (UTC)")
-    for name, table in info.tables.items():
-        cells = f"{name:8} {table.rows:>12,} {table.sealed_files:>7,} {table.live_files:>5,}"
-        size = format_bytes(table.size) if info.shape == "folder" else "-"
-        console.say(f"{cells} {size:>9}  {_minute(table.first):16} {_minute(table.last):16}".rstrip())
+    print_paragraph(console, f"services: {', '.join(names) or 'none'}" + (f" and {more} more" if more > 0 else ""))
+    print_line(console)
+    table = make_table(console, TITLES, right=NUMBERS)
+    for name, held in info.tables.items():
+        counts = (f"{count:,}" for count in (held.rows, held.sealed_files, held.live_files))
+        size = format_bytes(held.size) if info.shape == "folder" else "-"
+        table.add_row(name, *counts, size, _minute(held.first), _minute(held.last))
+    print_table(console, table)
     if info.damage:
-        console.say()
-        console.say(f"left out, in {len({damage.file for damage in info.damage})} files:")
-        for damage in info.damage[:MOST_DAMAGE]:
-            console.say_wrapped(render_plain(f"  {damage.file}: {damage.describe()}"), indent="    ")
-        if len(info.damage) > MOST_DAMAGE:
-            console.say(f"  and {len(info.damage) - MOST_DAMAGE:,} more")
+        print_line(console)
+        print_line(console, f"left out, in {len({damage.file for damage in info.damage})} files:")
+        for damage in info.damage[:MAX_DAMAGE]:
+            print_paragraph(console, f"  {damage.file}: {damage.describe()}", indent=4)
+        if len(info.damage) > MAX_DAMAGE:
+            print_line(console, f"  and {len(info.damage) - MAX_DAMAGE:,} more")
 
 
 def _minute(moment: "datetime | None") -> str:

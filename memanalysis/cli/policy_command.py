@@ -1,69 +1,58 @@
-"""``memanalysis policy check FILE``: is this policy file right, and what does it allow."""
+"""``memanalysis policy check FILE``: whether a policy file is right, and what it allows."""
 
-import argparse
+import click
 
-from memanalysis.cli.console import describe_command, open_console, render_plain
+from memanalysis._text import make_printable
+from memanalysis.cli.command_group import CommandGroup
+from memanalysis.cli.command_help import PATH, Argument, Command
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["add_parser", "run_check"]
+__all__ = ["check", "command"]
 
-_EXAMPLE = """\
-example:
-  memanalysis policy check config/memory_policy.yaml
-"""
+_EXAMPLES = "memanalysis policy check config/memory_policy.yaml"
 
+_HERE = "memanalysis.cli.policy_command"
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``policy`` and its own commands to the command line."""
-    parser = commands.add_parser(
-        "policy",
-        help="check a policy file",
-        **describe_command("Work on policy files.", example=_EXAMPLE),
-    )
-    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    check = actions.add_parser(
-        "check",
-        help="say whether a policy file is right",
-        **describe_command(
-            "Say whether a policy file is right, and what it allows; an error names file, line and key.",
-            example=_EXAMPLE,
-        ),
-    )
-    check.add_argument("file", metavar="FILE", help="policy file (YAML)")
-    check.set_defaults(run=run_check)
+command = CommandGroup(
+    "policy",
+    help="Work on policy files.",
+    examples=_EXAMPLES,
+    modules={"check": (f"{_HERE}:check", "Check a policy file and print what it allows.")},
+)
 
 
-def run_check(arguments: argparse.Namespace) -> int:
+@click.command(
+    "check",
+    cls=Command,
+    help="Check a policy file, and print what it allows. An error names file, line and key.",
+    examples=_EXAMPLES,
+    needs=("rich",),
+)
+@click.argument("file", cls=Argument, type=PATH, description="Policy file (YAML).")
+def check(file: str) -> int:
     """Read the policy and print what it allows."""
-    from memanalysis.cli.table import Column, render_table
+    from memanalysis.cli.terminal import open_console, print_line, print_paragraph
+    from memanalysis.cli.terminal_table import Name, make_table, print_table
     from memanalysis.policy.loader import read_policy
     from memanalysis.units import bytes_from_mb
 
-    policy = read_policy(arguments.file)
+    policy = read_policy(file)
     console = open_console()
-    console.say(f"OK: {render_plain(arguments.file)}")
-    console.say()
-    budgets = {**policy.memory_budgets.services, "every other": policy.memory_budgets.global_}
-    rows = [
-        (
-            render_plain(name),
-            *(format_bytes(bytes_from_mb(mb)) for mb in (budget.max_memory_mb, budget.warning_mb, budget.critical_mb)),
-        )
-        for name, budget in budgets.items()
-    ]
-    columns = (
-        Column("service", narrowest=8),
-        Column("budget", right=True),
-        Column("warning from", right=True),
-        Column("critical from", right=True),
-    )
-    console.say(render_table(columns, rows, width=console.width, rule="─" if console.unicode else "-"))
-    console.say()
+    print_line(console, f"OK: {file}")
+    print_line(console)
+    numbers = ("budget", "warning from", "critical from")
+    table = make_table(console, ("service", *numbers), right=numbers)
+    for name, budget in {**policy.memory_budgets.services, "every other": policy.memory_budgets.global_}.items():
+        limits = (budget.max_memory_mb, budget.warning_mb, budget.critical_mb)
+        table.add_row(Name(make_printable(name)), *(format_bytes(bytes_from_mb(mb)) for mb in limits))
+    print_table(console, table)
+    print_line(console)
     detection = policy.leak_detection
     thresholds = detection.thresholds
-    console.say_wrapped(
+    print_paragraph(
+        console,
         f"Leak detection is {'on' if detection.enabled else 'off'}: every "
         f"{format_duration(detection.check_interval_seconds)}, growth of {thresholds.memory_growth_mb:g} MB or "
-        f"{thresholds.memory_growth_percent:g} %, sensitivity {detection.sensitivity}."
+        f"{thresholds.memory_growth_percent:g} %, sensitivity {detection.sensitivity}.",
     )
     return 0

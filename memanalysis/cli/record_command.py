@@ -1,72 +1,81 @@
-"""``memanalysis record --pid N``: any process is watched from outside, and its children with it."""
+"""``memanalysis record --pid N``: record any process from outside, and its children."""
 
-import argparse
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from memanalysis.cli.console import describe_command, open_console
-from memanalysis.cli.run_command import add_watch_arguments
+import click
+
+from memanalysis._text import make_printable
+from memanalysis.cli.command_help import Command
+from memanalysis.cli.run_command import add_watch_options
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["add_parser", "run"]
+if TYPE_CHECKING:
+    from memanalysis.watcher.redaction import ArgvMode
 
-_EXAMPLE = """\
-example:
-  memanalysis record --pid 4711 --children --ledger logs/ledger
-  memanalysis assess logs/ledger
+__all__ = ["command"]
+
+_EXAMPLES = """\
+memanalysis record --pid 4711 --children --ledger logs/ledger
+memanalysis assess logs/ledger
 """
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``record`` to the command line."""
-    parser = commands.add_parser(
-        "record",
-        help="watch a running process from outside",
-        **describe_command(
-            "Record the memory of any process of this machine until it ends, until Ctrl-C or SIGTERM, or for some "
-            "seconds. From outside the lines of code cannot be seen. While the disk is full, samples wait in memory.",
-            example=_EXAMPLE,
-        ),
-    )
-    parser.add_argument("--pid", metavar="N", type=int, required=True, help="the process")
-    parser.add_argument("--children", action="store_true", help="record its children too, a run each")
-    parser.add_argument("--seconds", metavar="N", type=float, default=math.inf, help="how long (default: to its end)")
-    add_watch_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@click.command(
+    "record",
+    cls=Command,
+    help="Record the memory of any process of this machine until it ends, until Ctrl-C or SIGTERM, or for some "
+    "seconds. From outside the lines of code cannot be seen. While the disk is full, samples wait in memory.",
+    examples=_EXAMPLES,
+)
+@click.option("--pid", type=int, metavar="N", required=True, help="Process to record.  [required]")
+@click.option("--children", is_flag=True, help="Record its children too, a run each.")
+@click.option("--seconds", type=float, metavar="N", default=math.inf, help="Time to record (default: to its end).")
+@add_watch_options
+def command(
+    pid: int,
+    children: bool,
+    seconds: float,
+    ledger: str,
+    service: str | None,
+    interval: float,
+    argv: "ArgvMode",
+) -> int:
     """Record until the process has ended."""
     from memanalysis.watcher.record_process import OutsideRecorder
 
-    if not arguments.interval > 0:
+    if not interval > 0:
         raise InvalidArgumentError(
-            f"memanalysis record needs --interval above 0 seconds, but got {arguments.interval:g}. Pass 1, say."
+            f"memanalysis record needs --interval above 0 seconds, but got {interval:g}. Pass 1, say."
         )
-    ledger = Path(arguments.ledger)
-    console = open_console()
     with _ended_by_signals() as is_ended:
-        recorder = OutsideRecorder(
-            arguments.pid, ledger=ledger, service=arguments.service, children=arguments.children, argv=arguments.argv
-        )
-        console.say(f"Recording {recorder.service} (pid {arguments.pid}) into {ledger}; Ctrl-C ends it.")
+        recorder = OutsideRecorder(pid, ledger=Path(ledger), service=service, children=children, argv=argv)
+        _print(f"Recording {recorder.service} (pid {pid}) into {ledger}; Ctrl-C ends it.")
         try:
-            until = time.monotonic() + arguments.seconds
-            recorder.record(interval_s=arguments.interval, wait=is_ended.wait, until=until)
+            until = time.monotonic() + seconds
+            recorder.record(interval_s=interval, wait=is_ended.wait, until=until)
         except KeyboardInterrupt:
-            console.say()
+            _print("")
         finally:
             recorder.close()
     processes = "1 process" if recorder.n_processes == 1 else f"{recorder.n_processes} processes"
-    console.say(f"Took {recorder.n_samples} samples of {processes}.")
-    console.say(f"Verdict: memanalysis assess {ledger}")
+    _print(f"Took {recorder.n_samples} samples of {processes}.")
+    _print(f"Verdict: memanalysis assess {ledger}")
     return 0
+
+
+def _print(text: str) -> None:
+    """Print a line at once, without rich, which the recorder alone does not need."""
+    sys.stdout.write(f"{make_printable(text)}\n")
+    sys.stdout.flush()
 
 
 @contextmanager

@@ -1,58 +1,63 @@
-"""``memanalysis report LEDGER``: verdicts with charts, breaches and guilty lines, in one file."""
+"""``memanalysis report LEDGER``: verdicts with charts, breaches and responsible lines, in one file."""
 
-import argparse
+import sys
 
-from memanalysis.cli.console import describe_command, open_console, render_plain
+import click
 
-__all__ = ["DEFAULT_OUT", "FORMATS", "add_parser", "run"]
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+
+__all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
 FORMATS = ("html", "markdown", "json")
 
 DEFAULT_OUT = "report.html"
-"""Where HTML goes unless told otherwise; the other formats go to standard output."""
+"""Where HTML goes by default; the other formats go to standard output."""
 
-_EXAMPLE = """\
-example:
-  memanalysis report logs/ledger -o report.html
-  memanalysis report logs/ledger --format markdown > report.md
+_EXAMPLES = """\
+memanalysis report logs/ledger -o report.html
+memanalysis report logs/ledger --format markdown > report.md
 """
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``report`` to the command line."""
-    parser = commands.add_parser(
-        "report",
-        help="write a report with charts on a ledger",
-        **describe_command(
-            "Write a report on a ledger: verdicts, charts of memory over time, guilty lines, breaches of budgets.",
-            example=_EXAMPLE,
-        ),
-    )
-    parser.add_argument("ledger", metavar="LEDGER", help="directory, file or URL of a ledger")
-    parser.add_argument(
-        "-o",
-        "--out",
-        metavar="FILE",
-        help=f"file to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output)",
-    )
-    parser.add_argument("--policy", metavar="FILE", help="policy file with the budgets; without one none apply")
-    parser.add_argument("--known-leaks", metavar="FILE", help="file of accepted leaks: these are told, but not counted")
-    parser.add_argument("--format", choices=FORMATS, default="html", help="what to write (default: html)")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@click.command(
+    "report",
+    cls=Command,
+    help="Write a report on a ledger: verdicts, charts of memory over time, responsible lines, breaches of budgets.",
+    examples=_EXAMPLES,
+    needs=(*ROWS, "matplotlib", "jinja2", "rich"),
+)
+@click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help=f"File to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output).",
+)
+@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@click.option(
+    "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
+def command(ledger: str, out: str | None, policy: str | None, known_leaks: str | None, form: str) -> int:
     """Make the report and write it to a file or to standard output."""
-    from memanalysis.reports.report_model import report
+    from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
-    made = report(arguments.ledger, policy=arguments.policy, known_leaks=arguments.known_leaks)
-    write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[arguments.format]
-    console = open_console()
-    out = arguments.out or (DEFAULT_OUT if arguments.format == "html" else "-")
-    if out == "-":
-        console.stream.write(write())
+    target = out or (DEFAULT_OUT if form == "html" else "-")
+    with show_progress(f"Reading {ledger}") as show:
+        from memanalysis.reports.make_report import report
+
+        show(f"Assessing {ledger}")
+        made = report(ledger, policy=policy, known_leaks=known_leaks)
+        write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[form]
+        show(f"Drawing the report on {ledger}")
+        text = write() if target == "-" else None
+        if text is None:
+            write(target)
+    if text is not None:
+        sys.stdout.write(text)
         return 0
-    write(out)
-    console.say_wrapped(made.headline)
-    console.say(f"Report: {render_plain(out)}")
+    console = open_console()
+    print_paragraph(console, made.headline, indent=0)
+    print_line(console, f"Report: {target}")
     return 0

@@ -1,84 +1,94 @@
-"""``memanalysis run script.py args…``: a program that knows nothing of it is watched, and its children with it."""
+"""``memanalysis run script.py args…``: record a program that knows nothing of it, and its children."""
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from memanalysis.cli.console import describe_command
+import click
+
+from memanalysis.cli.command_help import PATH, Argument, Command
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["DEFAULT_LEDGER", "add_parser", "add_watch_arguments", "run"]
+__all__ = ["DEFAULT_LEDGER", "add_watch_options", "command"]
 
 DEFAULT_LEDGER = "memanalysis-ledger"
 
-_EXAMPLE = """\
-example:
-  memanalysis run train.py --epochs 3
-  memanalysis run --ledger logs/ledger --service api -m uvicorn app:app
-  memanalysis assess memanalysis-ledger
+_EXAMPLES = """\
+memanalysis run train.py --epochs 3
+memanalysis run --ledger logs/ledger --service api -m uvicorn app:app
+memanalysis assess memanalysis-ledger
 """
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``run`` to the command line."""
-    parser = commands.add_parser(
-        "run",
-        help="watch a Python program that knows nothing of it, and its children",
-        usage="memanalysis run [options] (script.py | -m module) [arguments ...]",
-        **describe_command(
-            "Run a Python program and record its memory, and that of every Python process that it starts, in one "
-            "ledger. Its exit code, arguments, signals and output are those of the program.",
-            example=_EXAMPLE,
-        ),
-    )
-    add_watch_arguments(parser)
-    parser.add_argument("--policy", metavar="FILE", help="policy file with the budgets; without one none apply")
-    parser.add_argument(
-        "--trace", choices=("auto", "always", "never"), default="auto",
-        help="follow allocations once memory grows, all the time, or not at all (default: auto)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-overhead", metavar="SHARE", type=float, default=0.05, help="of one processor, at most (default: 0.05)"
-    )
-    parser.add_argument("-m", dest="module", action="store_true", help="run a module instead of a script")
-    parser.add_argument("program", metavar="PROGRAM", help="script or module")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENTS", help="of the program")
-    parser.set_defaults(run=run)
-
-
-def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
+def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
     """Add the options that ``run`` and ``record`` share."""
-    parser.add_argument(
-        "--ledger", metavar="DIR", default=DEFAULT_LEDGER, help=f"folder to record into (default: {DEFAULT_LEDGER})"
-    )
-    parser.add_argument("--service", metavar="NAME", help="name for its rows (default: that of the program)")
-    parser.add_argument(
-        "--interval", metavar="SECONDS", type=float, default=1.0, help="between two samples (default: 1)"
-    )
-    parser.add_argument(
-        "--argv", choices=("redacted", "full", "none"), default="redacted",
-        help="what to keep of the program's arguments: all but secrets, all, or nothing (default: redacted)",
-    )  # fmt: skip
+    for option in (
+        click.option(
+            "--argv",
+            type=click.Choice(("redacted", "full", "none")),
+            default="redacted",
+            help="Arguments of the program to record: all but secrets, all, or none (default: redacted).",
+        ),
+        click.option(
+            "--interval", type=float, metavar="SECONDS", default=1.0, help="Time between two samples (default: 1)."
+        ),
+        click.option("--service", metavar="NAME", help="Name of the service (default: that of the program)."),
+        click.option(
+            "--ledger",
+            type=PATH,
+            metavar="DIR",
+            default=DEFAULT_LEDGER,
+            help=f"Ledger folder (default: {DEFAULT_LEDGER}).",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
-def run(arguments: argparse.Namespace) -> int:
+@click.command(
+    "run",
+    cls=Command,
+    help="Run a Python program and record its memory, and that of every Python process that it starts, in one ledger. "
+    "Its exit code, arguments, signals and output are those of the program. Options stand before PROGRAM.",
+    options_metavar="[OPTIONS]",
+    context_settings={"allow_interspersed_args": False},
+    examples=_EXAMPLES,
+)
+@click.argument("program", cls=Argument, type=PATH, description="Script, or module after -m.")
+@click.argument(
+    "arguments", cls=Argument, nargs=-1, type=click.UNPROCESSED, description="Arguments of the program, also options."
+)
+@click.option("-m", "is_module", is_flag=True, help="Run a module instead of a script.")
+@add_watch_options
+@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@click.option(
+    "--trace",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    help="Follow allocations once memory grows, all the time, or never (default: auto).",
+)
+@click.option(
+    "--max-overhead",
+    type=float,
+    metavar="SHARE",
+    default=0.05,
+    help="Largest share of one processor to spend (default: 0.05).",
+)
+def command(program: str, arguments: tuple[str, ...], is_module: bool, **settings: Any) -> int:
     """Check the options, and become the program."""
     from memanalysis.watcher.run_program import run_program
     from memanalysis.watcher.watch import watch
 
-    program = arguments.program
-    if not arguments.module and not Path(program).exists():
+    if not is_module and not Path(program).exists():
         raise InvalidArgumentError(
             f"memanalysis run needs a script or, after -m, a module, but there is no file {program}. Check its path."
         )
-    options = {
-        "service": arguments.service or (program if arguments.module else Path(program).resolve().stem),
-        "ledger": str(Path(arguments.ledger).absolute()),
-        "policy": None if arguments.policy is None else str(Path(arguments.policy).absolute()),
-        "interval": arguments.interval,
-        "trace": arguments.trace,
-        "max_overhead": arguments.max_overhead,
-        "argv": arguments.argv,
+    policy = settings["policy"]
+    options = settings | {
+        "service": settings["service"] or (program if is_module else Path(program).resolve().stem),
+        "ledger": str(Path(settings["ledger"]).absolute()),
+        "policy": None if policy is None else str(Path(policy).absolute()),
         "check_leaks": False,
     }
-    watch(**options)  # wrong options are told here, and not in the program
-    return run_program([*(["-m"] if arguments.module else []), program, *arguments.arguments], options)
+    watch(**options)  # raises on wrong options here, and not in the program
+    return run_program([*(["-m"] if is_module else []), program, *arguments], options)

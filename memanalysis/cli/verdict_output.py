@@ -1,79 +1,64 @@
-"""What does a frame of verdicts look like in a terminal: one table, and under it one sentence a verdict."""
+"""A frame of verdicts in a terminal: one table, and under it one sentence a verdict."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from memanalysis.cli.console import Console
-from memanalysis.cli.table import Column, render_table
+from rich.console import Console, Group
+from rich.text import Text
+
+from memanalysis.cli.terminal import print_line, print_paragraph, to_text
+from memanalysis.cli.terminal_table import Name, Place, make_table, measure_min_width, print_records, print_table
 from memanalysis.reports.headline import order_verdicts
-from memanalysis.reports.verdict_cells import VerdictCells, render_all_cells
+from memanalysis.reports.verdict_cells import NOTHING, VerdictCells, render_all_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "say_verdicts"]
+__all__ = ["print_verdicts"]
 
-COLUMNS = (
-    Column("service", narrowest=7),
-    Column("shape"),
-    Column("leak"),
-    Column("severity"),
-    Column("growth an hour", narrowest=10, right=True),
-    Column("time to budget", narrowest=10, right=True),
-    Column("guilty line", narrowest=13),
-)
+TITLES = ("service\n  responsible line", "shape", "leak,\nseverity", "growth\nper hour", "time to\nbudget")
+NUMBERS = TITLES[-2:]
 
-LONGEST_NAME = 48
-"""A longer name of a service or file is cut in its middle in the table; the sentences have it whole."""
+_STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
+"""Colour of each severity; what is coloured always says the same in words."""
 
 
-def say_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
+def print_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
     """Print the table and the sentences, the worst first, fitted to the console."""
     cells = render_all_cells(order_verdicts(verdicts))
     if not cells:
-        console.say("No verdicts: the ledger has no samples.")
+        print_line(console, "No verdicts: the ledger has no samples.")
         return
     counts = Counter(cell.service for cell in cells)
-    several = {service for service, count in counts.items() if count > 1}
-    rows = [_row(cell, several) for cell in cells]
-
-    def paint(row: int, column: int, text: str) -> str:
-        return console.paint(text, _meaning(cells[row], COLUMNS[column].title))
-
-    rule = "─" if console.unicode else "-"
-    console.say(render_table(COLUMNS, rows, width=console.width, rule=rule, paint=paint))
-    console.say()
+    records = [_make_record(cell, is_one_of_several=counts[cell.service] > 1) for cell in cells]
+    table = make_table(console, TITLES, right=NUMBERS)
+    for (_, service), (_, line), *others in records:
+        first = Group(service, Place(line.text, indent=2)) if isinstance(line, Place) else service
+        table.add_row(first, *(cell for _, cell in others))
+    if measure_min_width(console, table) <= console.width:
+        print_table(console, table)
+    else:
+        print_records(console, records)
+    print_line(console)
     for cell in cells:
-        name = f"{cell.service} (run {cell.run})" if cell.service in several else cell.service
-        console.say_wrapped(f"{name}: {cell.sentence}", indent="  ")
+        name = f"{cell.service} (run {cell.run})" if counts[cell.service] > 1 else cell.service
+        print_paragraph(console, f"{name}: {cell.sentence}")
 
 
-def _row(cell: VerdictCells, several: set[str]) -> tuple[str, ...]:
-    run = f"\nrun {cell.run}" if cell.service in several else ""
-    return (
-        _shorten(cell.service) + run,
-        cell.shape,
-        cell.leak,
-        cell.severity,
-        _two_lines(cell.growth, cell.growth_interval),
-        _two_lines(cell.time, cell.time_interval),
-        _shorten(cell.guilty),
-    )
+def _make_record(cell: VerdictCells, *, is_one_of_several: bool) -> "list[tuple[str, Name | Place | Text]]":
+    """Return title and value of each part of a verdict."""
+    severity = _STYLES.get(cell.severity, "")
+    leak = severity if cell.leak == "yes" else "green" if cell.leak == "no" else "dim"
+    has_severity = cell.severity not in {"none", cell.leak}
+    return [
+        ("service", Name(cell.service + (f"\nrun {cell.run}" if is_one_of_several else ""), style="bold")),
+        ("responsible line", Text(NOTHING) if cell.responsible == NOTHING else Place(cell.responsible_path)),
+        ("shape", to_text(cell.shape)),
+        ("leak", to_text(_two_lines(cell.leak, cell.severity if has_severity else ""), leak)),
+        ("growth per hour", to_text(_two_lines(cell.growth, cell.growth_interval))),
+        ("time to budget", to_text(_two_lines(cell.time, cell.time_interval))),
+    ]
 
 
-def _two_lines(value: str, interval: str) -> str:
-    return f"{value}\n{interval}" if interval else value
-
-
-def _shorten(text: str) -> str:
-    half = LONGEST_NAME // 2 - 2
-    return text if len(text) <= LONGEST_NAME else f"{text[:half]}...{text[-half:]}"
-
-
-def _meaning(cell: VerdictCells, title: str) -> str:
-    meanings: dict[str, Any] = {
-        "service": "bold",
-        "severity": cell.severity,
-        "leak": cell.severity if cell.leak == "yes" else "good" if cell.leak == "no" else "dim",
-    }
-    return str(meanings.get(title, ""))
+def _two_lines(first: str, second: str) -> str:
+    return f"{first}\n{second}" if second else first

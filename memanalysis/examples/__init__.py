@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GUILTY_MARKER", "SCENARIOS", "Scenario"]
+__all__ = ["LEAK_MARKER", "SCENARIOS", "Scenario"]
 
-GUILTY_MARKER = "# the leak"
+LEAK_MARKER = "# the leak"
 """Ends the one line of a leaking program that allocates what is never let go."""
 
 
@@ -50,10 +50,10 @@ class Scenario:
         """Its source."""
         return Path(__file__).with_name(f"{self.name}.py")
 
-    def find_guilty_line(self) -> int | None:
+    def find_leaking_line(self) -> int | None:
         """Line of its source that leaks, or None where nothing does."""
         lines = self.file.read_text(encoding="utf-8").splitlines()
-        return next((number for number, line in enumerate(lines, 1) if line.endswith(GUILTY_MARKER)), None)
+        return next((number for number, line in enumerate(lines, 1) if line.endswith(LEAK_MARKER)), None)
 
 
 SCENARIOS: Mapping[str, Scenario] = {

@@ -64,7 +64,7 @@ def main() -> None:
         interval=arguments.interval_s,
         snapshot_interval=arguments.snapshot_interval_s,
         check_leaks=False,
-        trace="always",
+        trace="full",
     ):
         for number in keep_pace(STEPS_PER_SECOND, seconds=arguments.seconds):
             job.step(number)

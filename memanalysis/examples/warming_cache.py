@@ -62,7 +62,7 @@ def main() -> None:
         interval=arguments.interval_s,
         snapshot_interval=arguments.snapshot_interval_s,
         check_leaks=False,
-        trace="always",
+        trace="full",
     ):
         for _ in keep_pace(REQUESTS_PER_SECOND, seconds=arguments.seconds):
             cache.serve(rng.randrange(PICTURES_TO_CACHE * capacity))

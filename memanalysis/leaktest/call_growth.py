@@ -10,13 +10,13 @@ from memanalysis.capture.holders import HolderChain, find_growing_type, find_hol
 from memanalysis.capture.objects import read_object_census
 from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import ContainerGrowth, LeakSite, TypeGrowth
 from memanalysis.leaktest.measurements import DOOR
 
 __all__ = ["Kept", "find_kept"]
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 LEAST_SHARE = 0.005
 """What grows at fewer than one call of 200 is left out: it is not what was measured."""
@@ -153,7 +153,7 @@ def _compare_sites(
 
 def _describe_containers(grown: GrownContainers, calls: int) -> tuple[ContainerGrowth, ...]:
     described: dict[str, ContainerGrowth] = {}
-    for added, room in zip(grown.added, grown.room, strict=True):
+    for added, room in zip(grown.added, grown.remaining_capacity, strict=True):
         chosen = [grown.containers.pop(0)]  # the search passes over this list, and over no other of ours
         text = find_object_holders(chosen, seconds=HOLDERS_S)[0].text
         described.setdefault(text, ContainerGrowth(text=text, entries_per_call=added / calls, room=room))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from memanalysis.analysis.sequential import judge_calls
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.leaktest.leak_test import Trial
@@ -32,7 +32,7 @@ LEAST_BYTES_PER_CALL = 4.0
 FRAMES = 16
 """Frames of a traceback: enough to leave a library for the code that calls it."""
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 
 def find_leak(
@@ -88,10 +88,19 @@ def find_leak(
     A call that takes much of the time is made a few times only: then a cache that fills cannot be told from a leak, if
     it is not one of ``functools.lru_cache`` or a ``deque`` with a ``maxlen``, which are known.
 
+    See Also
+    --------
+    memanalysis.watch : Record a whole process while it runs.
+
+    References
+    ----------
+    Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86, 1-27: intervals that hold however often one checks.
+
     Examples
     --------
-    >>> kept = []
-    >>> finding = find_leak(lambda: kept.append(bytes(1000)), max_calls=200)
+    >>> import memanalysis
+    >>> registry = []
+    >>> finding = memanalysis.find_leak(lambda: registry.append(bytes(1000)), max_calls=200)
     >>> finding.is_leak, round(finding.bytes_per_call / 1000)
     (True, 1)
     """

@@ -1,9 +1,9 @@
 """What `find_leak` found: whether each call keeps memory, how much, which lines, and who holds it. Shows itself."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Self
 
+from memanalysis._tables import Column, Table
 from memanalysis.analysis.verdict import Origin, Shape
 from memanalysis.capture.holders import HolderChain
 from memanalysis.errors import LeakFoundError
@@ -137,21 +137,11 @@ class LeakFinding:
 
     def _repr_html_(self) -> str:
         """Tables without colours of their own, for light and dark notebooks."""
-        parts = [
-            f"<p><strong>{escape(self.name)}</strong>: {escape(self.sentence)}</p>",
-            f"<p>{self.calls:,} calls in {escape(format_duration(self.duration_s))}</p>",
-        ]
-        for title, rows in _tables(self):
-            cells = "".join(
-                f'<tr><td style="text-align:right;white-space:nowrap">{escape(amount)}</td>'
-                f'<td style="text-align:left">{escape(text)}</td></tr>'
-                for amount, text in rows
-            )
-            parts.append(
-                f'<table><thead><tr><th colspan="2" style="text-align:left">{escape(title)}</th></tr></thead>'
-                f"<tbody>{cells}</tbody></table>"
-            )
-        return "".join(parts)
+        from memanalysis._html import render_template
+
+        calls = f"{self.calls:,} calls in {format_duration(self.duration_s)}"
+        tables = [Table([Column("", "number"), Column(title)], rows) for title, rows in _tables(self)]
+        return str(render_template("leak_finding.html.j2", finding=self, calls=calls, tables=tables))
 
 
 def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -160,7 +150,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
         (
             "bytes a call, by the line that allocates",
             [
-                (format_bytes_per_call(site.bytes_per_call), _say_place(site.file, site.line, site.function))
+                (format_bytes_per_call(site.bytes_per_call), _describe_place(site.file, site.line, site.function))
                 for site in finding.sites[:SHOWN_SITES]
             ],
         ),
@@ -180,7 +170,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(title, rows) for title, rows in tables if rows]
 
 
-def _say_place(file: str, line: int, function: str | None) -> str:
+def _describe_place(file: str, line: int, function: str | None) -> str:
     return f"{file}:{line}" + (f" in {function}" if function else "")
 
 

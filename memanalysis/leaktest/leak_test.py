@@ -17,9 +17,9 @@ from memanalysis.analysis.sequential import (
     rate_from_end_to_end,
     weigh_rises,
 )
-from memanalysis.capture.containers import read_bounded_rooms
+from memanalysis.capture.containers import read_remaining_capacities
 from memanalysis.capture.tracing import TracingUse
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.call_growth import Kept, find_kept
 from memanalysis.leaktest.call_verdict import Looks, describe_finding
 from memanalysis.leaktest.finding import LeakFinding
@@ -65,7 +65,7 @@ LEAST_RSS_GROWTH_BYTES = 8 * MIB
 """Resident growth that counts where neither tracemalloc nor the C allocator sees any."""
 
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 
 class Trial:
@@ -117,7 +117,7 @@ class Trial:
         self._started = started
         self._tracing.start()
         self._readings.read(self._repeater.calls)
-        self._rooms = read_bounded_rooms()
+        self._rooms = read_remaining_capacities()
         self._look()  # what a first look keeps under tracing is ours
         self._readings.set_aside()
         self._readings.leave_out_ours()
@@ -249,7 +249,7 @@ class Trial:
 
     def _is_cache_filling(self) -> bool:
         """Whether a cache or deque with a bound has less room than at first, and still has some."""
-        return any(room < self._rooms.get(key, 0) for key, room in read_bounded_rooms().items())
+        return any(room < self._rooms.get(key, 0) for key, room in read_remaining_capacities().items())
 
     def _trace_deeper(self) -> TracingUse | None:
         """End tracing and give one of all frames, not yet started; None where the program traces itself."""

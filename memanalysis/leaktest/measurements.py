@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from memanalysis.capture.process import ProcessReader, read_allocator_used_bytes
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["DOOR", "MOST_READINGS", "CallRepeater", "Readings"]
@@ -29,7 +29,7 @@ MOST_READINGS = 256
 SLICE_S = 0.1
 """The clock is looked at about so often while calls are repeated."""
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 
 class CallRepeater:

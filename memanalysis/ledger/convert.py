@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from memanalysis._atomic import sync_folder
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.maintenance.seal import SealedWriter
-from memanalysis.ledger.marker import sync_folder, write_marker
-from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, encode_service, is_run_id
+from memanalysis.ledger.marker import write_marker
+from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, PARTITION_PREFIX, is_run_id, slug_of_service
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
 from memanalysis.ledger.values import dump_json
 from memanalysis.ledger.writing.row_encoder import encode_cells
@@ -136,7 +137,7 @@ def _write_folder(ledger: Ledger, target: Path, done: Converted) -> None:
         done.rows[table] = rows.num_rows
         for piece in _runs_of(rows):
             service, run_id = (piece[name][0].as_py() for name in ("service", "run_id"))
-            folder = target / table / (SERVICE_PREFIX + encode_service(service))
+            folder = target / table / (PARTITION_PREFIX + slug_of_service(service))
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / (_stem(run_id) + PARQUET_SUFFIX)).open("xb") as stream:
                 _write_sealed(stream, table, piece)

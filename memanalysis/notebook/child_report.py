@@ -1,4 +1,4 @@
-"""What does the ledger of this notebook say? Asked in another process, so that looking changes nothing.
+"""Make the report on the ledger of a notebook in another process, so that the notebook does not grow by it.
 
 A report needs pandas and matplotlib. Loaded into a kernel that is being watched they would be its largest growth, so
 the report is made in a process of its own, which reads the ledger and hands back what is to be shown.
@@ -9,16 +9,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
 from memanalysis.errors import LedgerError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
-    from memanalysis.ledger.reading.ledger import Ledger
 
 __all__ = ["ShownReport", "read_report_of"]
 
@@ -61,30 +53,16 @@ def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
 def main(path: str, run_id: str) -> int:
     """Print the report on one run of a ledger as JSON; its error, if it has one, as one line."""
     from memanalysis.errors import MemAnalysisError
-    from memanalysis.ledger.reading.ledger import open_ledger
-    from memanalysis.reports.report_model import report
+    from memanalysis.reports.make_report import report
 
     try:
-        made = report(_only_run(open_ledger(path), run_id))
+        made = report(path, run_id=run_id)
         answer = {"html": made._repr_html_(), "text": made.headline}
     except MemAnalysisError as exc:
         sys.stderr.write(f"{' '.join(str(exc).split())}\n")
         return 2
     sys.stdout.write(json.dumps(answer))
     return 0
-
-
-def _only_run(ledger: "Ledger", run_id: str) -> "Ledger":
-    """The ledger as if it held this run alone: the report is on this session, not on those of other days."""
-    read = ledger.read
-
-    def read_run(table: str, *, columns: "Sequence[str] | None" = None, **narrowed: Any) -> "pd.DataFrame":
-        frame = read(table, columns=None if columns is None else [*columns, "run_id"], **narrowed)
-        of_run = frame[frame["run_id"] == run_id] if columns is None else frame[frame.iloc[:, -1] == run_id]
-        return (of_run if columns is None else of_run.iloc[:, :-1]).reset_index(drop=True)
-
-    ledger.read = read_run  # type: ignore[method-assign]
-    return ledger
 
 
 if __name__ == "__main__":

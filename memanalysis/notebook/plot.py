@@ -1,4 +1,4 @@
-"""How did memory go while the cell ran? A small picture that reads well on a light and on a dark page.
+"""Draw memory while a cell ran: a small picture that reads well on a light and on a dark page.
 
 The picture has no background of its own, and its ink is a grey that stands out from white and from black alike.
 matplotlib is loaded when the first picture is drawn; no global state of it is used.
@@ -22,7 +22,7 @@ INK = "#7a7a7a"
 
 RSS_COLOUR = "#3b82c4"
 PYTHON_COLOUR = "#d9791a"
-"""Blue and orange: told apart by the colour-blind too, both readable on light and dark."""
+"""Blue and orange: distinct to the colour-blind too, both readable on light and dark."""
 
 PIXELS_PER_INCH = 192
 """Twice the size at which it is shown, for screens with small pixels."""

@@ -27,9 +27,11 @@ from memanalysis.policy.checks import (
     check_whole,
 )
 from memanalysis.policy.sections import declare_key, parse_section
+from memanalysis.schema import Sensitivity
 
 __all__ = [
     "Action",
+    "AgentCoordinationPolicy",
     "AlertLevelPolicy",
     "AlertLevels",
     "AlertRecipients",
@@ -44,16 +46,16 @@ __all__ = [
     "LimitPolicy",
     "MemoryBudget",
     "MemoryBudgets",
+    "MessagingServicePolicy",
     "MonitoringPolicy",
     "Policy",
-    "Sensitivity",
+    "QualityGatesPolicy",
     "SnapshotsPolicy",
     "TracemallocPolicy",
     "parse_policy",
 ]
 
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-Sensitivity = Literal["low", "medium", "high"]
 
 _GROWTH_MB = check_number("MB", above=0, high=MAX_MB, example=10)
 _GROWTH_PERCENT = check_number("percent", above=0, high=MAX_COUNT, example=20)

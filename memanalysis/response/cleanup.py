@@ -101,7 +101,7 @@ class Cleanup:
             return self._caches.pop(name, None) is not None
 
     def is_due_after_leak(self, growth_mb: float) -> bool:
-        """Whether the policy wants memory freed after a leak that grew by so many MB."""
+        """Tell whether the policy wants memory freed after a leak of that size."""
         return self.policy.enabled and growth_mb >= self.policy.threshold_mb
 
     def run(self) -> dict[str, CleanupResult]:

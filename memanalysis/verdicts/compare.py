@@ -1,4 +1,4 @@
-"""Was it the last release: what grew from one ledger to another, or from before a mark to after it."""
+"""Compare what grew from one ledger to another, or from before a mark to after it."""
 
 import pandas as pd
 
@@ -35,6 +35,19 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
         Neither a second ledger nor a mark was given, or both, or the mark is not in the ledger.
     LedgerError
         A ledger cannot be read.
+
+    See Also
+    --------
+    memanalysis.assess : Whether one ledger shows a leak.
+
+    Examples
+    --------
+    A ledger differs from itself by nothing:
+
+    >>> import memanalysis
+    >>> changes = memanalysis.compare("sample_ledgers/batch_job", "sample_ledgers/batch_job")
+    >>> changes["verdict"].unique().tolist()
+    ['same']
     """
     if (after is None) == (mark is None):
         given = "neither" if mark is None else "both"

@@ -9,10 +9,15 @@ import sys
 import tracemalloc
 from importlib import import_module
 
+from memanalysis.errors import MissingDependencyError
+
 __all__ = ["ENGINE", "load_engine"]
 
 ENGINE = "memanalysis.analysis.series_verdict"
 """The module that brings the engine, and numpy with it."""
+
+_PACKAGES = {"numpy", "pandas", "pyarrow"}
+"""Absent where the recorder alone is installed."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +32,11 @@ def load_engine(module: str = ENGINE, *, under_tracing: bool = True) -> bool:
     under_tracing : bool
         Whether to load it while tracemalloc traces, with a warning. Whoever needs a judgement now must. Where the
         engine is only prepared for later, False leaves it unloaded.
+
+    Raises
+    ------
+    MissingDependencyError
+        The recorder alone is installed.
     """
     if module in sys.modules:
         return True
@@ -36,5 +46,12 @@ def load_engine(module: str = ENGINE, *, under_tracing: bool = True) -> bool:
         _LOGGER.warning(
             "Loading numpy while tracemalloc traces can take many seconds. Import %s before tracing starts.", module
         )
-    import_module(module)
+    try:
+        import_module(module)
+    except ModuleNotFoundError as exc:
+        if exc.name not in _PACKAGES:
+            raise
+        raise MissingDependencyError(
+            f"A verdict needs {exc.name}, which is not installed. Run: pip install memanalysis"
+        ) from exc
     return True

@@ -1,4 +1,4 @@
-"""What of a ledger could not be read or judged, as rows beside the verdicts: one a service, with what and why.
+"""Add what of a ledger could not be read or judged as rows beside the verdicts: one a service, with what and why.
 
 A row has the shape ``unreadable``, no numbers and no leak. A torn last line is no such thing: every killed process
 leaves one.
@@ -10,7 +10,7 @@ import pandas as pd
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import UNREADABLE, VERDICT_COLUMNS, VERDICT_DTYPES
-from memanalysis.ledger.paths import SERVICE_PREFIX, decode_service
+from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, service_of_slug, slug_of_service
 from memanalysis.ledger.reading.file_sources import Damage
 
 __all__ = ["UnreadableRun", "add_unreadable", "describe_damage", "is_unreadable"]
@@ -23,7 +23,7 @@ UnreadableRun = tuple[str | None, str | None, str]
 
 
 def is_unreadable(verdicts: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows of a verdict frame tell of what could not be read."""
+    """Return which rows of a verdict frame stand for what could not be read."""
     return verdicts["shape"].eq(UNREADABLE).fillna(value=False).astype(bool)
 
 
@@ -42,11 +42,16 @@ def add_unreadable(
         Runs that could not be judged.
     """
     by_service: dict[str | None, list[Damage]] = {}
+    names = {slug_of_service(name): name for name in verdicts["service"].dropna().unique() if name}
     for record in damage:
         if not record.is_torn_tail:
-            by_service.setdefault(_service_of(record.file), []).append(record)
+            by_service.setdefault(_slug_of(record.file), []).append(record)
     rows = [_make_row(service, run_id, f"This run could not be judged: {reason}") for service, run_id, reason in runs]
-    rows += [_make_row(service, None, _describe(records)) for service, records in by_service.items()]
+    for slug, records in by_service.items():
+        service = None if slug is None else names.get(slug) or service_of_slug(slug)
+        is_name_unknown = slug not in {None, slug_of_service(None)} and service is None
+        note = " The service has the name of its folder here: its own could not be read." if is_name_unknown else ""
+        rows.append(_make_row(slug if is_name_unknown else service, None, _describe(records) + note))
     if not rows:
         return verdicts
     added = pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)).astype(VERDICT_DTYPES)
@@ -60,10 +65,10 @@ def describe_damage(record: Damage) -> str:
     return make_printable(f"{record.file}: {record.describe()}")
 
 
-def _service_of(file: str) -> str | None:
-    """Service of a file of a folder; None for a file that is a ledger, and for what belongs to no service."""
-    folder = next((part for part in file.split("/")[1:2] if part.startswith(SERVICE_PREFIX)), None)
-    return None if folder is None else decode_service(folder.removeprefix(SERVICE_PREFIX))[0] or None
+def _slug_of(file: str) -> str | None:
+    """Name of the service's folder; None for a file that is a ledger, and for what belongs to no service."""
+    folder = next((part for part in file.removeprefix(f"{LIVE_FOLDER}/").split("/")[1:2]), "")
+    return folder.removeprefix(PARTITION_PREFIX) if folder.startswith(PARTITION_PREFIX) else None
 
 
 def _describe(records: Sequence[Damage]) -> str:

@@ -1,1 +1,1 @@
-"""How is a live process watched from inside? The loop that reads, writes, judges and acts, as a guest of its host."""
+"""Watch a live process from inside: the loop that reads, writes, judges and acts, and never disturbs the program."""

@@ -1,6 +1,6 @@
 """How is a function watched while it runs? The wrapper of ``@watch(...)``, for plain, generator and async functions.
 
-This module is a door: it stands in the traceback of everything that the watched function allocates.
+This module is a wrapper frame: it stands in the traceback of everything that the watched function allocates.
 """
 
 import functools
@@ -9,14 +9,14 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from memanalysis.capture.wrapper_frames import register_door
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["wrap_function"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
-register_door(__file__)
+register_wrapper_frame(__file__)
 
 
 def wrap_function(function: FunctionT, watching: AbstractContextManager[Any]) -> FunctionT:

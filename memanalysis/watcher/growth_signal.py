@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from memanalysis.units import KIB
 
-__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "GrowthSignal"]
+__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "STEPS", "GrowthSignal"]
 
 RSS_STEP_BYTES = 256 * KIB
 """Resident memory wobbles by less than this when nothing grows (the heap's top moves by 132 KiB)."""
@@ -34,7 +34,7 @@ SLOWED = 1 / 3
 
 
 SWINGS = 2.0
-"""The rise in all is at least so many times the widest swing in one stretch; of a straight line it is 4 or more."""
+"""The rise in all is at least this many times the widest swing in one stretch; of a straight line it is 4 or more."""
 
 
 class GrowthSignal:
@@ -42,12 +42,12 @@ class GrowthSignal:
 
     Parameters
     ----------
-    least_step : float
+    min_step : float
         Rise from one stretch to the next that counts, in the figure's own unit.
     """
 
-    def __init__(self, least_step: float) -> None:
-        self.least_step = least_step
+    def __init__(self, min_step: float) -> None:
+        self.min_step = min_step
         self.clear()
 
     def clear(self) -> None:
@@ -64,7 +64,7 @@ class GrowthSignal:
             if not stretch.add(low, high):
                 break
             low, high = stretch.lows[-1], stretch.highs[-1]
-            grows = stretch.rises(self.least_step) or grows
+            grows = stretch.rises(self.min_step) or grows
         return grows
 
 
@@ -93,7 +93,7 @@ class _Stretch:
         self._count, self._low, self._high = 0, float("inf"), float("-inf")
         return True
 
-    def rises(self, least_step: float) -> bool:
+    def rises(self, min_step: float) -> bool:
         """Tell whether each of the stretches lies above the one before."""
         lows = list(self.lows)
         if len(lows) <= STEPS:
@@ -102,4 +102,4 @@ class _Stretch:
         if lows[-1] - lows[0] < SWINGS * widest:
             return False
         steps = [later - earlier for earlier, later in pairwise(lows)]
-        return min(steps) >= least_step and steps[-1] >= SLOWED * steps[0]
+        return min(steps) >= min_step and steps[-1] >= SLOWED * steps[0]

@@ -11,6 +11,7 @@ import sys
 import time
 from _thread import allocate_lock, get_native_id, start_new_thread
 
+from memanalysis._forked_child import defer, settle
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from memanalysis.watcher.recorder import Recorder
 
-__all__ = ["RUN_VARIABLE", "Membership", "encode_request", "join_ledger"]
+__all__ = ["RUN_VARIABLE", "LateStart", "Membership", "encode_request", "join_ledger"]
 
 RUN_VARIABLE = "MEMANALYSIS_RUN"
 """Holds the pid of the program, its interval in seconds and the arguments of ``watch`` as JSON."""
@@ -62,6 +63,7 @@ def join_ledger(*, at_once: bool = False) -> None:
                 _membership.load()
             _membership.begin_later()
         if hasattr(os, "register_at_fork"):
+            defer()
             os.register_at_fork(
                 before=_membership.before_fork,
                 after_in_child=_membership.join_as_child,
@@ -90,6 +92,7 @@ class Membership:
 
     def load(self) -> "Recorder":
         """Make the recorder, for which most of the package is imported."""
+        settle()
         if self._recorder is None:
             with standard_library_first():
                 import json
@@ -161,11 +164,10 @@ class Membership:
         """Begin a run of its own in a forked child, later; what is done here costs every fork."""
         if _is_snapshot_fork():
             return
-        recorder = sys.modules.get("memanalysis.watcher.recorder")
-        forget_parent = getattr(recorder, "forget_parent", None)  # absent while it is being imported
-        if forget_parent is not None:
-            forget_parent()
         forget_pending()
+        tracemalloc = sys.modules.get("tracemalloc")
+        if tracemalloc is not None and tracemalloc.is_tracing():  # a window of the parent's: not for this child
+            settle()
         self.begin_later()
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its workers end without the interpreter's exit handlers

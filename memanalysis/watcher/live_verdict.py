@@ -48,7 +48,7 @@ class LiveRun:
     def judge(self) -> "Verdict | None":
         """Judge the metric that speaks for the run; None before the first known sample.
 
-        Its origin is ``unknown``: that is told by the whole ledger.
+        Its origin is ``unknown``: only the whole ledger shows it.
         """
         with self._lock:
             known = [copy.deepcopy(series) for series in self._series.values() if series.n_samples]
@@ -66,7 +66,7 @@ def make_live_run(service: str, policy: "Policy | None") -> LiveRun:
     """Make the series of a run, to be judged by the budget and the thresholds of a policy."""
     if policy is None:
         return LiveRun()
-    from memanalysis.verdicts.policy_severity import severity_rules  # without a policy its room is not loaded
+    from memanalysis.verdicts.policy_severity import severity_rules  # without a policy its package is not loaded
 
     budget_bytes = bytes_from_mb(policy.budget_for(service).max_memory_mb)
     return LiveRun(budget_bytes=budget_bytes, rules=severity_rules(policy.leak_detection))

@@ -23,7 +23,7 @@ MAX_CENSUS_OBJECTS = 200_000
 """More objects than this are counted but not sorted by type: that would hold up the program for 100 ms and more."""
 
 MAX_CENSUS_S = 0.2
-"""The most that a census of so many objects is estimated at."""
+"""The highest estimate of what a census takes."""
 
 HOLDERS_S = 0.3
 """Holders of a growing type are looked for no longer than this."""

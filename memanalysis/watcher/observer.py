@@ -21,7 +21,9 @@ from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.object_growth import ObjectGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
+from memanalysis.watcher.sampled_sites import SampledSites
 from memanalysis.watcher.settings import Settings
+from memanalysis.watcher.trace_engine import EngineName
 from memanalysis.watcher.windows import TracingWindows
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ LARGE_TRACER_BYTES = 8 * MIB
 """From about 150,000 traced blocks on a full snapshot would stop the program for longer than a fork does."""
 
 MEASURED_EVERY = 20
-"""One tick in so many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
+"""One tick in this many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
 
 SEALING_S = 0.4
 """Set aside for sealing the files at the end: most of it is the loading of pyarrow, in a process of its own."""
@@ -57,8 +59,8 @@ class Observer:
         When it is.
     policy_runtime : PolicyRuntime, optional
         Holds each sample against the policy and acts.
-    traces_in_windows : bool
-        Whether windows may be opened under ``trace="auto"``; then `check` must be called between ticks.
+    engine : str
+        What finds the lines that hold memory; with ``windows`` `check` must be called between ticks.
     live : LiveRun, optional
         Given each sample, to be judged when somebody asks.
 
@@ -81,7 +83,7 @@ class Observer:
         reader: SampleReader,
         clock: Clock,
         policy_runtime: "PolicyRuntime | None" = None,
-        traces_in_windows: bool = False,
+        engine: EngineName = "full",
         live: LiveRun | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
@@ -103,6 +105,7 @@ class Observer:
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
         self._uploads = self._writer  # outlasts the writing: the last upload ends after it
+        self._engine = engine
         self._tracer = TracingUse(settings.trace_limit)
         self._budget = OverheadBudget(settings.max_overhead, clock=clock)
         self._objects = ObjectGrowth(
@@ -113,13 +116,24 @@ class Observer:
             record_event=self.record_event,
         )
         self._windows: TracingWindows | None = None
-        if settings.trace == "auto" and traces_in_windows:
+        if engine == "windows":
             self._windows = TracingWindows(
                 trace_limit=settings.trace_limit,
                 top_sites=settings.top_sites,
                 budget=self._budget,
                 clock=clock,
                 read_sample=reader.read,
+                record_event=self.record_event,
+                write_sites=lambda rows: self._append_stamped("sites", rows),
+                begin=self._objects.note_growth,
+                conclude=self._objects.report_holders,
+            )
+        self._sampled: SampledSites | None = None
+        if engine == "sampled":
+            self._sampled = SampledSites(
+                max_frames=settings.trace_limit,
+                top_sites=settings.top_sites,
+                clock=clock,
                 record_event=self.record_event,
                 write_sites=lambda rows: self._append_stamped("sites", rows),
                 begin=self._objects.note_growth,
@@ -140,11 +154,10 @@ class Observer:
         read_allocator_free_bytes()
         self._budget.spend(time.thread_time() - started)
         census = self._objects.read()
-        if self._windows is not None and tracemalloc.is_tracing():
-            self._windows = None  # somebody traces already: that is joined, and costs nothing more
+        if self._engine == "full":
             self._tracer.start()
-        elif self._settings.trace == "always":
-            self._tracer.start()
+        elif self._sampled is not None:
+            self._sampled.start()
         started = time.thread_time()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._budget.spend(time.thread_time() - started)
@@ -182,6 +195,10 @@ class Observer:
             next_at = windows.check()
             if windows.is_open:
                 return next_at
+        if self._sampled is not None:
+            started = time.thread_time()
+            self._sampled.check()
+            self._budget.spend(time.thread_time() - started)
         self._objects.check()
         return None if windows is None or self._objects.is_waiting else windows.check()
 
@@ -195,8 +212,12 @@ class Observer:
         if self._windows is not None:
             self._windows.finish()
             self._objects.check()
+        if self._sampled is not None:
+            self._sampled.write_table()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._tracer.stop()
+        if self._sampled is not None:
+            self._sampled.release()
         self._objects.write(self._objects.read())
 
     @property
@@ -246,6 +267,8 @@ class Observer:
         self._tracer.stop()
         if self._windows is not None:
             self._windows.release()
+        if self._sampled is not None:
+            self._sampled.release()
         self._reader.close()
 
     def _take(self, *, snapshot: bool) -> None:
@@ -256,6 +279,9 @@ class Observer:
         sample["label"], self._label = self._label, None
         if self._windows is not None and self._windows.is_open:
             _take_tracer_off(sample)
+        sample["sampled_bytes"] = None
+        if self._sampled is not None:
+            self._sampled.on_sample(sample)
         if snapshot:
             self._write_snapshot(sample)
             cost = time.thread_time() - cpu_started
@@ -274,7 +300,7 @@ class Observer:
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:
         stats = None
-        if tracemalloc.is_tracing() and self._windows is None:
+        if tracemalloc.is_tracing() and self._windows is None and self._sampled is None:
             rows = self._read_sites()
             self._reader.own_traced_bytes = rows.own_bytes
             stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
@@ -307,7 +333,7 @@ class Observer:
         return rows
 
     def _choose_pace(self, tick_s: float) -> None:
-        """Widen the intervals where ticks cost too much, and tell of it when they change by half or more."""
+        """Widen the intervals where ticks cost too much, and record it when they change by half or more."""
         pace = self._budget.choose_pace(tick_s, self._settings.interval_s)
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace

@@ -11,7 +11,7 @@ from memanalysis.capture.sample import Clock
 __all__ = ["STRETCH_S", "OverheadBudget"]
 
 STRETCH_S = 10.0
-"""The share is held over every so many seconds."""
+"""The share is held over each stretch of this length."""
 
 BUCKET_S = 0.1
 """What is spent within a tenth of a second is kept as one number: a hundred numbers however short the intervals are."""
@@ -20,7 +20,7 @@ TICKS_SHARE = 0.5
 """Ticks take at most this part of the budget; the rest is for windows."""
 
 REMEMBERED_TICKS = 4.0
-"""The cost of a tick is averaged over about so many of those that are measured."""
+"""The cost of a tick is averaged over about this many of those that are measured."""
 
 MAX_PACE = 60.0
 """However expensive a tick is, one comes every 60 intervals."""

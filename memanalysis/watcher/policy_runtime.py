@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from memanalysis.capture.sample import Clock
+from memanalysis.errors import MissingDependencyError
 from memanalysis.policy.enforcer import BudgetEnforcer
 from memanalysis.policy.model import Policy
 from memanalysis.response.alerts.alert import ALERT_LEVELS, Alert, AlertLevel, find_level
@@ -102,9 +103,13 @@ class PolicyRuntime:
         self._live, self._next_check = None, float("inf")
         if not self._checks_leaks:
             return
-        if not load_engine(under_tracing=False):
-            _LOGGER.warning("%s: %s", self._service, TRACED_BEFORE)
-            record_event("error", level="warning", message=TRACED_BEFORE)
+        try:
+            obstacle = None if load_engine(under_tracing=False) else TRACED_BEFORE
+        except MissingDependencyError as exc:
+            obstacle = f"Budgets are checked, leaks are not: {exc}"
+        if obstacle is not None:
+            _LOGGER.warning("%s: %s", self._service, obstacle)
+            record_event("error", level="warning", message=obstacle)
             return
         self._live = live
         self._next_check = self._clock.monotonic() + self._policy.leak_detection.check_interval_seconds

@@ -1,4 +1,4 @@
-"""How is a process watched that is not ours? From outside: what the system tells of it, and of its children."""
+"""Record a process that is not ours, from outside: what the system shows of it and of its children."""
 
 import errno
 import logging
@@ -182,7 +182,7 @@ class _OutsideRun:
         self._process = process
         self._clock = clock
         self._reader = SampleReader(pid=process.pid, clock=clock)
-        self._writer = LedgerWriter(ledger.absolute(), run=row)
+        self._writer = LedgerWriter(ledger.absolute(), run=row, report=_report_removal)
         self._seq = 0
         self._had_memory = False
         self._deep_at = float("-inf")
@@ -216,6 +216,10 @@ class _OutsideRun:
         except LedgerError:
             return False
         return True
+
+
+def _report_removal(message: str) -> None:
+    _log.warning("memanalysis: %s", message)
 
 
 def _name_service(process: psutil.Process) -> str:

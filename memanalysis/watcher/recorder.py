@@ -1,12 +1,11 @@
-"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is told to stop.
+"""How does a program watch itself? ``watch("api")`` and a thread that ticks until it is stopped.
 
-The recorder is a guest: what goes wrong in it is logged once, counted in ``status()`` and written as an ``error``
-event, and never reaches its host. Only wrong arguments and a broken policy raise, from ``watch`` itself, before
-anything runs.
+The recorder is isolated from the program: what goes wrong in it is logged once, counted in ``status()`` and
+written as an ``error`` event, and never reaches the program. Only wrong arguments and a broken policy raise, from
+``watch`` itself, before anything runs.
 """
 
 import atexit
-import os
 import sys
 import threading
 import tracemalloc
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.schema import MemorySnapshot
@@ -23,9 +23,11 @@ from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.run_row import make_run_row
+from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker
+from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -67,6 +69,7 @@ class Recorder:
         self._make_reader = make_reader or (lambda: SampleReader(clock=clock))
         self._observer: Observer | None = None
         self._live: LiveRun | None = None
+        self._engine = TraceEngine("off", "It has not been started.")
         self._is_running = False
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
@@ -83,6 +86,7 @@ class Recorder:
 
     def start(self) -> bool:
         """Start watching, with a first tick at once. True when it was started: not when it runs already, or cannot."""
+        settle()
         with self._lifecycle, standard_library_first() as standard_library:
             if self._is_running:
                 return False
@@ -112,8 +116,9 @@ class Recorder:
         Parameters
         ----------
         seal : bool, optional
-            Whether this run's files become Parquet; as ``watch`` was told when not given.
+            Whether this run's files become Parquet; as ``watch`` was asked when not given.
         """
+        settle()
         with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
                 return False
@@ -164,19 +169,22 @@ class Recorder:
     @property
     def snapshots(self) -> tuple[MemorySnapshot, ...]:
         """The last snapshots of this run, the oldest first; as many as the policy keeps."""
+        settle()
         return () if self._observer is None else tuple(self._observer.snapshots)
 
     def assess(self) -> "Verdict | None":
         """Judge this run by the samples so far, as the verb ``assess`` will judge its ledger; None before the first.
 
-        Loads numpy at the first question, which under tracing takes long; the origin is told by the ledger alone.
+        Loads numpy at the first question, which under tracing takes long; only the ledger shows the origin.
         """
+        settle()
         live = self._live
         with standard_library_first():
             return None if live is None else live.judge()
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
+        settle()
         observer = self._observer
         last = {} if observer is None else observer.last
         return RecorderStatus(
@@ -189,12 +197,15 @@ class Recorder:
             rss_bytes=last.get("rss_bytes"),
             traced_bytes=last.get("traced_bytes"),
             capture_s=last.get("capture_s"),
+            trace=self._engine.name,
+            trace_reason=self._engine.reason,
             tracing=tracemalloc.is_tracing(),
             errors=self._boundary.errors + (0 if observer is None else observer.upload_errors),
             last_error=(None if observer is None else observer.upload_error) or self._boundary.last_error,
         )
 
     def __enter__(self) -> Self:
+        settle()
         with self._lifecycle:
             self._entered += 1
             if self._entered == 1:
@@ -204,6 +215,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        settle()
         with self._lifecycle:
             self._entered -= 1
             if self._entered == 0 and self._stops_on_exit:
@@ -217,8 +229,15 @@ class Recorder:
     def _open(self) -> Observer:
         started = self._clock.wall()
         settings, policy = self.settings, self.policy
-        policy_sha256 = None if policy is None else policy.sha256
-        run = make_run_row(settings.service, started=started, policy_sha256=policy_sha256, argv=settings.argv)
+        self._engine = choose_engine(settings.trace)
+        run = make_run_row(
+            settings.service,
+            started=started,
+            policy_sha256=None if policy is None else policy.sha256,
+            argv=settings.argv,
+            trace=self._engine.name,
+            sampling_interval_bytes=INTERVAL_BYTES if self._engine.name == "sampled" else None,
+        )
         self._live = make_live_run(settings.service, policy)
         return Observer(
             settings,
@@ -226,14 +245,15 @@ class Recorder:
             reader=self._make_reader(),
             clock=self._clock,
             policy_runtime=self._policy_runtime,
-            traces_in_windows=True,
+            engine=self._engine.name,
             live=self._live,
             report=lambda error: self._boundary.note("write the ledger", error),
         )
 
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
-        data = {"interval_s": settings.interval_s, "trace": settings.trace, "trace_limit": settings.trace_limit}
+        data = {"interval_s": settings.interval_s, "trace": self._engine.name, "trace_reason": self._engine.reason}
+        data["trace_limit"] = settings.trace_limit
         with self._boundary.guard("write an event"):
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 
@@ -252,6 +272,7 @@ class Recorder:
         return None
 
     def _do(self, what: str, action: Callable[[Observer], None]) -> bool:
+        settle()
         done = False
         with self._boundary.guard(what):
             if self._is_running and self._observer is not None:
@@ -294,5 +315,4 @@ def forget_parent() -> None:
     _running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_parent)
+call_in_child(forget_parent)

@@ -2,8 +2,8 @@
 
 An option counts as secret by its name: password, token, secret, key, auth, credential, DSN and the like, as
 ``--password=x``, ``--password x``, ``PASSWORD=x`` or ``"password": "x"``. So do the user and password of a URL, and
-what follows ``Authorization:``, ``Bearer`` or ``Basic``. A secret under another name cannot be told: for that there is
-``argv="none"``. Short options such as ``-p`` have too many meanings to be taken for one.
+what follows ``Authorization:``, ``Bearer`` or ``Basic``. A secret under another name cannot be recognised: for that
+there is ``argv="none"``. Short options such as ``-p`` have too many meanings to be taken for one.
 """
 
 import re

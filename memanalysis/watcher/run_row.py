@@ -29,7 +29,13 @@ def make_run_id(started: float, *, pid: int | None = None) -> str:
 
 
 def make_run_row(
-    service: str, *, started: float, policy_sha256: str | None = None, argv: ArgvMode = "redacted"
+    service: str,
+    *,
+    started: float,
+    policy_sha256: str | None = None,
+    argv: ArgvMode = "redacted",
+    trace: str | None = None,
+    sampling_interval_bytes: int | None = None,
 ) -> dict[str, Any]:
     """Row of ``runs`` for this process, with ``ended`` unknown.
 
@@ -43,6 +49,10 @@ def make_run_row(
         Hash of the policy it runs under.
     argv : {"redacted", "full", "none"}
         What is kept of the program's arguments.
+    trace : str, optional
+        The engine that finds the lines: sampled, windows, full or off.
+    sampling_interval_bytes : int, optional
+        Mean bytes between two samples, where the engine is the sampler.
     """
     system, host = _read_system()
     return {
@@ -58,6 +68,8 @@ def make_run_row(
         "git_commit": _read_program_commit(),
         "packages": list_packages(),
         "policy_sha256": policy_sha256,
+        "trace": trace,
+        "sampling_interval_bytes": sampling_interval_bytes,
         "schema_version": SCHEMA_VERSION,
     }
 

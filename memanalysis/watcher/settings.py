@@ -24,9 +24,9 @@ __all__ = [
     "choose_settings",
 ]
 
-TraceMode = Literal["auto", "always", "never"]
+TraceMode = Literal["auto", "sampled", "windows", "full", "off"]
 
-TRACE_MODES: tuple[TraceMode, ...] = ("auto", "always", "never")
+TRACE_MODES: tuple[TraceMode, ...] = ("auto", "sampled", "windows", "full", "off")
 
 DEFAULT_MAX_OVERHEAD = 0.05
 
@@ -77,7 +77,7 @@ class Settings:
         What is dropped from the ledger as it grows; None: nothing.
     interval_s : float
         Seconds between two ticks.
-    trace : {"auto", "always", "never"}
+    trace : {"auto", "sampled", "windows", "full", "off"}
         Whether Python's allocations are traced: in short windows once memory grows, all the time, or not at all.
     trace_limit : int
         Frames of each traceback.
@@ -154,7 +154,7 @@ def choose_settings(
         _check_seconds("snapshot_interval", snapshot_interval)
     if trace is not None and trace not in TRACE_MODES:
         raise InvalidArgumentError(
-            f"watch needs trace='auto', 'always' or 'never', but got {trace!r}. Pass one of them."
+            f"watch needs trace='auto', 'sampled', 'windows', 'full' or 'off', but got {trace!r}. Pass one of them."
         )
     if argv not in ARGV_MODES:
         raise InvalidArgumentError(
@@ -183,7 +183,7 @@ def choose_settings(
         ledger=_choose_ledger(ledger, policy),
         retention=_choose_retention(policy),
         interval_s=float(interval),
-        trace=trace or ("auto" if traced else "never"),
+        trace=trace or ("auto" if traced else "off"),
         trace_limit=trace_limit or (DEFAULT_TRACE_LIMIT if monitoring is None else monitoring.tracemalloc.trace_limit),
         snapshot_interval_s=snapshot_interval,
         top_sites=top_sites,
@@ -219,7 +219,7 @@ def _choose_retention(policy: "Policy | None") -> Retention | None:
 
 
 def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None") -> Path | str | None:
-    """Choose the argument, else the policy's path (of a ``.json``, the founding file, its stem), else the default."""
+    """Return the argument, else the policy's path (of a ``.json`` file its stem), else the default."""
     if ledger is not None:
         return os.fspath(ledger) if is_url(ledger) else local_path(ledger).expanduser()
     if policy is None:

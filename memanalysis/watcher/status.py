@@ -22,6 +22,8 @@ class RecorderStatus:
         At the last tick.
     capture_s : float or None
         Seconds that the last tick took.
+    trace, trace_reason : str
+        The engine that finds the lines (sampled, windows, full or off), and why it is that one.
     tracing : bool
         Whether tracemalloc traces now, whoever started it.
     errors : int
@@ -39,6 +41,8 @@ class RecorderStatus:
     rss_bytes: int | None
     traced_bytes: int | None
     capture_s: float | None
+    trace: str
+    trace_reason: str
     tracing: bool
     errors: int
     last_error: str | None

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
 from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, run_ticks
@@ -48,7 +49,7 @@ class Ticker:
     monotonic : callable
         The clock of the ticks.
     boundary : HostBoundary
-        Told of what interrupts the thread outside of its ticks.
+        Notes what interrupts the thread outside of its ticks.
 
     Attributes
     ----------
@@ -170,6 +171,7 @@ def _has_other_threads() -> bool:
 
 def pause_for_fork() -> None:
     """End the recorders' threads before a fork, where Python would warn of them; they go on after it."""
+    settle()
     if not _INTERRUPTS_FORKS or not _running or is_forking() or "gevent.monkey" in sys.modules or _has_other_threads():
         return
     for ticker in list(_running):
@@ -182,7 +184,6 @@ def _forget_in_child() -> None:
         forget_pending()
 
 
-if hasattr(os, "register_at_fork"):
-    if _INTERRUPTS_FORKS:
-        os.register_at_fork(before=pause_for_fork)
-    os.register_at_fork(after_in_child=_forget_in_child)
+call_in_child(_forget_in_child)
+if _INTERRUPTS_FORKS and hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=pause_for_fork)

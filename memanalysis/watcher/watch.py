@@ -48,12 +48,14 @@ def watch(
         What is allowed and what is done about it. Without it nothing is judged while it runs.
     interval : float
         Seconds between two ticks.
-    trace : {"auto", "always", "never"}, optional
-        Whether tracemalloc follows each allocation, which names the lines and costs time: in short windows once memory
-        is seen to grow, all the time, or not at all. Auto, unless the policy turns tracing off. Tracing that runs
-        already is joined, and costs nothing more.
+    trace : {"auto", "sampled", "windows", "full", "off"}, optional
+        How the lines that hold memory are found. ``sampled`` takes one allocation of every 128 KiB on average from the
+        start on, and costs some 2 % of processor time. ``windows`` lets tracemalloc follow each allocation for a moment
+        now and then, once memory is seen to grow. ``full`` lets it follow all of them all the time, which makes Python
+        code several times slower. ``off`` names no line. ``auto``, the default unless the policy turns tracing off, is
+        ``sampled`` where the compiled sampler is there, else ``windows``. It joins tracemalloc where that runs already.
     trace_limit : int, optional
-        Frames of each traceback; the policy's, else 25.
+        Frames of each stack; the policy's, else 25.
     snapshot_interval : float, optional
         Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
     top_sites, top_types : int
@@ -65,7 +67,7 @@ def watch(
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
     max_overhead : float
         Share of one processor that watching may take, over the run and over every 10 s; what costs more is done less
-        often. With ``trace="always"`` this holds for the recorder's own work, not for the tracing itself.
+        often. With ``trace="full"`` this holds for the recorder's own work, not for the tracing itself.
     fork : bool, optional
         Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
         given: where they are large and it is safe.
@@ -80,6 +82,23 @@ def watch(
         An argument that cannot be used.
     PolicyError
         A policy that cannot be read.
+
+    See Also
+    --------
+    memanalysis.assess : The verdicts on the ledger that is recorded.
+    memanalysis.find_leak : Whether one call leaks, without a ledger.
+
+    Examples
+    --------
+    >>> import memanalysis, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with memanalysis.watch("shop", ledger=folder.name + "/ledger", interval=0.01) as recorder:
+    ...     recorder.mark("deploy 1.4")
+    True
+    >>> ledger = memanalysis.open_ledger(folder.name + "/ledger")
+    >>> ledger.services, "deploy 1.4" in ledger.events["message"].tolist()
+    (['shop'], True)
+    >>> folder.cleanup()
     """
     with standard_library_first():
         rules = None if policy is None else _resolve(policy)

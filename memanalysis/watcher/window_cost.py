@@ -22,10 +22,10 @@ TRACING_SHARE = 0.9
 """Tracing 25 frames slows Python that only makes objects 20 times and more: this much of its time is the tracing's."""
 
 MAX_SLOWED = 20.0
-"""A program is taken to be so many times as busy while it is traced, up to a whole processor, until a window shows."""
+"""A traced program is taken to be this many times as busy, up to a whole processor, until a window shows."""
 
 FIRST_READ_SHARE = 0.5
-"""Reading what survived takes up to so many seconds for each second that was traced, until a window shows."""
+"""Reading what survived takes up to this many seconds for each second that was traced, until a window shows."""
 
 FIRST_READ_S_PER_BYTE = 0.015 / MIB
 """Reading what survived takes 12 ms for each MiB that the tracer holds, until a window shows."""
@@ -37,7 +37,7 @@ MAX_COLLECT_SHARE = 0.3
 """A full collection takes at most this part of what may be spent at once; else only young objects are collected."""
 
 ESTIMATE_MARGIN = 1.25
-"""What closing a window costs is taken to be so many times the estimate."""
+"""What closing a window costs is taken to be this many times the estimate."""
 
 MIN_TRIMMED_BYTES = MIB // 2
 """A tracer that held less than this leaves little behind."""
@@ -78,7 +78,7 @@ class WindowCost:
         self._own_free_bytes = 0
 
     def estimate(self, seconds: float, *, at_once: float) -> float:
-        """Estimate a window of so many seconds from above, where at most ``at_once`` may be spent at once."""
+        """Estimate a window of that length from above, where at most ``at_once`` may be spent at once."""
         share = TRACING_SHARE * self._estimate_traced_share() + self._read_share
         return ESTIMATE_MARGIN * self.estimate_collection(at_once) + seconds * share
 

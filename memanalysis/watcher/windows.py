@@ -192,7 +192,7 @@ class TracingWindows:
 
     def _has_grown(self, name: str, before: dict[str, int | None], sample: Row) -> bool:
         first, last = before[name], sample[name]
-        return first is not None and last is not None and last - first >= STEPS / 2 * self._signals[name].least_step
+        return first is not None and last is not None and last - first >= STEPS / 2 * self._signals[name].min_step
 
     def _open(self) -> bool:
         """Start tracing if a window is due and can be afforded, unless somebody else traces."""
@@ -200,8 +200,8 @@ class TracingWindows:
             return False
         at_once, available_s = self._budget.max_expense_s, self._budget.available_s()
         wanted_s = self._cost.estimate(WANTED_S, at_once=at_once)
-        least_s = self._cost.estimate(MIN_SLICE_S, at_once=at_once)
-        if available_s < max(least_s, min(wanted_s, READY_SHARE * at_once)):
+        shortest_s = self._cost.estimate(MIN_SLICE_S, at_once=at_once)
+        if available_s < max(shortest_s, min(wanted_s, READY_SHARE * at_once)):
             return False
         self._allowed_s = min(at_once, available_s, max(available_s / 2, wanted_s))
         self._cost.open()

@@ -40,8 +40,8 @@ def test_in_a_container_with_its_own_cgroup_namespace_the_root_is_the_container(
     assert find_limit_files("0::/\n", V2_MOUNTS) == ["/sys/fs/cgroup/memory.max"]
 
 
-def test_a_container_that_sees_the_hosts_path_looks_below_its_mount():
-    """Docker on version 1: the path is the host's, and the mount shows the container's folder as its root."""
+def test_a_container_that_sees_the_hosts_path_reads_below_its_mount():
+    """Docker on version 1: the path is that of the machine, and the mount shows the container's folder as its root."""
     assert find_limit_files("4:memory:/docker/4f2a\n", DOCKER_V1_MOUNTS) == [
         "/sys/fs/cgroup/memory/memory.limit_in_bytes"
     ]

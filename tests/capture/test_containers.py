@@ -5,7 +5,7 @@ import gc
 import itertools
 from collections import deque
 
-from memanalysis.capture.containers import find_grown_containers, read_bounded_rooms, read_container_lengths
+from memanalysis.capture.containers import find_grown_containers, read_container_lengths, read_remaining_capacities
 
 
 def test_containers_are_found_with_what_they_grew_by_the_most_first():
@@ -20,7 +20,8 @@ def test_containers_are_found_with_what_they_grew_by_the_most_first():
     grown = find_grown_containers(before, least=20)
 
     ours = [
-        (type(item), more, room) for item, more, room in zip(grown.containers, grown.added, grown.room, strict=True)
+        (type(item), more, capacity)
+        for item, more, capacity in zip(grown.containers, grown.added, grown.remaining_capacity, strict=True)
     ]
     assert ours == [(deque, 60, 40), (dict, 40, None), (list, 30, None), (set, 20, None)]
     assert grown.containers[0] is held[-1]
@@ -37,7 +38,7 @@ def test_a_cache_is_found_as_its_function_and_its_table_is_not_found_again():
 
     assert len(grown.containers) == 1
     assert grown.containers[0] is cached
-    assert (grown.added, grown.room) == ([49], [450])
+    assert (grown.added, grown.remaining_capacity) == ([49], [450])
 
 
 def test_a_length_of_the_program_is_not_asked():
@@ -60,7 +61,7 @@ def test_what_is_ours_is_left_out():
     assert find_grown_containers(before, least=30, ours=(ours,)).containers == []
 
 
-def test_rooms_of_caches_and_deques_with_a_bound():
+def test_remaining_capacities_of_caches_and_deques_with_a_bound():
     numbers = itertools.count()
     bounded = functools.lru_cache(maxsize=10)(lambda: next(numbers))
     unbounded = functools.lru_cache(maxsize=None)(lambda: next(numbers))
@@ -68,12 +69,12 @@ def test_rooms_of_caches_and_deques_with_a_bound():
     bounded()
     unbounded()
 
-    rooms = read_bounded_rooms()
+    capacities = read_remaining_capacities()
 
-    assert rooms[id(bounded)] == 9
-    assert rooms[id(window)] == 4
-    assert id(unbounded) not in rooms
-    assert id(full) not in rooms
+    assert capacities[id(bounded)] == 9
+    assert capacities[id(window)] == 4
+    assert id(unbounded) not in capacities
+    assert id(full) not in capacities
 
 
 def test_the_collector_is_left_as_it_was():

@@ -30,7 +30,7 @@ def ask(source: str) -> str:
 def test_the_standard_librarys_own_hooks_and_ours_do_not_count() -> None:
     source = "import asyncio, concurrent.futures.thread, logging, multiprocessing, random, threading, uuid, memanalysis"
 
-    assert ask(source + "\nfrom memanalysis.watcher import program, recorder") == "None"
+    assert ask(source + "\nfrom memanalysis.watcher import joining, recorder") == "None"
 
 
 @pytest.mark.parametrize("when", ["before", "after_in_parent", "after_in_child"])

@@ -47,7 +47,7 @@ def test_attributes_are_named(holders_of):
     assert lines == ["40 app.shop -> app.Shop._sessions -> dict -> app.Held"]
 
 
-def test_two_ways_are_told_apart_the_more_common_first(holders_of):
+def test_two_ways_are_distinguished_the_more_common_first(holders_of):
     lines = holders_of("many = [Held() for _ in range(30)]\nfew = {i: Held() for i in range(10)}\n")
 
     assert lines == ["30 app.many -> list -> app.Held", "10 app.few -> dict -> app.Held"]

@@ -1,4 +1,4 @@
-"""One tick: the columns that are cheap on each, the dear ones on deep ticks, and unknown as None."""
+"""One tick: the columns that are cheap on each, the expensive ones on deep ticks, and unknown as None."""
 
 import gc
 import os
@@ -15,11 +15,11 @@ from memanalysis.units import MIB
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 FROM_THE_RECORDER = {"run_id", "service", "seq", "label"}
-DEAR = {"pss_bytes", "uss_bytes", "object_count", "allocator_free_bytes"}
+EXPENSIVE = {"pss_bytes", "uss_bytes", "object_count", "allocator_free_bytes"}
 
 
 class HandClock:
-    """Time that goes only when it is told to."""
+    """Time that goes only when it is moved."""
 
     def __init__(self):
         self.now = 100.0
@@ -40,10 +40,10 @@ def test_a_sample_has_columns_of_the_table_and_no_others(reader):
     assert set(reader.read()) >= {name for name in SAMPLES if name.endswith("_bytes")} | {"timestamp", "elapsed_s"}
 
 
-def test_what_is_dear_is_read_on_deep_ticks_only(reader):
+def test_what_is_expensive_is_read_on_deep_ticks_only(reader):
     cheap, deep = reader.read(), reader.read(deep=True)
 
-    assert all(cheap[name] is None for name in DEAR)
+    assert all(cheap[name] is None for name in EXPENSIVE)
     assert deep["object_count"] == pytest.approx(len(gc.get_objects()), rel=0.1)
     if sys.platform == "linux":
         assert 0 < deep["uss_bytes"] <= deep["pss_bytes"] <= deep["rss_bytes"] + MIB
@@ -107,7 +107,7 @@ def test_the_limit_is_read_now_and_then_and_not_on_each_tick(monkeypatch):
 
 
 def test_counting_blocks_costs_no_more_a_tick_than_it_may(monkeypatch):
-    """Where a count would take a thousand times what a tick may pay, it comes at first and on deep ticks alone."""
+    """Where a count would take a thousand times what a tick may cost, it comes at first and on deep ticks alone."""
     monkeypatch.setattr("memanalysis.capture.sample.BLOCK_COUNT_S_A_TICK", 1e-9)
     reader = SampleReader()
     known = [reader.read(deep=deep)["live_allocations"] is not None for deep in (False, False, True, False)]

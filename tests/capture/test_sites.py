@@ -1,4 +1,4 @@
-"""The table of allocation sites: tracemalloc's own totals, ours told apart, and the same identity in every run."""
+"""The table of allocation sites: tracemalloc's own totals, ours kept apart, and the same identity in every run."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from memanalysis.capture.sites import (
     read_site_table,
 )
 from memanalysis.capture.snapshot import snapshot_sites
-from memanalysis.capture.wrapper_frames import PACKAGE_FOLDER, make_portable, register_door
+from memanalysis.capture.wrapper_frames import PACKAGE_FOLDER, make_portable, register_wrapper_frame
 from memanalysis.errors import CaptureError
 
 ROOT = Path(__file__).parents[2]
@@ -145,12 +145,12 @@ def test_a_block_is_ours_when_our_code_asked_for_it(frames, is_own):
     assert find_own_groups([(tuple(frames), 1, 1)]) == [is_own]
 
 
-def test_what_is_allocated_beyond_a_door_is_the_programs(monkeypatch):
-    door = PACKAGE_FOLDER + "door_of_this_test.py"
-    monkeypatch.setattr(paths, "_doors", set())
-    register_door(door)
+def test_what_is_allocated_beyond_a_wrapper_frame_is_the_programs(monkeypatch):
+    wrapper = PACKAGE_FOLDER + "wrapper_of_this_test.py"
+    monkeypatch.setattr(paths, "_wrapper_frames", set())
+    register_wrapper_frame(wrapper)
 
-    groups = [((("app.py", 5), (door, 3), ("app.py", 1)), 1, 1), (((door, 3), ("app.py", 1)), 1, 1)]
+    groups = [((("app.py", 5), (wrapper, 3), ("app.py", 1)), 1, 1), (((wrapper, 3), ("app.py", 1)), 1, 1)]
 
     assert find_own_groups(groups) == [False, True]
 

@@ -65,7 +65,7 @@ def test_the_program_stops_for_the_fork_alone(kept):
     assert copied.pause_s < here.pause_s
 
 
-def test_what_memanalysis_and_tracemalloc_hold_is_told_apart(kept):
+def test_what_memanalysis_and_tracemalloc_hold_is_kept_apart(kept):
     rows = snapshot_sites()
 
     assert rows.tracer_bytes == pytest.approx(tracemalloc.get_tracemalloc_memory() + rows.own_bytes, rel=0.05)
@@ -93,7 +93,7 @@ def test_a_system_without_fork_keeps_the_work_in_the_process(kept, monkeypatch):
     assert only_mine(rows)
 
 
-def test_told_not_to_fork_it_does_not(kept):
+def test_asked_not_to_fork_it_does_not(kept):
     rows = snapshot_sites(fork=False)
 
     assert (rows.forked, rows.why_not_forked) == (False, None)
@@ -114,7 +114,7 @@ def test_a_copy_that_hangs_is_killed_within_its_bound():
 
 @forks
 @pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0, lambda: object()])
-def test_a_copy_that_dies_is_told_and_collected(end):
+def test_a_copy_that_dies_is_named_and_collected(end):
     answer = run_in_fork(end)
 
     assert (answer.value, answer.error) == (None, "the copy ended without an answer")
@@ -233,7 +233,7 @@ def test_the_collector_is_left_as_it_was(kept, enabled):
         (gc.enable if was else gc.disable)()
 
 
-def test_the_room_has_one_door():
+def test_the_package_has_one_entry_point():
     assert memanalysis.capture.__all__ == ["snapshot_sites"]
     with pytest.raises(AttributeError, match="has no attribute 'snapshot_site'"):
         _ = memanalysis.capture.snapshot_site

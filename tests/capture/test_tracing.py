@@ -100,7 +100,7 @@ def test_tracing_that_the_program_started_and_stopped_meanwhile_is_off():
     assert not tracemalloc.is_tracing()
 
 
-def test_tracing_begun_anew_through_a_name_bound_before_is_known_by_its_limit():
+def test_tracing_begun_again_through_a_name_bound_before_is_known_by_its_limit():
     bound_before = tracemalloc.start
     tracing = TracingUse(trace_limit=7)
     tracing.start()

@@ -1,4 +1,4 @@
-"""One call: leak, trend, objects and cleanup, in the shape of the founding contract."""
+"""One call: leak, trend, objects and cleanup, in the shape of the class interface."""
 
 import tracemalloc
 from dataclasses import replace
@@ -116,7 +116,7 @@ def test_a_wrong_config_is_refused_at_once() -> None:
 
 
 def test_a_real_leak_is_found_with_its_objects() -> None:
-    """A program that keeps 4 MB of pages a minute, watched as in the founding example, with the default policy."""
+    """A program that keeps 4 MB of pages a minute, watched as the specification shows, with the default policy."""
     tracer = TracemallocIntegration(trace_limit=1)
     assert tracer.start()
     kept: list[Page] = []

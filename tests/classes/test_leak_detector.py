@@ -41,7 +41,7 @@ def test_what_is_no_leak_is_not_reported(readings: list[float]) -> None:
     assert (result.leak_detected, result.severity) == (False, "none")
 
 
-def test_growth_that_is_a_fact_is_told_where_no_leak_was_shown() -> None:
+def test_growth_that_is_a_fact_is_named_where_no_leak_was_shown() -> None:
     """One step of 100 MB: growth, and no leak."""
     result = fed(snapshots([500.0] * 30 + [600.0] * 30)).detect_leak()
 

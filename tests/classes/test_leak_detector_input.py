@@ -118,7 +118,7 @@ assert not late, late
 
 
 def test_loading_the_engine_under_tracing_warns_first() -> None:
-    """A small module stands in for the engine, so that the test does not take the time that the warning tells of."""
+    """A small module stands in for the engine, so that the test does not take the time that the warning names."""
     program = """
 import logging, tracemalloc
 from memanalysis.verdicts.engine_loading import load_engine

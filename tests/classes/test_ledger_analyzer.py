@@ -121,7 +121,7 @@ def test_what_cannot_be_said_of_growth_is_none(
 
 
 def test_an_entrys_own_epoch_seconds_are_taken_before_its_timestamp() -> None:
-    """As of a founding entry, whose timestamp may be text."""
+    """As in an entry of the class interface, whose timestamp may be text."""
     one = SimpleNamespace(
         timestamp="1970-01-01T02:00:00", epoch_s=7200.0, service_name="a", memory_usage_mb=1, object_count=1
     )

@@ -1,4 +1,4 @@
-"""The founding file opens, is written back so that the founding system reads it, and is never lost by a save."""
+"""A JSON array opens, is written back so that the system it came from reads it, and is never lost by a save."""
 
 import errno
 import json
@@ -31,12 +31,12 @@ FIELDS = (
 )
 
 
-def founding_rows(n: int = 3, **more: Any) -> list[dict[str, Any]]:
+def array_rows(n: int = 3, **more: Any) -> list[dict[str, Any]]:
     return [dict(zip(FIELDS, (1735689600.5 + i, "api", 40.0 + i, 100, 0, 0, 5), strict=True)) | more for i in range(n)]
 
 
-def write_founding(path: Path, rows: object) -> bytes:
-    """As the founding system writes: an indented JSON array."""
+def write_array(path: Path, rows: object) -> bytes:
+    """As the specified system writes: an indented JSON array."""
     path.write_text(json.dumps(rows, indent=2), encoding="utf-8")
     return path.read_bytes()
 
@@ -149,15 +149,15 @@ def test_a_ledger_that_may_hold_nothing_is_refused(limit: int) -> None:
 # ---- load and save
 
 
-def test_a_founding_file_loads_and_is_saved_back_as_the_same_array(tmp_path: Path) -> None:
+def test_a_file_of_the_class_interface_loads_and_is_saved_back_as_the_same_array(tmp_path: Path) -> None:
     """Timestamps as they were, numbers or text, zeros as zeros."""
     path = tmp_path / "x.json"
     rows = [
-        *founding_rows(2),
-        *founding_rows(1, timestamp="2025-01-01T00:00:09.5"),
-        *founding_rows(1, service_name="\u00e4"),
+        *array_rows(2),
+        *array_rows(1, timestamp="2025-01-01T00:00:09.5"),
+        *array_rows(1, service_name="\u00e4"),
     ]
-    write_founding(path, rows)
+    write_array(path, rows)
     ledger = MemoryLedger(path)
 
     assert ledger.load() is True
@@ -225,7 +225,7 @@ def test_loading_what_is_not_there_is_false_and_changes_nothing(tmp_path: Path) 
 
 
 def test_loading_keeps_the_newest_within_the_limit(tmp_path: Path) -> None:
-    write_founding(tmp_path / "x.json", founding_rows(5))
+    write_array(tmp_path / "x.json", array_rows(5))
     ledger = MemoryLedger(tmp_path / "x.json", max_entries=2)
 
     assert ledger.load() is True
@@ -233,7 +233,7 @@ def test_loading_keeps_the_newest_within_the_limit(tmp_path: Path) -> None:
 
 
 def test_fields_beyond_the_seven_are_passed_over_and_missing_ones_unknown(tmp_path: Path) -> None:
-    write_founding(tmp_path / "x.json", [{"timestamp": 1, "service_name": "api", "colour": "red"}])
+    write_array(tmp_path / "x.json", [{"timestamp": 1, "service_name": "api", "colour": "red"}])
     ledger = MemoryLedger(tmp_path / "x.json")
 
     assert ledger.load() is True
@@ -241,7 +241,7 @@ def test_fields_beyond_the_seven_are_passed_over_and_missing_ones_unknown(tmp_pa
 
 
 def test_a_bare_nan_of_pythons_json_is_unknown(tmp_path: Path) -> None:
-    write_founding(tmp_path / "x.json", founding_rows(1, memory_usage_mb=math.nan))
+    write_array(tmp_path / "x.json", array_rows(1, memory_usage_mb=math.nan))
     ledger = MemoryLedger(tmp_path / "x.json")
 
     assert ledger.load() is True
@@ -262,7 +262,7 @@ def test_a_bare_nan_of_pythons_json_is_unknown(tmp_path: Path) -> None:
          "Repair it."),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_told_with_its_place_and_never_written_over(tmp_path: Path, content: bytes, text: str) -> None:
+def test_a_broken_file_is_named_with_its_place_and_not_written_over(tmp_path: Path, content: bytes, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
     ledger = MemoryLedger(path)
@@ -278,7 +278,7 @@ def test_a_broken_file_is_told_with_its_place_and_never_written_over(tmp_path: P
     assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_bytes_that_are_no_text_and_a_nest_without_end_are_told() -> None:
+def test_bytes_that_are_no_text_and_a_nest_without_end_are_named() -> None:
     for content in (b"\xff\xfe\x00", b"[" * 200_000, b""):
         with pytest.raises(LedgerFormatError, match="needs whole JSON, but x is broken"):
             parse_entries(content, name="x")
@@ -286,7 +286,7 @@ def test_bytes_that_are_no_text_and_a_nest_without_end_are_told() -> None:
 
 def test_saving_without_loading_takes_in_what_is_there(tmp_path: Path) -> None:
     """A program that only ever records and saves must not lose what it recorded the day before."""
-    write_founding(tmp_path / "x.json", founding_rows(2))
+    write_array(tmp_path / "x.json", array_rows(2))
     ledger = MemoryLedger(tmp_path / "x.json")
     ledger.record("new", 1.0, 1)
 
@@ -328,7 +328,7 @@ def test_what_was_cleaned_up_does_not_come_back_with_a_save(tmp_path: Path) -> N
 def test_a_save_that_the_disk_refuses_leaves_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk."""
     path = tmp_path / "x.json"
-    before = write_founding(path, founding_rows(3))
+    before = write_array(path, array_rows(3))
     program = f"""
 import resource
 from memanalysis.errors import LedgerError
@@ -347,13 +347,13 @@ except LedgerError as exc:
 
     assert result.stdout == (
         f"MemoryLedger.save needs to write {path}, but cannot: {os.strerror(errno.EFBIG)}. "
-        "Make room, or give another storage_path.\n"
+        "Free some space, or give another storage_path.\n"
     )
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_a_path_that_cannot_be_a_file_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_file_is_named(tmp_path: Path) -> None:
     ledger = MemoryLedger(tmp_path)
 
     for call in (ledger.load, ledger.save):
@@ -361,14 +361,14 @@ def test_a_path_that_cannot_be_a_file_is_told(tmp_path: Path) -> None:
             call()
 
 
-def test_a_ledger_of_ten_thousand_is_saved_far_faster_than_the_founding_way(tmp_path: Path) -> None:
-    """Processor time, both in one run, the best of three: the founding way writes the array indented, as a whole."""
+def test_a_ledger_of_ten_thousand_is_saved_far_faster_than_the_first_version_did(tmp_path: Path) -> None:
+    """Processor time, both in one run, the best of three: the plain way writes the array indented, as a whole."""
     ledger = MemoryLedger(tmp_path / "x.json")
     for i in range(10_000):
         ledger.record("api", 40.0 + i / 7, 1000 + i, timestamp=1735689600.0 + i)
 
-    def founding_save() -> None:
-        with (tmp_path / "founding.json").open("w", encoding="utf-8") as stream:
+    def plain_save() -> None:
+        with (tmp_path / "array.json").open("w", encoding="utf-8") as stream:
             json.dump([entry.to_dict() for entry in ledger.entries], stream, indent=2)
 
     def save_one_more() -> None:
@@ -383,4 +383,4 @@ def test_a_ledger_of_ten_thousand_is_saved_far_faster_than_the_founding_way(tmp_
             times.append(time.process_time() - begin)
         return min(times)
 
-    assert best_of_three(save_one_more) * 2 < best_of_three(founding_save)
+    assert best_of_three(save_one_more) * 2 < best_of_three(plain_save)

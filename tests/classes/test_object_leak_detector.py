@@ -1,4 +1,4 @@
-"""Types of which there are more and more objects."""
+"""Types whose number of objects grows."""
 
 import gc
 import math
@@ -79,7 +79,7 @@ def test_a_collector_that_the_program_turned_off_is_left_off() -> None:
     assert after == before
 
 
-def test_growth_is_told_largest_first() -> None:
+def test_growth_is_listed_largest_first() -> None:
     detector = replay([{"a": 10, "b": 100, "c": 5, "d": 7}, {"a": 15, "b": 150, "c": 5, "d": 2, "e": 20}])
 
     assert detector.detect_object_leaks() == [

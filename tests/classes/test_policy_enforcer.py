@@ -18,7 +18,7 @@ BUDGETS = {
 
 
 class Clock:
-    """A clock that goes only when it is told to."""
+    """A clock that goes only when it is moved."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -161,7 +161,7 @@ def test_the_reason_says_how_long_remains(make_enforcer: Callable[..., MemoryPol
     )
 
 
-def test_recovery_starts_the_grace_period_anew(
+def test_recovery_starts_the_grace_period_again(
     make_enforcer: Callable[..., MemoryPolicyEnforcer], clock: Clock
 ) -> None:
     enforcer = make_enforcer(grace_period_seconds=60)
@@ -199,7 +199,7 @@ def test_without_grace_the_hard_action_is_wanted_at_once(make_enforcer: Callable
     assert make_enforcer(grace_period_seconds=0).enforce_limits("web", 180)["action"] == "alert_and_cleanup"
 
 
-def test_a_policy_loaded_anew_holds_from_then_on(
+def test_a_policy_loaded_again_holds_from_then_on(
     make_enforcer: Callable[..., MemoryPolicyEnforcer], tmp_path: Path
 ) -> None:
     enforcer = make_enforcer()

@@ -1,15 +1,20 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pseudo_terminal import remove_escapes, run_in_terminal
+from rich.cells import cell_len
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.assess_command import EXIT_LEAK, _render_csv
+from memanalysis.units import MIB
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +29,10 @@ def test_the_table_fits_80_columns_and_the_worst_comes_first(
     lines = capsys.readouterr().out.splitlines()
 
     assert [line for line in lines if len(line) > 80] == []
-    assert lines[0].split() == ["service", "shape", "leak", "severity", "growth", "an", "time", "to", "guilty", "line"]
-    assert lines[3].split()[:4] == ["leaking_", "growing", "yes", "high"]
+    assert lines[0].split() == ["service", "leak,", "growth", "time", "to"]
+    assert lines[1].split() == ["responsible", "line", "shape", "severity", "per", "hour", "budget"]
+    assert lines[3].split()[:3] == ["leaking_registry", "growing", "yes"]
+    assert lines[4].split()[:2] == ["app/registry.py:42", "high"]
 
 
 def test_a_sentence_a_service_follows_the_table(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +57,7 @@ def test_a_narrow_terminal_gets_the_verdicts_stacked(
     main(["assess", str(recorded)])
     lines = capsys.readouterr().out.splitlines()
 
-    assert lines[0] == "service         leaking_registry"
+    assert lines[0] == "service           leaking_registry"
     assert [line for line in lines if len(line) > 50] == []
 
 
@@ -96,7 +103,7 @@ def test_a_check_fails_until_the_leak_is_accepted(
     assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == 0
     text = " ".join(capsys.readouterr().out.split())
 
-    assert "growing accepted high" in text
+    assert "growing accepted " in text
     assert ": mended in 2.4." in text
 
 
@@ -132,3 +139,46 @@ def test_comma_separated_values_steer_no_terminal_and_run_in_no_spreadsheet(cell
 
     (row,) = csv.reader(io.StringIO(_render_csv(verdicts).split("\n", 1)[1]))
     assert row == [written, "-2.5", "-3"]
+
+
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_a_verdict_loads_no_drawing_library(recorded: Path, format_: str) -> None:
+    """Matplotlib takes a second to load, and nothing is drawn."""
+    program = (
+        "import sys\nfrom memanalysis.cli import main\nmain(sys.argv[1:])\n"
+        "sys.exit('matplotlib is loaded' if 'matplotlib' in sys.modules else 0)"
+    )
+    command = [sys.executable, "-c", program, "assess", str(recorded), "--format", format_]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
+def test_a_terminal_of_80_columns_gets_colour_on_one_stream_and_progress_on_the_other(recorded: Path) -> None:
+    done = run_in_terminal("assess", str(recorded))
+    lines = remove_escapes(done.output).splitlines()
+
+    assert done.code == 0
+    assert "\x1b[31myes" in done.output
+    assert [line for line in lines if cell_len(line) > 80] == []
+    assert any(line.startswith("  app/registry.py:42 ") for line in lines)
+    assert "Reading " in done.errors or "Assessing " in done.errors
+    assert done.errors.endswith("\x1b[2K")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
+def test_no_color_leaves_a_terminal_without_colour(recorded: Path) -> None:
+    done = run_in_terminal("assess", str(recorded), NO_COLOR="1")
+
+    assert (done.code, "\x1b" in done.output) == (0, False)
+
+
+def test_markup_of_rich_in_a_name_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"service": "[red]a[/red] :bug:", "seq": at, "elapsed_s": float(at), "rss_bytes": MIB} for at in range(40)]
+    path = tmp_path / "ledger.jsonl"
+    path.write_text("".join(json.dumps({"table": "samples", "run_id": "r"} | row) + "\n" for row in rows))
+
+    assert main(["assess", str(path)]) == 0
+    assert capsys.readouterr().out.count("[red]a[/red] :bug:") == 2

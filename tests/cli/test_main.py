@@ -8,8 +8,22 @@ from pathlib import Path
 import pytest
 
 import memanalysis
+from memanalysis.cli import commands, main
 
-COMMANDS = ([], ["demo"], ["assess"], ["report"], ["policy"], ["policy", "check"])
+COMMANDS = (
+    [],
+    ["demo"],
+    ["run"],
+    ["record"],
+    ["info"],
+    ["assess"],
+    ["report"],
+    ["compact"],
+    ["convert"],
+    ["policy"],
+    ["policy", "check"],
+)
+HEAVY = ("pandas", "numpy", "matplotlib", "pyarrow", "scipy", "rich", "jinja2", "IPython")
 
 
 def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,30 +39,72 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_has_a_help_with_an_example_in_80_columns(command: list[str]) -> None:
-    shown = run(*command, "--help")
+def test_every_command_has_a_help_with_examples_in_80_columns(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert main([*command, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.startswith(f"  {' '.join(['memanalysis', *command])} ") for line in lines[lines.index("Examples:") :]
+    )
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_no_command_is_missing_in_the_help_that_is_tested() -> None:
+    assert {name for (name, *_) in COMMANDS[1:]} == set(commands.modules)
+
+
+def test_the_help_has_every_command_with_its_summary_and_the_exit_codes() -> None:
+    shown = run("--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "example" in shown.stdout
-    assert f"memanalysis {' '.join(command)}".strip() in shown.stdout
-    assert [line for line in shown.stdout.splitlines() if len(line) > 80] == []
+    assert "  assess   Print a verdict on every service of a ledger.\n" in shown.stdout
+    assert "\nExit codes:\n  0  success\n  1  a finding: " in shown.stdout
+    assert '  bash  eval "$(_MEMANALYSIS_COMPLETE=bash_source memanalysis)"\n' in shown.stdout
+
+
+def test_the_help_of_a_command_lists_its_arguments_and_keeps_the_lines_of_its_examples() -> None:
+    shown = run("assess", "--help").stdout
+
+    assert "Arguments:\n  LEDGER  Directory, file or URL of a ledger.\n" in shown
+    assert "\n  memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'\n" in shown
 
 
 def test_the_version_is_the_packages() -> None:
     assert run("--version").stdout == f"memanalysis {memanalysis.__version__}\n"
 
 
-def test_help_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["assess", "--help"], ["asess"], ["run", "missing.py"]])
+def test_nothing_heavy_is_loaded_for_help_typos_and_run(arguments: list[str]) -> None:
     code = (
         "import sys\n"
-        "from memanalysis.cli import build_parser\n"
-        "build_parser().format_help()\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & "
-        "{'pandas', 'numpy', 'matplotlib', 'pyarrow', 'scipy', 'psutil', 'yaml', 'IPython'}))"
+        "from memanalysis.cli import main\n"
+        "main(sys.argv[1:])\n"
+        f"sys.stdout.write('loaded: ' + str([name for name in {HEAVY!r} if name in sys.modules]))"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
-    assert loaded.stdout == "[]\n"
+    assert done.stdout.endswith("loaded: []")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are replaced on POSIX alone")
+def test_run_loads_nothing_heavy_before_it_becomes_the_program(tmp_path: Path) -> None:
+    """The interpreter itself lists what it imports, up to the moment at which it is replaced."""
+    (tmp_path / "program.py").write_text("print('program')")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "memanalysis", "run", "program.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    _, before, in_the_program = done.stderr.split("imported package\n")
+    loaded = {line.rpartition("|")[2].strip() for line in before.splitlines()}
+
+    assert done.stdout == "program\n"
+    assert {"click", "memanalysis.watcher.run_program"} <= loaded
+    assert loaded.isdisjoint(HEAVY)
+    assert "memanalysis.watcher.joining" in in_the_program
 
 
 def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> None:
@@ -60,13 +116,70 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
     assert failed.stderr.count("\n") == 1
 
 
-def test_wrong_arguments_are_code_2() -> None:
-    failed = run("assess")
+@pytest.mark.parametrize(
+    ("arguments", "error", "path"),
+    [
+        (["asess", "x"], "There is no command asess. Did you mean assess?", "memanalysis"),
+        (["x\x1b[31m\ny"], "There is no command x\\u001b[31m y.", "memanalysis"),
+        (["policy", "chek"], "There is no command chek. Did you mean check?", "memanalysis policy"),
+        (["--verson"], "There is no option --verson. Did you mean --version?", "memanalysis"),
+        (
+            ["assess", "x", "--formt", "json"],
+            "There is no option --formt. Did you mean --format?",
+            "memanalysis assess",
+        ),
+        (["assess", "x", "--zzz"], "There is no option --zzz.", "memanalysis assess"),
+        (["assess"], "Missing argument 'LEDGER'.", "memanalysis assess"),
+        (["record"], "Missing option '--pid'.", "memanalysis record"),
+        (
+            [],
+            "Missing command: one of demo, run, record, info, assess, report, compact, convert, policy.",
+            "memanalysis",
+        ),
+        (["policy"], "Missing command: one of check.", "memanalysis policy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_are_two_lines_that_suggest_what_is_right(
+    arguments: list[str], error: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"memanalysis: error: {error}\nRun '{path} --help' for its arguments and examples.\n"
+    )
 
-    assert failed.returncode == 2
-    assert "the following arguments are required: LEDGER" in failed.stderr
-    assert run().returncode == 2
-    assert run("policy").returncode == 2
+
+def test_wrong_arguments_are_code_2_for_a_shell() -> None:
+    failed = run("assess", "x", "--format", "xml")
+
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "'xml' is not one of 'table', 'json', " in failed.stderr
+    assert failed.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_the_script_that_completes(shell: str) -> None:
+    shown = run(_MEMANALYSIS_COMPLETE=f"{shell}_source")
+
+    assert shown.returncode == 0
+    assert f"_MEMANALYSIS_COMPLETE={shell}_complete" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("memanalysis re", ["plain,record", "plain,report"]),
+        ("memanalysis assess --known", ["plain,--known-leaks"]),
+        ("memanalysis assess --format k", ["plain,known-leaks"]),
+        ("memanalysis assess led", ["file,led"]),
+        ("memanalysis policy ", ["plain,check"]),
+    ],
+)
+def test_commands_options_values_and_paths_are_completed(words: str, completions: list[str]) -> None:
+    n_words = len(words.split(" ")) - 1
+    shown = run(_MEMANALYSIS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(n_words))
+
+    assert (shown.returncode, shown.stdout.split()) == (0, completions)
 
 
 def test_a_reader_that_goes_away_early_ends_the_command_quietly(recorded: Path) -> None:

@@ -33,3 +33,10 @@ def test_a_wrong_policy_names_file_line_and_key_and_what_would_be_right(capsys: 
 def test_a_missing_policy_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "check", "none.yaml"]) == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_a_service_of_a_hostile_name_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("policy.yaml").write_text('memory_budgets: {services: {"a\\n\\e[31m[red]b": 100MB}}')
+
+    assert main(["policy", "check", "policy.yaml"]) == 0
+    assert "\na\\u000a\\u001b[31m[red]b " in capsys.readouterr().out

@@ -140,7 +140,9 @@ def test_children_that_end_before_their_first_tick_leave_nothing(run_watched, tm
     done = run_watched(SHORT_CHILDREN, options=("--interval", "30"), check=True)
 
     assert ledger().runs["pid"].tolist() == [int(done.stdout)]
-    runs = [path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service=")]
+    runs = [
+        path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service_key=")
+    ]
     assert len(runs) == len({path.parent for path in runs})  # one file a table
 
 
@@ -153,8 +155,8 @@ def test_a_new_python_loads_next_to_nothing_before_its_first_tick(run_watched):
 
     loaded = set(watched.stdout.split()) - set(plain.stdout.split())
     assert {name for name in loaded if name.startswith("memanalysis")} == {
-        "memanalysis", "memanalysis.standard_library", "memanalysis.watcher", "memanalysis.watcher.joining",
-        "memanalysis.watcher.tick_loop",
+        "memanalysis", "memanalysis._forked_child", "memanalysis.standard_library", "memanalysis.watcher",
+        "memanalysis.watcher.joining", "memanalysis.watcher.tick_loop",
     }  # fmt: skip
     assert not loaded & {"json", "re", "logging", "pathlib", "subprocess", "ctypes", "dataclasses", "inspect"}
 
@@ -303,4 +305,4 @@ def _wait_for(condition):
 
 
 def _count_rows(folder):
-    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("samples/*/*.jsonl"))
+    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("live/samples/*/*.jsonl"))

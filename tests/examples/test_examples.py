@@ -63,7 +63,7 @@ def test_the_leaking_service_grows_from_beginning_to_end_at_the_marked_line(ledg
 
     assert thirds[1] > 2.5 * thirds[0]
     assert 0.3 * SECONDS < traced[-1] < 1.2 * SECONDS
-    assert (Path(biggest["file"]), biggest["line"]) == (scenario.file, scenario.find_guilty_line())
+    assert (Path(biggest["file"]), biggest["line"]) == (scenario.file, scenario.find_leaking_line())
     assert biggest["function"] == "Shop._log_in"
 
 
@@ -86,8 +86,8 @@ def test_the_batch_job_falls_back_to_its_floor_again_and_again(ledger):
     assert series(ledger, "batch_job", "rss_bytes")[-1] < series(ledger, "batch_job", "rss_bytes").min() + 8
 
 
-def test_only_the_leaking_program_has_a_guilty_line():
-    assert {name: scenario.find_guilty_line() is not None for name, scenario in SCENARIOS.items()} == {
+def test_only_the_leaking_program_has_a_leaking_line():
+    assert {name: scenario.find_leaking_line() is not None for name, scenario in SCENARIOS.items()} == {
         name: scenario.is_leak for name, scenario in SCENARIOS.items()
     }
     assert [name for name, scenario in SCENARIOS.items() if scenario.is_leak] == ["leaky_service"]

@@ -13,7 +13,7 @@ from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
-from memanalysis.reports.report_model import report
+from memanalysis.reports.make_report import report
 from memanalysis.schema import TABLES
 from memanalysis.verdicts.assess import assess
 

@@ -117,7 +117,7 @@ import logging, os, sys, time
 from memanalysis import watch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 root = sys.argv[1]
-recorder = watch("api", ledger=root + "/ledger", interval=0.01, trace="never")
+recorder = watch("api", ledger=root + "/ledger", interval=0.01, trace="off")
 recorder.start()
 with open(root + "/ballast", "wb", buffering=0) as ballast:
     try:
@@ -190,7 +190,7 @@ for call in (
         write_ledger(root, seal=False)
         for file in root.rglob("*.*"):
             file.chmod(0o644)
-        secret = next((root / "samples" / "service=b").iterdir())
+        secret = next((root / "live" / "samples" / "service_key=b").iterdir())
         secret.chmod(0)
 
         told = run(program, root).splitlines()
@@ -209,7 +209,7 @@ for call in (
 
 def test_a_line_of_100_mb_is_passed_over_in_bounded_memory(tmp_path: Path) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
-    folder = tmp_path / "ledger" / "samples" / "service=a"
+    folder = tmp_path / "ledger" / "live" / "samples" / "service_key=a"
     with (folder / "huge.jsonl").open("wb") as stream:
         stream.write(b'{"seq": 98, "service": "a"}\n{"label": "')
         for _ in range(100):
@@ -227,7 +227,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024)
     write_ledger(tmp_path / "small", seal=False)
 
     assert run(program, tmp_path).splitlines() == [
-        f"99 {[Damage('samples/service=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
+        f"99 {[Damage('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
         "True",
     ]
 
@@ -303,10 +303,12 @@ def test_a_service_of_any_name_stays_in_its_folder(tmp_path: Path, service: str)
 def test_reading_runs_and_unpickles_nothing(tmp_path: Path) -> None:
     """A ledger made to mislead readers: a pickle by name and content, code in every text, a module beside it."""
     write_ledger(tmp_path / "ledger", seal=False)
-    folder = tmp_path / "ledger" / "samples" / "service=a"
+    folder, sealed = (tmp_path / "ledger" / where / "service_key=a" for where in ("live/samples", "samples"))
+    sealed.mkdir(parents=True)
     bomb = b"cos\nsystem\n(S'touch " + os.fsencode(tmp_path / "ran") + b"'\ntR."
     for name in ("x.pkl", "x.jsonl", "x.parquet", "sitecustomize.py"):
         (folder / name).write_bytes(bomb)
+        (sealed / name).write_bytes(bomb)
     (folder / "y.jsonl").write_text(
         json.dumps({"service": "a", "seq": 1, "label": f"__import__('os').system('touch {tmp_path / 'ran'}')"}) + "\n",
         encoding="utf-8",
@@ -324,7 +326,7 @@ def test_a_link_out_of_the_ledger_is_neither_sealed_nor_dropped(tmp_path: Path) 
     write_ledger(tmp_path / "ledger", seal=False)
     outside = tmp_path / "outside.jsonl"
     outside.write_text('{"service": "a", "seq": 1}\n', encoding="utf-8")
-    link = tmp_path / "ledger" / "samples" / "service=a" / "link.jsonl"
+    link = tmp_path / "ledger" / "live" / "samples" / "service_key=a" / "link.jsonl"
     link.symlink_to(outside)
 
     compact_ledger(tmp_path / "ledger", retention=Retention(max_bytes=0))

@@ -43,6 +43,7 @@ def server() -> Iterator[str]:
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # a server of before had another port
     yield f"http://{host}:{port}"
     running.stop()
 
@@ -59,7 +60,7 @@ def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        "memanalysis.ledger.writing.ledger_writer.URL_CLOSE_TIMEOUT_S", 120.0
+        "memanalysis.ledger.writing.full_segments.URL_CLOSE_TIMEOUT_S", 120.0
     )  # of writers in this process
     system = fsspec.filesystem("s3")
     bucket = f"bucket-{abs(hash(str(tmp_path)))}"
@@ -195,7 +196,7 @@ def test_retention_drops_files_there(url: str) -> None:
 def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -> None:
     writer = LedgerWriter(url, run=run_row(), segment_bytes=1)
     writer.append("samples", [sample_row(0)])
-    writer._keeper.wait(60)
+    writer._full.wait(60)
 
     ledger = open_ledger(url)
     assert ledger.runs["ended"].isna().tolist() == [True]
@@ -203,13 +204,13 @@ def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -
     writer.close(ended=NEW_YEAR)
     wait_for(lambda: is_uploaded(url))
     assert open_ledger(url).runs["ended"].notna().tolist() == [True]
-    assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
+    assert not fsspec.filesystem("s3").glob(f"{url}/live/runs/*/*.jsonl")
 
 
 def test_the_recorder_writes_there(url: str) -> None:
     program = f"""
 from memanalysis import watch
-with watch("api", ledger={url!r}, interval=0.05, trace="never") as recorder:
+with watch("api", ledger={url!r}, interval=0.05, trace="off") as recorder:
     recorder.mark("here")
     print(recorder.status().ledger, recorder.status().errors)
 """

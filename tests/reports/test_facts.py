@@ -2,7 +2,7 @@
 
 import pytest
 
-from memanalysis.reports.report_model import Report, report
+from memanalysis.reports.make_report import Report, report
 from memanalysis.units import MIB
 
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": 100}}}

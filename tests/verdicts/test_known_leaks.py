@@ -8,7 +8,7 @@ import pytest
 from memanalysis.analysis.leaks.accepted_leaks import mark_known
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.known_leaks_file import KnownLeak, parse_known_leaks, read_known_leaks
-from memanalysis.reports.report_model import report
+from memanalysis.reports.make_report import report
 from memanalysis.verdicts.assess import assess
 from memanalysis.verdicts.known_leaks import render_known_leaks
 

@@ -12,7 +12,7 @@ DEADLINE_S = 60.0
 
 
 class HandClock(Clock):
-    """Time that goes only when it is told to."""
+    """Time that goes only when it is moved."""
 
     def __init__(self, now=1000.0):
         self_now = [now]
@@ -47,7 +47,7 @@ def record(tmp_path):
     made = []
 
     def make(**arguments):
-        quick = {"interval": 0.02, "snapshot_interval": 0.1, "top_types": 0, "seal": False, "trace": "always"}
+        quick = {"interval": 0.02, "snapshot_interval": 0.1, "top_types": 0, "seal": False, "trace": "full"}
         recorder = watch(arguments.pop("service", "api"), **{"ledger": tmp_path / "ledger", **quick, **arguments})
         made.append(recorder)
         return recorder

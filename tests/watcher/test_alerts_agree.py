@@ -97,7 +97,7 @@ def test_live_alerts_and_the_verdict_agree(hand_clock, policy: Policy, name: str
         sample = {"elapsed_s": ELAPSED_S[index], "rss_bytes": int(value), "traced_bytes": None, "limit_bytes": None}
         live.add(sample)
         runtime.on_sample(sample, record_event)
-        if index % 120 == 119:  # an hour is over: what a reader of the ledger would be told now
+        if index % 120 == 119:  # an hour is over: what a reader of the ledger would see now
             checked = index - index % 10 + 1  # the last check was at a multiple of 300 s
             verdict = assess_series(ELAPSED_S[:checked], values_bytes[:checked], limit_bytes=budget_bytes, rules=rules)
             assert severities[-1] == reported_severity(verdict)

@@ -25,7 +25,7 @@ def take_all_descriptors():
 def wait_for_rows(n, deadline=time.monotonic() + 60):
     import glob
     while time.monotonic() < deadline:
-        names = glob.glob("ledger/samples/*/*.jsonl")
+        names = glob.glob("ledger/live/samples/*/*.jsonl")
         if sum(open(name, "rb").read().count(b"\\n") for name in names) >= n:
             return
         time.sleep(0.02)
@@ -40,7 +40,7 @@ WATCHED = (
     OPEN_FILES
     + """
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 wait_for_rows(3)
 files = take_all_descriptors()
@@ -73,7 +73,7 @@ DAEMON = (
     + """
 import sys
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 WHEN = sys.argv[1]
 if WHEN == "before":
     recorder.start()
@@ -110,7 +110,7 @@ DUP2 = (
     OPEN_FILES
     + """
 from memanalysis import watch
-recorder = watch("api", ledger="ledger", interval=0.02, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.02, trace="off")
 recorder.start()
 wait_for_rows(3)
 own = open("own-0.bin", "wb", buffering=0)

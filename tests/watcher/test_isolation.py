@@ -57,7 +57,7 @@ def test_a_module_that_ends_the_program_as_it_is_imported_is_contained(tmp_path,
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError])
 def test_an_exception_thrown_into_the_waiting_thread_does_not_end_the_watching(record, wait_until, kind):
-    recorder = record(trace="never")
+    recorder = record(trace="off")
     with recorder:
         thread = next(thread for thread in threading.enumerate() if isinstance(thread, TickThread))
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(kind))

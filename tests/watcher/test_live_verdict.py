@@ -22,7 +22,7 @@ def _sample(second: int, *, rss: float | None = None, traced: float | None = Non
 
 def test_a_recorder_judges_its_run_as_its_ledger_is_judged(tmp_path: Path, wait_until) -> None:
     kept = []
-    recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False)
+    recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False)
     assert recorder.assess() is None
     with recorder:
         wait_until(lambda: kept.append(bytearray(MIB)) or recorder.status().ticks >= 40)
@@ -35,7 +35,7 @@ def test_a_recorder_judges_its_run_as_its_ledger_is_judged(tmp_path: Path, wait_
     assert verdict.evidence.n_samples >= 41
 
 
-def test_a_leak_that_only_traced_bytes_show_is_told_of_them() -> None:
+def test_a_leak_that_only_traced_bytes_show_is_judged_by_them() -> None:
     run = LiveRun()
     for second in range(60):
         run.add(_sample(second, rss=500 * MIB, traced=(20 + second) * MIB))
@@ -69,7 +69,7 @@ def test_a_recorder_that_is_not_asked_loads_neither_numpy_nor_a_policy(tmp_path:
     program = f"""
 import sys
 from memanalysis import watch
-with watch("api", ledger={str(tmp_path)!r}, trace="never", seal=False, interval=0.01) as recorder:
+with watch("api", ledger={str(tmp_path)!r}, trace="off", seal=False, interval=0.01) as recorder:
     while recorder.status().ticks < 5:
         pass
 assert {module!r} not in sys.modules
@@ -79,7 +79,7 @@ assert {module!r} not in sys.modules
 
 def test_the_question_does_not_wait_for_a_tick_that_is_under_way(tmp_path: Path, wait_until) -> None:
     answers = []
-    with watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False) as recorder:
+    with watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False) as recorder:
         wait_until(lambda: recorder.status().ticks >= 6)
         with recorder._ticker.ticking:  # as while a tracing window is open
             asked = threading.Thread(target=lambda: answers.append(recorder.assess()))

@@ -13,7 +13,7 @@ def budget(hand_clock):
 
 
 class SteppedClock:
-    """Time that goes only when it is told to."""
+    """Time that goes only when it is moved."""
 
     def __init__(self):
         self.now = 1000.0

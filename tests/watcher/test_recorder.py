@@ -124,7 +124,7 @@ def test_tracing_that_ran_before_goes_on(record):
 
 
 def test_without_tracing_resident_memory_is_recorded_and_no_sites(record, ledger):
-    with record(trace="never"):
+    with record(trace="off"):
         assert not tracemalloc.is_tracing()
 
     assert ledger().samples["traced_bytes"].isna().all()
@@ -205,7 +205,7 @@ def test_inside_a_started_recorder_a_with_block_does_not_stop_it(record):
 
 
 @pytest.mark.parametrize(("seal", "suffix"), [(True, ".parquet"), (False, ".jsonl")])
-def test_a_run_that_stops_is_sealed_into_parquet_unless_told_not_to(record, tmp_path, seal, suffix):
+def test_a_run_that_stops_is_sealed_into_parquet_unless_asked_not_to(record, tmp_path, seal, suffix):
     with record(seal=seal):
         pass
 
@@ -278,7 +278,7 @@ def test_without_a_policy_nothing_heavy_is_loaded(run_program):
 
 def test_a_tick_costs_little(record):
     """The middle of 40 ticks, read from the recorder itself: far under the interval of a second."""
-    recorder = record(trace="never", interval=0.01, snapshot_interval=60)
+    recorder = record(trace="off", interval=0.01, snapshot_interval=60)
     costs = []
     with recorder:
         deadline = time.monotonic() + 30

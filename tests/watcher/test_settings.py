@@ -1,4 +1,4 @@
-"""Arguments and policy become settings: arguments win, wrong ones are told at once."""
+"""Arguments and policy become settings: arguments win, wrong ones raise at once."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_the_policy_decides_what_no_argument_does():
         }
     )
 
-    assert (found.trace, found.trace_limit, found.snapshot_interval_s, found.kept_snapshots) == ("never", 3, 7, 4)
+    assert (found.trace, found.trace_limit, found.snapshot_interval_s, found.kept_snapshots) == ("off", 3, 7, 4)
     assert found.left_out == {"object_count", "live_allocations"}
     assert found.ledger == Path("somewhere/ledger")
 
@@ -41,9 +41,9 @@ def test_the_policy_decides_what_no_argument_does():
 def test_arguments_win_over_the_policy():
     policy = {"monitoring": {"tracemalloc": {"enabled": False}, "snapshots": {"enabled": False}}}
 
-    found = settings(policy, trace="always", trace_limit=2, snapshot_interval=5, ledger="here")
+    found = settings(policy, trace="full", trace_limit=2, snapshot_interval=5, ledger="here")
 
-    assert (found.trace, found.trace_limit, found.snapshot_interval_s) == ("always", 2, 5)
+    assert (found.trace, found.trace_limit, found.snapshot_interval_s) == ("full", 2, 5)
     assert found.ledger == Path("here")
 
 
@@ -51,7 +51,7 @@ def test_snapshots_that_the_policy_turns_off_are_not_taken():
     assert settings({"monitoring": {"snapshots": {"enabled": False}}}).snapshot_interval_s is None
 
 
-def test_the_founding_json_path_gives_a_folder_beside_it():
+def test_the_json_path_of_the_class_interface_gives_a_folder_beside_it():
     assert settings({}).ledger == Path("logs/memory_ledger")
 
 
@@ -70,20 +70,23 @@ def test_a_ledger_that_the_policy_turns_off_is_not_written_unless_an_argument_na
         ({"interval": float("nan")}, "watch needs interval of at least"),
         ({"interval": "1"}, "watch needs interval of at least"),
         ({"snapshot_interval": -1}, "watch needs snapshot_interval of at least"),
-        ({"trace": "sometimes"}, "watch needs trace='auto', 'always' or 'never', but got 'sometimes'"),
+        (
+            {"trace": "sometimes"},
+            "watch needs trace='auto', 'sampled', 'windows', 'full' or 'off', but got 'sometimes'",
+        ),
         ({"max_overhead": 0}, "watch needs max_overhead above 0 and at most 1, but got 0"),
         ({"max_overhead": 1.5}, "watch needs max_overhead above 0 and at most 1, but got 1.5"),
         ({"trace_limit": 0}, "watch needs trace_limit of at least 1, but got 0"),
         ({"top_sites": -1}, "watch needs top_sites of at least 0, but got -1"),
-        ({"policy": 3}, "watch needs policy as a path or a Policy, but got 3"),
+        ({"policy": 3}, "watch needs policy= as a path, a mapping or a Policy, but got int"),
     ],
 )
-def test_wrong_arguments_are_told_before_anything_runs(arguments, text):
+def test_wrong_arguments_raise_before_anything_runs(arguments, text):
     with pytest.raises(InvalidArgumentError, match=text):
         watch(**{"service": "api", **arguments})
 
 
-def test_a_broken_or_missing_policy_is_told_before_anything_runs(tmp_path):
+def test_a_broken_or_missing_policy_raises_before_anything_runs(tmp_path):
     broken = tmp_path / "policy.yaml"
     broken.write_text("memory_budgets: {global: {max_memory_mb: -1}}")
 

@@ -1,4 +1,4 @@
-"""The beat: it keeps to its times, skips what it missed, and stops when told."""
+"""The beat: it holds its times, skips what it missed, and stops when asked."""
 
 from memanalysis.watcher.tick_loop import run_ticks
 
@@ -41,7 +41,7 @@ def test_ticks_that_were_missed_are_skipped_and_not_made_up_for():
     assert Beat(ticks=3, tick_s=[1.7]).run(0.5) == [0.5, 2.5, 3.0]
 
 
-def test_it_stops_at_once_when_told_to():
+def test_it_stops_at_once_when_asked_to():
     assert Beat(ticks=0).run(1.0) == []
 
 

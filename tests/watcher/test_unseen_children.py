@@ -34,7 +34,7 @@ SUPERVISOR = (
     + """
 def start_worker():
     return os.posix_spawn("/bin/sleep", ["sleep", "0.1"], os.environ)
-recorder = watch("api", ledger="ledger", interval=0.01, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.01, trace="off")
 recorder.start()
 workers = {start_worker(), start_worker()}
 ended = 0
@@ -78,7 +78,7 @@ print(seen, hooks)
 HOOKS = (
     SMALL_FILES
     + """
-recorder = watch("api", ledger="ledger", interval=0.01, trace="always", snapshot_interval=0.05, fork=True)
+recorder = watch("api", ledger="ledger", interval=0.01, trace="full", snapshot_interval=0.05, fork=True)
 recorder.start()
 wait_until(lambda: recorder.status().snapshots >= 5)
 recorder.stop(seal=False)
@@ -93,10 +93,10 @@ assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
 seen = []
 if sys.argv[1] == "handles":
     signal.signal(signal.SIGCHLD, lambda *_: seen.append("signal"))
-recorder = watch("api", ledger="ledger", interval=0.01, trace="never")
+recorder = watch("api", ledger="ledger", interval=0.01, trace="off")
 recorder.start()
 if sys.argv[1] == "handles":
-    wait_until(lambda: len(glob.glob("ledger/samples/*/*.jsonl")) >= 4)
+    wait_until(lambda: len(glob.glob("ledger/live/samples/*/*.jsonl")) >= 4)
     while_running = count_sealed()
 else:
     wait_until(lambda: count_sealed() >= 3)
@@ -140,7 +140,7 @@ def test_a_supervisor_that_waits_for_any_child_meets_its_own_only(tmp_path: Path
     assert not list((tmp_path / "ledger").rglob("*.jsonl"))
 
 
-@pytest.mark.parametrize("trace", ["never", "always"])
+@pytest.mark.parametrize("trace", ["off", "full"])
 def test_a_handler_of_sigchld_and_hooks_for_forks_never_run_for_us(tmp_path: Path, trace: str) -> None:
     arguments = {"trace": trace, "fork": True, "snapshot_interval": 0.1}
 
@@ -148,7 +148,7 @@ def test_a_handler_of_sigchld_and_hooks_for_forks_never_run_for_us(tmp_path: Pat
 
     messages = check_rows(tmp_path)
     expected = "Full snapshots are read in the process: the program handles SIGCHLD."
-    assert messages == ([expected] if trace == "always" else [])
+    assert messages == ([expected] if trace == "full" else [])
 
 
 def test_hooks_of_the_program_keep_a_snapshot_from_forking(tmp_path: Path) -> None:

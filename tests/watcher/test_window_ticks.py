@@ -45,7 +45,7 @@ class Service:
             clock=clock,
             policy_runtime=rules,
             live=self.live,
-            traces_in_windows=True,
+            engine="windows",
         )
         self.observer.prepare()
         self.observer.begin()
@@ -150,7 +150,8 @@ def test_stopping_while_a_window_is_open_ends_it_and_keeps_what_it_saw(run_progr
         "kept = []\n"
         "def leak():\n"
         "    kept.append(bytearray(20_000))\n"
-        "recorder = watch('api', ledger='ledger', interval=0.02, max_overhead=1.0, top_types=0, seal=False)\n"
+        "more = dict(max_overhead=1.0, top_types=0, seal=False, trace='windows')\n"
+        "recorder = watch('api', ledger='ledger', interval=0.02, **more)\n"
         "until = time.monotonic() + 60\n"
         "with recorder:\n"
         "    while not tracemalloc.is_tracing() and time.monotonic() < until:\n"

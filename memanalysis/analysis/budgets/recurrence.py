@@ -11,7 +11,7 @@ from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.row_statistics import MAD_TO_SIGMA
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ForecastThresholds
 
-__all__ = ["Recurrence", "find_episode_starts", "forecast_recurrence"]
+__all__ = ["UNKNOWN", "Recurrence", "find_episode_starts", "forecast_recurrence"]
 
 GRID = 400
 """Number of quantiles by which the distribution of the next gap is known."""

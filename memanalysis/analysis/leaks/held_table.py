@@ -26,6 +26,8 @@ class HeldTable:
         Seconds from the first snapshot on, strictly rising.
     sizes, counts : arrays of float, shape (t, m)
         Bytes, 0 where a snapshot does not list the thing; blocks or objects, NaN where that is not known.
+    errors : array of float, shape (t, m)
+        Standard errors of sampled sizes in bytes, 0 where sizes are exact.
     is_listed : array of bool, shape (t, m)
         Whether the snapshot lists the thing.
     names : DataFrame, m rows
@@ -35,6 +37,7 @@ class HeldTable:
     elapsed_s: FloatArray
     sizes: FloatArray
     counts: FloatArray
+    errors: FloatArray
     is_listed: NDArray[np.bool_]
     names: pd.DataFrame
 
@@ -74,7 +77,8 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
             f"A table of what is held needs size_bytes of 0 or more, but got {sizes[sizes < 0].min():.0f}. "
             "Leave unknown sizes empty."
         )
-    known = run.assign(size=sizes, amount=known_floats(run, counts))[np.isfinite(sizes)]
+    variances = np.nan_to_num(known_floats(run, "size_stderr_bytes")) ** 2
+    known = run.assign(size=sizes, amount=known_floats(run, counts), variance=variances)[np.isfinite(sizes)]
     known = known.dropna(subset=["timestamp", *keys])
     known = known.drop_duplicates(["timestamp", *keys, *others, "size", "amount"])
     when, moments = pd.factorize(pd.to_datetime(known["timestamp"], utc=True), sort=True)
@@ -92,22 +96,36 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
         elapsed_s=np.asarray((moments - moments.min()).total_seconds(), dtype=np.float64),
         sizes=add_up("size"),
         counts=np.where(is_listed, add_up("amount"), np.nan),
+        errors=np.sqrt(add_up("variance")),
         is_listed=is_listed,
         names=largest.sort_values(list(keys))[[*keys, *others]].reset_index(drop=True),
     )
 
 
 def measure_growth(held: HeldTable, *, thresholds: SiteThresholds = DEFAULT_THRESHOLDS.site) -> Growth:
-    """Return Theil-Sen slopes in bytes per second, the growth over the judged snapshots, and its share."""
+    """Return Theil-Sen slopes in bytes per second, the growth over the judged snapshots, and its share.
+
+    Growth of a sampled site within the error of the sample counts as none.
+    """
     judged = _judged_snapshots(held.elapsed_s, thresholds)
     times, matrix = held.elapsed_s[judged], held.sizes[judged]
     slopes = np.zeros(matrix.shape[1])
     if times.size > 1 and slopes.size:
         slopes = theil_sen_slopes(np.broadcast_to(times, matrix.T.shape), matrix.T)
     growth = slopes * (times[-1] - times[0]) if times.size else slopes
+    growth = np.where(growth < thresholds.min_sampling_sigmas * _sampling_errors(held, judged, growth), 0.0, growth)
     all_growth = float(growth[growth > 0].sum())
     shares = np.clip(growth, 0, None) / all_growth if all_growth > 0 else np.zeros(growth.size)
     return Growth(judged=judged, slopes=slopes, growth=growth, shares=shares)
+
+
+def _sampling_errors(held: HeldTable, judged: NDArray[np.intp], growth: FloatArray) -> FloatArray:
+    """Return the standard error of each growth: that of blocks as large as the site's own that add up to it."""
+    if not judged.size:
+        return np.zeros_like(growth)
+    sizes, errors = held.sizes[judged].max(axis=0), held.errors[judged].max(axis=0)
+    variance_a_byte = np.divide(errors**2, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    return np.asarray(np.sqrt(variance_a_byte * np.clip(growth, 0, None)), dtype=np.float64)
 
 
 def _judged_snapshots(elapsed_s: FloatArray, thresholds: SiteThresholds) -> NDArray[np.intp]:

@@ -66,6 +66,9 @@ def find_origin(
     allocator holds it free, ``native`` when traced bytes are known and do not carry it, else ``unknown``. What tracing
     itself takes, which grows with the blocks it follows, is taken off the growth of RSS first.
 
+    From the sampler's estimates where nothing is traced: ``python`` when they carry the growth of RSS, ``native`` when
+    they would not even with two standard errors more.
+
     From windows, as under ``trace="auto"``, for leaks of RSS whose origin is still unknown: the suspects, whose
     survivors came back in every window, are compared with two measures of the growth of RSS. One is that of the whole
     run, for as long as the windows were open. The other is that inside the windows, which is less where tracing slows
@@ -74,6 +77,7 @@ def find_origin(
     tracing slowed down; else it stays ``unknown``.
     """
     origins = _classify_by_samples(frame, samples, thresholds)
+    origins = _classify_by_sampler(frame, origins, samples, thresholds)
     unknown = np.full(origins.size, np.nan)
     found = {"origin": origins, "window_rss_growth_bytes": unknown, "window_retained_bytes": unknown.copy()}
     wanted = np.flatnonzero(frame["is_leak"] & (origins == "unknown") & (frame["metric"] == "rss_bytes"))
@@ -104,6 +108,38 @@ def _classify_by_samples(
     share = np.where(traced_leaks, rule.min_share_of_a_leak, rule.min_share)
     origins[both & (~rss_leaks | (traced_slope >= share * to_explain))] = "python"
     return origins
+
+
+def _classify_by_sampler(
+    frame: VerdictFrame, origins: NDArray[np.object_], samples: RunSamples | None, thresholds: Thresholds
+) -> NDArray[np.object_]:
+    """Return the origins with those of leaks of RSS that the sampler's estimates tell."""
+    rule = thresholds.origin
+    wanted = frame["is_leak"] & (origins == "unknown") & (frame["metric"] == "rss_bytes")
+    if samples is None or not wanted.any():
+        return origins
+    wanted &= _is_known(samples, "sampled_bytes")
+    growth = np.nan_to_num(frame["slope_bytes_per_s"])
+    seconds = np.maximum(np.nan_to_num(frame["judged_s"]), 1.0)
+    sampled = _fit_slopes(samples, "sampled_bytes", wanted, thresholds)
+    free = _fit_slopes(samples, "allocator_free_bytes", wanted, thresholds)
+    error = rule.sampling_sigmas * np.sqrt(rule.sampling_interval_bytes * np.maximum(growth * seconds, 0.0)) / seconds
+    found = origins.copy()
+    found[wanted & (sampled + error < rule.min_share * growth)] = "native"
+    found[wanted & (free >= rule.min_share * growth)] = "fragmentation"
+    found[wanted & (sampled >= rule.min_share * growth)] = "python"
+    return found
+
+
+def _is_known(samples: RunSamples, column: str) -> NDArray[np.bool_]:
+    """Return for each run whether a column is known in more than half of its samples."""
+    from memanalysis.analysis.input_frames import known_floats
+
+    known = np.isfinite(known_floats(samples.frame, column)).astype(np.int64)
+    of_run = np.repeat(np.arange(samples.counts.size), samples.counts)
+    n_known = np.bincount(of_run, weights=known, minlength=samples.counts.size)
+    is_known: NDArray[np.bool_] = n_known > samples.counts / 2
+    return is_known
 
 
 def _fit_slopes(samples: RunSamples, column: str, wanted: NDArray[np.bool_], thresholds: Thresholds) -> FloatArray:

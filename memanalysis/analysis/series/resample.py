@@ -9,6 +9,7 @@ import numpy as np
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import SeriesBatch
+from memanalysis.analysis.series.warm_up import find_warm_up_ends
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
 
 __all__ = ["EqualLengthGroup", "SeriesMatrix", "group_equal_lengths", "make_series_matrix"]
@@ -58,7 +59,7 @@ def group_equal_lengths(
     """Yield the series that have enough samples, in groups of a few thousand with equal numbers of points."""
     sizes = batch.sizes
     enough = np.flatnonzero(sizes >= thresholds.min_samples)
-    judged_from = _ends_of_warm_up(batch, enough, thresholds)
+    judged_from = find_warm_up_ends(batch, enough, thresholds)
     shapes = np.stack([sizes[enough], batch.stops[enough] - judged_from])
     order = np.lexsort(shapes)
     changes = np.flatnonzero(np.any(np.diff(shapes[:, order], axis=1) != 0, axis=0)) + 1
@@ -76,22 +77,6 @@ def make_series_matrix(
     whole_s, whole = _resample(batch, batch.starts[index], int(batch.sizes[index[0]]), max_points)
     times, levels = _resample(batch, judged_from, int(batch.stops[index[0]] - judged_from[0]), max_points)
     return SeriesMatrix(index=index, whole_s=whole_s, whole=whole, times=times, levels=levels)
-
-
-def _ends_of_warm_up(batch: SeriesBatch, which: IntArray, thresholds: SeriesThresholds) -> IntArray:
-    """Return the index of the first judged sample of each series."""
-    starts, stops = batch.starts[which], batch.stops[which]
-    if not which.size:
-        return starts
-    first_s = batch.elapsed_s[starts]
-    until_s = first_s + thresholds.warm_up_share * (batch.elapsed_s[stops - 1] - first_s)
-    after, last = starts.copy(), stops - 1
-    while np.any(after < last):  # bisection: times rise, and the last is not before its until_s
-        middle = (after + last) // 2
-        is_before = batch.elapsed_s[middle] < until_s
-        after, last = np.where(is_before, middle + 1, after), np.where(is_before, last, middle)
-    cut = (stops - starts >= thresholds.min_samples_to_cut_warm_up) & (stops - after >= thresholds.min_samples)
-    return np.where(cut, after, starts)
 
 
 def _resample(batch: SeriesBatch, starts: IntArray, size: int, max_points: int) -> tuple[FloatArray, FloatArray]:

@@ -33,7 +33,7 @@ from memanalysis.ledger.reading.footers import (
 )
 from memanalysis.ledger.walk import walk_ledger
 
-__all__ = ["SealedFile", "Tidied", "list_folders", "list_sealed", "tidy"]
+__all__ = ["SealedFile", "Tidied", "list_sealed", "tidy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,6 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
             if file.table == "samples" and file.newest < before:
                 _thin_out(files, file, retention.downsample_interval_s, told, dry_run=dry_run)
     return told
-
-
-def list_folders(files: Files) -> list[tuple[str, str]]:
-    """Tables and folders of services that a ledger has."""
-    return walk_ledger(files).folders
 
 
 def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:

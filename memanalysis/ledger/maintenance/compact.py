@@ -15,19 +15,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memanalysis._atomic import TEMPORARY_SUFFIX
 from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
 from memanalysis.ledger.maintenance.apply_retention import Tidied, tidy
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
-from memanalysis.ledger.maintenance.seal import TEMPORARY_SUFFIX, seal_shard
+from memanalysis.ledger.maintenance.seal import remove_sealed_lines, seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE
+from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, sealed_path
 from memanalysis.ledger.reading.dataset_source import FolderSource
 from memanalysis.ledger.reading.footers import open_parquet
 from memanalysis.ledger.walk import open_regular, walk_ledger
-from memanalysis.ledger.writing.segments import lock_file
+from memanalysis.ledger.writing.segment_rotation import lock_file
 from memanalysis.ledger.writing.spool import is_url, spool_folder
 
 __all__ = ["LOCK_NAME", "Compacted", "clear_temporaries", "compact_ledger", "hold_lock", "seal_abandoned"]
@@ -153,7 +155,7 @@ def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
     if dry_run:
         yield
         return
-    descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, _read_file_mode(root))
     try:
         if lock_file(descriptor) is False:
             raise LedgerBusyError(
@@ -162,6 +164,14 @@ def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _read_file_mode(root: Path) -> int:
+    """Return the permissions of the ledger's files, as its marker shows them."""
+    try:
+        return (root / MARKER_NAME).stat().st_mode & 0o666
+    except FileNotFoundError:
+        return DEFAULT_FILE_MODE
 
 
 def _compact_url(url: str, files: Files, retention: Retention | None, now: float, *, dry_run: bool) -> Compacted:
@@ -208,11 +218,11 @@ def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool
             done.sealed += 1
             return
         if os.fstat(descriptor).st_size == 0:
-            path.unlink(missing_ok=True)
+            remove_sealed_lines(path)
             return
-        if path.with_suffix(PARQUET_SUFFIX).exists():  # a crash came between the seal and this last step of it
-            with path.with_suffix(PARQUET_SUFFIX).open("rb") as sealed, open_parquet(sealed, str(path)):
-                path.unlink(missing_ok=True)
+        if sealed_path(path).exists():  # a crash came between the seal and this last step of it
+            with sealed_path(path).open("rb") as sealed, open_parquet(sealed, str(path)):
+                remove_sealed_lines(path)
             done.sealed += 1
             return
         seal_shard(path, table, cut_tail=True)

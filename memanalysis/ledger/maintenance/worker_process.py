@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from memanalysis._children import adopts_orphans
 from memanalysis._descriptors import OwnDescriptor
 from memanalysis.ledger.maintenance.detach import find_adoption_obstacle, find_detach_obstacle, start_detached
-from memanalysis.ledger.writing.segments import Segment
+from memanalysis.ledger.writing.segment_rotation import Segment
 from memanalysis.standard_library import drop_shadowing_folders
 
 __all__ = ["Keeper"]
@@ -101,6 +102,9 @@ class Keeper:
     def start(self, segments: Sequence[Segment]) -> bool:
         """Start a process on those files, which then holds their locks; False where none can be started."""
         if not self._is_able or time.monotonic() < self._not_before:
+            return False
+        if find_spec("pyarrow") is None:  # the recorder alone is installed: the files stay JSON lines
+            self._is_able = False
             return False
         if find_adoption_obstacle() is not None:
             self._not_before = time.monotonic() + RETRY_S

@@ -1,4 +1,4 @@
-"""A ledger that is a folder of shards, one a process and table, under ``<table>/service=<encoded>/``.
+"""A ledger that is a folder of shards, one a process and table, under ``<table>/service_key=<slug>/``.
 
 What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not
 read at all; files of this machine are read many at a time. Whatever one file holds, the others are read: what fails is
@@ -25,7 +25,15 @@ from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.merge_journal import find_replaced
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
+from memanalysis.ledger.paths import (
+    JSONL_SUFFIX,
+    MARKER_NAME,
+    PARQUET_SUFFIX,
+    PARTITION_PREFIX,
+    is_service_slug,
+    service_of_slug,
+    slug_of_service,
+)
 from memanalysis.ledger.reading.file_sources import (
     EVERYTHING,
     Damage,
@@ -42,7 +50,7 @@ from memanalysis.ledger.reading.impossible_values import Removed, null_impossibl
 from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.reading.size_limits import check_decoded_size
 from memanalysis.ledger.reading.small_files import read_small
-from memanalysis.ledger.walk import LedgerWalk, walk_ledger
+from memanalysis.ledger.walk import FoundFile, LedgerWalk, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
@@ -101,8 +109,8 @@ class FolderSource:
         elif not walk_ledger(self._files).folders:
             found = ", ".join(entry.name for entry in entries[:5]) if entries else "nothing"
             raise LedgerFormatError(
-                f"open_ledger needs a folder with {MARKER_NAME} or <table>/service=<name>/, but {self._files.root} "
-                f"holds {found}. Name the folder that was given to watch(ledger=...)."
+                f"open_ledger needs a folder with {MARKER_NAME} or <table>/{PARTITION_PREFIX}<name>/, but "
+                f"{self._files.root} holds {found}. Name the folder that was given to watch(ledger=...)."
             )
 
     def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
@@ -133,38 +141,37 @@ class FolderSource:
         return reading
 
     def services(self) -> list[str]:
-        """Names from the folders; where a long name was cut, from a row."""
-        names = set()
+        """Names from the folders; where a folder has a hash in place of the whole name, from a footer or row."""
+        names: dict[str, set[str]] = {}
         walk = walk_ledger(self._files)
-        of_folder = _stems_by_folder(self._files, walk)
-        for table, partition in walk.folders:
-            if stems := of_folder.get((table, partition)):
-                service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-                names |= {service} if whole else self._names_in_rows(table, partition, stems)
-        return sorted(names)
+        for (table, partition), stems in _stems_by_folder(self._files, walk).items():
+            if not names.get(partition):
+                service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
+                names[partition] = self._names_in_rows(table, partition, stems) if service is None else {service}
+        return sorted(set().union(*names.values()))
 
     def _pieces(self, table: str, columns: Sequence[str], part: Part, reading: Reading) -> Iterator[_Piece]:
-        wanted = None if part.services is None else {name.casefold() for name in part.services}
+        wanted = None if part.services is None else {slug_of_service(name) for name in part.services if name != ""}
 
         def is_wanted(partition: str) -> bool:
-            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-            # without regard to case, as a file system may be; the rows decide afterwards
-            return wanted is None or not whole or service.casefold() in wanted
+            slug = partition.removeprefix(PARTITION_PREFIX)
+            # a folder that another tool named may hold any service: the rows decide afterwards
+            return wanted is None or slug in wanted or not is_service_slug(slug)
 
         walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
         for entry in walk.skipped:
             reading.damage[entry.path] = [Damage(entry.path, None, entry.reason)]
         for (_, partition), stems in _stems_by_folder(self._files, walk).items():
-            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-            for piece in self._open_stems(f"{table}/{partition}", stems, table, columns, part, reading):
-                piece.service = service if whole else None
+            service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
+            for piece in self._open_stems(partition, stems, table, columns, part, reading):
+                piece.service = service
                 yield piece
 
     def _open_stems(
-        self, folder: str, stems: Stems, table: str, columns: Sequence[str], part: Part, reading: Reading
+        self, partition: str, stems: Stems, table: str, columns: Sequence[str], part: Part, reading: Reading
     ) -> Iterator[_Piece]:
         def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
-            return self._open_stem(f"{folder}/{stem[0]}", stem[1], table, columns, part, reading)
+            return self._open_stem(partition, *stem, table, columns, part, reading)
 
         if len(stems) < MANY_FILES:
             yield from filter(None, map(open_stem, stems))
@@ -173,13 +180,20 @@ class FolderSource:
             yield from filter(None, pool.map(open_stem, stems))
 
     def _open_stem(
-        self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
+        self,
+        partition: str,
+        stem: str,
+        suffixes: set[str],
+        table: str,
+        columns: Sequence[str],
+        part: Part,
+        reading: Reading,
     ) -> _Piece | None:
         """One shard: its Parquet if that is there, else its lines, and none if it went away meanwhile."""
         for suffix in (PARQUET_SUFFIX, JSONL_SUFFIX, PARQUET_SUFFIX):
             if suffix not in suffixes:
                 continue
-            name = path + suffix
+            name = FoundFile(table, partition, stem + suffix, suffix == JSONL_SUFFIX).path
             try:
                 if suffix == JSONL_SUFFIX:
                     return self._read_lines(name, table, columns, reading)
@@ -282,14 +296,18 @@ class FolderSource:
             yield _fill_service(rows, piece.service)
 
     def _names_in_rows(self, table: str, partition: str, stems: Stems) -> set[str]:
+        """Names in the first file that has any: its footer has it where the rows came in order."""
         columns = ["service"]
         reading = Reading(empty_table(table, columns))
         for stem, suffixes in stems:
-            piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, EVERYTHING, reading)
-            if piece is not None:
-                for rows in self._read_all([piece], table, columns, reading):
-                    if names := names_in(rows):
-                        return names
+            piece = self._open_stem(partition, stem, suffixes, table, columns, EVERYTHING, reading)
+            if piece is None:
+                continue
+            if piece.order is not None:
+                return {piece.order.service}
+            for rows in self._read_all([piece], table, columns, reading):
+                if names := names_in(rows):
+                    return names
         return set()
 
 

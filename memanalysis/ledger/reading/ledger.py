@@ -66,6 +66,20 @@ def open_ledger(path_or_url: str | os.PathLike[str]) -> "Ledger":
         It was written by a newer memanalysis.
     LedgerError
         It cannot be read.
+
+    See Also
+    --------
+    memanalysis.assess : The verdicts on a ledger.
+
+    Examples
+    --------
+    >>> import memanalysis
+    >>> ledger = memanalysis.open_ledger("sample_ledgers/leaking_service")
+    >>> ledger.services
+    ['leaky_service']
+    >>> samples = ledger.read("samples", columns=["elapsed_s", "rss_bytes"])
+    >>> list(samples.columns), len(samples)
+    (['elapsed_s', 'rss_bytes'], 101)
     """
     files = files_at(path_or_url)
     try:

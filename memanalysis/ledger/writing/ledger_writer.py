@@ -1,9 +1,9 @@
 """How a running process appends to a ledger, and loses nothing when it is killed.
 
 A process has its own shard a table, so writers never share a file and wait for no lock. A shard that has grown is
-closed and a new one begun; a short-lived process seals it into Parquet (`keeper`), and ``close`` seals the rest: write,
-fsync, rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is there,
-so a crash at any point leaves each row exactly once.
+closed and a new one begun; a short-lived process seals it into Parquet (`full_segments`), and ``close`` seals the rest:
+write, fsync, rename, and only then is the JSON-lines file removed. Readers pass over a JSON-lines file whose Parquet is
+there, so a crash at any point leaves each row exactly once.
 
 Into a URL nothing is written directly: rows go into a ledger in a folder of this machine, and what is sealed there is
 uploaded and then removed. A network that fails delays that and loses nothing.
@@ -13,24 +13,22 @@ rows again: in a process other than the one that made the writer, every call doe
 there).
 """
 
-import logging
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Literal
 
+from memanalysis._forked_child import call_in_child
 from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.maintenance.upload_outcome import read_outcome
-from memanalysis.ledger.maintenance.worker_process import Keeper
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
-from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, check_run_id, slug_of_service
+from memanalysis.ledger.writing.full_segments import FullSegments
 from memanalysis.ledger.writing.row_encoder import encode_cells
-from memanalysis.ledger.writing.segments import Incident, Segment, Shard
+from memanalysis.ledger.writing.segment_rotation import Incident, Shard
 from memanalysis.ledger.writing.site_encoder import encode_site
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.schema import SCHEMA_VERSION, TABLES, Row
@@ -53,13 +51,6 @@ SEGMENT_S = 86_400.0
 REMOTE_SEGMENT_S = 600.0
 """The same behind a URL: how far a reader there is behind."""
 
-CLOSE_TIMEOUT_S = 60.0
-"""How long ``close`` waits for sealing and uploading; what is not done then is done by the next run or ``compact``."""
-
-URL_CLOSE_TIMEOUT_S = 4.5
-"""The same behind a URL, in all: the rows are safe on this machine, and a program's end is not held up."""
-
-_log = logging.getLogger(__name__)
 _open: "weakref.WeakSet[LedgerWriter]" = weakref.WeakSet()
 
 
@@ -110,7 +101,7 @@ class LedgerWriter:
         self.dropped_rows = 0
         """Rows given up because the disk refused for too long."""
         self._run: dict[str, object] = {"schema_version": SCHEMA_VERSION, **run}
-        self._partition = SERVICE_PREFIX + encode_service(self.service)
+        self._partition = PARTITION_PREFIX + slug_of_service(self.service)
         self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
         self._flush_policy = flush
         self._writes_at_once = flush in {"line", "fsync"}
@@ -120,21 +111,13 @@ class LedgerWriter:
         self._is_removed = False
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
-        self._job: dict[str, Any] = {
-            "root": str(self.path.absolute()),
-            "url": self.url,
-            "retention": None if retention is None else retention.to_mapping(),
-        }
-        self._keeper = Keeper(self._job)
-        self._full: list[Segment] = []
         self._shards: dict[str, Shard] = {}
         self._pid = os.getpid()
         # re-entrant: a signal handler or finalizer of the host may append amid an append
         self._lock = threading.RLock()
         self._closed = False
         self._prepare()
-        outcome = None if self.url is None else read_outcome(self.path)
-        self._failures_before = 0 if outcome is None else outcome.failures
+        self._full = FullSegments(self.path, url=self.url, retention=retention)
         _open.add(self)
         self.append("runs", [{"ended": None}])
         if flush in {"manual", "interval"}:
@@ -142,15 +125,13 @@ class LedgerWriter:
 
     @property
     def upload_errors(self) -> int:
-        """Uploads of this ledger that failed since the writer was made, of whatever process."""
-        outcome = None if self.url is None else read_outcome(self.path)
-        return 0 if outcome is None else max(0, outcome.failures - self._failures_before)
+        """Uploads of this ledger that failed since the writer was made, by whatever process."""
+        return self._full.upload_errors
 
     @property
     def upload_error(self) -> str | None:
-        """What the last upload failed of, and what to do; None where it succeeded, or none was tried yet."""
-        outcome = None if self.url is None else read_outcome(self.path)
-        return None if outcome is None or not self.upload_errors else outcome.error
+        """Why the last upload failed, and what to do; None where it succeeded, or none was tried yet."""
+        return self._full.upload_error
 
     def append(self, table: str, rows: Iterable[Row]) -> None:
         """Add rows; ``run_id`` and ``service`` are this run's, whatever the rows say.
@@ -219,13 +200,11 @@ class LedgerWriter:
                 self._closed = True
                 _open.discard(self)
                 for shard in self._shards.values():
-                    segment = shard.release()
-                    if segment is not None:
-                        self._full.append(segment)
-                self._forget_removed()
+                    self._full.add(shard.release())
+                self._full.forget_removed()
                 if seal or self.url is not None:
-                    self._seal_rest()
-                self._close_full()
+                    self._full.seal_rest()
+                self._full.close()
 
     def _prepare(self) -> None:
         try:
@@ -249,7 +228,7 @@ class LedgerWriter:
             shard = self._shards[table] = Shard(
                 table,
                 root=self.path,
-                folder=self.path / table / self._partition,
+                folder=self.path / LIVE_FOLDER / table / self._partition,
                 run_id=self.run_id,
                 fsync=self._flush_policy == "fsync",
                 file_mode=self._file_mode,
@@ -280,11 +259,8 @@ class LedgerWriter:
             self._mend()
         if shard.table == "runs":  # few rows, and wanted together
             return
-        segment = shard.rotate_if_due(max_bytes=self._segment_bytes, max_age_s=self._segment_s)
-        if segment is not None:
-            self._full.append(segment)
-        if self._full and not self._keeper.is_busy() and self._start_keeper():
-            self._full.clear()
+        self._full.add(shard.rotate_if_due(max_bytes=self._segment_bytes, max_age_s=self._segment_s))
+        self._full.start_sealing()
 
     def _write_pending(self, shard: Shard) -> None:
         try:
@@ -336,82 +312,12 @@ class LedgerWriter:
         shard = self._find_shard(table)
         shard.add(self._encode(table, row, shard, {}).encode(), 1, {})
 
-    def _start_keeper(self) -> bool:
-        self._forget_removed()
-        return bool(self._full) and not self._is_in_memory() and self._keeper.start(self._full)
-
-    def _forget_removed(self) -> None:
-        """Let go of full files that were removed before they were sealed."""
-        for segment in [segment for segment in self._full if not segment[1].exists()]:
-            segment[2].close()
-            self._full.remove(segment)
-
-    def _is_in_memory(self) -> bool:
-        return self.url is not None and self.url.startswith("memory:")
-
-    def _seal_rest(self) -> None:
-        """Seal what is left: in another process where pyarrow is not loaded here, and upload it."""
-        if self.url is not None and not self._is_in_memory():
-            self._seal_and_upload()
-            return
-        self._keeper.wait(CLOSE_TIMEOUT_S)
-        if "pyarrow" not in sys.modules and not self._is_in_memory() and self._keeper.start(self._full):
-            self._full.clear()
-            self._keeper.wait(CLOSE_TIMEOUT_S)
-            return
-        self._seal_here()
-
-    def _seal_and_upload(self) -> None:
-        """Seal and upload in another process, which is not waited for longer than a program's end may be held up."""
-        until = time.monotonic() + URL_CLOSE_TIMEOUT_S
-        self._keeper.wait(URL_CLOSE_TIMEOUT_S / 2)
-        if self._keeper.start(self._full):
-            self._full.clear()
-            self._keeper.wait(max(0.0, until - time.monotonic()))
-        else:  # no process can be started: a thread, which need not be waited for either
-            try:
-                worker = threading.Thread(target=self._seal_here, name="memanalysis-upload", daemon=True)
-                worker.start()
-                worker.join(max(0.0, until - time.monotonic()))
-            except RuntimeError as exc:  # the interpreter is going down
-                _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
-        if self.upload_error is not None:
-            _log.warning("memanalysis: %s", self.upload_error)
-        elif time.monotonic() >= until:
-            _log.warning(
-                "memanalysis did not wait longer than %.0f s for the upload to %s. What is not uploaded waits in %s; "
-                "the next run takes it along, or run: memanalysis compact %s",
-                URL_CLOSE_TIMEOUT_S,
-                self.url,
-                self.path,
-                self.url,
-            )
-
-    def _seal_here(self) -> None:
-        try:
-            from memanalysis.ledger.maintenance.worker import tend  # loads pyarrow
-
-            segments = [(table, str(path)) for table, path, _ in self._full]
-            if os.name != "posix":  # there a file that is open cannot be removed
-                self._close_full()
-            tend({**self._job, "segments": segments})
-        except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
-            _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self.path, exc)
-
     def _forget_in_child(self) -> None:
         """Let go of the parent's files: a child must not keep them locked when the parent is gone."""
         for shard in self._shards.values():
-            segment = shard.release()
-            if segment is not None:
-                self._full.append(segment)
-        self._close_full()
-        self._keeper.forget()
+            self._full.add(shard.release())
+        self._full.forget_in_child()
         self._lock = threading.RLock()
-
-    def _close_full(self) -> None:
-        for _, _, descriptor in self._full:
-            descriptor.close()
-        self._full.clear()
 
 
 def _forget_in_child() -> None:
@@ -419,5 +325,4 @@ def _forget_in_child() -> None:
         writer._forget_in_child()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+call_in_child(_forget_in_child)

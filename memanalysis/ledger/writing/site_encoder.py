@@ -4,7 +4,7 @@ import marshal
 
 from memanalysis.ledger.jsonl import DESCRIPTION, DESCRIPTION_NUMBER
 from memanalysis.ledger.writing.row_encoder import encode_cells
-from memanalysis.ledger.writing.segments import Shard
+from memanalysis.ledger.writing.segment_rotation import Shard
 from memanalysis.schema import Row
 
 __all__ = ["encode_site"]

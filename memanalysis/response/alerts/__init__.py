@@ -1,1 +1,1 @@
-"""Who is told, and how often: alerts, their levels, and one channel a file."""
+"""Who is alerted, and how often: alerts, their levels, and one channel a file."""

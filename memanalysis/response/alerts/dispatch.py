@@ -3,13 +3,13 @@
 Of the channels that a policy can name, ``logging`` acts so far.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from memanalysis.policy.model import Policy, parse_policy
-from memanalysis.response.alerts.alert import Alert, AlertLevel
+from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.cooldown import AlertCooldown
 from memanalysis.response.alerts.log_channel import send_to_log
 
 __all__ = ["AlertDispatcher"]
@@ -30,9 +30,7 @@ class AlertDispatcher:
 
     def __init__(self, config: Mapping[str, Any] | Policy, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.policy = parse_policy(config, source="config").alerts
-        self._clock = clock
-        self._sent: dict[tuple[str, AlertLevel], float] = {}
-        self._lock = threading.Lock()
+        self._cooldown = AlertCooldown(clock=clock)
 
     def dispatch(self, alert: Alert) -> tuple[str, ...]:
         """Send an alert, and name the channels by which it went out.
@@ -49,12 +47,4 @@ class AlertDispatcher:
 
     def _is_due(self, alert: Alert) -> bool:
         level = getattr(self.policy.levels, alert.level)
-        if not level.enabled:
-            return False
-        now, key = self._clock(), (alert.service, alert.level)
-        with self._lock:
-            last = self._sent.get(key)
-            if last is not None and now - last < level.cooldown_seconds:
-                return False
-            self._sent[key] = now
-        return True
+        return level.enabled and self._cooldown.start(alert.service, alert.level, seconds=level.cooldown_seconds)

@@ -45,11 +45,12 @@ def test_a_negative_size_is_refused():
         tabulate([(0, "a.py", 1, -1.0, 1, "f")])
 
 
-def held_of(sizes: np.ndarray) -> HeldTable:
+def held_of(sizes: np.ndarray, errors: np.ndarray | None = None) -> HeldTable:
     return HeldTable(
         elapsed_s=60 * np.arange(float(len(sizes))),
         sizes=sizes,
         counts=np.ones_like(sizes),
+        errors=np.zeros_like(sizes) if errors is None else errors,
         is_listed=np.ones(sizes.shape, dtype=bool),
         names=pd.DataFrame(index=range(sizes.shape[1])),
     )
@@ -76,3 +77,14 @@ def test_many_snapshots_are_thinned_and_few_are_all_taken():
     assert measure_growth(held_of(np.zeros((500, 1)))).judged.size == 60
     assert measure_growth(held_of(np.zeros((500, 1))), thresholds=SiteThresholds(max_snapshots=7)).judged.size == 7
     assert measure_growth(held_of(np.zeros((3, 1)))).judged.tolist() == [0, 1, 2]
+
+
+def test_growth_of_a_sampled_site_within_two_standard_errors_counts_as_none():
+    """Blocks of which one a MiB is sampled: growth of g has the error sqrt(1 MiB * g), so it is shown from 4 MiB on."""
+    sizes = 2.0**20 * np.array([[10.0, 10.0], [11.5, 12.5], [13.0, 15.0]])
+    held = held_of(sizes, errors=np.sqrt(2.0**20 * sizes))
+
+    grown = measure_growth(held)
+
+    assert grown.growth.tolist() == pytest.approx([0.0, 5 * 2.0**20])
+    assert grown.shares.tolist() == [0.0, 1.0]

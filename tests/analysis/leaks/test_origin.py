@@ -152,3 +152,20 @@ def test_the_part_that_explains_enough_of_the_growth_of_rss_is_the_origin(
     thresholds = Thresholds(origin=OriginThresholds(min_share=min_share))
 
     assert find_origin(make_leak(**facts), thresholds, samples=runs)["origin"].tolist() == [origin]
+
+
+@pytest.mark.parametrize(
+    ("sampled", "seconds", "origin"), [(0.5, 100, "python"), (0.0, 100, "native"), (0.0, 5, "unknown")]
+)
+def test_what_is_sampled_tells_python_from_native_beyond_its_error(sampled, seconds, origin):
+    """RSS grows by 1 MiB a second, and 30 % of it is asked for.
+
+    Two standard errors are 2 sqrt(128 KiB * growth): 1.58 MiB of 5, more than the 1.5 MiB asked, and 7.1 MiB of 100.
+    """
+    series = ramp(n=100)
+    samples = as_samples(series, sampled_bytes=sampled * np.arange(100.0) * MIB)
+    runs = RunSamples(frame=samples, counts=np.array([100]), elapsed_s=samples["elapsed_s"].to_numpy())
+    facts = {"metric": "rss_bytes", "slope_bytes_per_s": 1.0 * MIB, "judged_s": float(seconds)}
+    thresholds = Thresholds(origin=OriginThresholds(min_share=0.3))
+
+    assert find_origin(make_leak(**facts), thresholds, samples=runs)["origin"].tolist() == [origin]

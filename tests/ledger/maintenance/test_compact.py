@@ -81,7 +81,7 @@ def test_a_torn_tail_is_cut_and_spoilt_lines_are_left_as_they_are(
 ) -> None:
     leave_killed_run(tmp_path, "torn")
     leave_killed_run(tmp_path, "spoilt")
-    torn, spoilt = (tmp_path / f"samples/service=api/{name}.jsonl" for name in ("torn", "spoilt"))
+    torn, spoilt = (tmp_path / f"live/samples/service_key=api/{name}.jsonl" for name in ("torn", "spoilt"))
     torn.write_bytes(torn.read_bytes() + b'{"seq": 10, "time')
     spoilt.write_bytes(spoilt.read_bytes() + b"\x00\x00\x00\n")
 
@@ -96,7 +96,7 @@ def test_a_torn_tail_is_cut_and_spoilt_lines_are_left_as_they_are(
 
 def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path) -> None:
     leave_killed_run(tmp_path)
-    lines = tmp_path / "samples/service=api/killed.jsonl"
+    lines = tmp_path / "live/samples/service_key=api/killed.jsonl"
     content = lines.read_bytes()
     compact_ledger(tmp_path)
     lines.write_bytes(content)
@@ -108,7 +108,7 @@ def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path
 
 def test_an_empty_shard_is_removed(tmp_path: Path) -> None:
     leave_killed_run(tmp_path)
-    empty = tmp_path / "samples/service=api/empty.jsonl"
+    empty = tmp_path / "live/samples/service_key=api/empty.jsonl"
     empty.write_bytes(b"")
 
     compact_ledger(tmp_path)
@@ -119,7 +119,8 @@ def test_an_empty_shard_is_removed(tmp_path: Path) -> None:
 
 def test_only_temporary_files_of_more_than_an_hour_are_cleared(tmp_path: Path) -> None:
     write_ledger(tmp_path, seal=True)
-    folder = tmp_path / "samples" / "service=a"
+    folder = tmp_path / "live" / "samples" / "service_key=a"
+    folder.mkdir(parents=True)
     old, young = folder / ".r9.parquet.0badcafe.tmp", folder / ".r9.parquet.deadbeef.tmp"
     for path in (old, young, tmp_path / ".ledger.json.0badcafe.tmp", folder / "notes.tmp"):
         path.write_bytes(b"PAR1")

@@ -26,7 +26,7 @@ import json, logging, sys, time
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 from memanalysis import watch
 url, how = sys.argv[1:]
-recorder = watch("api", ledger=url, interval=0.05, trace="never")
+recorder = watch("api", ledger=url, interval=0.05, trace="off")
 recorder.start()
 time.sleep(0.3)
 recorder.mark("here")

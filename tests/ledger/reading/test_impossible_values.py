@@ -62,9 +62,9 @@ IMPOSSIBLE: list[tuple[str, Any, int, str]] = [
 def test_an_impossible_value_becomes_null_and_is_counted(
     tmp_path: Path, column: str, values: pa.Array, count: int, reason: str, in_folder: bool
 ) -> None:
-    name = "samples/service=a/x.parquet"
+    name = "samples/service_key=a/x.parquet"
     path = write(tmp_path / name, good_columns("a") | {column: values})
-    write(tmp_path / "samples/service=b/y.parquet", good_columns("b"))
+    write(tmp_path / "samples/service_key=b/y.parquet", good_columns("b"))
 
     ledger = open_ledger(tmp_path if in_folder else path)
     samples = ledger.samples
@@ -76,7 +76,7 @@ def test_an_impossible_value_becomes_null_and_is_counted(
 
 
 def test_impossible_values_of_lines_become_null_and_are_counted(tmp_path: Path) -> None:
-    path = tmp_path / "samples/service=a/x.jsonl"
+    path = tmp_path / "live/samples/service_key=a/x.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text('{"service":"a","seq":0,"rss_bytes":-1}\n{"service":"a","seq":1,"rss_bytes":5}\n', encoding="utf-8")
 
@@ -84,7 +84,7 @@ def test_impossible_values_of_lines_become_null_and_are_counted(tmp_path: Path) 
 
     assert ledger.samples["rss_bytes"].fillna(-9).tolist() == [-9, 5]
     assert ledger.damage == [
-        Damage("samples/service=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
+        Damage("live/samples/service_key=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
     ]
 
 
@@ -164,15 +164,15 @@ def far_too_many(path: Path) -> None:
 def test_a_file_that_fails_is_listed_and_the_others_are_read(
     tmp_path: Path, damage_it: Callable[[Path], None], reason: str
 ) -> None:
-    path = tmp_path / "samples/service=a/x.parquet"
+    path = tmp_path / "samples/service_key=a/x.parquet"
     write(path, good_columns("a"))
     damage_it(path)
-    write(tmp_path / "samples/service=b/y.parquet", good_columns("b"))
+    write(tmp_path / "samples/service_key=b/y.parquet", good_columns("b"))
 
     ledger = open_ledger(tmp_path)
     assert ledger.samples["service"].tolist() == ["b"] * 3
     (record,) = ledger.damage
-    assert (record.file, record.lines_skipped) == ("samples/service=a/x.parquet", None)
+    assert (record.file, record.lines_skipped) == ("samples/service_key=a/x.parquet", None)
     with pytest.raises(LedgerFormatError, match=reason):
         raise LedgerFormatError(record.reason)
     assert describe_ledger(tmp_path).damage == (record,)
@@ -196,7 +196,7 @@ def test_the_limit_of_a_file_is_the_users_to_set(tmp_path: Path, monkeypatch: py
 
 
 def test_a_corrupt_interval_in_a_footer_is_as_none(tmp_path: Path) -> None:
-    write(tmp_path / "samples/service=a/x.parquet", good_columns("a"), **{"memanalysis.downsampled_s": "abc"})
+    write(tmp_path / "samples/service_key=a/x.parquet", good_columns("a"), **{"memanalysis.downsampled_s": "abc"})
 
     ledger = open_ledger(tmp_path)
     assert len(ledger.samples) == 3

@@ -78,7 +78,7 @@ def test_a_file_of_lines_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_newer_row_among_others_is_passed_over_and_told(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
-    (shard,) = (tmp_path / "samples").rglob("*.jsonl")
+    (shard,) = (tmp_path / "live" / "samples").rglob("*.jsonl")
     with shard.open("ab") as stream:
         stream.write(b'{"seq": 1, "schema_version": 2}\n')
 

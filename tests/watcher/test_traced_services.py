@@ -1,4 +1,4 @@
-"""``trace="auto"`` in real processes: a leak is traced in windows and its line named; without one nothing is traced."""
+"""Real services whose lines are found by the sampler and in windows: a leak is named, and without one nothing is."""
 
 import os
 import subprocess
@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from memanalysis import assess, report
+from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
 
 ROOT = Path(__file__).parents[2]
+
+needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
 
 PROGRAM = """
 import ctypes, sys, time
@@ -43,17 +46,23 @@ with recorder:
         time.sleep(0.002)
         if LEAKS and time.monotonic() - started > 15 and DONE:
             break
+    recorder.mark(str(len(kept)))
     print(recorder.status().errors, recorder.status().last_error)
 """
 
 
 @pytest.fixture
 def run_service(tmp_path):
-    def run(*, leaks, seconds, leak="leak", more="max_overhead=0.5"):
+    def run(*, leaks, seconds, leak="leak", trace="windows"):
         script = tmp_path / "service.py"
-        source = PROGRAM.replace("LEAKS", str(leaks)).replace("SECONDS", str(seconds)).replace("MORE", more)
+        source = (
+            PROGRAM.replace("LEAKS", str(leaks))
+            .replace("SECONDS", str(seconds))
+            .replace("MORE", f"max_overhead=0.5, trace={trace!r}")
+        )
         source = source.replace("LEAK()", f"{leak}()")
-        script.write_text(source.replace("DONE", "recorder._observer._windows.n_windows >= 3"))
+        done = "recorder._observer._windows.n_windows >= 3" if trace == "windows" else "True"
+        script.write_text(source.replace("DONE", done))
         done = subprocess.run(
             [sys.executable, str(script)],
             capture_output=True, text=True, timeout=100, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -93,9 +102,51 @@ def test_growth_that_no_line_of_python_keeps_is_native(run_service):
     assert report(ledger).verdicts["origin"].item() == "native"
 
 
-def test_a_service_without_a_leak_is_never_traced(run_service):
+def test_a_service_without_a_leak_is_never_traced_in_windows(run_service):
     ledger, _ = run_service(leaks=False, seconds=6)
 
-    assert ledger.events["kind"].tolist() == ["start", "stop"]
+    assert ledger.events["kind"].tolist() == ["start", "mark", "stop"]
     assert ledger.sites.empty
     assert ledger.samples["traced_bytes"].isna().all()
+
+
+@needs_sampler
+@pytest.mark.parametrize("trace", ["sampled", "auto"])
+def test_a_leak_is_sampled_and_its_line_is_named(run_service, trace):
+    """3,000 bytes 400 times a second for 15 s: 18 MB, of which the sampler takes some 130 samples."""
+    ledger, script = run_service(leaks=True, seconds=15, trace=trace)
+
+    guilty = next(n for n, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# the leak"))
+    run = ledger.runs.iloc[0]
+    assert (run["trace"], run["sampling_interval_bytes"]) == ("sampled", 128 * 1024)
+    assert ledger.samples["traced_bytes"].isna().all()
+    assert ledger.samples["sampled_bytes"].notna().all()
+    sites = ledger.sites[(ledger.sites["file"] == str(script)) & (ledger.sites["line"] == guilty)]
+    assert len(sites) >= 3
+    last = sites.sort_values("timestamp").iloc[-1]
+    n_kept = int(ledger.events.loc[ledger.events["kind"] == "mark", "message"].item())
+    kept_bytes = 3057 * n_kept  # a bytearray of 3,000 bytes is a head of 56 and a buffer of 3,001
+    assert abs(last["size_bytes"] - kept_bytes) < 4 * last["size_stderr_bytes"]
+    assert 0 < last["size_stderr_bytes"] < last["size_bytes"] / 3
+    verdict = assess(ledger).iloc[0]
+    assert verdict["is_leak"], verdict["sentence"]
+    assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(script), guilty), verdict["sentence"]
+    assert verdict["origin"] == "python", verdict["sentence"]
+
+
+@needs_sampler
+def test_growth_that_no_sampled_line_carries_is_native(run_service):
+    ledger, _ = run_service(leaks=True, leak="leak_natively", seconds=15, trace="sampled")
+
+    verdict = assess(ledger).iloc[0]
+    assert (verdict["is_leak"], verdict["origin"]) == (True, "native"), verdict["sentence"]
+
+
+@needs_sampler
+def test_a_sampled_service_without_a_leak_names_no_line(run_service):
+    ledger, _ = run_service(leaks=False, seconds=12, trace="sampled")
+
+    assert "suspect" not in ledger.events["kind"].tolist()
+    verdict = assess(ledger).iloc[0]
+    assert not verdict["is_leak"], verdict["sentence"]
+    assert ledger.samples["sampled_bytes"].notna().all()

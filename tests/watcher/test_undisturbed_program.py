@@ -1,4 +1,4 @@
-"""In somebody else's process: forks, kills, full disks and errors of its own; the host never notices."""
+"""In somebody else's process: forks, kills, full disks and errors of its own; the program never notices."""
 
 import logging
 import os
@@ -109,7 +109,7 @@ def test_forks_amid_ticks_and_calls_hang_nobody(run_program, tmp_path):
     done = run_program(
         "import os\n"
         "from memanalysis import watch\n"
-        "recorder = watch('api', ledger='ledger', interval=0.01, snapshot_interval=0.01, trace='always')\n"
+        "recorder = watch('api', ledger='ledger', interval=0.01, snapshot_interval=0.01, trace='full')\n"
         "recorder.start()\n"
         "for _ in range(30):\n"
         "    pid = os.fork()\n"
@@ -130,7 +130,7 @@ def test_a_killed_process_leaves_every_row_that_was_written(tmp_path):
     script.write_text(
         "import sys, time\n"
         "from memanalysis import watch\n"
-        "recorder = watch('api', ledger='ledger', interval=0.02, snapshot_interval=0.1, trace='always')\n"
+        "recorder = watch('api', ledger='ledger', interval=0.02, snapshot_interval=0.1, trace='full')\n"
         "recorder.start()\n"
         "kept = bytearray(2_000_000)\n"
         "while recorder.status().ticks < 20 or recorder.status().snapshots < 2:\n"
@@ -155,7 +155,7 @@ def test_a_killed_process_leaves_every_row_that_was_written(tmp_path):
     assert ledger.events["message"].tolist()[-1] == "before the end"
 
 
-def test_a_ledger_that_cannot_be_made_is_told_in_the_log_and_raises_nothing(tmp_path, caplog):
+def test_a_ledger_that_cannot_be_made_is_named_in_the_log_and_raises_nothing(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     recorder = watch("api", ledger=tmp_path / "file" / "ledger")
 
@@ -171,7 +171,7 @@ def test_a_ledger_that_cannot_be_made_is_told_in_the_log_and_raises_nothing(tmp_
 
 
 def test_an_error_of_the_recorder_is_logged_once_counted_and_written(tmp_path, caplog, wait_until):
-    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False).settings
+    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False).settings
     recorder = Recorder(settings, make_reader=FailingReader)
 
     with caplog.at_level(logging.WARNING, logger="memanalysis"), recorder:
@@ -196,7 +196,7 @@ def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
         "logging.basicConfig(format='%(message)s')\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "recorder = watch('api', ledger='ledger', interval=0.01, trace='never', top_types=0)\n"
+        "recorder = watch('api', ledger='ledger', interval=0.01, trace='off', top_types=0)\n"
         "with recorder:\n"
         "    while recorder.status().errors < 3:\n"
         "        time.sleep(0.01)\n"
@@ -221,7 +221,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "from memanalysis.watcher.run_row import make_run_row\n"
         "now = [1000.0]\n"
         "clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0] + 1_700_000_000.0)\n"
-        "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=10, trace='never').settings\n"
+        "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=10, trace='off').settings\n"
         "run = make_run_row('api', started=clock.wall())\n"
         "observer = Observer(settings, run=run, reader=SampleReader(clock=clock), clock=clock, live=LiveRun())\n"
         "observer.begin()\n"
@@ -246,7 +246,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
 
 def test_stopping_from_its_own_thread_does_no_harm(tmp_path, wait_until):
     """A hook that runs in a tick may stop the recorder that ticks."""
-    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="never", seal=False).settings
+    settings = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False).settings
 
     class StoppingReader(SampleReader):
         readings = 0

@@ -1,0 +1,12 @@
+"""All tables of the sampler in one run; each can be run alone: ``python -m benchmarks.sampler.cost`` and so on."""
+
+from benchmarks.sampler import cost, pause, truth
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Print the tables."""
+    cost.main()
+    truth.main()
+    pause.main()

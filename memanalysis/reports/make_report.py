@@ -1,0 +1,242 @@
+"""Make a report from a ledger, and render it in the wanted format.
+
+`report` joins ledger, policy and analysis once. What a report holds is bounded: series are thinned to what a chart can
+show, lists are cut and say how much was left out.
+"""
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+import pandas as pd
+
+from memanalysis._atomic import write_atomic
+from memanalysis._text import make_printable
+from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
+from memanalysis.analysis.leaks.site_ranking import rank_sites
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.reports.drawn_series import fit_line, read_series
+from memanalysis.reports.headline import order_verdicts, render_headline
+from memanalysis.reports.reading import ServiceReader
+from memanalysis.reports.report_model import ReportModel, ServiceSection
+from memanalysis.reports.site_history import choose_sites, read_site_lines
+from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
+from memanalysis.verdicts.unreadable import is_unreadable
+
+__all__ = ["Report", "report"]
+
+MAX_SECTIONS = 24
+"""Services with a section of their own, the worst first; the table has them all."""
+
+MAX_EVENTS = 20
+MAX_BREACHES = 20
+
+MAX_MARKS = 8
+"""More marks than this would hide the series that they are drawn over."""
+
+LONGEST_MARK = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Report(ReportModel):
+    """What a ledger says, ready to be shown; in a notebook it shows itself."""
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.ledger}: {self.headline}>"
+
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> Path: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return one self-contained page without scripts; with a path write it there and return the path."""
+        from memanalysis.reports.html_report import render_page
+
+        return _write(render_page(self), path, "Report.to_html")
+
+    @overload
+    def to_markdown(self, path: None = None) -> str: ...
+    @overload
+    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return tables and sentences as Markdown; with a path write them there and return the path."""
+        from memanalysis.reports.markdown_report import render_markdown
+
+        return _write(render_markdown(self), path, "Report.to_markdown")
+
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> Path: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return everything as JSON, for programs; with a path write it there and return the path."""
+        from memanalysis.reports.json_report import render_json
+
+        return _write(render_json(self), path, "Report.to_json")
+
+    def _repr_html_(self) -> str:
+        from memanalysis.reports.html_report import render_fragment
+
+        return render_fragment(self)
+
+
+def report(
+    ledger: LedgerSource,
+    *,
+    policy: PolicySource = None,
+    known_leaks: KnownLeaksSource = None,
+    today: date | None = None,
+    run_id: str | None = None,
+) -> Report:
+    """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
+
+    Parameters
+    ----------
+    ledger : Ledger, path or URL
+        Where the samples are.
+    policy : path, mapping or Policy, optional
+        Budgets and thresholds, as for `assess`.
+    known_leaks : path or entries, optional
+        Accepted leaks, as for `assess`.
+    today : date, optional
+        The day by which they expire; today in UTC when not given.
+    run_id : str, optional
+        Report on this run alone, and not on every run of the ledger.
+
+    Returns
+    -------
+    Report
+        It shows itself in a notebook; ``to_html``, ``to_markdown`` and ``to_json`` give it as text or write it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The ledger is neither a `Ledger` nor a path.
+    LedgerError
+        The ledger cannot be read.
+    PolicyError
+        The policy or the file of known leaks is broken.
+
+    See Also
+    --------
+    memanalysis.assess : The verdicts alone, as a DataFrame.
+    memanalysis.explore : The same ledger with pickers in a notebook.
+
+    Examples
+    --------
+    >>> import memanalysis
+    >>> made = memanalysis.report("sample_ledgers/leaking_service")
+    >>> made.headline
+    '1 of 1 service leaks: leaky_service grows by 2.8 GiB/h, at leaky_service.py:58.'
+    >>> print(made.to_markdown().splitlines()[0])
+    # Memory of leaky_service
+
+    With a path each writes a file and returns where it is: ``made.to_html("report.html")``.
+    """
+    opened = resolve_ledger(ledger, call="report")
+    rules = resolve_policy(policy, call="report")
+    known = resolve_known_leaks(known_leaks, call="report")
+    verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules), known, today=today))
+    if run_id is not None:
+        verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
+    judged = verdicts[~is_unreadable(verdicts)]
+    services = list(dict.fromkeys(judged["service"]))
+    budgets = find_budgets(rules, services)
+    read = ServiceReader(opened)
+    damage = list(opened.damage)
+    sections = []
+    for service in services[:MAX_SECTIONS]:
+        try:
+            sections.append(_make_section(service, judged, read, budgets.get(service)))
+        except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
+            reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
+            damage.append(Damage(f"service {service}", None, reason))
+    started, ended = read.range() if run_id is None else read.range_of_runs(judged)
+    return Report(
+        title=f"Memory of {_name_services(services)}",
+        ledger=str(opened.path),
+        headline=render_headline(verdicts),
+        started=started,
+        ended=ended,
+        verdicts=verdicts,
+        sections=sections,
+        n_services=len(services),
+        damage=damage,
+        has_policy=rules is not None,
+    )
+
+
+def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, budget: Budget | None) -> ServiceSection:
+    own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
+    verdict = {str(name): value for name, value in own.iloc[0].items()}
+    run_id = verdict["run_id"]
+    samples, sites, events = (read.run(table, service, run_id) for table in ("samples", "sites", "events"))
+    budgets = {} if budget is None else {service: budget}
+    breaches = find_breaches(samples, budgets)
+    whole = read_series(samples, verdict["metric"])
+    ranked = rank_sites(sites)
+    shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
+    return ServiceSection(
+        service=service,
+        run_id=run_id,
+        verdict=verdict,
+        other_verdicts=own.iloc[1:],
+        series=whole.thinned(),
+        line=fit_line(whole, verdict),
+        sites=shown_sites,
+        site_lines=read_site_lines(sites, samples, shown_sites),
+        n_sites=len(ranked),
+        breaches=breaches.head(MAX_BREACHES),
+        n_breaches=len(breaches),
+        forecast=forecast_breaches(samples, budgets),
+        events=events.sort_values("timestamp").tail(MAX_EVENTS),
+        n_events=len(events),
+        marks=_read_marks(events, samples),
+        budget=budget,
+        is_traced=bool(samples["traced_bytes"].notna().any()),
+    )
+
+
+def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:
+    """The last few marks of a run, on the clock of its chart."""
+    marks = events[(events["kind"] == "mark") & events["timestamp"].notna()].sort_values("timestamp").tail(MAX_MARKS)
+    start = samples["timestamp"].min()
+    return [
+        ((mark["timestamp"] - start).total_seconds(), make_printable(mark["message"])[:LONGEST_MARK])
+        for mark in marks.to_dict("records")
+        if pd.notna(start)
+    ]
+
+
+def _name_services(services: Sequence[str]) -> str:
+    if len(services) == 1:
+        return make_printable(services[0])
+    return f"{len(services)} services" if services else "no service"
+
+
+def _write(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
+    """Return the text, or write it whole and return where it is."""
+    if path is None:
+        return text
+    target = Path(path)
+    content = text.encode("utf-8", errors="backslashreplace")
+    try:
+        if target.exists() and not target.is_file():  # a device or a pipe is not replaced
+            target.write_bytes(content)
+        else:
+            real = target.resolve()
+            file_mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
+            write_atomic(real, content, file_mode=file_mode)
+    except OSError as exc:
+        raise InvalidArgumentError(
+            f"{call} needs a path that it can write, but {path} cannot be written: {exc.strerror}. Pass another path."
+        ) from exc
+    return target

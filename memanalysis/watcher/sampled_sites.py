@@ -1,0 +1,175 @@
+"""Write which lines hold memory, from the sampler that stays on: a table at a few early moments, then one a minute.
+
+The sampler sees every allocation since the start with a probability that grows with its size, so its tables are
+estimates with a standard error. A line is named as a suspect only where its growth is beyond that error.
+"""
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+from typing import Any
+
+from memanalysis.capture import sampler
+from memanalysis.capture.grouping import RawFrames
+from memanalysis.capture.sample import Clock
+from memanalysis.capture.sites import SiteTable, find_own_groups, make_rows
+from memanalysis.schema import Row
+from memanalysis.units import format_bytes
+from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, GrowthSignal
+
+__all__ = ["INTERVAL_BYTES", "SampledSites"]
+
+INTERVAL_BYTES = 128 * 1024
+"""Mean bytes between two samples. A leak of 2 MB is then sixteen samples, at a cost that benchmarks tell from 512 KiB
+only by chance."""
+
+FIRST_TABLES_S = (5.0, 10.0, 20.0, 40.0)
+"""Seconds since the start: a program of half a minute must have a table before and after."""
+
+TABLE_INTERVAL_S = 60.0
+
+MAX_REMEMBERED_SITES = 5_000
+"""Sites whose first size is remembered, the biggest. Growth of the others counts from nothing."""
+
+MIN_SIGMAS = 2.0
+"""Growth of a suspect in standard errors of the sample, at least."""
+
+FIRST_REST_S = 30.0
+MAX_REST_S = 1800.0
+"""Between two suspects that are named: twice as long each time."""
+
+
+class SampledSites:
+    """The sampler of one run.
+
+    Parameters
+    ----------
+    max_frames : int
+        Frames that are kept of a stack.
+    top_sites : int
+        Rows of a table, at most.
+    clock : Clock
+        When it is.
+    record_event : callable
+        Writes an event.
+    write_sites : callable
+        Writes rows of ``sites``, without run, seq and time.
+    begin : callable
+        Called once memory is seen to grow.
+    conclude : callable
+        Called once a suspect is named.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_frames: int,
+        top_sites: int,
+        clock: Clock,
+        record_event: Callable[..., None],
+        write_sites: Callable[[Sequence[Row]], None],
+        begin: Callable[[], None],
+        conclude: Callable[[], None],
+    ) -> None:
+        self._max_frames = min(max_frames, sampler.MAX_FRAMES)
+        self._top_sites = top_sites
+        self._clock = clock
+        self._record_event = record_event
+        self._write_sites = write_sites
+        self._begin = begin
+        self._conclude = conclude
+        self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
+        self._is_ours = False
+        self._tables_due: list[float] = []
+        self._first_sizes: dict[int, int] = {}
+        self._at_growth: dict[RawFrames, float] | None = None
+        self._rest_s = FIRST_REST_S
+        self._rest_until = float("-inf")
+
+    def start(self) -> None:
+        """Start to sample, or go on where the sampler runs already, as in a forked child."""
+        self._is_ours = sampler.start(interval_bytes=INTERVAL_BYTES, max_frames=self._max_frames) or self._is_ours
+        now = self._clock.monotonic()
+        self._tables_due = [now + seconds for seconds in FIRST_TABLES_S]
+
+    def on_sample(self, sample: dict[str, Any]) -> None:
+        """Add ``sampled_bytes`` to a tick's sample, and check it for growth."""
+        if not sampler.check() and sampler.is_running():
+            self._note_cut_off()
+        sample["sampled_bytes"] = sampler.read_live_bytes()
+        signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
+        if signs and self._clock.monotonic() >= self._rest_until:
+            self._on_growth(signs)
+
+    def check(self) -> None:
+        """Write a table if one is due."""
+        if self._tables_due and self._clock.monotonic() >= self._tables_due[0]:
+            self.write_table()
+            now = self._clock.monotonic()
+            self._tables_due = [due for due in self._tables_due if due > now] or [now + TABLE_INTERVAL_S]
+
+    def write_table(self) -> None:
+        """Write a table now: the sites that hold the most, and those that grew most since the first one."""
+        if not sampler.is_running():
+            return
+        sites = self._read_sites()
+        groups = [(frames, round(site.size_bytes), round(site.live_allocations)) for frames, site in sites.items()]
+        table = SiteTable(groups, own_bytes=0, own_blocks=0)
+        picked = table.pick(self._top_sites, first_sizes=self._first_sizes)
+        self._first_sizes = self._first_sizes or table.read_sizes(MAX_REMEMBERED_SITES)
+        errors = [round(sites[frames].size_stderr_bytes) for frames, _, _ in picked]
+        rows = [row | {"size_stderr_bytes": error} for row, error in zip(make_rows(picked), errors, strict=True)]
+        if rows:
+            self._write_sites(rows)
+
+    def release(self) -> None:
+        """End sampling, if it was started here."""
+        if self._is_ours:
+            sampler.stop()
+            self._is_ours = False
+
+    def _read_sites(self) -> dict[RawFrames, sampler.SampledSite]:
+        """What the program's sites hold, the most bytes first; what memanalysis allocated is left out."""
+        sites = sampler.read_live().sites
+        own = find_own_groups([(site.frames, 0, 0) for site in sites])
+        return {site.frames: site for site, is_own in zip(sites, own, strict=True) if not is_own}
+
+    def _on_growth(self, signs: list[str]) -> None:
+        """At the first sign remember what is held; at the next name the line that grew most since then."""
+        for signal in self._signals.values():
+            signal.clear()
+        sites = self._read_sites()
+        before, self._at_growth = self._at_growth, {frames: site.size_bytes for frames, site in sites.items()}
+        if before is None:
+            message = "Memory grows. The lines that hold it are sampled."
+            self._record_event("growth", level="info", message=message, data={"figures": signs})
+            self._begin()
+            return
+        self._rest_until = self._clock.monotonic() + self._rest_s
+        self._rest_s = min(MAX_REST_S, 2 * self._rest_s)
+        self._name_suspect(sites, before)
+        self._conclude()
+
+    def _name_suspect(self, sites: dict[RawFrames, sampler.SampledSite], before: dict[RawFrames, float]) -> None:
+        growth = {frames: site.size_bytes - before.get(frames, 0.0) for frames, site in sites.items()}
+        shown = [frames for frames, site in sites.items() if growth[frames] > MIN_SIGMAS * _growth_error(site, growth)]
+        if not shown:
+            message = "Memory grows, but no line of Python grew beyond the error of the sample: native code, or slowly."
+            self._record_event("suspect", level="info", message=message, data=None)
+            return
+        first = max(shown, key=growth.__getitem__)
+        (row,) = make_rows([(first, round(growth[first]), 0)])
+        place = f"{row['file']}:{row['line']}" + (f" in {row['function']}" if row["function"] else "")
+        error = MIN_SIGMAS * _growth_error(sites[first], growth)
+        message = f"{place} holds {format_bytes(growth[first])} more than before, give or take {format_bytes(error)}."
+        self._record_event("suspect", level="warning", message=message, data={"site_id": row["site_id"]})
+
+    def _note_cut_off(self) -> None:
+        message = "Another tool took the sampler's hooks away. They are back, and what was held before is not known."
+        self._record_event("sampler", level="warning", message=message)
+        self._first_sizes, self._at_growth = {}, None
+
+
+def _growth_error(site: sampler.SampledSite, growth: dict[RawFrames, float]) -> float:
+    """Standard error of a site's growth: that of blocks as large as its own that add up to the growth."""
+    variance_a_byte = site.size_stderr_bytes**2 / site.size_bytes if site.size_bytes else 0.0
+    return sqrt(variance_a_byte * max(0.0, growth[site.frames]))
