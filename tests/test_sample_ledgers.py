@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parent.parent / "memanalysis" / "examples"
 
 LEDGERS = ("leaking_service", "warming_cache", "batch_job", "notebook_session", "json_array_ledger.json")
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_nothing_of_the_machine_is_in_them() -> None:
 
 
 def test_together_they_are_small() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MOST_BYTES
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MAX_BYTES
 
 
 def test_the_script_records_a_ledger_that_reads(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ Call = Callable[[], object]
 
 SIZES = (8, 32, 100, 1_000, 10_000, 100_000)
 EVERY = (1, 3, 10, 30, 100)
-LEAST_RATE = 4.0
+MIN_RATE = 4.0
 """Bytes a call: less is no leak by the default of ``find_leak``."""
 
 REGISTRY: list[object] = []
@@ -41,7 +41,7 @@ class Case:
     is_leak : bool
         The truth.
     collect : bool
-        What ``find_leak`` is to be told.
+        Arguments of ``find_leak``.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Node:
 
 
 def list_leaks() -> Iterator[tuple[str, int, int]]:
-    """Every kind with every size and frequency that keeps at least ``LEAST_RATE`` bytes a call."""
+    """Every kind with every size and frequency that keeps at least ``MIN_RATE`` bytes a call."""
     for kind, size, every in itertools.product(LEAKS, SIZES, EVERY):
-        if size / every >= LEAST_RATE:
+        if size / every >= MIN_RATE:
             yield kind, size, every
 
 

@@ -8,7 +8,16 @@ import click
 
 from memanalysis.errors import MissingDependencyError
 
-__all__ = ["PATH", "ROWS", "Argument", "Command", "add_traceback_option", "require_packages", "write_examples"]
+__all__ = [
+    "PATH",
+    "ROWS",
+    "TRACEBACK",
+    "Argument",
+    "Command",
+    "add_traceback_option",
+    "require_packages",
+    "write_examples",
+]
 
 PATH = click.Path(readable=False)
 """Completes to files and folders. What is wrong with a path is said where it is opened, and it may be a URL."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRIC_NAMES",
+    "NOTHING",
     "SEVERITY_MARKS",
     "VerdictCells",
     "known_number",
