@@ -83,7 +83,7 @@ def _print_noise() -> None:
 
 
 def _is_called_leak(calls: FloatArray, levels: FloatArray) -> bool:
-    """Whether a check after any reading calls it a leak; the costly check follows where the test of signs has decided."""
+    """Whether a check after any reading calls it a leak; the costly one follows where the test of signs has decided."""
     at, heights = calls.tolist(), levels.tolist()
     for size in range(9, calls.size + 1):
         if weigh_rises(at[:size], heights[:size]) * FALSE_ALARMS < 1:
