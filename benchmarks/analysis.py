@@ -19,7 +19,7 @@ from memanalysis.units import MIB
 
 SERIES, POINTS = 50_000, 100
 PEER_SERIES = 200
-"""The peers judge series one by one: so many are timed, and their time is scaled up."""
+"""The peers judge series one by one: a number of them is timed, and their time is scaled up."""
 
 
 def main() -> None:

@@ -46,9 +46,9 @@ def measure_site_table() -> Table:
     tracemalloc.start(FRAMES)
     try:
         kept = [_allocate(depth % 20, 1000) for depth in range(LIVE_BLOCKS * 3 // 4000)]
-        bare = _least_cpu(tracemalloc.take_snapshot, repeats=3)
-        ours = _least_cpu(snapshot_sites, repeats=3)
-        standard = _least_cpu(lambda: tracemalloc.take_snapshot().statistics("traceback"), repeats=1)
+        bare = _min_cpu(tracemalloc.take_snapshot, repeats=3)
+        ours = _min_cpu(snapshot_sites, repeats=3)
+        standard = _min_cpu(lambda: tracemalloc.take_snapshot().statistics("traceback"), repeats=1)
         started = time.perf_counter()
         snapshot_sites()
         in_process = time.perf_counter() - started
@@ -137,7 +137,7 @@ def _allocate(depth: int, count: int) -> list[Any]:
     return [bytes(40) if i % 3 else [i] for i in range(count)]
 
 
-def _least_cpu(call: Callable[[], Any], *, repeats: int) -> float:
+def _min_cpu(call: Callable[[], Any], *, repeats: int) -> float:
     """Processor seconds of a call and of letting go of what it gave: the least of a few."""
     taken = []
     for _ in range(repeats):

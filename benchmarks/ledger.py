@@ -115,7 +115,7 @@ def measure_one_more_entry() -> Iterator[Row]:
             ours.extend(seconds(lambda: writer.append("samples", [one_more])) for _ in range(20))
         writer.close(seal=False)
     ratio = median(theirs) / median(ours)
-    yield "one more entry into a ledger of 10,000", "100 x", f"{ratio:,.0f} x", say(ratio >= 100)
+    yield "one more entry into a ledger of 10,000", "100 x", f"{ratio:,.0f} x", reached(ratio >= 100)
     yield "  saving it whole in the same run", "-", f"{median(theirs) * 1e3:.1f} ms", ""
     yield "  an append call of one row", "-", f"{median(ours) * 1e6:.1f} µs", ""
 
@@ -137,7 +137,7 @@ def measure_appends() -> Iterator[Row]:
                 writer.close(seal=False)
             micros = median(taken) * 1e6
             what = f"append of a sample row, {size} a call (best {min(taken) * 1e6:.1f})"
-            yield what, "20 µs", f"{micros:.1f} µs", say(micros <= 20)
+            yield what, "20 µs", f"{micros:.1f} µs", reached(micros <= 20)
         plain = [json.dumps(row).encode() + b"\n" for row in rows[:2000]]
         descriptor = os.open(folder / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         bare = seconds(lambda: [os.write(descriptor, line) for line in plain]) / len(plain)
@@ -159,7 +159,7 @@ def measure_sizes() -> Iterator[Row]:
                 writer.append("samples", rows[begin : begin + 100])
             writer.close()
             size = sum(path.stat().st_size for path in folder.glob("samples/*/*.parquet")) * 1000 / len(rows)
-        yield what, f"{goal // 1000} KB", f"{size / 1000:.1f} KB", say(size <= goal)
+        yield what, f"{goal // 1000} KB", f"{size / 1000:.1f} KB", reached(size <= goal)
 
 
 def measure_snapshots() -> Iterator[Row]:
@@ -178,7 +178,7 @@ def measure_snapshots() -> Iterator[Row]:
             f"sealed, a snapshot of {len(snapshots[0]):,} sites, {frames:.0f} frames each, {which}",
             goal,
             f"{size / 1000:.1f} KB",
-            say(size <= 10_000) if goal != "-" else "",
+            reached(size <= 10_000) if goal != "-" else "",
         )
 
 
@@ -203,9 +203,14 @@ def measure_reading() -> Iterator[Row]:
         assert len(ways["ours"]()) == READ_ROWS
     middle = {name: median(values) for name, values in taken.items()}
     frames, tables = middle["ours"] / middle["frame"], middle["arrow"] / middle["bare"]
-    yield "open and read two columns of 5,000,000 rows as a frame", "1.3 x", f"{frames:.2f} x", say(frames <= 1.3)
+    yield (
+        "open and read two columns of 5,000,000 rows as a frame",
+        "1.3 x",
+        f"{frames:.2f} x",
+        reached(frames <= 1.3),
+    )
     yield "  pyarrow.dataset to pandas in the same run", "-", f"{middle['frame'] * 1e3:.0f} ms", ""
-    yield "  the same as Arrow tables on both sides", "1.3 x", f"{tables:.2f} x", say(tables <= 1.3)
+    yield "  the same as Arrow tables on both sides", "1.3 x", f"{tables:.2f} x", reached(tables <= 1.3)
 
 
 def measure_small_files() -> Iterator[Row]:
@@ -213,10 +218,15 @@ def measure_small_files() -> Iterator[Row]:
     with ledger_folder() as folder:
         make_many(folder / "ledger")
         taken, peak_mb = run_command("assess", folder / "ledger")
-        yield "assess 20,000 files with a row each", "8 s", f"{taken:.1f} s", say(taken <= 8)
-        yield "  its peak of memory", "600 MB", f"{peak_mb:.0f} MB", say(peak_mb <= 600)
+        yield "assess 20,000 files with a row each", "8 s", f"{taken:.1f} s", reached(taken <= 8)
+        yield "  its peak of memory", "600 MB", f"{peak_mb:.0f} MB", reached(peak_mb <= 600)
         merging, merging_mb = run_command("compact", folder / "ledger")
-        yield f"  compact merges them (peak {merging_mb:.0f} MB)", "32 s", f"{merging:.1f} s", say(merging <= 32)
+        yield (
+            f"  compact merges them (peak {merging_mb:.0f} MB)",
+            "32 s",
+            f"{merging:.1f} s",
+            reached(merging <= 32),
+        )
         after, _ = run_command("assess", folder / "ledger")
         yield f"  assess after that, {taken / after:.1f} times as fast", "-", f"{after:.1f} s", ""
 
@@ -264,16 +274,26 @@ def measure_crowd() -> Row:
             writer.wait()
         samples = open_ledger(folder).read("samples", columns=["run_id", "seq"])
         n_once = len(samples.drop_duplicates())
-    told = f"{len(samples):,}, {len(samples) - n_once} doubled"
-    return "8 processes write 10,000 rows each at once", "80,000", told, say(len(samples) == n_once == 80_000)
+    text = f"{len(samples):,}, {len(samples) - n_once} doubled"
+    return (
+        "8 processes write 10,000 rows each at once",
+        "80,000",
+        text,
+        reached(len(samples) == n_once == 80_000),
+    )
 
 
 def measure_kills() -> Row:
     """Kills at random moments under four writers."""
     with ledger_folder() as folder:
         found = kill_writers(folder, kills=KILLS, seed=1)
-    told = f"{found.rows:,} rows, {found.lost} lost, {found.doubled} doubled"
-    return f"{found.kills} SIGKILLs under 4 writers", "none lost", told, say(found.lost == found.doubled == 0)
+    text = f"{found.rows:,} rows, {found.lost} lost, {found.doubled} doubled"
+    return (
+        f"{found.kills} SIGKILLs under 4 writers",
+        "none lost",
+        text,
+        reached(found.lost == found.doubled == 0),
+    )
 
 
 @contextmanager
@@ -366,6 +386,6 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def say(is_reached: bool) -> str:
-    """Say whether a figure is reached."""
+def reached(is_reached: bool) -> str:
+    """Describe whether a figure is reached."""
     return "reached" if is_reached else "not reached"

@@ -49,7 +49,7 @@ class Torture:
 
 
 def kill_writers(root: Path, *, kills: int, seed: int, segment_bytes: int = 200_000) -> Torture:
-    """Kill so many writers of a ledger, and look for the rows that each had told.
+    """Kill writers of a ledger again and again, and look for the rows that each had announced.
 
     Parameters
     ----------
@@ -62,21 +62,21 @@ def kill_writers(root: Path, *, kills: int, seed: int, segment_bytes: int = 200_
         Small, so that files are sealed, and the sealing is met by a kill, too.
     """
     moments = random.Random(seed)
-    told: dict[str, int] = {}
+    announced: dict[str, int] = {}
     result = Torture()
     alive: deque[tuple[str, subprocess.Popen[bytes]]] = deque()
     try:
         while result.kills < kills:
             while len(alive) < WRITERS:
-                run_id = f"run-{len(told):04}"
-                told[run_id] = -1
+                run_id = f"run-{len(announced):04}"
+                announced[run_id] = -1
                 alive.append((run_id, _start(root, run_id, segment_bytes)))
             run_id, process = alive.popleft()
             assert process.stdout is not None
             process.stdout.readline()  # the first row: from here on a kill meets a writer at work
             last = _drain_until(process, time.monotonic() + moments.random() * LONGEST_LIFE_S)
             process.kill()
-            told[run_id] = max(0, last, _drain(process))
+            announced[run_id] = max(0, last, _drain(process))
             result.kills += 1
             if result.kills % 25 == 0:
                 result.sealed += compact_ledger(root).sealed
@@ -86,10 +86,10 @@ def kill_writers(root: Path, *, kills: int, seed: int, segment_bytes: int = 200_
         for _, process in alive:
             process.kill()
             _drain(process)
-    _count(root, told, result)
+    _count(root, announced, result)
     result.sealed += compact_ledger(root).sealed
     again = Torture()
-    _count(root, told, again)
+    _count(root, announced, again)
     result.lost, result.doubled = max(result.lost, again.lost), max(result.doubled, again.doubled)
     return result
 
@@ -109,7 +109,7 @@ def _drain_until(process: "subprocess.Popen[bytes]", moment: float) -> int:
 
 
 def _drain(process: "subprocess.Popen[bytes]") -> int:
-    """Read the rest that a killed writer told; its last line may be torn."""
+    """Read the rest that a killed writer announced; its last line may be torn."""
     assert process.stdout is not None
     whole = [line for line in process.stdout.read().splitlines(keepends=True) if line.endswith(b"\n")]
     process.stdout.close()
@@ -117,13 +117,13 @@ def _drain(process: "subprocess.Popen[bytes]") -> int:
     return int(whole[-1]) if whole else -1
 
 
-def _count(root: Path, told: dict[str, int], result: Torture) -> None:
+def _count(root: Path, announced: dict[str, int], result: Torture) -> None:
     ledger = open_ledger(root)
     samples = ledger.read("samples", columns=["run_id", "seq"])
     found = {str(run_id): rows["seq"].tolist() for run_id, rows in samples.groupby("run_id")}
     result.rows = len(samples)
     result.opened += 1
-    for run_id, last in told.items():
+    for run_id, last in announced.items():
         if last < 0:
             continue
         rows = found.get(run_id, [])

@@ -44,7 +44,7 @@ def plateau(*, height: float = 40 * MIB, n: int = 200, filled_at: float = 0.4, s
 
 
 def sawtooth(*, height: float = 40 * MIB, period: int = 25, n: int = 200, slope: float = 0.0, seed: int = 0) -> Series:
-    """Batches that fill memory and release it, over a floor that rises by ``slope``."""
+    """Batches that fill memory and release it, over a baseline that rises by ``slope``."""
     t = np.arange(n, dtype=float)
     noise = np.random.default_rng(seed).normal(size=n) * height / 200
     return Series(t, 50 * MIB + height * (t % period) / period + slope * t + noise, slope)

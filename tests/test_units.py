@@ -104,7 +104,7 @@ def test_sizes_are_read_in_powers_of_two(text, size):
 
 
 @pytest.mark.parametrize("text", ["", "MB", "-1MB", "12 parsecs", "1e3", "nan", "9" * 400])
-def test_what_is_no_size_is_told_so(text):
+def test_what_is_no_size_is_an_error(text):
     with pytest.raises(InvalidArgumentError, match="A size needs a number and a unit such as '100MB'"):
         parse_bytes(text)
 

@@ -23,7 +23,7 @@ NAMES = {
     r"doors?": "wrapper frame",
     r"rooms?": "package, layer, remaining capacity",
     r"keepers?": "retainer, sealing worker",
-    r"find_kept|kept_by": "retainer, retained bytes",
+    r"find_kept": "retainer, retained bytes",
     r"tidy|tidies|tidied|tend|upkeep|look_after|keep_to": "apply_retention, maintain, rotate",
     r"look(s|ed)?(?!_(for|like|up)(_|$))": "check, update, on_sample, measure",
     r"spoilt|spoil|spoils": "corrupt",

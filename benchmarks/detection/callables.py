@@ -41,7 +41,7 @@ class Case:
     is_leak : bool
         The truth.
     collect : bool
-        What ``find_leak`` is to be told.
+        Arguments of ``find_leak``.
     """
 
     name: str

@@ -69,7 +69,7 @@ def _run(job: Job) -> Row:
 
 
 def _print_noise() -> None:
-    """Readings of noise, without a process: how often each is called a leak when one looks after every reading."""
+    """Readings of noise, without a process: how often each is called a leak when a check follows each reading."""
     calls = [1]
     while calls[-1] < READINGS_UP_TO:
         calls.append(next_reading(calls[-1]))
@@ -83,7 +83,7 @@ def _print_noise() -> None:
 
 
 def _is_called_leak(calls: FloatArray, levels: FloatArray) -> bool:
-    """Whether a look after any reading calls it a leak; the costly look is made where the test of signs has decided."""
+    """Whether a check after any reading calls it a leak; the costly one follows where the test of signs has decided."""
     at, heights = calls.tolist(), levels.tolist()
     for size in range(9, calls.size + 1):
         if weigh_rises(at[:size], heights[:size]) * FALSE_ALARMS < 1:
@@ -117,14 +117,14 @@ def _kind(row: Row) -> str:
 
 
 def _cells(kind: str, rows: list[Row], right: bool) -> list[str]:
-    told = [row for row in rows if row[2] is right]
+    decided = [row for row in rows if row[2] is right]
     return [
         kind,
         str(len(rows)),
         str(sum(row[2] is True for row in rows)),
         str(sum(row[2] is False for row in rows)),
         str(sum(row[2] is None for row in rows)),
-        f"{median(row[4] for row in told):,.0f}" if told else "-",
-        f"{median(row[5] for row in told):.1f}" if told else "-",
+        f"{median(row[4] for row in decided):,.0f}" if decided else "-",
+        f"{median(row[5] for row in decided):.1f}" if decided else "-",
         f"{max(row[5] for row in rows):.1f}",
     ]

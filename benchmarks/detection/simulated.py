@@ -174,14 +174,14 @@ def coverage_of_returns(count: int) -> Iterator[tuple[str, list[float]]]:
         shares = []
         for episodes in (3, 5, 12, 30):
             rng = np.random.default_rng(SEED)
-            held, told = 0, 0
+            held, n_forecast = 0, 0
             for _ in range(count):
                 mean = rng.uniform(80, 300)
                 starts = rng.uniform(0, mean) + np.cumsum(np.maximum(6.0, make(rng, mean)))
                 now_s = float(np.floor(mean * (episodes + rng.uniform(0.5, 1.5))))
                 past = starts[starts <= now_s]
                 forecast = forecast_recurrence(np.floor(past), now_s=now_s, step_s=1.0)
-                told += not np.isnan(forecast.time_s)
+                n_forecast += not np.isnan(forecast.time_s)
                 held += forecast.low_s <= starts[past.size] - now_s <= forecast.high_s
-            shares.append(held / told)
+            shares.append(held / n_forecast)
         yield name, shares

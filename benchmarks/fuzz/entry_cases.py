@@ -32,15 +32,15 @@ NAMES = (
 def make_entry_case(number: int, rng: random.Random) -> Case:
     """Put entries that are no rows into a sound ledger, in place of what stands there."""
     places = []
-    told = []
+    done = []
     may_refuse = False
     for _ in range(rng.choice([1, 1, 2, 3])):
         path = rng.choice(PLACES).encode().replace(b"{name}", rng.choice(NAMES))
         name, make = rng.choice(MAKERS)
         may_refuse |= path in {b"ledger.json", b"samples", b"sites"}
         places.append(_put(path, make))
-        told.append(f"{name} as {os.fsdecode(path)!r}")
-    case = Case("entries", number, "folder", ", ".join(told), place=[_make_outside, *places], target="ledger")
+        done.append(f"{name} as {os.fsdecode(path)!r}")
+    case = Case("entries", number, "folder", ", ".join(done), place=[_make_outside, *places], target="ledger")
     case.files = sound_files(sealed=rng.random() < 0.5, below="ledger")
     case.may_refuse = may_refuse
     return case

@@ -160,7 +160,7 @@ def _undocumented(case: Case, outcome: Outcome) -> Iterator[str]:
 
 
 def _lost(case: Case, command: list[str], outcome: Outcome, target: str) -> Iterator[str]:
-    """What must hold for the rest of a ledger of which one file is damaged."""
+    """What must hold for the rest of a ledger with one damaged file."""
     if outcome.code == 2 and not case.may_refuse and command[0] != "convert":
         yield f"refuses the whole ledger: {outcome.err[:300]!r}"
     if outcome.code != 0 or case.subject != "folder":

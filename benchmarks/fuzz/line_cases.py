@@ -40,7 +40,7 @@ def damage_lines(content: bytes, table: str, rng: random.Random) -> tuple[bytes,
         changed, damage = damage_bytes(content, rng)
         return changed, damage, False
     lines = content.splitlines(keepends=True)
-    told: list[str] = []
+    done: list[str] = []
     is_lost = False
     for _ in range(rng.choice([1, 1, 2, 5])):
         at = rng.randrange(len(lines))
@@ -48,14 +48,14 @@ def damage_lines(content: bytes, table: str, rng: random.Random) -> tuple[bytes,
         if way == 0:
             lines.insert(at, rng.choice(NO_ROWS))
             is_lost = True
-            told.append("a line that is no row")
+            done.append("a line that is no row")
         elif way == 1:
             lines.insert(at, rng.choice(ROWS))
-            told.append("an odd row")
+            done.append("an odd row")
         else:
             lines[at], column = _change_value(lines[at], table, rng)
-            told.append(f"odd {column}")
-    return b"".join(lines), ", ".join(told), is_lost
+            done.append(f"odd {column}")
+    return b"".join(lines), ", ".join(done), is_lost
 
 
 def _change_value(line: bytes, table: str, rng: random.Random) -> tuple[bytes, str]:

@@ -56,17 +56,17 @@ def damage_parquet(content: bytes, rng: random.Random) -> tuple[bytes, str, bool
         changed, damage = damage_bytes(content, rng)
         return changed, damage, len(changed) < 12
     table = pq.read_table(io.BytesIO(content))
-    told = []
+    done = []
     for _ in range(rng.choice([1, 1, 2, 4])):
         table, damage = rng.choice(WAYS)(table, rng)
-        told.append(damage)
+        done.append(damage)
     stream = io.BytesIO()
     try:
         options: dict[str, Any] = {"compression": rng.choice(["zstd", "snappy", "none", "gzip"])}
         pq.write_table(table, stream, row_group_size=rng.choice([1, 7, 100_000]), **options)
     except (pa.ArrowException, ValueError, TypeError, OSError) as exc:  # what cannot be written need not be read
         return content, f"none, for Parquet cannot hold it: {exc}", False
-    return stream.getvalue(), ", ".join(told), False
+    return stream.getvalue(), ", ".join(done), False
 
 
 def _retype(table: pa.Table, rng: random.Random) -> tuple[pa.Table, str]:

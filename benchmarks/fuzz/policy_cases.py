@@ -55,15 +55,15 @@ def make_policy_case(number: int, rng: random.Random) -> Case:
         case.files = {case.target: content}
         return case
     lines = text.splitlines()
-    told = []
+    done = []
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         at = rng.randrange(len(lines))
         token = rng.choice(TOKENS)
         lines[at], way = _put_token(lines[at], token, rng)
-        told.append(f"line {at + 1} {way} {token[:20]!r}")
+        done.append(f"line {at + 1} {way} {token[:20]!r}")
     if rng.random() < 0.05:
         del lines[rng.randrange(len(lines)) :]
-    case.damage = ", ".join(told)
+    case.damage = ", ".join(done)
     ends = rng.choice(["\n", "\n", "\n", "\r\n", "\r"])
     case.files = {case.target: ends.join(lines).encode("utf-8", "replace") + ends.encode()}
     return case

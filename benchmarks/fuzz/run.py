@@ -46,7 +46,7 @@ class Tally:
 
 
 def main(*, cases: int = 20_000, seed: int = 20250101, kinds: list[str] | None = None) -> int:
-    """Run so many cases, print what came of them, and give the number of faults."""
+    """Run cases, print what came of them, and return the number of faults."""
     wanted = kinds or list(KINDS)
     share = {kind: cases // len(wanted) + (place < cases % len(wanted)) for place, kind in enumerate(wanted)}
     print(f"Damaged ledgers and policies, {cases:,} cases, seed {seed}: only documented results come out\n")
@@ -87,10 +87,10 @@ def _run_chunk(kind: str, begin: int, end: int, *, seed: int) -> Iterator[tuple[
             selector.register(process.stdout, selectors.EVENT_READ)
             is_silent = False
             while not (is_silent := not selector.select(SILENCE_S)) and (line := process.stdout.readline()):
-                told = json.loads(line)
-                if "done" in told:
-                    begun = told["done"] + 1
-                    yield told["done"], told["faults"]
+                message = json.loads(line)
+                if "done" in message:
+                    begun = message["done"] + 1
+                    yield message["done"], message["faults"]
             if is_silent:
                 process.kill()
         code = process.wait()

@@ -1,4 +1,4 @@
-"""The sound ledger that every case damages: three services, two of which must be judged as if nothing had happened."""
+"""The sound ledger that every case damages: three services. Two of them must be judged as if nothing had happened."""
 
 import tempfile
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Run some cases and tell of each in a line of JSON: in a process of its own, which a crash may end.
+"""Run some cases and describe each in a line of JSON: in a process of its own, which a crash may end.
 
 ``python -m benchmarks.fuzz.worker SEED KIND BEGIN END``
 """

@@ -56,6 +56,7 @@ def test_a_forked_copy_gives_the_same_rows(kept):
 
 
 @forks
+@pytest.mark.alone
 def test_the_program_stops_for_the_fork_alone(kept):
     many = [[number] for number in range(200_000)]
 

@@ -19,6 +19,8 @@ from memanalysis.cli.demo_command import POLICY
 from memanalysis.examples import SCENARIOS
 from memanalysis.policy.loader import read_policy
 
+pytestmark = pytest.mark.slow
+
 DEMO = [sys.executable, "-m", "memanalysis", "demo"]
 PLAIN = os.environ | {"COLUMNS": "80"}
 

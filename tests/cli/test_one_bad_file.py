@@ -170,6 +170,7 @@ def test_one_bad_file_takes_no_command_down(ledger: Path, command: Command, faul
     assert command("compact", "led")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_shell_sees_the_code_of_the_finding_and_not_of_the_damage(ledger: Path) -> None:
     """1 is a new leak; a corrupt file beside it changes nothing."""
     FAULTS["negative"](ledger / BAD)
@@ -206,6 +207,7 @@ def test_a_torn_last_line_makes_no_row(ledger: Path, command: Command) -> None:
     assert "1 line, torn last line" in command("info", "led")[1]
 
 
+@pytest.mark.slow
 def test_odd_entries_hold_no_command_and_are_named(ledger: Path) -> None:
     folder, cwd = ledger / "samples/service_key=good", ledger.parent
     outside = cwd / "outside"

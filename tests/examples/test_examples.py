@@ -17,6 +17,8 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.loader import read_policy
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 8
 

@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.torture import kill_writers
 from memanalysis.ledger.reading.ledger import open_ledger
+
+pytestmark = pytest.mark.slow
 
 KILLS = 50
 PROCESSES = 8

@@ -301,6 +301,7 @@ class TestExtension:
         kernel.run("%load_ext memanalysis")
         assert "retained 1.0 MiB" in kernel.run("%%memwatch\nx = bytearray(2**20)").displayed()[0]
 
+    @pytest.mark.alone
     def test_ipythons_own_frames_make_tracing_no_slower(self, kernel: Kernel) -> None:
         """5,000 small strings traced with 8 frames: 5 times as slow on IPython's functions with their line tables."""
         cell = (

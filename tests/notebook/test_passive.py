@@ -65,6 +65,7 @@ def test_the_line_says_what_is_known_and_nothing_else() -> None:
     )
 
 
+@pytest.mark.alone
 def test_a_meter_costs_no_more_than_a_few_milliseconds_a_cell() -> None:
     """The median of 50 cells that do nothing, each with its thread begun and ended."""
     with ProcessReader() as reader:

@@ -7,6 +7,8 @@ import re
 import sys
 import time
 
+import pytest
+
 from memanalysis.schema import RUNS
 from memanalysis.watcher.redaction import redact_arguments
 from memanalysis.watcher.run_row import list_packages, make_run_id, make_run_row
@@ -42,6 +44,7 @@ def test_packages_are_those_that_are_installed():
     }
 
 
+@pytest.mark.alone
 def test_a_run_row_takes_little_time():
     """What starts a recorder must not hold up its host; the best of three, for a busy machine."""
 

@@ -13,6 +13,8 @@ import pytest
 from memanalysis import assess
 from memanalysis.ledger.reading.ledger import open_ledger
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 

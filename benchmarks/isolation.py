@@ -1,8 +1,8 @@
 """Is a watched program the program that it was? Small programs, plain, under ``memanalysis run`` and with ``watch()``.
 
 Standard output, standard error and exit code must be the same, on every Python that is installed. The programs lie in
-``host_programs``; the first lines of one may say what it is started with (``# flags:``), what it needs (``# needs:``),
-and why it differs, where it lists the threads of its process, say (``# differs:``).
+``isolation_programs``. The first lines of one may name what it is started with (``# flags:``), what it needs
+(``# needs:``), and why it differs (``# differs:``): it lists the threads of its process, for example.
 """
 
 import atexit
@@ -20,13 +20,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks.host_costs import print_costs
+from benchmarks.isolation_costs import print_costs
 from benchmarks.measure import print_table
 
-__all__ = ["WAYS", "HostProgram", "Outcome", "compare", "find_pythons", "main", "read_programs"]
+__all__ = ["WAYS", "Outcome", "WatchedProgram", "compare", "find_pythons", "main", "read_programs"]
 
 ROOT = Path(__file__).parents[1]
-FOLDER = Path(__file__).parent / "host_programs"
+FOLDER = Path(__file__).parent / "isolation_programs"
 WAYS = ("run", "watch")
 TIMEOUT_S = 120.0
 INTERVAL_S = 0.05
@@ -35,12 +35,12 @@ INTERVAL_S = 0.05
 STDIN = "one\ntwo\n"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 
-_WATCH = 'import memanalysis; memanalysis.watch("host", ledger={ledger!r}, interval={interval}).start()'
+_WATCH = 'import memanalysis; memanalysis.watch("program", ledger={ledger!r}, interval={interval}).start()'
 """Takes the place of a program's docstring, so that each line keeps its number."""
 
 
 @dataclass(frozen=True, slots=True)
-class HostProgram:
+class WatchedProgram:
     """A small program, and how it is started."""
 
     name: str
@@ -103,7 +103,7 @@ def main() -> None:
         sys.exit(f"{len(unexpected)} programs differ under memanalysis")
 
 
-def read_programs() -> list[HostProgram]:
+def read_programs() -> list[WatchedProgram]:
     """Read the programs, by name."""
     return [_read_program(path) for path in sorted(FOLDER.glob("*.py"))]
 
@@ -125,7 +125,7 @@ def find_pythons() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: tuple(map(int, item[0].split(".")))))
 
 
-def compare(program: HostProgram, *, python: str = sys.executable) -> dict[str, str | None]:
+def compare(program: WatchedProgram, *, python: str = sys.executable) -> dict[str, str | None]:
     """Run a program plain and in both ways; give for each way in what it differs, or None."""
     with tempfile.TemporaryDirectory() as folder:
         plain = _run(program, "plain", Path(folder), python)
@@ -133,12 +133,12 @@ def compare(program: HostProgram, *, python: str = sys.executable) -> dict[str, 
     return {way: plain.describe_difference(outcome) for way, outcome in outcomes.items()}
 
 
-def _compare_all(python: str, programs: list[HostProgram]) -> list[dict[str, str | None]]:
+def _compare_all(python: str, programs: list[WatchedProgram]) -> list[dict[str, str | None]]:
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda program: compare(program, python=python), programs))
 
 
-def _run(program: HostProgram, way: str, folder: Path, python: str) -> Outcome:
+def _run(program: WatchedProgram, way: str, folder: Path, python: str) -> Outcome:
     place = folder / way
     place.mkdir()
     ledger = str(folder / f"{way}-ledger")
@@ -173,11 +173,11 @@ def _generalise(text: str, place: Path) -> str:
     return re.sub(r"0x[0-9a-f]{6,}", "ADDRESS", re.sub(r"pid=\d+", "pid=N", text))
 
 
-def _read_program(path: Path) -> HostProgram:
+def _read_program(path: Path) -> WatchedProgram:
     source = path.read_text(encoding="utf-8")
     head = dict(re.findall(r"^# (flags|needs|differs): (.+)$", source, flags=re.M))
     flags = tuple(head["flags"].split()) if "flags" in head else ()
-    return HostProgram(path.stem, source, flags, head.get("needs"), head.get("differs"))
+    return WatchedProgram(path.stem, source, flags, head.get("needs"), head.get("differs"))
 
 
 def _find_obstacle(python: str) -> str | None:

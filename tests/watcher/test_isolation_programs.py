@@ -1,10 +1,10 @@
-"""A dozen of the programs of ``python -m benchmarks host``: watched, each is the program that it was."""
+"""A dozen of the programs of ``python -m benchmarks isolation``: watched, each is the program that it was."""
 
 import sys
 
 import pytest
 
-from benchmarks.host import compare, read_programs
+from benchmarks.isolation import compare, read_programs
 
 PROGRAMS = {program.name: program for program in read_programs()}
 
