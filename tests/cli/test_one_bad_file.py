@@ -148,20 +148,20 @@ def test_one_bad_file_takes_no_command_down(ledger: Path, command: Command, faul
     (good,) = [row for row in rows if row["service"] == "good"]
     assert (code, good["shape"], good["n_samples"]) == (0, "growing", ROWS)
     unreadable = [row for row in rows if row["shape"] == "unreadable"]
-    code, told = command("info", "led")
+    code, shown = command("info", "led")
     assert code == 0
     code, out = command("report", "led", "--format", "json")
     assert code == 0
     damage = json.loads(out)["damage"]
     if fault in NO_DAMAGE:
         assert (damage, unreadable) == ([], [])
-        assert "left out" not in told
+        assert "left out" not in shown
     else:
         assert {record["file"] for record in damage} == {BAD}
         if "timestamp" not in {record["column"] for record in damage}:  # a verdict reads the other clock
             assert [row["service"] for row in unreadable] == ["bad"]
             assert BAD in unreadable[0]["sentence"]
-        assert f"{BAD}: " in told
+        assert f"{BAD}: " in shown
     assert command("assess", "led", "--format", "csv")[0] == 0
     assert command("report", "led", "--format", "markdown")[0] == 0
     assert command("report", "led", "-o", "r.html")[0] == 0

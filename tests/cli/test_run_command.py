@@ -190,7 +190,7 @@ def test_a_ledger_that_cannot_be_written_leaves_the_program_alone(run_watched, t
         (["--max-overhead", "2", "-m", "app"], "watch needs max_overhead above 0 and at most 1, but got 2.0"),
     ],
 )
-def test_wrong_options_are_told_before_the_program_runs(tmp_path, options, text):
+def test_wrong_options_are_reported_before_the_program_runs(tmp_path, options, text):
     done = subprocess.run(
         [sys.executable, "-m", "memanalysis", "run", *options],
         capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, env=_env(), check=False,
@@ -232,7 +232,7 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
 
 
 @pytest.mark.parametrize("pid", ["999999999", "-1", "0", "99999999999999999999999"])
-def test_a_pid_that_is_none_is_told(tmp_path, pid):
+def test_a_pid_that_is_none_is_reported(tmp_path, pid):
     done = subprocess.run(
         [sys.executable, "-m", "memanalysis", "record", "--pid", pid],
         capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, env=_env(), check=False,
