@@ -99,6 +99,7 @@ def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path
     lines = tmp_path / "live/samples/service_key=api/killed.jsonl"
     content = lines.read_bytes()
     compact_ledger(tmp_path)
+    lines.parent.mkdir(parents=True)
     lines.write_bytes(content)
 
     assert compact_ledger(tmp_path).sealed == 1
