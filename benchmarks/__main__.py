@@ -17,7 +17,7 @@ BENCHMARKS = {
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",
-    "isolation": "benchmarks.isolation",
+    "host": "benchmarks.isolation",
     "sampler": "benchmarks.sampler.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
