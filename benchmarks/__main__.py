@@ -10,6 +10,7 @@ import psutil
 
 BENCHMARKS = {
     "founding": "benchmarks.founding",
+    "import": "benchmarks.import_cost",
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
