@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 BENCHMARKS = {
-    "founding": "benchmarks.founding",
     "import": "benchmarks.import_cost",
+    "class_interface": "benchmarks.class_interface",
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
@@ -18,7 +18,7 @@ BENCHMARKS = {
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",
-    "isolation": "benchmarks.isolation",
+    "host": "benchmarks.isolation",
     "sampler": "benchmarks.sampler.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""

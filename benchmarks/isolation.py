@@ -5,6 +5,7 @@ Standard output, standard error and exit code must be the same, on every Python 
 (``# needs:``), and why it differs (``# differs:``): it lists the threads of its process, for example.
 """
 
+import atexit
 import importlib.util
 import os
 import re
@@ -14,7 +15,10 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import click
 
 from benchmarks.isolation_costs import print_costs
 from benchmarks.measure import print_table
@@ -144,7 +148,7 @@ def _run(program: WatchedProgram, way: str, folder: Path, python: str) -> Outcom
         source = re.sub(r'^""".*"""$', lambda _: watch, source, count=1, flags=re.M)
     (place / "program.py").write_text(source)
     started = ["-m", "memanalysis", "run", "--interval", str(INTERVAL_S), "--ledger", ledger] if way == "run" else []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": _make_python_path(), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONWARNINGS", None)
     done = subprocess.run(
         [python, *program.flags, *started, "program.py"],
@@ -152,6 +156,15 @@ def _run(program: WatchedProgram, way: str, folder: Path, python: str) -> Outcom
         env=environment, check=False,
     )  # fmt: skip
     return Outcome(_generalise(done.stdout, place), _generalise(done.stderr, place), done.returncode)
+
+
+@cache
+def _make_python_path() -> str:
+    """Return the path of the package and of Click alone: the command line needs it, and a bare Python lacks it."""
+    folder = tempfile.mkdtemp(prefix="click")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (Path(folder) / "click").symlink_to(Path(click.__file__).parent, target_is_directory=True)
+    return os.pathsep.join((str(ROOT), folder))
 
 
 def _generalise(text: str, place: Path) -> str:
@@ -169,8 +182,8 @@ def _read_program(path: Path) -> WatchedProgram:
 
 def _find_obstacle(python: str) -> str | None:
     """Say why programs of this Python cannot be watched."""
-    command = [python, "-c", "import memanalysis; memanalysis.watch"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [python, "-c", "import memanalysis, memanalysis.cli; memanalysis.watch"]
+    environment = {**os.environ, "PYTHONPATH": _make_python_path(), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     return (done.stderr.strip().splitlines() or ["it fails"])[-1] if done.returncode else None
 

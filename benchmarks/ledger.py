@@ -21,7 +21,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from benchmarks.founding import make_entries, save_the_founding_way
+from benchmarks.class_interface import make_entries, save_as_a_whole
 from benchmarks.measure import print_table
 from benchmarks.torture import kill_writers
 from memanalysis.ledger.arrow import conform_table, table_from_rows
@@ -100,23 +100,23 @@ def main() -> None:
 
 
 def measure_one_more_entry() -> Iterator[Row]:
-    """One more entry into a ledger of 10,000, beside a file that is written again as a whole."""
+    """One more entry into a ledger of 10,000, beside saving all of it."""
     entries = make_entries(ENTRIES)
     with ledger_folder() as folder:
-        json_array = folder / "ledger.json"
+        array = folder / "array.json"
         writer = open_writer(folder / "ledger")
         for entry in entries:
-            writer.append("samples", [entry_row(entry)])
-        one_more = entry_row(entries[-1])
+            writer.append("samples", [class_row(entry)])
+        one_more = class_row(entries[-1])
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(9):
-            theirs.append(seconds(lambda: save_the_founding_way(json_array, entries)))
+            theirs.append(seconds(lambda: save_as_a_whole(array, entries)))
             ours.extend(seconds(lambda: writer.append("samples", [one_more])) for _ in range(20))
         writer.close(seal=False)
     ratio = median(theirs) / median(ours)
     yield "one more entry into a ledger of 10,000", "100 x", f"{ratio:,.0f} x", reached(ratio >= 100)
-    yield "  the whole JSON array in the same run", "-", f"{median(theirs) * 1e3:.1f} ms", ""
+    yield "  saving it whole in the same run", "-", f"{median(theirs) * 1e3:.1f} ms", ""
     yield "  an append call of one row", "-", f"{median(ours) * 1e6:.1f} µs", ""
 
 
@@ -148,9 +148,9 @@ def measure_appends() -> Iterator[Row]:
 
 def measure_sizes() -> Iterator[Row]:
     """Bytes of 1,000 sealed rows, of 10,000 in a file."""
-    entry_rows = [entry_row(entry) for entry in make_entries(ENTRIES)]
+    snapshots = [class_row(entry) for entry in make_entries(ENTRIES)]
     for what, rows, goal in (
-        ("sealed, 1,000 entries of the seven fields of the JSON array", entry_rows, 12_000),
+        ("sealed, 1,000 entries of the seven fields of the class interface", snapshots, 12_000),
         ("sealed, 1,000 full sample rows", [sample(seq) for seq in range(ENTRIES)], 40_000),
     ):
         with ledger_folder() as folder:
@@ -255,7 +255,7 @@ def make_many(folder: Path) -> None:
             "events": {"timestamp": moment, "kind": "start", "message": "Watching messaging."},
         }
         for table, row in rows.items():
-            path = folder / table / "service=messaging" / f"{run_id}.parquet"
+            path = folder / table / "service_key=messaging" / f"{run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as stream:
                 writer = SealedWriter(stream, table)
@@ -308,7 +308,7 @@ def open_writer(folder: Path, **more: Any) -> LedgerWriter:
     return LedgerWriter(folder, run={"run_id": "20250101T000000Z-42-0badcafe", "service": "messaging"}, **more)
 
 
-def entry_row(entry: Any) -> dict[str, Any]:
+def class_row(entry: Any) -> dict[str, Any]:
     """Give an entry as the row of samples that it is."""
     return {
         "timestamp": entry.timestamp,
@@ -371,7 +371,7 @@ def make_large(folder: Path) -> None:
                 "traced_bytes": 80_000_000 + rng.integers(0, 500_000, n_rows) + 400 * seq,
             }
         )
-        path = folder / "samples" / f"service={service}" / f"{run_id}.parquet"
+        path = folder / "samples" / f"service_key={service}" / f"{run_id}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as stream:
             writer = SealedWriter(stream, "samples")

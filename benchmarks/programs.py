@@ -74,7 +74,7 @@ def _measure_auto(script: Path, loop_s: float, out: Path) -> tuple[float, int]:
     plain = [_run(arguments)]
     auto = [_run(watched)]
     plain.append(_run(arguments))
-    windows = sum(path.read_text().count('"kind":"window"') for path in (ledger / "events").rglob("*.jsonl"))
+    windows = sum(path.read_text().count('"kind":"window"') for path in (ledger / "live" / "events").rglob("*.jsonl"))
     return auto[0] / statistics.mean(plain), windows
 
 

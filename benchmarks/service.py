@@ -45,7 +45,9 @@ def measure_service() -> list[list[str]]:
         ledger = Path(folder) / "ledger"
         for pair in range(PAIRS):
             rounds += _measure_pair(Path(folder) / str(pair), ledger)
-        windows = sum(path.read_text().count('"kind":"window"') for path in (ledger / "events").rglob("*.jsonl"))
+        windows = sum(
+            path.read_text().count('"kind":"window"') for path in (ledger / "live" / "events").rglob("*.jsonl")
+        )
     speed = median(watched.requests_per_s / plain.requests_per_s for plain, watched in rounds)
     cpu = median(watched.cpu_per_request_s / plain.cpu_per_request_s for plain, watched in rounds)
     plain_speed = median(plain.requests_per_s for plain, _ in rounds)

@@ -5,13 +5,12 @@
     MemAnalysisError
     ├── InvalidArgumentError     (ValueError)         a call got a value it cannot use
     ├── MissingColumnError       (ValueError)         a frame lacks a column
-    ├── NotEnoughSamplesError    (ValueError)         a fit needs more points
     ├── PolicyError              (ValueError)         a policy file or mapping is wrong
     ├── LedgerError              (OSError)            a ledger cannot be read or written
     │   ├── LedgerNotFoundError  (FileNotFoundError)  nothing is at that path
     │   ├── LedgerFormatError    (ValueError)         what is there is no ledger
     │   ├── LedgerVersionError   (ValueError)         a ledger of a newer version
-    │   └── LedgerBusyError                           another process tidies it now
+    │   └── LedgerBusyError                           another process compacts it now
     ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
@@ -29,7 +28,6 @@ __all__ = [
     "MemAnalysisError",
     "MissingColumnError",
     "MissingDependencyError",
-    "NotEnoughSamplesError",
     "PolicyError",
 ]
 
@@ -46,10 +44,6 @@ class MissingColumnError(MemAnalysisError, ValueError):
     """A frame lacks a column that the call needs."""
 
 
-class NotEnoughSamplesError(MemAnalysisError, ValueError):
-    """A fit needs more points than it got."""
-
-
 class PolicyError(MemAnalysisError, ValueError):
     """A policy is wrong; the text names file, line and key."""
 
@@ -59,7 +53,7 @@ class LedgerError(MemAnalysisError, OSError):
 
 
 class LedgerBusyError(LedgerError):
-    """Another process tidies this ledger now."""
+    """Another process compacts this ledger now."""
 
 
 class LedgerNotFoundError(LedgerError, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The door to a notebook: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
+"""The notebook's magics: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
 
 A cell that begins with ``%%memwatch`` stays the very cell that IPython runs: an input transformer replaces only its
 first line, by a call that starts the measurement, and the measurement ends when IPython says that the cell has ended.
@@ -56,7 +56,7 @@ def unload(shell: Any) -> None:
 def replace_first_line(lines: list[str]) -> list[str]:
     """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
 
-    The cell keeps its line numbers, unless another cell magic follows, which has to stand first.
+    The cell has its line numbers as before, unless another cell magic follows, which has to stand first.
     """
     match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
     if match is None or not "".join(lines[1:]).strip():
@@ -110,13 +110,13 @@ class MemwatchMagics(Magics):
             %%memwatch
             rows = [str(number) for number in range(1_000_000)]
 
-        shows how long the cell took, how high memory rose, what it kept after garbage collection, and which of its
+        shows how long the cell took, how high memory rose, what it retains after garbage collection, and which of its
         lines hold it (``In[3]:2``). The cell's result, errors and names are as without it. ``--top 20`` shows more
         lines; ``--frames 25`` follows calls deeper into libraries than the usual 8, and takes longer.
 
         Watch all cells::
 
-            %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell keeps much
+            %memwatch on                     one row a cell into ./memanalysis-ledger, quiet unless a cell retains much
             %memwatch on --verbose           one line after every cell
             %memwatch on --ledger runs/may --service training --interval 0.5
             %memwatch on --trace             follow Python's allocations too: names lines, and slows imports and loops
@@ -124,7 +124,7 @@ class MemwatchMagics(Magics):
             %memwatch report                 the cells and the verdict so far
             %memwatch off                    stop, and turn tracing off again
 
-        Let go of what IPython keeps::
+        Release what IPython holds::
 
             %memwatch release 3              forget Out[3], _3 and _
             %memwatch release                forget every Out, and the variables in the traceback of the last error
@@ -174,7 +174,7 @@ class MemwatchMagics(Magics):
         if report is None:
             self._say("No cell was watched yet. %memwatch on watches every cell from the next one on.")
         else:
-            _display(report)  # shown, not returned: Out would keep it
+            _display(report)  # shown, not returned: Out would hold it
 
     def _release(self, options: Any) -> None:
         counts = None
@@ -188,7 +188,7 @@ class MemwatchMagics(Magics):
         before = read_rss_text()
         gone = release(self.shell, counts)
         names = [f"Out[{count}]" for count in gone.outputs] + (["the last error"] if gone.error else [])
-        what = ", ".join(names) or "nothing: IPython keeps none of that"
+        what = ", ".join(names) or "nothing: IPython holds none of that"
         self._say(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
     def _start_measuring(self, line: str, cell: str) -> Any:
@@ -243,7 +243,7 @@ class MemwatchMagics(Magics):
             self._say(line)
 
     def _finish_measuring(self, result: Any) -> None:
-        assert self._measured is not None  # noqa: S101 - the caller has looked
+        assert self._measured is not None  # noqa: S101 - the caller has checked
         (_, meter, top), self._measured = self._measured, None
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
@@ -253,9 +253,9 @@ class MemwatchMagics(Magics):
                 self.shell,
                 None if result is None else result.result,
                 None if result is None else result.execution_count,
-                kept_bytes=cost.kept_bytes,
+                retained_bytes=cost.retained_bytes,
             ),
-            find_error_holder(error, kept_bytes=cost.kept_bytes),
+            find_error_holder(error, retained_bytes=cost.retained_bytes),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 

@@ -1,4 +1,4 @@
-"""What passes between the rooms: the ledger's five tables, column by column, and the snapshot record.
+"""What passes between the packages: the ledger's five tables, column by column, and the snapshot record.
 
 A row is a plain mapping from column name to value. Whole bytes are int64, seconds float64, ``timestamp`` is UTC in
 microseconds (in memory: epoch seconds as float; in JSON: ISO 8601 with ``Z``; in frames: ``datetime64[us, UTC]``), and
@@ -21,6 +21,7 @@ __all__ = [
     "ColumnType",
     "MemorySnapshot",
     "Row",
+    "Sensitivity",
 ]
 
 SCHEMA_VERSION = 1
@@ -28,6 +29,9 @@ SCHEMA_VERSION = 1
 
 Row = Mapping[str, Any]
 ColumnType = Literal["string", "int64", "float64", "timestamp", "json"]
+
+Sensitivity = Literal["low", "medium", "high"]
+"""How readily leaks are reported: a key of the policy, by which the engine grades."""
 
 RUNS: Mapping[str, ColumnType] = {
     "run_id": "string",
@@ -72,7 +76,7 @@ SAMPLES: Mapping[str, ColumnType] = {
     "tracer_bytes": "int64",
     "capture_s": "float64",
 }
-"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the founding array: CPython has no such."""
+"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the JSON array: CPython has no such."""
 
 SITES: Mapping[str, ColumnType] = {
     "run_id": "string",

@@ -1,7 +1,7 @@
 """Bytes, rates and seconds, to text for people and back.
 
 Everything inside memanalysis is whole bytes and float seconds; this module alone turns them into "12.5 MiB",
-"+3.1 MiB/h" and "about 4 h". ``MB`` in the founding names (``max_memory_mb``) and in
+"+3.1 MiB/h" and "about 4 h". ``MB`` in the class interface (``max_memory_mb``) and in
 a policy file means 2**20 bytes.
 """
 
@@ -49,7 +49,7 @@ _FACTORS = {
     "gb": GIB,
     "gib": GIB,
 }
-MOST_DIGITS = 20
+MAX_DIGITS = 20
 """Digits of a size that can be one: 2**63 bytes have 19."""
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
@@ -128,7 +128,7 @@ def parse_bytes(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     factor = _FACTORS.get(match[2].lower()) if match else None
-    if match is None or factor is None or len(match[1]) > MOST_DIGITS:
+    if match is None or factor is None or len(match[1]) > MAX_DIGITS:
         raise InvalidArgumentError(f"A size needs a number and a unit such as '100MB' or '1.5GiB', but got {text!r}.")
     return round(float(match[1]) * factor)
 

@@ -1,9 +1,9 @@
 """The examples of a Markdown page, as steps that run one after another in one folder.
 
-Blocks of ``python`` and ``console`` are run. Comments, which a reader does not see, complete them::
+Blocks of ``python`` and ``console`` are run. A block with a title, such as ``title="app.py"``, is written to a file of
+this name instead. Comments, which a reader does not see, complete them::
 
     <!-- setup ... -->       Python to run before the blocks that follow
-    <!-- file: NAME -->      the next block is not run, but written to a file of this name
     <!-- exit: 1 -->         the next console block ends with this exit code
 """
 
@@ -21,8 +21,11 @@ __all__ = ["ConsoleBlock", "Example", "PythonBlock", "ShellNote", "WrittenFile",
 TIMEOUT_S = 120
 
 _PART = re.compile(
-    r"<!--\s*(?P<comment>.*?)\s*-->|^```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"<!--\s*(?P<comment>.*?)\s*-->"
+    r"|^```(?P<language>[a-z]*)(?P<options>[^\n]*)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
 )
+_TITLE = re.compile(r'\btitle="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,6 @@ def read_examples(page: str) -> Iterator[Example]:
     ValueError
         A block that would be neither run nor written nor plain text, or an unknown comment.
     """
-    name: str | None = None
     exit_code = 0
     for part in _PART.finditer(page):
         line = page.count("\n", 0, part.start()) + 1
@@ -80,15 +82,12 @@ def read_examples(page: str) -> Iterator[Example]:
             kind, _, subject = comment.partition("\n" if comment.startswith("setup\n") else ":")
             if kind == "setup":
                 yield PythonBlock(subject.strip(), line, is_shown=False)
-            elif kind == "file":
-                name = subject.strip()
             elif kind == "exit":
                 exit_code = int(subject)
             elif kind not in ("generated", "output", "thresholds", "/thresholds"):
                 raise ValueError(f"line {line}: nothing is known of the comment {comment[:40]!r}")
-        elif name is not None:
-            yield WrittenFile(text, line, name)
-            name = None
+        elif title := _TITLE.search(part["options"]):
+            yield WrittenFile(text, line, title[1])
         elif language == "console":
             yield ConsoleBlock(_read_commands(text, line), line, exit_code)
             exit_code = 0

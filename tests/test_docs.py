@@ -54,6 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_page)
 def test_the_examples_of_a_page_run(page: Path, folder: Path) -> None:
     examples = list(read_examples(page.read_text(encoding="utf-8")))
@@ -109,6 +110,7 @@ def test_an_example_that_fails_is_found(folder: Path) -> None:
         list(read_examples("<!-- stup: x -->"))
 
 
+@pytest.mark.slow
 def test_a_page_is_built_with_its_generated_parts(hooks: ModuleType) -> None:
     built = {page: hooks.on_page_markdown(page.read_text(encoding="utf-8")) for page in DOCS.rglob("*.md")}
 

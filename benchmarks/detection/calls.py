@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.detection.callables import BENIGN, list_leaks, make_benign, make_leak
 from benchmarks.measure import print_table
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.sequential import FALSE_ALARMS, judge_calls, next_reading, weigh_rises
+from memanalysis.leaktest.sequential_test import FALSE_ALARMS, judge_calls, next_reading, weigh_rises
 
 __all__ = ["main"]
 
@@ -88,7 +88,7 @@ def _is_called_leak(calls: FloatArray, levels: FloatArray) -> bool:
     for size in range(9, calls.size + 1):
         if weigh_rises(at[:size], heights[:size]) * FALSE_ALARMS < 1:
             continue
-        if judge_calls(calls[:size], levels[:size], least_per_call=4.0).is_leak:
+        if judge_calls(calls[:size], levels[:size], min_per_call=4.0).is_leak:
             return True
     return False
 

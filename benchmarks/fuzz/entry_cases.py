@@ -16,9 +16,11 @@ OUTSIDE = "outside"
 """A folder beside the ledger to which links lead; nobody may change it."""
 
 PLACES = (
-    "samples/service=victim/{name}", "sites/service=victim/{name}", "runs/service=victim/{name}",
-    "samples/service=victim/sub/{name}", "samples/{name}", "samples/service={name}", "samples/service={name}/x.jsonl",
-    "sites/service={name}", "{name}", "ledger.json", "events", "events/service=victim", "objects/service=victim",
+    "samples/service_key=victim/{name}", "sites/service_key=victim/{name}", "runs/service_key=victim/{name}",
+    "samples/service_key=victim/sub/{name}", "samples/{name}", "samples/service_key={name}",
+    "live/samples/service_key={name}/x.jsonl", "live/samples/service_key=victim/{name}", "live/{name}",
+    "sites/service_key={name}", "{name}", "ledger.json", "events",
+    "events/service_key=victim", "objects/service_key=victim",
 )  # fmt: skip
 NAMES = (
     b"x.jsonl", b"x.parquet", b"x.tmp", b".x.parquet.abc.tmp", b"_x.jsonl", b".lock", b"_lock", b"x", b"%", b"%FF",
@@ -45,7 +47,7 @@ def make_entry_case(number: int, rng: random.Random) -> Case:
 
 
 def _make_outside(folder: Path) -> None:
-    outside = folder / OUTSIDE / f"service={VICTIM}"
+    outside = folder / OUTSIDE / f"service_key={VICTIM}"
     outside.mkdir(parents=True)
     for name in ("old.jsonl", "old.parquet", ".old.parquet.abc.tmp"):
         (outside / name).write_bytes(b'{"seq": 1}\n')
@@ -102,8 +104,8 @@ MAKERS: tuple[tuple[str, Callable[[bytes, Path], None]], ...] = (
     ("a link above", _link("../..")),
     ("a link to nothing", _link("nothing")),
     ("a link to a folder outside", _link(f"{{folder}}/{OUTSIDE}")),
-    ("a link to a service outside", _link(f"{{folder}}/{OUTSIDE}/service={VICTIM}")),
-    ("a link to a file outside", _link(f"{{folder}}/{OUTSIDE}/service={VICTIM}/old.jsonl")),
+    ("a link to a service outside", _link(f"{{folder}}/{OUTSIDE}/service_key={VICTIM}")),
+    ("a link to a file outside", _link(f"{{folder}}/{OUTSIDE}/service_key={VICTIM}/old.jsonl")),
     ("a link to a device", _link("/dev/zero")),
     ("an empty file", _file(b"")),
     ("a file that may not be read", _file(b'{"seq": 1}\n', 0)),

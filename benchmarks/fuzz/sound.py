@@ -27,7 +27,7 @@ class SoundLedger:
     def of_victim(self, *, sealed: bool) -> dict[str, bytes]:
         """Files of the service that may be damaged."""
         files = self.sealed if sealed else self.live
-        return {path: content for path, content in files.items() if f"service={VICTIM}/" in path}
+        return {path: content for path, content in files.items() if f"service_key={VICTIM}/" in path}
 
 
 @cache

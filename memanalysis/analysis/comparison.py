@@ -97,9 +97,9 @@ def compare_samples(
         (level_before, slope_before, judged_s), (level_after, slope_after, _) = sides
         least = max(rule.min_change_bytes, rule.min_change_share * level_before.mean)
         rows.append({"service": service, "what": "level_bytes", **_contrast(level_before, level_after, least, rule)})
-        least_slope = least / max(judged_s, 1.0)
+        min_slope = least / max(judged_s, 1.0)
         rows.append(
-            {"service": service, "what": "slope_bytes_per_s", **_contrast(slope_before, slope_after, least_slope, rule)}
+            {"service": service, "what": "slope_bytes_per_s", **_contrast(slope_before, slope_after, min_slope, rule)}
         )
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 

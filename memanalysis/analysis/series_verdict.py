@@ -22,7 +22,7 @@ def assess_series(
     rules: SeverityRules | None = None,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Verdict:
-    """Judge one series.
+    """Return the verdict on one series of sizes.
 
     Parameters
     ----------
@@ -45,13 +45,32 @@ def assess_series(
     InvalidArgumentError
         Unequal lengths, negative sizes, or no numbers.
 
+    See Also
+    --------
+    memanalysis.assess : The verdicts on a whole ledger.
+    memanalysis.analysis.series.live_series.LiveSeries : The same for a series that is given sample by sample.
+
+    References
+    ----------
+    Theil (1950) and Sen (1968), J. Am. Stat. Assoc. 63, 1379-1389: the slope, as the median of pairwise slopes. The
+    thresholds and where each comes from are in `memanalysis.analysis.thresholds`.
+
     Examples
     --------
-    >>> from memanalysis import assess_series
-    >>> minutes = range(60)
-    >>> verdict = assess_series([60 * minute for minute in minutes], [100e6 + 1e6 * minute for minute in minutes])
-    >>> verdict.is_leak, verdict.shape, round(verdict.slope_bytes_per_s * 60)
-    (True, 'growing', 1000000)
+    A megabyte every second, of 200 to begin with:
+
+    >>> import memanalysis
+    >>> seconds = list(range(100))
+    >>> verdict = memanalysis.assess_series(seconds, [2e8 + 1e6 * at for at in seconds], limit_bytes=4e8)
+    >>> verdict.shape, verdict.is_leak, round(verdict.slope_bytes_per_s)
+    ('growing', True, 1000000)
+    >>> round(verdict.time_to_exhaustion_s)
+    101
+
+    A saw-tooth rises for a while, again and again, and is no leak:
+
+    >>> memanalysis.assess_series(seconds, [2e8 + 1e6 * (at % 10) for at in seconds]).is_leak
+    False
     """
     batch = prepare_series(elapsed_s, values_bytes, thresholds=thresholds.series)
     return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
@@ -71,12 +90,12 @@ def judge_batch_of_one(
         rules=rules or SeverityRules(),
     )
     frame = run_verdict_steps(make_verdict_steps(inputs), {}, thresholds)
-    evidence = {name: _plain(frame[name][0]) for name in Evidence.__dataclass_fields__}
+    evidence = {name: _python_value(frame[name][0]) for name in Evidence.__dataclass_fields__}
     of_verdict = Verdict.__dataclass_fields__.keys() - {"evidence"}
-    return Verdict(evidence=Evidence(**evidence), **{name: _plain(frame[name][0]) for name in of_verdict})
+    return Verdict(evidence=Evidence(**evidence), **{name: _python_value(frame[name][0]) for name in of_verdict})
 
 
-def _plain(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     """Return one cell as Python holds it, None where it is NaN."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,13 +1,11 @@
 """The growth from which a leak matters: thresholds of a policy by which its severity is chosen. Loads no numpy."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from memanalysis.schema import Sensitivity
 from memanalysis.units import MIB
 
-__all__ = ["Sensitivity", "SeverityRules"]
-
-Sensitivity = Literal["low", "medium", "high"]
+__all__ = ["SeverityRules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memanalysis.analysis.series.fold_limits import FOLD_SIZE, MAX_POINTS_KEPT
-from memanalysis.analysis.severity_rules import Sensitivity
+from memanalysis.schema import Sensitivity
 from memanalysis.units import KIB, MIB
 
 __all__ = [

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from memanalysis._atomic import write_atomic
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.json_array import LedgerEntry, parse_entries
 from memanalysis.ledger.maintenance.retention import retained
-from memanalysis.ledger.marker import write_file
 from memanalysis.ledger.values import dump_json
 
 __all__ = ["MemoryLedger"]
@@ -85,7 +85,7 @@ class MemoryLedger:
         self._take_in_what_others_saved()
         try:
             self.storage_path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.storage_path, self._render())
+            write_atomic(self.storage_path, self._render())
         except OSError as exc:
             raise LedgerError(
                 f"MemoryLedger.save needs to write {self.storage_path}, but cannot: {exc.strerror or exc}. "

@@ -77,6 +77,7 @@ commands = CommandGroup(
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
         "policy": ("memanalysis.cli.policy_command:command", "Check a policy file."),
+        "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
     },
     params=[
         click.Option(

@@ -56,7 +56,7 @@ def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool
         retention = Retention.from_mapping(_read_limits(policy, max_size, **limits))
         done = compact_ledger(ledger, retention=retention, dry_run=dry_run)
     console = open_console()
-    dropped = done.tidied
+    dropped = done.retention
     if dry_run:
         print_line(console, "Nothing is changed; this would be done:")
     print_line(console, f"sealed        {done.sealed:>8,} files; {done.live:,} of living processes are left alone")

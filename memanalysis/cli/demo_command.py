@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Command
 from memanalysis.errors import CaptureError, InvalidArgumentError
 from memanalysis.examples import SCENARIOS
+from memanalysis.ledger.paths import PARTITION_PREFIX, slug_of_service
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,8 +118,8 @@ def _prepare_ledger(out: Path) -> Path:
     ledger, marker = out / "ledger", out / MARKER
     try:
         if ledger.exists() and any(ledger.iterdir()):
-            services = {unquote(path.name.partition("=")[2]) for path in ledger.glob("*/service=*")}
-            if not marker.exists() or not services <= set(SCENARIOS):
+            slugs = {path.name.removeprefix(PARTITION_PREFIX) for path in ledger.rglob(f"{PARTITION_PREFIX}*")}
+            if not marker.exists() or not slugs <= {slug_of_service(name) for name in SCENARIOS}:
                 raise InvalidArgumentError(
                     f"memanalysis demo needs a directory of its own, but {ledger} holds a ledger that no demo wrote. "
                     "Pass another directory with --out."

@@ -1,7 +1,7 @@
-"""How are a few programs run beside each other: started, followed to their end, and stopped whatever happens.
+"""Run a few programs beside each other: start them, follow them to their end, and stop them whatever happens.
 
-Each program runs in a process of its own and in a session of its own, so that Ctrl-C reaches only the one who waits;
-what a program writes to its standard error is kept in a file and shown when it fails.
+Each program runs in a process of its own and in a session of its own, so that Ctrl-C reaches only the one who waits.
+What a program writes to its standard error goes to a file and is shown when it fails.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from memanalysis.errors import CaptureError
 __all__ = ["Program", "follow_programs", "run_programs"]
 
 POLL_S = 0.1
-"""How often the processes are looked at: often enough for a smooth bar."""
+"""Time between two checks of the processes: short enough for a smooth bar."""
 
 STOP_S = 5.0
 """A process that was asked to end gets this long before it is killed."""
@@ -30,27 +30,27 @@ STDERR_LINES = 25
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One running program."""
+    """A running program."""
 
     name: str
     process: "subprocess.Popen[bytes]"
     stderr: Path
 
     def read_rss_bytes(self) -> int | None:
-        """Resident memory now, or None once it has ended."""
+        """Return resident memory now, or None once it has ended."""
         return None if self.process.poll() is not None else ProcessReader(self.process.pid).read_rss_bytes()
 
 
 @contextlib.contextmanager
 def run_programs(commands: Mapping[str, Sequence[str]], *, log_directory: Path) -> Iterator[list[Program]]:
-    """Start every ``python -m ...`` command at once; on the way out, however it is left, none is running any more.
+    """Start every ``python -m ...`` command at once; when the block is left, for whatever reason, none is running.
 
     Parameters
     ----------
     commands : mapping of str to sequence of str
-        Arguments for this Python, by the name that the program is shown under.
+        Arguments for this Python, by the name of the program.
     log_directory : Path
-        Where the programs' standard errors are kept.
+        Folder for the programs' standard errors.
     """
     programs: list[Program] = []
     with contextlib.ExitStack() as files:

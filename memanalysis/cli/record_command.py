@@ -54,7 +54,7 @@ def command(
 
     if not interval > 0:
         raise InvalidArgumentError(
-            f"memanalysis record needs --interval above 0 seconds, but got {interval:g}. Pass 1, say."
+            f"memanalysis record needs --interval above 0 seconds, but got {interval:g}. Pass 1, for example."
         )
     with _ended_by_signals() as is_ended:
         recorder = OutsideRecorder(pid, ledger=Path(ledger), service=service, children=children, argv=argv)

@@ -51,8 +51,10 @@ def command(ledger: str, out: str | None, policy: str | None, known_leaks: str |
         made = report(ledger, policy=policy, known_leaks=known_leaks)
         write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[form]
         show(f"Drawing the report on {ledger}")
-        text = write() if target == "-" else write(target)
-    if target == "-":
+        text = write() if target == "-" else None
+        if text is None:
+            write(target)
+    if text is not None:
         sys.stdout.write(text)
         return 0
     console = open_console()

@@ -46,8 +46,12 @@ def to_text(text: str, style: str = "") -> Text:
 
 
 def print_line(console: Console, text: str = "") -> None:
-    """Print text without wrapping it, so that a path or a command can be copied."""
-    console.print(to_text(text), soft_wrap=True)
+    """Print text without wrapping it, so that a path or a command can be copied.
+
+    Rich itself would end the process with code 1 on a closed pipe, and 1 is a finding.
+    """
+    console.file.write(f"{to_text(text).plain}\n")
+    console.file.flush()
 
 
 def print_paragraph(console: Console, text: str, *, indent: int = 2) -> None:

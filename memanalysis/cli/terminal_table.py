@@ -134,7 +134,8 @@ def print_table(console: Console, table: Table) -> None:
     """Print a table without blanks at the ends of its lines."""
     with console.capture() as drawn:
         console.print(table)
-    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().split("\n")[:-1]))
+    console.file.flush()
 
 
 def print_records(console: Console, records: Sequence[Sequence[tuple[str, object]]]) -> None:

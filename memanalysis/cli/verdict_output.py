@@ -52,7 +52,7 @@ def _make_record(cell: VerdictCells, *, is_one_of_several: bool) -> "list[tuple[
     has_severity = cell.severity not in {"none", cell.leak}
     return [
         ("service", Name(cell.service + (f"\nrun {cell.run}" if is_one_of_several else ""), style="bold")),
-        ("responsible line", Text(NOTHING) if cell.guilty == NOTHING else Place(cell.guilty_path)),
+        ("responsible line", Text(NOTHING) if cell.responsible == NOTHING else Place(cell.responsible_path)),
         ("shape", to_text(cell.shape)),
         ("leak", to_text(_two_lines(cell.leak, cell.severity if has_severity else ""), leak)),
         ("growth per hour", to_text(_two_lines(cell.growth, cell.growth_interval))),

@@ -1,7 +1,7 @@
-"""What does watching look like on real programs? Three small ones: one leaks, one warms up, one swings.
+"""Three small programs that watch themselves: one leaks, one warms up, one swings.
 
-Each runs as ``python -m memanalysis.examples.<name> --seconds 20 --ledger DIR`` and watches itself. ``SCENARIOS`` says
-what they are without importing them.
+Each runs as ``python -m memanalysis.examples.<name> --seconds 20 --ledger DIR``. ``SCENARIOS`` describes them without
+importing them.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["LEAK_MARKER", "SCENARIOS", "Scenario"]
 
 LEAK_MARKER = "# the leak"
-"""Ends the one line of a leaking program that allocates what is never let go."""
+"""Ends the one line of a leaking program that allocates what is never released."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,12 @@ class Scenario:
 
     @property
     def module(self) -> str:
-        """Name to run it under, as in ``python -m``."""
+        """Module to run, as in ``python -m``."""
         return f"{__name__}.{self.name}"
 
     @property
     def service(self) -> str:
-        """Service that its rows are kept under."""
+        """Service of its rows."""
         return self.name
 
     @property
@@ -51,7 +51,7 @@ class Scenario:
         return Path(__file__).with_name(f"{self.name}.py")
 
     def find_leaking_line(self) -> int | None:
-        """Line of its source that leaks, or None where nothing does."""
+        """Return the line of its source that leaks, or None where none does."""
         lines = self.file.read_text(encoding="utf-8").splitlines()
         return next((number for number, line in enumerate(lines, 1) if line.endswith(LEAK_MARKER)), None)
 

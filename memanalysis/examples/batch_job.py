@@ -1,7 +1,7 @@
-"""A nightly job in small: it loads a batch of measurements, works it off, releases it, and takes the next.
+"""A small batch job: it loads a batch of measurements, processes it, releases it, and takes the next.
 
-Memory goes up while a batch is loaded, stays while it is worked off, and falls when it is released: a saw-tooth of
-eight teeth, whose floor does not rise.
+Memory rises while a batch is loaded, stays while it is processed, and falls when it is released: a saw-tooth of
+eight teeth, whose baseline does not rise.
 """
 
 import random
@@ -18,45 +18,45 @@ STEPS_PER_SECOND = 20
 BATCHES = 8
 BATCH_BYTES = 24 * MIB
 LOADING_SHARE = 0.4
-WORKING_SHARE = 0.3
+PROCESSING_SHARE = 0.3
 
 
 class BatchJob:
-    """Works off one batch after another."""
+    """Processes one batch after another."""
 
-    def __init__(self, steps_a_batch: int, rng: random.Random) -> None:
+    def __init__(self, steps_per_batch: int, rng: random.Random) -> None:
         self._rng = rng
-        self._steps_a_batch = steps_a_batch
-        self._loading_steps = max(1, round(LOADING_SHARE * steps_a_batch))
-        self._working_steps = max(1, round(WORKING_SHARE * steps_a_batch))
-        self._values_a_chunk = BATCH_BYTES // self._loading_steps // array("d").itemsize
+        self._steps_per_batch = steps_per_batch
+        self._loading_steps = max(1, round(LOADING_SHARE * steps_per_batch))
+        self._processing_steps = max(1, round(PROCESSING_SHARE * steps_per_batch))
+        self._values_per_chunk = BATCH_BYTES // self._loading_steps // array("d").itemsize
         self._batch: list[array[float]] = []
         self.means: list[float] = []
 
     def step(self, number: int) -> None:
-        """Do the next small piece of work."""
-        step = number % self._steps_a_batch
+        """Do the next step."""
+        step = number % self._steps_per_batch
         if step < self._loading_steps:
             self._batch.append(self._load_chunk())
-        elif step < self._loading_steps + self._working_steps:
-            self._work_off(self._batch[step % len(self._batch)])
+        elif step < self._loading_steps + self._processing_steps:
+            self._process(self._batch[step % len(self._batch)])
         elif self._batch:
             self._batch.clear()
             self.means.clear()
 
     def _load_chunk(self) -> "array[float]":
         pattern = array("d", (self._rng.gauss(20.0, 2.0) for _ in range(256)))
-        return pattern * (self._values_a_chunk // len(pattern) + 1)
+        return pattern * (self._values_per_chunk // len(pattern) + 1)
 
-    def _work_off(self, chunk: "array[float]") -> None:
+    def _process(self, chunk: "array[float]") -> None:
         self.means.append(fmean(chunk[:: len(chunk) // 256 + 1]))
 
 
 def main() -> None:
     """Work for as long as was asked."""
     arguments = read_arguments("A small batch job whose memory swings up and down.")
-    steps_a_batch = max(4, round(STEPS_PER_SECOND * arguments.seconds / BATCHES))
-    job = BatchJob(steps_a_batch, random.Random(40))  # noqa: S311  the same run every time
+    steps_per_batch = max(4, round(STEPS_PER_SECOND * arguments.seconds / BATCHES))
+    job = BatchJob(steps_per_batch, random.Random(40))  # noqa: S311  the same run every time
     with memanalysis.watch(
         SERVICE,
         ledger=arguments.ledger,

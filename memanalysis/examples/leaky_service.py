@@ -1,7 +1,7 @@
 """A web shop's session service that leaks: each login registers a session, and logging out forgets to remove it.
 
-Users log in, look at a few things and log out again; never more than a few dozen are logged in. The sessions of those
-who left stay in the registry, with the page that was rendered for them: about 0.8 MB a second.
+Users log in, view a few products and log out again. At most a few dozen are logged in. The sessions of those who left
+stay in the registry, with the page that was rendered for them: about 0.8 MB per second.
 """
 
 import random
@@ -14,7 +14,7 @@ SERVICE = "leaky_service"
 
 REQUESTS_PER_SECOND = 60
 LOGIN_SHARE = 1 / 3
-MOST_LOGGED_IN = 30
+MAX_LOGGED_IN = 30
 
 PRODUCTS = 2_000
 PRODUCTS_A_PAGE = 80
@@ -32,7 +32,7 @@ class Session:
 
 
 class Shop:
-    """Knows its products and who is logged in."""
+    """The products, and the sessions of those who are logged in."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -48,9 +48,9 @@ class Shop:
         if not self._logged_in or self._rng.random() < LOGIN_SHARE:
             return self._log_in(f"user {number}")
         token = self._rng.choice(self._logged_in)
-        if len(self._logged_in) > MOST_LOGGED_IN or self._rng.random() < LOGIN_SHARE:
+        if len(self._logged_in) > MAX_LOGGED_IN or self._rng.random() < LOGIN_SHARE:
             return self._log_out(token)
-        return self._look_at(token, self._rng.randrange(len(self._products)))
+        return self._view(token, self._rng.randrange(len(self._products)))
 
     def _log_in(self, user: str) -> str:
         token = self._rng.randbytes(16).hex()
@@ -59,7 +59,7 @@ class Shop:
         self._logged_in.append(token)
         return token
 
-    def _look_at(self, token: str, product: int) -> str:
+    def _view(self, token: str, product: int) -> str:
         self._sessions[token].seen.add(product)
         return ROW.format(**self._products[product])
 

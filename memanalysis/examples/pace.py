@@ -1,4 +1,4 @@
-"""How do the example programs keep their time? And what their command line asks for."""
+"""The pace of the example programs, and their command line."""
 
 import argparse
 import time
@@ -8,10 +8,10 @@ from pathlib import Path
 
 __all__ = ["Arguments", "keep_pace", "read_arguments"]
 
-SHORTEST_INTERVAL_S = 0.1
-LONGEST_INTERVAL_S = 1.0
-SAMPLES_A_RUN = 100
-SNAPSHOTS_A_RUN = 10
+MIN_INTERVAL_S = 0.1
+MAX_INTERVAL_S = 1.0
+SAMPLES_PER_RUN = 100
+SNAPSHOTS_PER_RUN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Arguments:
 
     @property
     def interval_s(self) -> float:
-        """Seconds between two samples: a hundred a run, but no more than ten a second and no fewer than one."""
-        return min(max(self.seconds / SAMPLES_A_RUN, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
+        """Seconds between two samples: a hundred samples per run, at most ten and at least one per second."""
+        return min(max(self.seconds / SAMPLES_PER_RUN, MIN_INTERVAL_S), MAX_INTERVAL_S)
 
     @property
     def snapshot_interval_s(self) -> float:
         """Seconds between two full snapshots."""
-        return self.seconds / SNAPSHOTS_A_RUN
+        return self.seconds / SNAPSHOTS_PER_RUN
 
 
 def read_arguments(description: str) -> Arguments:

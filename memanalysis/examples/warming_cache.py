@@ -1,6 +1,6 @@
 """A thumbnail service with a cache: it grows while the cache fills, and stays flat once the cache is full.
 
-The cache holds a fixed number of pictures and lets go of the one that was used longest ago. It is as big as the
+The cache holds a fixed number of pictures and evicts the least recently used one. It is as big as the
 pictures that are asked for in the first 40 % of the run; from then on every new picture replaces an old one.
 """
 
@@ -26,7 +26,7 @@ MISSES_WHILE_FILLING = 0.82
 
 
 class ThumbnailCache:
-    """Keeps the last used pictures, at most ``capacity`` of them."""
+    """Holds the most recently used pictures, at most ``capacity`` of them."""
 
     def __init__(self, capacity: int, picture_bytes: int, rng: random.Random) -> None:
         self.capacity = capacity
@@ -35,7 +35,7 @@ class ThumbnailCache:
         self._pictures: OrderedDict[int, bytes] = OrderedDict()
 
     def serve(self, number: int) -> int:
-        """Give the checksum of a picture, from the cache if it is there."""
+        """Return the checksum of a picture, from the cache if it is there."""
         picture = self._pictures.get(number)
         if picture is None:
             picture = self._pictures[number] = self._draw(number)

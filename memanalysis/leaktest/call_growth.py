@@ -1,4 +1,4 @@
-"""Which lines, types and containers carry what a call keeps? From one bout of calls, with a look before and after."""
+"""Lines, types and containers that grow with each call, from one bout of calls measured before and after."""
 
 import gc
 from collections.abc import Callable
@@ -12,25 +12,25 @@ from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import ContainerGrowth, LeakSite, TypeGrowth
-from memanalysis.leaktest.measurements import DOOR
+from memanalysis.leaktest.measurements import WRAPPER_FILE
 
-__all__ = ["Kept", "find_kept"]
+__all__ = ["CallGrowthDetails", "find_call_growth"]
 
 register_wrapper_frame(__file__)
 
-LEAST_SHARE = 0.005
+MIN_SHARE = 0.005
 """What grows at fewer than one call of 200 is left out: it is not what was measured."""
 
-LEAST_MORE = 5
+MIN_MORE = 5
 """And by fewer than five in all."""
 
 LITTLE = 0.1
 """Other containers may take up this share of what one with a bound does."""
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 """Rows of each table."""
 
-MOST_CONTAINERS = 5
+MAX_CONTAINERS = 5
 """Containers whose holders are searched for: each takes some walks over all objects."""
 
 HOLDERS_S = 1.0
@@ -38,7 +38,7 @@ HOLDERS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CallGrowthDetails:
     """What a bout of calls kept, a call."""
 
     sites: tuple[LeakSite, ...]
@@ -49,22 +49,24 @@ class Kept:
     @property
     def is_filling(self) -> bool:
         """Whether what grows are containers with a bound, full by now or not, and hardly any others."""
-        filling = sum(row.entries_per_call for row in self.containers if row.room is not None)
+        filling = sum(row.entries_per_call for row in self.containers if row.remaining_capacity is not None)
         return filling > 0 and self._all_entries() <= (1 + LITTLE) * filling
 
     def _all_entries(self) -> float:
         return sum(row.entries_per_call for row in self.containers)
 
 
-def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None) -> Kept:
-    """Look, make the calls, look again.
+def find_call_growth(
+    run: Callable[[], int], *, collect: bool, holders: bool, tracing: TracingUse | None = None
+) -> CallGrowthDetails:
+    """Measure, make the calls, measure again.
 
     Parameters
     ----------
     run : callable
         Makes the calls, and gives how many were made.
     collect : bool
-        Collect garbage before each look.
+        Collect garbage before each measurement.
     holders : bool
         Search for who holds the type that grows most.
     tracing : TracingUse, optional
@@ -79,7 +81,7 @@ def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: 
     calls = 0
     if tracing is not None:
         tracing.start()
-        calls = run()  # what lives for a few calls only is then there before the first look
+        calls = run()  # what lives for a few calls only is then there before the first measurement
     sites_before = _read_sites()
     traced_calls = run()
     calls += traced_calls
@@ -89,18 +91,18 @@ def find_kept(run: Callable[[], int], *, collect: bool, holders: bool, tracing: 
     sites = _compare_sites(sites_before, _read_sites(), traced_calls)
     if tracing is not None:
         tracing.stop()
-    least = max(LEAST_MORE, int(LEAST_SHARE * calls))
+    least = max(MIN_MORE, int(MIN_SHARE * calls))
     ours = (sites_before, counts_before, counts)
-    grown = find_grown_containers(lengths_before, least=least, most=MOST_CONTAINERS, ours=ours)
+    grown = find_grown_containers(lengths_before, least=least, most=MAX_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
     more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]
     guilty = find_growing_type(counts_before, census, least=least) if holders else None
     newest = dict(types).get(guilty) if guilty and collect else None  # uncollected ones may be in any generation
-    return Kept(
+    return CallGrowthDetails(
         sites=sites,
-        types=tuple(TypeGrowth(type=kind, objects_per_call=added / calls) for kind, added in types[:MOST_ROWS]),
+        types=tuple(TypeGrowth(type=kind, objects_per_call=added / calls) for kind, added in types[:MAX_ROWS]),
         containers=containers,
         holders=tuple(find_holders(guilty, seconds=HOLDERS_S, newest=newest)) if guilty else (),
     )
@@ -111,19 +113,19 @@ def _count_types() -> dict[str, int]:
 
 
 def _read_sites() -> dict[RawFrames, tuple[int, int]]:
-    """Bytes and blocks of the program by the frames beyond the door."""
+    """Bytes and blocks of the program by the frames beyond the wrapper frame."""
     totals: dict[RawFrames, tuple[int, int]] = {}
     for frames, size, count in read_site_table().groups:
-        inner = _cut_at_door(frames)
+        inner = _cut_at_wrapper(frames)
         size_before, count_before = totals.get(inner, (0, 0))
         totals[inner] = size_before + size, count_before + count
     return totals
 
 
-def _cut_at_door(frames: RawFrames) -> RawFrames:
-    """Frames (most recent first) up to the door, without it; all of them where there is none."""
+def _cut_at_wrapper(frames: RawFrames) -> RawFrames:
+    """Frames (most recent first) up to the wrapper frame, without it; all of them where there is none."""
     for place, (file, _) in enumerate(frames):
-        if file == DOOR:
+        if file == WRAPPER_FILE:
             return frames[:place]
     return frames
 
@@ -137,7 +139,7 @@ def _compare_sites(
         if size > size_before and frames:
             grown.append((frames, size - size_before, count - count_before))
     total = sum(size for _, size, _ in grown)
-    grown = [group for group in sorted(grown, key=lambda group: -group[1]) if group[1] >= LEAST_SHARE * total]
+    grown = [group for group in sorted(grown, key=lambda group: -group[1]) if group[1] >= MIN_SHARE * total]
     return tuple(
         LeakSite(
             file=row["file"],
@@ -147,14 +149,16 @@ def _compare_sites(
             blocks_per_call=row["live_allocations"] / calls,
             traceback=tuple((file, line) for file, line in row["traceback"]),
         )
-        for row in make_rows(grown[:MOST_ROWS])
+        for row in make_rows(grown[:MAX_ROWS])
     )
 
 
 def _describe_containers(grown: GrownContainers, calls: int) -> tuple[ContainerGrowth, ...]:
     described: dict[str, ContainerGrowth] = {}
-    for added, room in zip(grown.added, grown.remaining_capacity, strict=True):
+    for added, capacity in zip(grown.added, grown.remaining_capacity, strict=True):
         chosen = [grown.containers.pop(0)]  # the search passes over this list, and over no other of ours
         text = find_object_holders(chosen, seconds=HOLDERS_S)[0].text
-        described.setdefault(text, ContainerGrowth(text=text, entries_per_call=added / calls, room=room))
+        described.setdefault(
+            text, ContainerGrowth(text=text, entries_per_call=added / calls, remaining_capacity=capacity)
+        )
     return tuple(described.values())

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from memanalysis.analysis.sequential import CallGrowth
 from memanalysis.analysis.verdict import Origin
-from memanalysis.leaktest.call_growth import Kept
+from memanalysis.leaktest.call_growth import CallGrowthDetails
 from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.sequential_test import CallGrowth
 from memanalysis.units import format_bytes_per_call
 
-__all__ = ["Looks", "describe_finding"]
+__all__ = ["GrowthChecks", "describe_finding"]
 
-MOST_OF_IT = 0.5
+MIN_EXPLAINED_SHARE = 0.5
 """Native growth is what the traced bytes explain less of than this share."""
 
 RARE = 4.6
@@ -21,7 +21,7 @@ JUDGED = 7 / 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class GrowthChecks:
     """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known."""
 
     traced: CallGrowth
@@ -52,30 +52,30 @@ class Looks:
         return self.native if is_native_open and self.native else self.traced
 
     def _native_leak(self) -> CallGrowth | None:
-        for look in (self.native, self.rss):
-            if look is not None and look.is_leak and not self._is_explained(look):
-                return look
+        for growth in (self.native, self.rss):
+            if growth is not None and growth.is_leak and not self._is_explained(growth):
+                return growth
         return None
 
-    def _is_explained(self, look: CallGrowth) -> bool:
-        traced, all_of_it = self.traced.bytes_per_call, look.bytes_per_call
-        return traced is None or all_of_it is None or traced > MOST_OF_IT * all_of_it
+    def _is_explained(self, growth: CallGrowth) -> bool:
+        traced, all_of_it = self.traced.bytes_per_call, growth.bytes_per_call
+        return traced is None or all_of_it is None or traced > MIN_EXPLAINED_SHARE * all_of_it
 
 
 def describe_finding(
-    looks: Looks,
+    checks: GrowthChecks,
     *,
     is_leak: bool | None,
-    kept: Kept | None,
+    kept: CallGrowthDetails | None,
     blocks_per_call: float | None,
-    least_per_call: float,
+    min_per_call: float,
     calls: int,
 ) -> LeakFinding:
     """Put the answer together; name and duration are the caller's to fill in."""
-    growth = looks.telling
-    missing = _missing(growth, kept, least_per_call, calls) if is_leak is None else None
-    origin = looks.origin or "unknown" if is_leak else "unknown"
-    sentence = _say_leak(growth, origin) if is_leak else _say_none(growth, calls)
+    growth = checks.telling
+    missing = _missing(growth, kept, min_per_call, calls) if is_leak is None else None
+    origin = checks.origin or "unknown" if is_leak else "unknown"
+    sentence = _describe_leak(growth, origin) if is_leak else _describe_none(growth, calls)
     shown = None if is_leak is False else kept
     return LeakFinding(
         name="",
@@ -86,7 +86,7 @@ def describe_finding(
         low=growth.low,
         high=growth.high,
         blocks_per_call=blocks_per_call,
-        least_bytes_per_call=least_per_call,
+        min_bytes_per_call=min_per_call,
         calls=calls,
         duration_s=0.0,
         sites=shown.sites if shown else (),
@@ -94,29 +94,33 @@ def describe_finding(
         containers=shown.containers if shown else (),
         holders=shown.holders if shown else (),
         missing=missing,
-        sentence=f"Cannot be told yet: needs {missing}." if missing else sentence,
+        sentence=f"Not decided yet: needs {missing}." if missing else sentence,
     )
 
 
-def _say_leak(growth: CallGrowth, origin: Origin) -> str:
+def _describe_leak(growth: CallGrowth, origin: Origin) -> str:
     where = "" if origin == "python" else " of native memory, which has no line here"
     return (
         f"A leak: each call keeps {format_bytes_per_call(growth.bytes_per_call)}{where} "
-        f"({_say_interval(growth)}); it rose at {growth.rises} of {growth.windows} readings."
+        f"({_format_interval(growth)}); it rose at {growth.rises} of {growth.windows} readings."
     )
 
 
-def _say_none(growth: CallGrowth, calls: int) -> str:
+def _describe_none(growth: CallGrowth, calls: int) -> str:
     most = format_bytes_per_call(max(0.0, growth.high or 0.0))
     rare = max(1, round(calls * JUDGED / RARE))
     return f"No leak: a call keeps {most} at most. A leak in fewer than one of {rare:,} calls would not have been seen."
 
 
-def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls: int) -> str:
+def _missing(growth: CallGrowth, kept: CallGrowthDetails | None, min_per_call: float, calls: int) -> str:
     if kept is not None and kept.is_filling:
-        cache = next(row for row in kept.containers if row.room is not None)
-        room = f"has room for {cache.room:,} entries more" if cache.room else "was full only at the end"
-        return f"more calls: {cache.text} was still filling, and {room}"
+        cache = next(row for row in kept.containers if row.remaining_capacity is not None)
+        capacity = (
+            f"can take {cache.remaining_capacity:,} entries more"
+            if cache.remaining_capacity
+            else "was full only at the end"
+        )
+        return f"more calls: {cache.text} was still filling, and {capacity}"
     if growth.bytes_per_call is None or growth.high is None:
         return f"more calls or more time: {calls:,} were made"
     rate = format_bytes_per_call(growth.bytes_per_call)
@@ -124,11 +128,11 @@ def _missing(growth: CallGrowth, kept: Kept | None, least_per_call: float, calls
         return f"more calls: what they keep, {rate} each, is levelling off, as in a cache that fills"
     if growth.is_rising:
         return f"more calls: {rate} a call were kept, but not steadily"
-    more = round(calls * max(1.0, growth.high / least_per_call))
-    return f"about {more:,} calls in all: so far a call keeps between {_say_interval(growth)}"
+    more = round(calls * max(1.0, growth.high / min_per_call))
+    return f"about {more:,} calls in all: so far a call keeps between {_format_interval(growth)}"
 
 
-def _say_interval(growth: CallGrowth) -> str:
+def _format_interval(growth: CallGrowth) -> str:
     if growth.low is None or growth.high is None:
         return "not known"
     return f"{format_bytes_per_call(growth.low)} to {format_bytes_per_call(growth.high)}"

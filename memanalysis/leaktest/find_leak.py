@@ -2,7 +2,7 @@
 
 What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, and
 the resident size, in pages. When growth counts, and with which probability of error, is said in
-`memanalysis.analysis.sequential`.
+`memanalysis.leaktest.sequential_test`.
 """
 
 import time
@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from memanalysis.analysis.sequential import judge_calls
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.leaktest.finding import LeakFinding
-from memanalysis.leaktest.leak_test import Trial
+from memanalysis.leaktest.leak_test import LeakTest
 from memanalysis.leaktest.measurements import CallRepeater
+from memanalysis.leaktest.sequential_test import judge_calls
 from memanalysis.verdicts.engine_loading import load_engine
 
 __all__ = ["find_leak"]
 
-MOST_CALLS = 1_000_000
-MOST_S = 15.0
+MAX_CALLS = 1_000_000
+MAX_S = 15.0
 """Default bounds of one run."""
 
-LEAST_BYTES_PER_CALL = 4.0
+MIN_BYTES_PER_CALL = 4.0
 """Half of a slot in a list, the least that a call can keep; healthy programs drift by a byte or two a call."""
 
 FRAMES = 16
@@ -41,9 +41,9 @@ def find_leak(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
     setup: Callable[[], Any] | None = None,
-    max_calls: int = MOST_CALLS,
-    max_s: float = MOST_S,
-    least_bytes_per_call: float = LEAST_BYTES_PER_CALL,
+    max_calls: int = MAX_CALLS,
+    max_s: float = MAX_S,
+    min_bytes_per_call: float = MIN_BYTES_PER_CALL,
     frames: int = FRAMES,
     collect: bool = True,
     holders: bool = True,
@@ -62,7 +62,7 @@ def find_leak(
         Calls at most, at least 16.
     max_s : float
         Seconds at most, about; a call that runs then is waited for.
-    least_bytes_per_call : float
+    min_bytes_per_call : float
         Less is no leak worth the name.
     frames : int
         Frames kept of each traceback. Ignored when tracemalloc traces already.
@@ -75,7 +75,7 @@ def find_leak(
     Returns
     -------
     LeakFinding
-        ``is_leak`` is True, False, or None when it cannot be told.
+        ``is_leak`` is True, False, or None when it is undecided.
 
     Raises
     ------
@@ -85,27 +85,36 @@ def find_leak(
     Notes
     -----
     What the call raises passes through; tracemalloc is left as it was found. What other threads keep meanwhile counts.
-    A call that takes much of the time is made a few times only: then a cache that fills cannot be told from a leak, if
+    A call that takes much of the time is made a few times only: then a cache that fills looks the same as a leak, if
     it is not one of ``functools.lru_cache`` or a ``deque`` with a ``maxlen``, which are known.
+
+    See Also
+    --------
+    memanalysis.watch : Record a whole process while it runs.
+
+    References
+    ----------
+    Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86, 1-27: intervals that hold however often one checks.
 
     Examples
     --------
-    >>> kept = []
-    >>> finding = find_leak(lambda: kept.append(bytes(1000)), max_calls=200)
+    >>> import memanalysis
+    >>> registry = []
+    >>> finding = memanalysis.find_leak(lambda: registry.append(bytes(1000)), max_calls=200)
     >>> finding.is_leak, round(finding.bytes_per_call / 1000)
     (True, 1)
     """
-    _check(call, max_calls=max_calls, max_s=max_s, least_bytes_per_call=least_bytes_per_call, frames=frames)
+    _check(call, max_calls=max_calls, max_s=max_s, min_bytes_per_call=min_bytes_per_call, frames=frames)
     load_engine()
-    judge_calls(np.arange(1.0, 20.0), np.arange(1.0, 20.0), least_per_call=1.0)  # what numpy loads late, it loads now
+    judge_calls(np.arange(1.0, 20.0), np.arange(1.0, 20.0), min_per_call=1.0)  # what numpy loads late, it loads now
     if setup is not None:
         setup()
     repeater = CallRepeater(call, args, kwargs or {})
-    trial = Trial(
+    test = LeakTest(
         repeater,
         max_calls=max_calls,
         max_s=max_s,
-        least_per_call=least_bytes_per_call,
+        min_per_call=min_bytes_per_call,
         frames=frames,
         collect=collect,
         holders=holders,
@@ -113,9 +122,9 @@ def find_leak(
     try:
         started = time.perf_counter()
         repeater.call_first()
-        return replace(trial.run(started), name=_name(call), duration_s=time.perf_counter() - started)
+        return replace(test.run(started), name=_name(call), duration_s=time.perf_counter() - started)
     finally:
-        trial.close()
+        test.close()
         repeater.close()
 
 
@@ -125,7 +134,7 @@ def _name(call: Callable[..., Any]) -> str:
     return name if isinstance(name, str) else type(call).__qualname__
 
 
-def _check(call: object, *, max_calls: int, max_s: float, least_bytes_per_call: float, frames: int) -> None:
+def _check(call: object, *, max_calls: int, max_s: float, min_bytes_per_call: float, frames: int) -> None:
     if not callable(call):
         raise InvalidArgumentError(
             f"find_leak needs a callable, but got {type(call).__name__}. Pass the function itself, or a lambda."
@@ -136,6 +145,6 @@ def _check(call: object, *, max_calls: int, max_s: float, least_bytes_per_call: 
     ):
         if not isinstance(value, int) or value < least:
             raise InvalidArgumentError(f"find_leak needs {name} of at least {least}, but got {value!r}. Pass more.")
-    for name, amount in (("max_s", max_s), ("least_bytes_per_call", least_bytes_per_call)):
+    for name, amount in (("max_s", max_s), ("min_bytes_per_call", min_bytes_per_call)):
         if not 0 < amount < float("inf"):
             raise InvalidArgumentError(f"find_leak needs {name} above 0, but got {amount!r}. Pass more.")

@@ -1,9 +1,9 @@
 """What `find_leak` found: whether each call keeps memory, how much, which lines, and who holds it. Shows itself."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Self
 
+from memanalysis._tables import Column, Table
 from memanalysis.analysis.verdict import Origin, Shape
 from memanalysis.capture.holders import HolderChain
 from memanalysis.errors import LeakFoundError
@@ -39,7 +39,7 @@ class LeakSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeGrowth:
-    """A type, by its qualified name, of which there are more after each call."""
+    """A type, by its qualified name, that has more objects after each call."""
 
     type: str
     objects_per_call: float
@@ -49,12 +49,13 @@ class TypeGrowth:
 class ContainerGrowth:
     """A list, dict, set or deque that gets longer.
 
-    ``text`` is the chain that holds it; ``room`` what it may still take up, None where it has no bound.
+    ``text`` is the chain that holds it, and ``remaining_capacity`` how many entries it can still take: None where it
+    has no bound.
     """
 
     text: str
     entries_per_call: float
-    room: int | None
+    remaining_capacity: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class LeakFinding:
     name : str
         The callable.
     is_leak : bool or None
-        None when it cannot be told; ``missing`` then says what it needs.
+        None when it is undecided; ``missing`` then says what it needs.
     shape : str
         The word of `memanalysis.analysis` for what memory did, from an eighth of the calls on.
     origin : str
@@ -75,7 +76,7 @@ class LeakFinding:
         Kept by each call, with an interval that holds however often was looked; None with too few readings.
     blocks_per_call : float or None
         Blocks of Python's allocator that each call keeps.
-    least_bytes_per_call : float
+    min_bytes_per_call : float
         What was asked: less is no leak worth the name.
     calls : int
         Calls made.
@@ -90,7 +91,7 @@ class LeakFinding:
     holders : tuple of HolderChain
         Chains that keep the objects of the type that grows most, the most common first.
     missing : str or None
-        What is needed before it can be told.
+        What is needed for a decision.
     sentence : str
         All of it for a person.
     """
@@ -103,7 +104,7 @@ class LeakFinding:
     low: float | None
     high: float | None
     blocks_per_call: float | None
-    least_bytes_per_call: float
+    min_bytes_per_call: float
     calls: int
     duration_s: float
     sites: tuple[LeakSite, ...] = ()
@@ -114,7 +115,7 @@ class LeakFinding:
     sentence: str = ""
 
     def raise_for_leak(self) -> Self:
-        """Raise when it is a leak; give itself when it is none, or cannot be told.
+        """Raise when it is a leak; give itself when it is none, or undecided.
 
         Raises
         ------
@@ -137,21 +138,11 @@ class LeakFinding:
 
     def _repr_html_(self) -> str:
         """Tables without colours of their own, for light and dark notebooks."""
-        parts = [
-            f"<p><strong>{escape(self.name)}</strong>: {escape(self.sentence)}</p>",
-            f"<p>{self.calls:,} calls in {escape(format_duration(self.duration_s))}</p>",
-        ]
-        for title, rows in _tables(self):
-            cells = "".join(
-                f'<tr><td style="text-align:right;white-space:nowrap">{escape(amount)}</td>'
-                f'<td style="text-align:left">{escape(text)}</td></tr>'
-                for amount, text in rows
-            )
-            parts.append(
-                f'<table><thead><tr><th colspan="2" style="text-align:left">{escape(title)}</th></tr></thead>'
-                f"<tbody>{cells}</tbody></table>"
-            )
-        return "".join(parts)
+        from memanalysis._html import render_template
+
+        calls = f"{self.calls:,} calls in {format_duration(self.duration_s)}"
+        tables = [Table([Column("", "number"), Column(title)], rows) for title, rows in _tables(self)]
+        return str(render_template("leak_finding.html.j2", finding=self, calls=calls, tables=tables))
 
 
 def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -160,7 +151,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
         (
             "bytes a call, by the line that allocates",
             [
-                (format_bytes_per_call(site.bytes_per_call), _say_place(site.file, site.line, site.function))
+                (format_bytes_per_call(site.bytes_per_call), _describe_place(site.file, site.line, site.function))
                 for site in finding.sites[:SHOWN_SITES]
             ],
         ),
@@ -180,7 +171,7 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(title, rows) for title, rows in tables if rows]
 
 
-def _say_place(file: str, line: int, function: str | None) -> str:
+def _describe_place(file: str, line: int, function: str | None) -> str:
     return f"{file}:{line}" + (f" in {function}" if function else "")
 
 

@@ -1,6 +1,6 @@
-"""One run of `find_leak`: call, read, look, and say something as soon as it may be said.
+"""One run of `find_leak`: call, measure, check, and say something as soon as it may be said.
 
-Looking is dear under tracing, and what it keeps is ours, so it is done seldom, and what came meanwhile is left out.
+Checking is expensive under tracing, and what it keeps is ours: it is done seldom, and what came meanwhile is left out.
 """
 
 import time
@@ -8,37 +8,37 @@ import tracemalloc
 
 import numpy as np
 
-from memanalysis.analysis.sequential import (
+from memanalysis.capture.containers import read_remaining_capacities
+from memanalysis.capture.tracing import TracingUse
+from memanalysis.capture.wrapper_frames import register_wrapper_frame
+from memanalysis.leaktest.call_growth import CallGrowthDetails, find_call_growth
+from memanalysis.leaktest.call_verdict import GrowthChecks, describe_finding
+from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.measurements import MAX_MEASUREMENTS, CallRepeater, Measurements
+from memanalysis.leaktest.sequential_test import (
+    CHECK_RATIO,
     FALSE_ALARMS,
-    LOOK_AGAIN,
     CallGrowth,
     judge_calls,
     next_reading,
     rate_from_end_to_end,
     weigh_rises,
 )
-from memanalysis.capture.containers import read_remaining_capacities
-from memanalysis.capture.tracing import TracingUse
-from memanalysis.capture.wrapper_frames import register_wrapper_frame
-from memanalysis.leaktest.call_growth import Kept, find_kept
-from memanalysis.leaktest.call_verdict import Looks, describe_finding
-from memanalysis.leaktest.finding import LeakFinding
-from memanalysis.leaktest.measurements import MOST_READINGS, CallRepeater, Readings
 from memanalysis.units import MIB
 
-__all__ = ["Trial"]
+__all__ = ["LeakTest"]
 
 ENOUGH_CALLS = 1_000
-"""Calls from which on it may be said that nothing leaks: one in a hundred that leaks was then seen several times."""
+"""From here on it may be said that nothing leaks: one call in a hundred that leaks was then seen several times."""
 
 MANY_CALLS = 20_000
-"""Calls from which on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
+"""From here on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
 
 SOON = 0.2
 """Share of the time after which `MANY_CALLS` will do."""
 
 ABUNDANT_CALLS = 100_000
-"""So many will do at once."""
+"""This number is enough at once."""
 
 LATE = 0.5
 """Share after which `ENOUGH_CALLS` will do; fewer, only at the end."""
@@ -53,29 +53,29 @@ NAMING = 0.05
 """Share of the time for each bout of calls by which lines are named."""
 
 FILLING_AGAIN = 4
-"""Times as many calls after which is looked again whether a cache with a bound is all that grows: that is dear."""
+"""Times as many calls after which is looked again whether a cache with a bound is all that grows: that is expensive."""
 
-MOST_GROWTH_BYTES = 256 * MIB
+MAX_GROWTH_BYTES = 256 * MIB
 """No more than this is left to grow."""
 
 PAGES_BYTES = 64 * 1024
 """Changes of the resident size up to this are none: allocators move by as much."""
 
-LEAST_RSS_GROWTH_BYTES = 8 * MIB
+MIN_RSS_GROWTH_BYTES = 8 * MIB
 """Resident growth that counts where neither tracemalloc nor the C allocator sees any."""
 
 
 register_wrapper_frame(__file__)
 
 
-class Trial:
+class LeakTest:
     """Calls, reads, judges, and ends; to be closed.
 
     Parameters
     ----------
     repeater : CallRepeater
         Whose first call is made before `run`.
-    max_calls, max_s, least_per_call, frames, collect, holders
+    max_calls, max_s, min_per_call, frames, collect, holders
         As for `find_leak`.
     """
 
@@ -85,20 +85,20 @@ class Trial:
         *,
         max_calls: int,
         max_s: float,
-        least_per_call: float,
+        min_per_call: float,
         frames: int,
         collect: bool,
         holders: bool,
     ) -> None:
-        self._repeater, self._readings = repeater, Readings(collect=collect)
-        self._max_calls, self._max_s, self._least = max_calls, max_s, least_per_call
+        self._repeater, self._readings = repeater, Measurements(collect=collect)
+        self._max_calls, self._max_s, self._least = max_calls, max_s, min_per_call
         self._frames, self._collect, self._holders = frames, collect, holders
         self._started = 0.0
         self._was_tracing = tracemalloc.is_tracing()
         self._tracing = TracingUse(trace_limit=FRAMES_TO_MEASURE)
-        self._kept: Kept | None = None
-        self._rooms: dict[int, int] = {}
-        self._looked_at = 0
+        self._kept: CallGrowthDetails | None = None
+        self._capacities: dict[int, int] = {}
+        self._checked_at = 0
         self._filled_at = 0
 
     def close(self) -> None:
@@ -112,19 +112,19 @@ class Trial:
         Parameters
         ----------
         started : float
-            Second of ``time.perf_counter`` from which on the time counts.
+            Second of ``time.perf_counter`` from where the time counts.
         """
         self._started = started
         self._tracing.start()
         self._readings.read(self._repeater.calls)
-        self._rooms = read_remaining_capacities()
-        self._look()  # what a first look keeps under tracing is ours
+        self._capacities = read_remaining_capacities()
+        self._check()  # what a first look keeps under tracing is ours
         self._readings.set_aside()
         self._readings.leave_out_ours()
         while True:
             self._readings.read(self._repeater.calls)
             is_over = self._is_over()
-            if self._is_time_to_look(is_over=is_over):
+            if self._is_time_to_check(is_over=is_over):
                 calls = self._repeater.calls
                 finding = self._decide(is_over=is_over)
                 if finding is not None:
@@ -133,35 +133,35 @@ class Trial:
                     self._readings.leave_out_ours()
             self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
 
-    def _is_time_to_look(self, *, is_over: bool) -> bool:
-        """Looking is dear under tracing: not before something may be said, and then at every few readings."""
+    def _is_time_to_check(self, *, is_over: bool) -> bool:
+        """Checking is expensive under tracing: not before something may be said, and then at every few readings."""
         calls = self._repeater.calls
         if is_over:
             return True
-        if calls < LOOK_AGAIN * self._looked_at or not (calls >= ENOUGH_CALLS or self._is_late()):
+        if calls < CHECK_RATIO * self._checked_at or not (calls >= ENOUGH_CALLS or self._is_late()):
             return False
         at, traced = self._readings.take("calls"), self._readings.take("traced")
         is_flat = rate_from_end_to_end(at, traced) < self._least
         if not is_flat and not (self._has_lasted() and weigh_rises(at, traced) * FALSE_ALARMS >= 1):
             return False
-        self._looked_at = calls
+        self._checked_at = calls
         return True
 
     def _decide(self, *, is_over: bool) -> LeakFinding | None:
-        looks = self._look()
+        checks = self._check()
         self._kept = None
-        if looks.origin and (is_over or self._has_lasted()):
-            finding = self._name_leak(looks, is_over=is_over)
+        if checks.origin and (is_over or self._has_lasted()):
+            finding = self._name_leak(checks, is_over=is_over)
             if finding is not None:
                 return finding
-        elif looks.is_quiet:
-            return self._tell(looks, is_leak=False)
-        if is_over and looks.traced.is_rising:
+        elif checks.is_quiet:
+            return self._make_finding(checks, is_leak=False)
+        if is_over and checks.traced.is_rising:
             self._finds_filling(is_over=True)
-        return self._tell(looks, is_leak=None) if is_over else None
+        return self._make_finding(checks, is_leak=None) if is_over else None
 
-    def _look(self) -> Looks:
-        return Looks(
+    def _check(self) -> GrowthChecks:
+        return GrowthChecks(
             traced=self._judge("traced"),
             native=self._judge("native") if self._readings.has_native else None,
             rss=self._judge_rss() if self._readings.has_rss else None,
@@ -171,14 +171,14 @@ class Trial:
         return judge_calls(
             np.array(self._readings.take("calls")),
             np.array(self._readings.take(name)),
-            least_per_call=self._least,
+            min_per_call=self._least,
         )
 
     def _judge_rss(self) -> CallGrowth:
         return judge_calls(
             np.array(self._readings.take("calls")),
             np.array(self._readings.take("rss")),
-            least_per_call=max(self._least, LEAST_RSS_GROWTH_BYTES / self._repeater.calls),
+            min_per_call=max(self._least, MIN_RSS_GROWTH_BYTES / self._repeater.calls),
             tolerance=PAGES_BYTES,
         )
 
@@ -190,8 +190,8 @@ class Trial:
         return (
             self._elapsed_share() >= MEASURED
             or self._repeater.calls >= self._max_calls
-            or grown >= MOST_GROWTH_BYTES
-            or len(self._readings) + 1 == MOST_READINGS
+            or grown >= MAX_GROWTH_BYTES
+            or len(self._readings) + 1 == MAX_MEASUREMENTS
         )
 
     def _grown_bytes(self, name: str) -> int:
@@ -216,26 +216,26 @@ class Trial:
         self._repeater.repeat(calls - before, until_s=self._started + self._max_s * MEASURED)
         return self._repeater.calls - before
 
-    def _name_leak(self, looks: Looks, *, is_over: bool) -> LeakFinding | None:
+    def _name_leak(self, checks: GrowthChecks, *, is_over: bool) -> LeakFinding | None:
         """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
-        if looks.origin != "python":
-            return self._tell(looks, is_leak=True)
+        if checks.origin != "python":
+            return self._make_finding(checks, is_leak=True)
         if self._repeater.calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
         if self._finds_filling(is_over=is_over):
-            return self._tell(looks, is_leak=None) if is_over else None
+            return self._make_finding(checks, is_leak=None) if is_over else None
         self._readings.bring_back()
-        self._kept = find_kept(
+        self._kept = find_call_growth(
             self._call_once_more, collect=self._collect, holders=self._holders, tracing=self._trace_deeper()
         )
-        return self._tell(looks, is_leak=True)
+        return self._make_finding(checks, is_leak=True)
 
     def _finds_filling(self, *, is_over: bool) -> bool:
         """Whether hardly anything grows but caches with a bound; found out by some more calls."""
         self._readings.bring_back()
         if not self._is_cache_filling():
             return False
-        kept = find_kept(
+        kept = find_call_growth(
             self._call_once_more,
             collect=self._collect,
             holders=False,
@@ -248,8 +248,8 @@ class Trial:
         return kept.is_filling
 
     def _is_cache_filling(self) -> bool:
-        """Whether a cache or deque with a bound has less room than at first, and still has some."""
-        return any(room < self._rooms.get(key, 0) for key, room in read_remaining_capacities().items())
+        """Whether a cache or deque with a bound can take fewer entries than at first, and still takes some."""
+        return any(capacity < self._capacities.get(key, 0) for key, capacity in read_remaining_capacities().items())
 
     def _trace_deeper(self) -> TracingUse | None:
         """End tracing and give one of all frames, not yet started; None where the program traces itself."""
@@ -266,12 +266,12 @@ class Trial:
         self._repeater.repeat(next_reading(before) - before, until_s=until_s)
         return self._repeater.calls - before
 
-    def _tell(self, looks: Looks, *, is_leak: bool | None) -> LeakFinding:
+    def _make_finding(self, checks: GrowthChecks, *, is_leak: bool | None) -> LeakFinding:
         return describe_finding(
-            looks,
+            checks,
             is_leak=is_leak,
             kept=self._kept,
             blocks_per_call=rate_from_end_to_end(self._readings.take("calls"), self._readings.take("blocks")),
-            least_per_call=self._least,
+            min_per_call=self._least,
             calls=self._repeater.calls,
         )

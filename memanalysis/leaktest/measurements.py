@@ -1,7 +1,7 @@
 """Repeat a call, and read what the process uses after each bout of calls, in a way that adds nothing of its own.
 
-This module is a door: what is allocated beyond its frames is the program's. Readings go into arrays that are there
-before the first call.
+This module holds the wrapper frame: what is allocated beyond its frames is the program's. Measurements go into arrays
+that are there before the first call.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from memanalysis.capture.process import ProcessReader, read_allocator_used_bytes
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["DOOR", "MOST_READINGS", "CallRepeater", "Readings"]
+__all__ = ["MAX_MEASUREMENTS", "WRAPPER_FILE", "CallRepeater", "Measurements"]
 
-DOOR = __file__
+WRAPPER_FILE = __file__
 """Frames of this file stand between find_leak and the call."""
 
-MOST_READINGS = 256
+MAX_MEASUREMENTS = 256
 """Four to a doubling make 80 of a million calls."""
 
 SLICE_S = 0.1
-"""The clock is looked at about so often while calls are repeated."""
+"""The clock is read about this often while calls are repeated."""
 
 register_wrapper_frame(__file__)
 
@@ -63,7 +63,7 @@ class CallRepeater:
         self._count(1, started)
 
     def repeat(self, calls: int, *, until_s: float) -> bool:
-        """Make so many calls; False when the time was over before, and fewer were made."""
+        """Make a number of calls; False when the time was over before, and fewer were made."""
         left = calls
         while left:
             pace = self.spent_s / self.calls
@@ -99,7 +99,7 @@ class CallRepeater:
         self.spent_s += time.perf_counter() - started
 
 
-class Readings:
+class Measurements:
     """What the process used after how many calls; the arrays are made before the first reading.
 
     Parameters
@@ -117,14 +117,14 @@ class Readings:
         self.has_native = read_allocator_used_bytes() is not None
         self.has_rss = self._process.read_rss_bytes() is not None
         self.calls, self.traced, self.native, self.rss, self.blocks = (
-            array("q", bytes(8 * MOST_READINGS)) for _ in range(5)
+            array("q", bytes(8 * MAX_MEASUREMENTS)) for _ in range(5)
         )
 
     def __len__(self) -> int:
         return self._size
 
     def read(self, calls: int) -> None:
-        """Take a reading after so many calls; two after as many calls are one."""
+        """Measure after a number of calls; two after as many calls are one."""
         if self._size and self.calls[self._size - 1] == calls:
             self._size -= 1
         self._read_into(self._size, calls)

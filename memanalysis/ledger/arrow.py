@@ -58,14 +58,14 @@ def conform_table(
     *,
     name: str,
     columns: Iterable[str] | None = None,
-    as_it_lies: bool = False,
+    unordered: bool = False,
     removed: Removed | None = None,
 ) -> pa.Table:
     """Any Arrow table as one of ours: unknown columns left out, missing ones null, types made ours.
 
     Values that cannot be, such as a negative size, become null and are counted in ``removed``.
 
-    ``as_it_lies``, missing columns are left out too, and dictionaries of text stay.
+    ``unordered``, missing columns are left out too, and dictionaries of text stay.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def conform_table(
             f"{name} has the column {doubled[0]!r} {found.column_names.count(doubled[0])} times, "
             "and does not tell which one counts. Rename the others."
         )
-    if as_it_lies:
+    if unordered:
         schema = pa.schema([_as_found(found, field) for field in schema if field.name in found.column_names])
     made = pa.table(
         [_conform_column(found, field, TABLES[table][field.name], removed, name=name) for field in schema],

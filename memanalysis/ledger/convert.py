@@ -1,4 +1,4 @@
-"""How a ledger of one shape becomes one of another: folder, ``.parquet``, ``.jsonl`` or the founding ``.json``.
+"""How a ledger of one shape becomes one of another: folder, ``.parquet``, ``.jsonl`` or an array in ``.json``.
 
 What the other shape has no place for is left out and told. The target appears whole or not at all.
 """
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from memanalysis._atomic import sync_folder
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.maintenance.seal import SealedWriter
-from memanalysis.ledger.marker import sync_folder, write_marker
-from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, encode_service, is_run_id
+from memanalysis.ledger.marker import write_marker
+from memanalysis.ledger.paths import MARKER_NAME, PARQUET_SUFFIX, PARTITION_PREFIX, is_run_id, slug_of_service
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
 from memanalysis.ledger.values import dump_json
 from memanalysis.ledger.writing.row_encoder import encode_cells
@@ -83,7 +84,8 @@ def convert_ledger(
         raise
     except OSError as exc:
         raise LedgerError(
-            f"convert needs to write {files.root}, but cannot: {exc.strerror or exc}. Make room, or give another path."
+            f"convert needs to write {files.root}, but cannot: {exc.strerror or exc}. "
+            "Free some space, or give another path."
         ) from exc
     if ledger.damage:
         done.left_out.append(f"{len(ledger.damage)} damaged places of the source; memanalysis info tells which")
@@ -136,7 +138,7 @@ def _write_folder(ledger: Ledger, target: Path, done: Converted) -> None:
         done.rows[table] = rows.num_rows
         for piece in _runs_of(rows):
             service, run_id = (piece[name][0].as_py() for name in ("service", "run_id"))
-            folder = target / table / (SERVICE_PREFIX + encode_service(service))
+            folder = target / table / (PARTITION_PREFIX + slug_of_service(service))
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / (_stem(run_id) + PARQUET_SUFFIX)).open("xb") as stream:
                 _write_sealed(stream, table, piece)
@@ -147,7 +149,7 @@ def _write_parquet(ledger: Ledger, target: Path, done: Converted) -> None:
         rows = ledger.read_arrow("samples")
         _write_sealed(stream, "samples", rows)
     done.rows["samples"] = rows.num_rows
-    _tell_other_tables(ledger, done, "a Parquet file holds samples only")
+    _note_other_tables(ledger, done, "a Parquet file holds samples only")
 
 
 def _write_lines(ledger: Ledger, target: Path, done: Converted) -> None:
@@ -160,7 +162,7 @@ def _write_lines(ledger: Ledger, target: Path, done: Converted) -> None:
                 stream.write(f'{{"table":"{table}"{"," if cells else ""}{cells}}}\n'.encode())
 
 
-def _write_founding(ledger: Ledger, target: Path, done: Converted) -> None:
+def _write_json_array(ledger: Ledger, target: Path, done: Converted) -> None:
     samples = ledger.read_arrow("samples")
     n_rows = n_untold = n_unknown = 0
     with target.open("xb") as stream:
@@ -188,23 +190,23 @@ def _write_founding(ledger: Ledger, target: Path, done: Converted) -> None:
     kept = {"service", "timestamp", "traced_bytes", *_COUNTS}
     lost = [name for name in samples.column_names if name not in kept and samples[name].null_count < samples.num_rows]
     if lost:
-        done.left_out.append(f"columns without a field in the founding array: {', '.join(lost)}")
-    _tell_other_tables(ledger, done, "the founding array holds samples only")
+        done.left_out.append(f"columns without a field in the JSON array: {', '.join(lost)}")
+    _note_other_tables(ledger, done, "the JSON array holds samples only")
 
 
 _WRITERS: dict[str, Callable[[Ledger, Path, Converted], None]] = {
     "": _write_folder,
     ".parquet": _write_parquet,
     ".jsonl": _write_lines,
-    ".json": _write_founding,
+    ".json": _write_json_array,
 }
 
 
-def _tell_other_tables(ledger: Ledger, done: Converted, why: str) -> None:
+def _note_other_tables(ledger: Ledger, done: Converted, why: str) -> None:
     counts = {table: ledger.read_arrow(table, columns=["service"]).num_rows for table in TABLES if table != "samples"}
-    told = [f"{count:,} {table}" for table, count in counts.items() if count]
-    if told:
-        done.left_out.append(f"{', '.join(told)}: {why}")
+    rows = [f"{count:,} {table}" for table, count in counts.items() if count]
+    if rows:
+        done.left_out.append(f"{', '.join(rows)}: {why}")
 
 
 def _write_sealed(stream: Any, table: str, rows: pa.Table) -> None:

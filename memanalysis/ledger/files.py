@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, Literal, Protocol, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from memanalysis._atomic import write_atomic
 from memanalysis.errors import InvalidArgumentError, LedgerError, MissingDependencyError
-from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_file
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.ledger.paths import is_hidden
 from memanalysis.ledger.walk import open_regular
 
@@ -101,7 +102,9 @@ class LocalFiles:
         full = Path(self.root, path)
         full.parent.mkdir(parents=True, exist_ok=True)
         file_mode = stat.S_IMODE(full.stat().st_mode) if full.exists() else DEFAULT_FILE_MODE
-        write_file(full, content.read_bytes(), file_mode)
+        # a table's folder holds whole Parquet only
+        temporary_folder = Path(self.root) if path else None
+        write_atomic(full, content.read_bytes(), file_mode=file_mode, temporary_folder=temporary_folder)
 
     def remove(self, path: str) -> None:
         """Remove a file."""

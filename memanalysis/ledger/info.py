@@ -6,7 +6,7 @@ from datetime import datetime
 
 from memanalysis.ledger.files import Files, files_at
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.walk import walk_ledger
 from memanalysis.schema import SCHEMA_VERSION, TABLES
@@ -38,7 +38,7 @@ class LedgerInfo:
     runs: int
     open_runs: int
     tables: dict[str, TableInfo]
-    damage: tuple[Damage, ...]
+    damage: tuple[SkippedRows, ...]
 
 
 def describe_ledger(path_or_url: str | os.PathLike[str]) -> LedgerInfo:

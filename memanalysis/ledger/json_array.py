@@ -22,7 +22,7 @@ __all__ = ["LedgerEntry", "parse_entries", "rows_from_entries"]
 
 _HASH_DIGITS = 8
 _TOO_LARGE = 2**43
-"""No memory in MB and no count of its objects reaches it: the bytes of so many MB no longer fit an int64."""
+"""No memory in MB and no count of its objects reaches it: its bytes would no longer fit an int64."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Whether a folder is a ledger, and of a version that is understood: the file ``ledger.json`` says so."""
 
 import json
-import os
-import uuid
 from pathlib import Path
 
+from memanalysis._atomic import write_atomic
 from memanalysis.errors import LedgerFormatError, LedgerVersionError
 from memanalysis.ledger.paths import MARKER_NAME
 from memanalysis.schema import SCHEMA_VERSION
@@ -14,8 +13,6 @@ __all__ = [
     "FORMAT_NAME",
     "check_version",
     "parse_marker",
-    "sync_folder",
-    "write_file",
     "write_marker",
 ]
 
@@ -23,8 +20,6 @@ FORMAT_NAME = "memanalysis-ledger"
 
 DEFAULT_FILE_MODE = 0o600
 """Permissions of the files of a ledger, less the umask: arguments and marks of a program are for its user alone."""
-
-_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def parse_marker(content: bytes, *, name: str) -> int:
@@ -73,35 +68,8 @@ def write_marker(root: Path, *, file_mode: int = DEFAULT_FILE_MODE) -> None:
     if marker.is_file():
         parse_marker(marker.read_bytes(), name=str(marker))
         return
-    write_file(
-        marker, json.dumps({"format": FORMAT_NAME, "schema_version": SCHEMA_VERSION}).encode() + b"\n", file_mode
-    )
-
-
-def write_file(path: Path, content: bytes, file_mode: int = 0o666) -> None:
-    """Write a whole file so that a reader, and a machine after a crash, finds the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with os.fdopen(os.open(temporary, _MAKE_FLAGS, file_mode), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:  # an interrupt too: no half file stays; it is raised on
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder outlast a power cut, on the systems where a folder can be synced."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    content = json.dumps({"format": FORMAT_NAME, "schema_version": SCHEMA_VERSION}).encode() + b"\n"
+    write_atomic(marker, content, file_mode=file_mode)
 
 
 def _marker_text(name: str, found: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.ledger.paths import PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.ledger.paths import PARQUET_SUFFIX, PARTITION_PREFIX, is_hidden
 from memanalysis.schema import TABLES
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _parse(found: dict[str, Any]) -> MergeJournal | None:
     sources = tuple(MergeSource(str(item["name"]), int(item["size"]), int(item["crc32"])) for item in found["sources"])
     journal = MergeJournal(str(found["table"]), str(found["partition"]), str(found["merged"]), sources)
     names = [journal.merged, *(source.name for source in sources)]
-    is_inside = journal.table in TABLES and journal.partition.startswith(SERVICE_PREFIX)
+    is_inside = journal.table in TABLES and journal.partition.startswith(PARTITION_PREFIX)
     is_plain = all(
         name.endswith(PARQUET_SUFFIX) and not is_hidden(name) and not set("/\\\0") & set(name) for name in names
     )

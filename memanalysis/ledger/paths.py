@@ -1,49 +1,67 @@
-"""What things are called inside a ledger's folder: names that no service or run can break out of, on any system.
+"""Names of the folders and files inside a ledger: no service or run can break out of them, on any system.
 
-A directory ledger is ``<root>/ledger.json`` and ``<root>/<table>/service=<encoded>/<stem>.jsonl`` or ``.parquet``. The
-encoding is percent-encoding of UTF-8, as Hive, DuckDB, Polars and pyarrow decode it, so a partition reads back as the
-service's name. A name too long for a folder is cut and marked with ``~`` and a hash; the rows always hold the true one.
+A directory ledger is ``<root>/ledger.json``, ``<root>/<table>/service_key=<slug>/<stem>.parquet`` and, while a process
+writes, ``<root>/live/<table>/service_key=<slug>/<stem>.jsonl``. The folder of a table holds Parquet and nothing else,
+so that every reader of Parquet opens it with a plain call: pandas and PyArrow refuse JSON lines among Parquet, and
+Polars refuses hidden files as well.
+
+The slug of a service is its name where that has lowercase ASCII letters, digits and ``- _ .`` only, begins with a
+letter and is short. Any other name is made readable so, and ends in ``--`` and a hash. Readers decode percent signs,
+numbers, dates and words such as ``null`` in the names of folders, each in its own way; a slug has none of these. The
+rows hold the true name.
 """
 
 import hashlib
 import re
-from urllib.parse import quote, unquote
+from pathlib import Path
 
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = [
     "JSONL_SUFFIX",
+    "LIVE_FOLDER",
     "MARKER_NAME",
     "PARQUET_SUFFIX",
-    "SERVICE_PREFIX",
+    "PARTITION_PREFIX",
     "check_run_id",
-    "decode_service",
-    "encode_service",
     "is_hidden",
     "is_run_id",
+    "is_service_slug",
     "run_of_stem",
+    "sealed_path",
+    "service_of_slug",
+    "slug_of_service",
 ]
 
 MARKER_NAME = "ledger.json"
-SERVICE_PREFIX = "service="
+LIVE_FOLDER = "live"
+PARTITION_PREFIX = "service_key="
 JSONL_SUFFIX = ".jsonl"
 PARQUET_SUFFIX = ".parquet"
 
-_MAX_ENCODED = 200
-"""Bytes of an encoded name: file systems allow 255 a name, and the prefix and a margin for copies are left free."""
+_MAX_PLAIN = 80
+"""Characters of a name that is its own slug: file systems allow 255 a folder, and paths on Windows 260 in all."""
 
-_NO_SERVICE = "__HIVE_DEFAULT_PARTITION__"
-"""Hive's folder of the rows whose partition is null."""
+_MAX_READABLE = 60
+"""Characters before the hash."""
 
-_HASH_DIGITS = 16
-_CUT_MARK = "~"
+_HASH_DIGITS = 12
+_HASH_MARK = "--"
+_UNNAMED = "unnamed"
+
+_RESERVED = frozenset(
+    "epoch false inf infinity nan none now null today tomorrow true yesterday".split()  # noqa: SIM905  one a word
+)
+"""Words that a reader may take for null, a truth value, a number or a date."""
+
+_PLAIN_SLUG = re.compile(r"[a-z](?:[a-z0-9_.-]*[a-z0-9_-])?")
+_HASHED_SLUG = re.compile(rf"[a-z][a-z0-9_.-]*{_HASH_MARK}[0-9a-f]{{{_HASH_DIGITS}}}")
+_NOT_IN_SLUG = re.compile(r"[^a-z0-9_.-]+")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def encode_service(service: str | None) -> str:
-    """Folder-safe form of a service name: ASCII letters, digits and ``_ - .`` stay, all else is percent-encoded.
-
-    None, of rows of a foreign file that name no service, is Hive's word for null.
+def slug_of_service(service: str | None) -> str:
+    """Return the name of a service's folder; None, of rows that name no service, has a slug of its own.
 
     Raises
     ------
@@ -51,23 +69,28 @@ def encode_service(service: str | None) -> str:
         The name is empty.
     """
     if service is None:
-        return _NO_SERVICE
+        return _hashed_slug("")
     if not service:
         raise InvalidArgumentError(
             "A ledger needs a service name of at least one character, but got ''. Name the service."
         )
-    encoded = _percent_encode(service)
-    if len(encoded) > _MAX_ENCODED:
-        digest = hashlib.sha256(service.encode()).hexdigest()[:_HASH_DIGITS]
-        return _cut_to(service, _MAX_ENCODED - _HASH_DIGITS - 1) + _CUT_MARK + digest
-    return encoded
+    return service if _is_plain(service) else _hashed_slug(service)
 
 
-def decode_service(encoded: str) -> tuple[str, bool]:
-    """Give the name behind a folder, and whether it is whole (a cut name is found in the rows only)."""
-    if encoded == _NO_SERVICE:
-        return "", False
-    return unquote(encoded, errors="replace"), _CUT_MARK not in encoded
+def service_of_slug(slug: str) -> str | None:
+    """Return the name behind a folder, or None where only the rows hold it."""
+    return slug if _is_plain(slug) else None
+
+
+def is_service_slug(text: str) -> bool:
+    """Tell whether `slug_of_service` could have made the text; a folder of another name was made by another tool."""
+    return _is_plain(text) or _HASHED_SLUG.fullmatch(text) is not None
+
+
+def sealed_path(lines: Path) -> Path:
+    """Return the path of the Parquet file that a file of JSON lines is sealed into."""
+    folder = lines.parents[3] / lines.parents[1].name / lines.parent.name
+    return folder / f"{lines.stem}{PARQUET_SUFFIX}"
 
 
 def check_run_id(run_id: object) -> str:
@@ -102,23 +125,28 @@ def run_of_stem(stem: str) -> str:
     return run if run and number.isascii() and number.isdigit() else stem
 
 
-def _percent_encode(text: str) -> str:
-    encoded = quote(text, safe="").replace(_CUT_MARK, "%7E")
-    if encoded == _NO_SERVICE:
-        encoded = "%5F" + encoded[1:]
-    if encoded.startswith("."):
-        encoded = "%2E" + encoded[1:]
-    if encoded.endswith("."):  # Windows drops a dot at the end of a name
-        encoded = encoded[:-1] + "%2E"
-    return encoded
+def _is_plain(name: str) -> bool:
+    return (
+        len(name) <= _MAX_PLAIN
+        and _PLAIN_SLUG.fullmatch(name) is not None
+        and name not in _RESERVED
+        and _HASHED_SLUG.fullmatch(name) is None
+    )
 
 
-def _cut_to(service: str, room: int) -> str:
-    kept: list[str] = []
-    for character in service:  # whole characters only: half of one is no UTF-8, and readers refuse the folder
-        encoded = _percent_encode(character)
-        room -= len(encoded)
-        if room < 0:
-            break
-        kept.append(encoded)
-    return "".join(kept)
+def _hashed_slug(name: str) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    return f"{_make_readable(name)}{_HASH_MARK}{digest}"
+
+
+def _make_readable(name: str) -> str:
+    """Spell a name with the characters of a slug, as far as it can be."""
+    text = name[:_MAX_PLAIN]
+    if not text.isascii():
+        import unicodedata  # loaded only for such a name
+
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    text = _NOT_IN_SLUG.sub("-", text.lower()).strip("-._")[:_MAX_READABLE]
+    if not text:
+        return _UNNAMED
+    return text if text[0].isalpha() else f"n{text}"

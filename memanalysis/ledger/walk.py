@@ -1,8 +1,11 @@
 """Which files of a ledger's folder are its own, and which entries are passed over, with the reason.
 
-One walk serves readers and maintenance: ``<root>/<table>/service=<encoded>/<file>``. Only regular files under folders
-that are no links are found. Links, named pipes, sockets, devices, and folders or files in each other's place are listed
-as skipped. Names that begin with ``.`` or ``_`` are no entries of a ledger, and are found only on request.
+One walk serves readers and maintenance: ``<root>/<table>/service_key=<slug>/<file>`` holds what is sealed, and the same
+folders below ``<root>/live`` hold what is written. Of each table the live files are listed first: a file that is sealed
+between the two lists is in both, and never in none. Only regular files under folders that are no links are found.
+Links, named pipes, sockets, devices, folders or files in each other's place, JSON lines among the sealed files and
+Parquet among the live ones are listed as skipped. Names that begin with ``.`` or ``_`` are no entries of a ledger, and
+are found only on request.
 """
 
 import errno
@@ -14,7 +17,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from memanalysis.errors import LedgerFormatError
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.ledger.paths import (
+    JSONL_SUFFIX,
+    LIVE_FOLDER,
+    MARKER_NAME,
+    PARQUET_SUFFIX,
+    PARTITION_PREFIX,
+    is_hidden,
+)
 from memanalysis.schema import TABLES
 
 if TYPE_CHECKING:
@@ -29,19 +39,26 @@ _WHAT_IS: dict["Kind", str] = {
     "other": "a named pipe, socket or device, which is not opened",
 }
 
+_IN_WRONG_FOLDER = {
+    JSONL_SUFFIX: f"JSON lines outside the folder {LIVE_FOLDER}",
+    PARQUET_SUFFIX: f"a sealed file in the folder {LIVE_FOLDER}",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """One regular file of a table and a service; ``partition`` is the folder ``service=<encoded>``."""
+    """One regular file of a table and a service; ``partition`` is the folder ``service_key=<slug>``."""
 
     table: str
     partition: str
     name: str
+    is_live: bool = False
 
     @property
     def path(self) -> str:
         """Path below the ledger's root, with ``/``."""
-        return f"{self.table}/{self.partition}/{self.name}"
+        path = f"{self.table}/{self.partition}/{self.name}"
+        return f"{LIVE_FOLDER}/{path}" if self.is_live else path
 
     @property
     def stem(self) -> str:
@@ -64,7 +81,7 @@ class SkippedEntry:
 
 @dataclass(slots=True)
 class LedgerWalk:
-    """Files in the order of their names, the folders they lie in, and what is passed over."""
+    """Files in the order of their names, live ones first; tables and folders of services; and what is passed over."""
 
     files: list[FoundFile] = field(default_factory=list)
     folders: list[tuple[str, str]] = field(default_factory=list)
@@ -98,14 +115,19 @@ def walk_ledger(
     """
     walk = LedgerWalk()
     kinds = {entry.name: entry.kind for entry in files.list_folder("")}
-    if kinds.get(MARKER_NAME, "file") != "file":
-        walk.skipped.append(SkippedEntry(MARKER_NAME, _reason(kinds[MARKER_NAME])))
+    live_kinds: dict[str, Kind] = {}
+    if kinds.get(LIVE_FOLDER) == "folder":
+        live_kinds = {entry.name: entry.kind for entry in _list(files, LIVE_FOLDER, walk)}
+    for name, wanted in ((MARKER_NAME, "file"), (LIVE_FOLDER, "folder")):
+        if kinds.get(name, wanted) != wanted:
+            walk.skipped.append(SkippedEntry(name, _reason(kinds[name])))
     for table in tables:
-        kind = kinds.get(table)
-        if kind == "folder":
-            _walk_table(files, table, walk, is_wanted, hidden=hidden)
-        elif kind is not None:
-            walk.skipped.append(SkippedEntry(table, _reason(kind)))
+        for parent, kind in ((f"{LIVE_FOLDER}/", live_kinds.get(table)), ("", kinds.get(table))):
+            if kind == "folder":
+                _walk_table(files, table, parent, walk, is_wanted, hidden=hidden)
+            elif kind is not None:
+                walk.skipped.append(SkippedEntry(parent + table, _reason(kind)))
+    walk.folders = list(dict.fromkeys(walk.folders))
     return walk
 
 
@@ -144,28 +166,32 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> Binar
 
 
 def _walk_table(
-    files: "Files", table: str, walk: LedgerWalk, is_wanted: Callable[[str], bool], *, hidden: bool
+    files: "Files", table: str, parent: str, walk: LedgerWalk, is_wanted: Callable[[str], bool], *, hidden: bool
 ) -> None:
-    for entry in _list(files, table, walk):
-        path = f"{table}/{entry.name}"
-        if is_hidden(entry.name) or not _concerns(entry, entry.name.startswith(SERVICE_PREFIX)):
+    for entry in _list(files, parent + table, walk):
+        path = f"{parent}{table}/{entry.name}"
+        if is_hidden(entry.name) or not _concerns(entry, entry.name.startswith(PARTITION_PREFIX)):
             continue
         if entry.kind != "folder":
             walk.skipped.append(SkippedEntry(path, _reason(entry.kind)))
         elif is_wanted(entry.name):
             walk.folders.append((table, entry.name))
-            _walk_partition(files, table, entry.name, walk, hidden=hidden)
+            _walk_partition(files, FoundFile(table, entry.name, "", is_live=bool(parent)), walk, hidden=hidden)
 
 
-def _walk_partition(files: "Files", table: str, partition: str, walk: LedgerWalk, *, hidden: bool) -> None:
-    for entry in _list(files, f"{table}/{partition}", walk):
+def _walk_partition(files: "Files", folder: FoundFile, walk: LedgerWalk, *, hidden: bool) -> None:
+    elsewhere = PARQUET_SUFFIX if folder.is_live else JSONL_SUFFIX
+    for entry in _list(files, folder.path.rstrip("/"), walk):
+        file = FoundFile(folder.table, folder.partition, entry.name, folder.is_live)
         if is_hidden(entry.name):
             if hidden and entry.kind == "file":
-                walk.files.append(FoundFile(table, partition, entry.name))
+                walk.files.append(file)
+        elif entry.kind == "file" and entry.name.endswith(elsewhere):
+            walk.skipped.append(SkippedEntry(file.path, _IN_WRONG_FOLDER[elsewhere]))
         elif entry.kind == "file":
-            walk.files.append(FoundFile(table, partition, entry.name))
+            walk.files.append(file)
         elif _concerns(entry, entry.name.endswith((JSONL_SUFFIX, PARQUET_SUFFIX))):
-            walk.skipped.append(SkippedEntry(f"{table}/{partition}/{entry.name}", _reason(entry.kind)))
+            walk.skipped.append(SkippedEntry(file.path, _reason(entry.kind)))
 
 
 def _concerns(entry: "Entry", is_named_so: bool) -> bool:

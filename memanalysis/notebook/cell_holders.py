@@ -1,8 +1,8 @@
-"""Who keeps the result of a cell, or the variables of a failed one? And how to let go of them.
+"""Find who holds the result of a cell, or the variables of a failed one, and release them.
 
-IPython keeps every shown result in ``Out`` and under ``_``, ``__``, ``___`` and ``_3``, and the last error with its
-traceback, which keeps the variables of each function that it passed through. So ``del name`` frees nothing that was
-also shown. This is told when it is worth telling, and ``release`` undoes it for what IPython keeps: names of the
+IPython holds every shown result in ``Out`` and under ``_``, ``__``, ``___`` and ``_3``, and the last error with its
+traceback, which holds the variables of each function that it passed through. So ``del name`` frees nothing that was
+also shown. A cell report says so where it matters, and ``release`` undoes it for what IPython holds: names of the
 user are never touched.
 """
 
@@ -19,7 +19,7 @@ from memanalysis.units import MIB, format_bytes
 __all__ = ["Released", "find_error_holder", "find_result_holders", "release", "shallow_size_bytes"]
 
 NOTABLE_BYTES = MIB
-"""What IPython keeps is told from this size on: below it nobody looks for the memory."""
+"""Smallest size of a held result that a cell report mentions: below it nobody misses the memory."""
 
 _UNDERS = ("_", "__", "___")
 
@@ -32,34 +32,34 @@ class Released:
     error: bool
 
 
-def find_result_holders(shell: Any, result: Any, count: int | None, *, kept_bytes: int | None) -> str | None:
-    """One sentence that names who keeps the result of cell ``count``; None when nobody does or it is small.
+def find_result_holders(shell: Any, result: Any, count: int | None, *, retained_bytes: int | None) -> str | None:
+    """Return one sentence that names who holds the result of cell ``count``; None when nobody does or it is small.
 
     Parameters
     ----------
-    kept_bytes : int or None
-        What the cell kept in all: tells whether a container, whose own size says nothing, is worth a sentence.
+    retained_bytes : int or None
+        What the cell retains in all: shows whether a container, whose own size says nothing, is worth a sentence.
     """
     if result is None or count is None or shell.user_ns.get("_oh", {}).get(count) is not result:
         return None
     size_bytes = shallow_size_bytes(result)
     is_container = size_bytes is None and gc.is_tracked(result)
-    if (size_bytes or 0) < NOTABLE_BYTES and not (is_container and (kept_bytes or 0) >= NOTABLE_BYTES):
+    if (size_bytes or 0) < NOTABLE_BYTES and not (is_container and (retained_bytes or 0) >= NOTABLE_BYTES):
         return None
     holders = [f"Out[{count}]", f"_{count}", *(name for name in _UNDERS if shell.user_ns.get(name) is result)]
     size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
     return (
-        f"IPython keeps the shown result{size} as {', '.join(holders[:-1])} and {holders[-1]}. "
+        f"IPython holds the shown result{size} as {', '.join(holders[:-1])} and {holders[-1]}. "
         f"%memwatch release {count} lets go of it; names of your own that hold it stay."
     )
 
 
-def find_error_holder(error: BaseException | None, *, kept_bytes: int | None) -> str | None:
-    """One sentence that says what the error of a cell keeps; None when there was none or it is small."""
-    if error is None or error.__traceback__ is None or (kept_bytes or 0) < NOTABLE_BYTES:
+def find_error_holder(error: BaseException | None, *, retained_bytes: int | None) -> str | None:
+    """Return one sentence on what the error of a cell holds; None when there was none or it is small."""
+    if error is None or error.__traceback__ is None or (retained_bytes or 0) < NOTABLE_BYTES:
         return None
     return (
-        "The traceback of this error keeps the variables of every function it passed through, until the next error. "
+        "The traceback of this error holds the variables of every function it passed through, until the next error. "
         "%memwatch release lets go of them."
     )
 
@@ -67,7 +67,7 @@ def find_error_holder(error: BaseException | None, *, kept_bytes: int | None) ->
 def shallow_size_bytes(value: Any) -> int | None:
     """Size of an array, frame or text without walking through it; None for anything else.
 
-    The size of an array that is a view is that of the array it keeps alive.
+    The size of an array that is a view is that of the array that it holds.
     """
     if isinstance(value, (str, bytes, bytearray)):
         return sys.getsizeof(value)

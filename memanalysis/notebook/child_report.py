@@ -1,7 +1,8 @@
-"""What does the ledger of this notebook say? Asked in another process, so that looking changes nothing.
+"""Make the report on the ledger of a notebook in another process, so that the notebook does not grow by it.
 
-A report needs pandas and matplotlib. Loaded into a kernel that is being watched they would be its largest growth, so
-the report is made in a process of its own, which reads the ledger and hands back what is to be shown.
+A report needs pandas, matplotlib and Jinja2. Loaded into a kernel that is being watched they would be its largest
+growth, so the report is made in a process of its own. It is handed the cells, reads the ledger and hands back what is
+shown.
 """
 
 import json
@@ -9,16 +10,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
+from memanalysis._tables import Column, Table, render_text_table
 from memanalysis.errors import LedgerError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
-    from memanalysis.ledger.reading.ledger import Ledger
 
 __all__ = ["ShownReport", "read_report_of"]
 
@@ -34,8 +28,8 @@ class ShownReport:
     text: str
 
 
-def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
-    """Make the report on one run of a ledger in another process.
+def read_report_of(ledger: str | PathLike[str], *, run_id: str, headline: str, cells: Table) -> ShownReport:
+    """Make the report on one run of a ledger in another process, below a table of the cells.
 
     Raises
     ------
@@ -45,7 +39,13 @@ def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
     command = [sys.executable, "-m", "memanalysis.notebook.child_report", str(ledger), run_id]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, and the path is an argument, not a command
-            command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
+            command,
+            input=_dump_cells(headline, cells),
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogatepass",
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise LedgerError(
@@ -55,36 +55,32 @@ def read_report_of(ledger: str | PathLike[str], *, run_id: str) -> ShownReport:
     if done.returncode != 0:
         raise LedgerError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{ledger} cannot be read.")
     answer = json.loads(done.stdout)
-    return ShownReport(html=answer["html"], text=answer["text"])
+    text = "\n".join([headline, render_text_table(cells), answer["headline"]])
+    return ShownReport(html=answer["html"], text=text)
+
+
+def _dump_cells(headline: str, cells: Table) -> str:
+    columns = [[column.title, column.kind] for column in cells.columns]
+    return json.dumps({"headline": headline, "columns": columns, "rows": [list(map(str, row)) for row in cells.rows]})
 
 
 def main(path: str, run_id: str) -> int:
-    """Print the report on one run of a ledger as JSON; its error, if it has one, as one line."""
+    """Print the report on one run of a ledger as JSON, below the cells from standard input; an error as one line."""
+    from memanalysis._html import Markup, render_template
     from memanalysis.errors import MemAnalysisError
-    from memanalysis.ledger.reading.ledger import open_ledger
     from memanalysis.reports.make_report import report
 
+    given = json.load(sys.stdin)
+    cells = Table([Column(*column) for column in given["columns"]], given["rows"], label="Cells")
     try:
-        made = report(_only_run(open_ledger(path), run_id))
-        answer = {"html": made._repr_html_(), "text": made.headline}
+        made = report(path, run_id=run_id)
+        page = Markup(made._repr_html_())
+        html = str(render_template("session_report.html.j2", headline=given["headline"], cells=cells, report=page))
     except MemAnalysisError as exc:
         sys.stderr.write(f"{' '.join(str(exc).split())}\n")
         return 2
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.write(json.dumps({"html": html, "headline": made.headline}))
     return 0
-
-
-def _only_run(ledger: "Ledger", run_id: str) -> "Ledger":
-    """The ledger as if it held this run alone: the report is on this session, not on those of other days."""
-    read = ledger.read
-
-    def read_run(table: str, *, columns: "Sequence[str] | None" = None, **narrowed: Any) -> "pd.DataFrame":
-        frame = read(table, columns=None if columns is None else [*columns, "run_id"], **narrowed)
-        of_run = frame[frame["run_id"] == run_id] if columns is None else frame[frame.iloc[:, -1] == run_id]
-        return (of_run if columns is None else of_run.iloc[:, :-1]).reset_index(drop=True)
-
-    ledger.read = read_run  # type: ignore[method-assign]
-    return ledger
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How did memory go up and down while one cell ran, and how high? In bytes, by seconds since the cell began.
+"""Record memory over time while one cell runs, and its highest value: bytes, by seconds since the cell began.
 
 A small thread reads two counters every few milliseconds while the cell
 runs: resident memory (RSS) and, where tracemalloc follows allocations, what Python holds. The curve never holds more
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 __all__ = ["CurvePoint", "CurveSampler", "MemoryCurve", "read_highest_rss_bytes"]
 
 MAX_POINTS = 1_000
-"""Points kept of one cell: more than a plot of 700 pixels can show."""
+"""Points held of one cell: more than a plot of 700 pixels can show."""
 
 FIRST_PERIOD_S = 0.01
 """Seconds between two readings at first: a cell of a tenth of a second still gets a curve."""
@@ -43,7 +43,7 @@ class MemoryCurve:
         self._max_points = max_points
 
     def add(self, point: CurvePoint) -> None:
-        """Keep one more point; merges neighbours when the curve is full."""
+        """Add a point; merges neighbours when the curve is full."""
         self.points.append(point)
         if len(self.points) >= self._max_points:
             pairs = zip(self.points[::2], self.points[1::2], strict=False)
@@ -53,7 +53,7 @@ class MemoryCurve:
 
     @property
     def highest_rss_bytes(self) -> int | None:
-        """Most resident memory that was read, None where the system does not tell it."""
+        """Most resident memory that was read, None where the system does not report it."""
         return max((point.rss_bytes for point in self.points if point.rss_bytes is not None), default=None)
 
     @property
@@ -70,7 +70,7 @@ class CurveSampler:
     read_rss_bytes : callable
         Gives resident memory, or None.
     on_point : callable, optional
-        Called in the thread with every point, before it is kept.
+        Called in the thread with every point, before it is added.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class CurveSampler:
 
 
 def read_highest_rss_bytes() -> int | None:
-    """Most resident memory of this process in its whole life, None where the system does not tell it.
+    """Most resident memory of this process in its whole life, None where the system does not report it.
 
     A rise of this number during a cell is the exact peak of that cell, however short it was.
     """

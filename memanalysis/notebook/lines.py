@@ -1,9 +1,9 @@
-"""Whose line is an allocation: the cell's, a module's of the user, or a tool's? Pure; rows in, lines out.
+"""Attribute allocations to lines: of the cell, of a module of the user, or of a tool. Pure: rows in, lines out.
 
 Input are the rows of two site tables (``memanalysis.schema.SITES``), taken before and after a cell. An allocation made
 deep inside a library belongs to the line of the cell that called it: its traceback is read from the allocation
 outwards, past library files, to the first file that is a cell, a module of the user, or a tool (IPython, the kernel).
-What a tool allocated on its own behalf is left out, as the capture room leaves out what memanalysis holds. What was
+What a tool allocated on its own behalf is left out, as the capture package leaves out what memanalysis holds. What was
 allocated so deep in libraries that the tracer's few frames do not reach its caller is one line of that name.
 """
 
@@ -26,7 +26,7 @@ TOOLS = ("IPython", "ipykernel", "jupyter_client", "zmq", "tornado", "matplotlib
 """Packages that run around a cell, not in it."""
 
 DEEP_LIBRARIES = "libraries"
-"""Stands for the file of what libraries allocated too deep to be told whose it is."""
+"""Stands for the file of what libraries allocated too deep to be attributed."""
 
 _CELL = re.compile(r"In\[\d+\]")
 _TOOL_FILES = ("linecache.py",)

@@ -1,9 +1,9 @@
-"""What did one cell cost? Seconds, the highest memory, and what was kept when it had ended.
+"""Measure one cell: seconds, the highest memory, and what is retained when it has ended.
 
 ``CellMeter`` is started in the cell and stopped after it. Tracing that it turns on it turns off again; tracing that it
-finds running it joins, leaves running, and pays with one more look at the allocations before the cell. What a line
-held at the highest moment is seen by short looks from the curve's thread, which together may take ``LOOK_SHARE`` of the
-cell's time: the line that made a large intermediate value is named even though nothing of it is left in the end.
+finds running it joins, leaves running, and pays with one more snapshot of the allocations before the cell. What a line
+held at the highest moment is seen by snapshots from the curve's thread, which together may take ``SNAPSHOT_SHARE`` of
+the cell's time: the line that made a large intermediate value is named even though nothing of it is left in the end.
 """
 
 import gc
@@ -21,21 +21,21 @@ from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.schema import Row
 from memanalysis.units import KIB
 
-__all__ = ["CellCost", "CellLine", "CellMeter", "HighWater", "PeakLooks", "join_lines"]
+__all__ = ["CellCost", "CellLine", "CellMeter", "HighWater", "PeakSnapshots", "join_lines"]
 
-LOOK_SHARE = 0.1
-"""Share of the cell's time that looks at its highest moments may take."""
+SNAPSHOT_SHARE = 0.1
+"""Share of the cell's time that snapshots of its highest moments may take."""
 
-LOOK_S_PER_BYTE = 2e-7
-"""Seconds that a look takes for each byte of the tracer's memory, until one was measured: 10 us for 50 bytes."""
+SNAPSHOT_S_PER_BYTE = 2e-7
+"""Seconds that a snapshot takes for each byte of the tracer's memory, until one was measured: 10 us for 50 bytes."""
 
-WORTH_A_LOOK = 1.1
-"""A new look only when Python holds this many times what it held at the last one."""
+MIN_RISE = 1.1
+"""A new snapshot only when Python holds this many times what it held at the last one."""
 
-CELL_STOPPED_TRACING = "The cell turned tracemalloc off: what its lines allocated and kept is not available."
+CELL_STOPPED_TRACING = "The cell turned tracemalloc off: what its lines allocated and retained is not available."
 
 SMALL_BYTES = 256 * KIB
-"""Growth below this is not worth a look."""
+"""Growth below this is not worth a snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,31 +58,31 @@ class HighWater:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellLine:
-    """What one line held at the highest moment that was looked at, and what it still holds."""
+    """What one line held at the highest moment of which there is a snapshot, and what it still holds."""
 
     place: Place
     highest_bytes: int
-    kept_bytes: int
-    kept_allocations: int
+    retained_bytes: int
+    retained_allocations: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellCost:
-    """What one cell cost; ``kept_bytes`` is what its lines and the libraries they called still hold, after gc."""
+    """What one cell cost; ``retained_bytes`` is what its lines and the libraries they called still hold, after gc."""
 
     label: str
     seconds: float
     rss: HighWater
     curve: MemoryCurve
     python: HighWater | None = None
-    kept_bytes: int | None = None
+    retained_bytes: int | None = None
     lines: Sequence[CellLine] = ()
     notes: tuple[str, ...] = ()
     succeeded: bool = True
 
 
-class PeakLooks:
-    """Keeps the site table of the highest moment that it was worth looking at."""
+class PeakSnapshots:
+    """The site table of the highest moment that was worth a snapshot."""
 
     def __init__(
         self,
@@ -97,18 +97,18 @@ class PeakLooks:
         self._read_tracer_bytes = read_tracer_bytes
         self._clock = clock
         self._spent_s = 0.0
-        self._s_per_byte = LOOK_S_PER_BYTE
+        self._s_per_byte = SNAPSHOT_S_PER_BYTE
 
     def start_from(self, traced_bytes: int) -> None:
         """Set what Python held before the cell: growth is counted from there."""
         self.traced_bytes = traced_bytes
 
     def consider(self, point: CurvePoint) -> None:
-        """Look now, if memory is higher than at the last look and the looks so far leave the time for it."""
-        if point.traced_bytes is None or point.traced_bytes < self.traced_bytes * WORTH_A_LOOK + SMALL_BYTES:
+        """Take a snapshot if memory is higher than at the last one and the snapshots so far leave the time for it."""
+        if point.traced_bytes is None or point.traced_bytes < self.traced_bytes * MIN_RISE + SMALL_BYTES:
             return
         tracer_bytes = max(self._read_tracer_bytes(), 1)
-        if self._spent_s + tracer_bytes * self._s_per_byte > point.elapsed_s * LOOK_SHARE:
+        if self._spent_s + tracer_bytes * self._s_per_byte > point.elapsed_s * SNAPSHOT_SHARE:
             return
         began = self._clock()
         self.rows = self._read_sites()
@@ -126,8 +126,8 @@ class CellMeter:
         self._trace_limit = trace_limit
         self._reader = ProcessReader()
         self._tracer = TracingUse(trace_limit=trace_limit)
-        self._looks = PeakLooks(snapshot_sites)
-        self._sampler = CurveSampler(self._reader.read_rss_bytes, on_point=self._looks.consider)
+        self._peaks = PeakSnapshots(snapshot_sites)
+        self._sampler = CurveSampler(self._reader.read_rss_bytes, on_point=self._peaks.consider)
         self._notes: list[str] = []
         self._sites_before: Sequence[Row] = ()
         self._traced_before = 0
@@ -158,14 +158,14 @@ class CellMeter:
                     "libraries allocated is shown at their own lines, not at the lines of the cell that called them."
                 )
             self._traced_before, self._highest_traced_before = tracemalloc.get_traced_memory()
-        self._looks.start_from(self._traced_before)
+        self._peaks.start_from(self._traced_before)
         self._rss_before = self._reader.read_rss_bytes()
         self._highest_rss_before = read_highest_rss_bytes()
         self._sampler.start()
         self._began = time.perf_counter()
 
     def stop(self) -> CellCost:
-        """End the measurement, collect garbage and tell what is left; a second call tells the same."""
+        """End the measurement, collect garbage and return what is left; a second call returns the same."""
         if self._cost is None:
             try:
                 self._cost = self._stop()
@@ -200,10 +200,10 @@ class CellMeter:
             after=tracemalloc.get_traced_memory()[0],
             is_exact=python_is_exact,
         )
-        kept = sum_lines(self._sites_before, snapshot_sites())
-        highest = sum_lines(self._sites_before, self._looks.rows) if self._looks.rows else []
-        kept_bytes = sum(line.size_bytes for line in kept)
-        return replace(cost, python=python, kept_bytes=kept_bytes, lines=join_lines(kept, highest))
+        retained = sum_lines(self._sites_before, snapshot_sites())
+        highest = sum_lines(self._sites_before, self._peaks.rows) if self._peaks.rows else []
+        retained_bytes = sum(line.size_bytes for line in retained)
+        return replace(cost, python=python, retained_bytes=retained_bytes, lines=join_lines(retained, highest))
 
     def _close(self) -> None:
         self._tracer.stop()
@@ -217,24 +217,24 @@ class CellMeter:
         return highest, True
 
 
-def join_lines(kept: Sequence[LineMemory], highest: Sequence[LineMemory]) -> list[CellLine]:
-    """One row a line from what is kept and what was held at the highest look; the most memory first."""
-    kept_at = {(line.place.file, line.place.line): line for line in kept}
+def join_lines(retained: Sequence[LineMemory], highest: Sequence[LineMemory]) -> list[CellLine]:
+    """Return one row a line from what is retained and what was held at the highest snapshot; the most memory first."""
+    retained_at = {(line.place.file, line.place.line): line for line in retained}
     highest_at = {(line.place.file, line.place.line): line for line in highest}
     rows = []
-    for key in kept_at.keys() | highest_at.keys():
-        kept_line, highest_line = kept_at.get(key), highest_at.get(key)
-        kept_bytes = kept_line.size_bytes if kept_line else 0
-        largest = max((line for line in (kept_line, highest_line) if line), key=lambda line: line.size_bytes)
+    for key in retained_at.keys() | highest_at.keys():
+        retained_line, highest_line = retained_at.get(key), highest_at.get(key)
+        retained_bytes = retained_line.size_bytes if retained_line else 0
+        largest = max((line for line in (retained_line, highest_line) if line), key=lambda line: line.size_bytes)
         rows.append(
             CellLine(
                 place=largest.place,
                 highest_bytes=max(largest.size_bytes, 0),
-                kept_bytes=kept_bytes,
-                kept_allocations=kept_line.live_allocations if kept_line else 0,
+                retained_bytes=retained_bytes,
+                retained_allocations=retained_line.live_allocations if retained_line else 0,
             )
         )
-    return sorted(rows, key=lambda row: (-row.highest_bytes, row.kept_bytes, row.place.file, row.place.line))
+    return sorted(rows, key=lambda row: (-row.highest_bytes, row.retained_bytes, row.place.file, row.place.line))
 
 
 def _highest(*values: int | None) -> int | None:

@@ -1,8 +1,8 @@
-"""What is the cell called that a line of code came from? ``In[3]``, as people call it.
+"""Name the cell that a line of code came from: ``In[3]``, as people call it.
 
 IPython compiles each cell under the name of a file that does not exist (``/tmp/ipykernel_123/4567.py`` in a kernel,
 ``<ipython-input-3-...>`` in a terminal). The names are learned from the shell
-before a cell runs, and told to the capture room, so that no table and no ledger ever shows the made-up file.
+before a cell runs, and handed to the capture package, so that no table and no ledger ever shows the made-up file.
 """
 
 import linecache

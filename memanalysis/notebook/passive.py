@@ -1,7 +1,7 @@
-"""What did one cell do to memory? Read at the cost of about a millisecond.
+"""Read what one cell did to memory, at the cost of about a millisecond.
 
-Nothing is collected and no allocation is looked at, so what a cell kept is counted before garbage collection;
-``%%memwatch`` on the cell tells what is left after it.
+Nothing is collected and no allocation is read, so what a cell retains is counted before garbage collection;
+``%%memwatch`` on the cell shows what is left after it.
 """
 
 import time
@@ -22,7 +22,7 @@ NOTABLE_SHARE = 0.05
 """... and so is one that leaves less than this share of what there was."""
 
 READ_EVERY_S = 0.05
-"""Between two looks at resident memory while a cell runs: 20 wake-ups a second cost nothing that can be measured."""
+"""Seconds between two readings of resident memory while a cell runs: 20 wake-ups a second have no measurable cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class CellEvent:
         How many times this cell has run since watching began, this time included.
     rss_peak_bytes : int or None
         Highest resident memory while it ran; ``rss_peak_is_exact`` False: the highest of the readings.
-    traced_kept_bytes : int or None
+    traced_retained_bytes : int or None
         Python memory more (or less) than before the cell, before garbage collection.
     """
 
@@ -52,12 +52,12 @@ class CellEvent:
     rss_delta_bytes: int | None
     rss_peak_bytes: int | None
     rss_peak_is_exact: bool
-    traced_kept_bytes: int | None
+    traced_retained_bytes: int | None
 
     @property
     def is_notable(self) -> bool:
         """Whether the cell left so much behind that its line is worth showing unasked."""
-        left = max(self.rss_delta_bytes or 0, self.traced_kept_bytes or 0)
+        left = max(self.rss_delta_bytes or 0, self.traced_retained_bytes or 0)
         return left >= max(NOTABLE_BYTES, NOTABLE_SHARE * (self.rss_before_bytes or 0))
 
     def render_line(self) -> str:
@@ -69,8 +69,8 @@ class CellEvent:
             )
         if self.rss_peak_bytes is not None:
             parts.append(f"peak {format_bytes(self.rss_peak_bytes)}")
-        if self.traced_kept_bytes is not None:
-            parts.append(f"Python {format_bytes(self.traced_kept_bytes, sign=True)}")
+        if self.traced_retained_bytes is not None:
+            parts.append(f"Python {format_bytes(self.traced_retained_bytes, sign=True)}")
         if self.run_number > 1:
             parts.append(f"run {self.run_number} of this cell")
         if not self.success:
@@ -117,7 +117,7 @@ class PassiveMeter:
             rss_delta_bytes=_difference(self._rss_before, rss_after),
             rss_peak_bytes=highest if rose else curve.highest_rss_bytes,
             rss_peak_is_exact=rose,
-            traced_kept_bytes=_difference(self._traced_before, traced),
+            traced_retained_bytes=_difference(self._traced_before, traced),
         )
 
 

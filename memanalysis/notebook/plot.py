@@ -1,4 +1,4 @@
-"""How did memory go while the cell ran? A small picture that reads well on a light and on a dark page.
+"""Draw memory while a cell ran: a small picture that reads well on a light and on a dark page.
 
 The picture has no background of its own, and its ink is a grey that stands out from white and from black alike.
 matplotlib is loaded when the first picture is drawn; no global state of it is used.
@@ -15,14 +15,14 @@ from memanalysis.units import KIB, MIB
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["INK", "draw_curve", "is_ready_to_draw", "load_drawing", "render_curve_png"]
+__all__ = ["INK", "draw_curve", "is_ready_for_html", "is_ready_to_draw", "load_drawing", "render_curve_png"]
 
 INK = "#7a7a7a"
 """Grey with a contrast of 4.3 to 1 on white and 4.4 to 1 on JupyterLab's dark #111."""
 
 RSS_COLOUR = "#3b82c4"
 PYTHON_COLOUR = "#d9791a"
-"""Blue and orange: told apart by the colour-blind too, both readable on light and dark."""
+"""Blue and orange: distinct to the colour-blind too, both readable on light and dark."""
 
 PIXELS_PER_INCH = 192
 """Twice the size at which it is shown, for screens with small pixels."""
@@ -33,12 +33,18 @@ def is_ready_to_draw() -> bool:
     return "matplotlib.backends.backend_agg" in sys.modules or not tracemalloc.is_tracing()
 
 
+def is_ready_for_html() -> bool:
+    """Whether HTML costs little now: loading Jinja2 is slow while tracing runs, and would be traced."""
+    return "jinja2" in sys.modules or not tracemalloc.is_tracing()
+
+
 def load_drawing() -> None:
-    """Load matplotlib now, so that loading it later is not taken for the user's memory; not while tracing runs."""
-    if not is_ready_to_draw():
-        return
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
+    """Load what draws now, so that loading it later is not taken for the user's memory; not while tracing runs."""
+    if is_ready_for_html():
+        import memanalysis._html  # noqa: F401
+    if is_ready_to_draw():
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure  # noqa: F401
 
 
 def render_curve_png(curve: MemoryCurve, *, width_in: float = 6.2, height_in: float = 1.7) -> bytes:

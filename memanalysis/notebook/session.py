@@ -1,4 +1,4 @@
-"""What did each cell of this notebook do to memory? A recorder that runs beside the cells, and one event a cell."""
+"""Watch every cell of a notebook: a recorder that runs beside the cells, and one event a cell."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from memanalysis.notebook.child_report import read_report_of
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
-from memanalysis.notebook.show import SessionReport
+from memanalysis.notebook.show import SessionReport, describe_cells, make_cell_table
 from memanalysis.units import format_bytes
 from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.settings import DEFAULT_LEDGER
@@ -27,20 +27,20 @@ _ONLY_MEMWATCH = re.compile(r"\s*(%memwatch\b[^\n]*\s*)+")
 DEFAULT_SERVICE = "notebook"
 
 SNAPSHOT_INTERVAL_S = 5.0
-"""Between two looks at all allocation sites: people wait for a notebook, so its growth is to be named soon."""
+"""Seconds between two snapshots of all allocation sites: people wait for a notebook, so growth is named soon."""
 
 TRACED_COLUMNS = {"traced_bytes", "traced_peak_bytes", "tracer_bytes"}
 """Left out without ``--trace``: a cell under ``%%memwatch`` is traced alone: no growth of the session."""
 
-MOST_EVENTS = 1000
-"""Cells kept in memory for the report; the ledger has them all."""
+MAX_EVENTS = 1000
+"""Cells held in memory for the report; the ledger has them all."""
 
 
 class NotebookSession:
     """Watching of one shell, on or off."""
 
     def __init__(self) -> None:
-        self.events: deque[CellEvent] = deque(maxlen=MOST_EVENTS)
+        self.events: deque[CellEvent] = deque(maxlen=MAX_EVENTS)
         self._recorder: Recorder | None = None
         self._ledger: Path | str = Path(DEFAULT_LEDGER)
         self._service = DEFAULT_SERVICE
@@ -92,7 +92,7 @@ class NotebookSession:
         how = ", following every allocation of Python" if trace else ""
         return (
             f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "
-            "a cell that keeps much says so. %memwatch report shows them all, %memwatch off stops."
+            "a cell that retains much says so. %memwatch report shows them all, %memwatch off stops."
         )
 
     def stop(self) -> str:
@@ -117,10 +117,14 @@ class NotebookSession:
             return None
         if self._recorder is not None:
             self._recorder.snapshot_now()
-        return SessionReport(list(self.events), read_report_of(self._ledger, run_id=self._run_id))
+        events = list(self.events)
+        shown = read_report_of(
+            self._ledger, run_id=self._run_id, headline=describe_cells(events), cells=make_cell_table(events)
+        )
+        return SessionReport(events, shown)
 
     def describe(self) -> str:
-        """Say whether watching is on, and how much memory there is."""
+        """Return whether watching is on, and how much memory there is."""
         memory = f"Resident memory: {read_rss_text()}{_limit_text()}."
         if self._recorder is None:
             return f"memwatch is off. {memory} %memwatch on watches every cell."
@@ -173,6 +177,6 @@ def _count_cells(events: Collection[CellEvent]) -> str:
 
 
 def _notebook_name() -> str | None:
-    """Name of the notebook's file without its ending, where Jupyter's server tells it to the kernel."""
+    """Name of the notebook's file without its ending, where Jupyter's server passes it to the kernel."""
     path = os.environ.get("JPY_SESSION_NAME")
     return Path(path).stem or None if path else None

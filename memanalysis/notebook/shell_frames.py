@@ -1,4 +1,4 @@
-"""Why is tracing slow under IPython? And how it is made bearable.
+"""Make tracing under IPython bearable: it is slow there, for the reason below.
 
 For every allocation tracemalloc asks each frame of the traceback for its line, and CPython answers by walking through
 the line table of the function from its start. The functions of IPython that run a cell are long, stand in the traceback

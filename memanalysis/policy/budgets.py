@@ -20,7 +20,7 @@ _PERCENT = check_number("percent", above=0, high=100, example=80)
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """How much memory one service may use, in MB, and from which percent of it on somebody is told.
+    """How much memory one service may use, in MB, and the percentages of it from which somebody is warned.
 
     Raises
     ------

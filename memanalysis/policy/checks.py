@@ -244,5 +244,5 @@ def _read_size_mb(text: str) -> float | None:
         return None
     try:
         return parse_bytes(text) / MIB
-    except (InvalidArgumentError, OverflowError):  # so many digits that no float holds them
+    except (InvalidArgumentError, OverflowError):  # more digits than a float holds
         return None

@@ -25,7 +25,7 @@ __all__ = ["KnownLeak", "parse_known_leaks", "read_known_leaks"]
 
 _FINGERPRINT = re.compile("leak-[0-9a-f]{12}")
 _REQUIRED = {
-    "fingerprint": "Write the fingerprint that memanalysis assess tells of the leak.",
+    "fingerprint": "Write the fingerprint that memanalysis assess shows for the leak.",
     "reason": "Write why it may stay, for whoever reads it next year.",
     "expires": "Write the last day on which it is accepted, for example 2027-01-31.",
 }

@@ -1,7 +1,7 @@
 """What a policy says: one frozen record a section of the file, whose fields are the keys of the file.
 
 Each field carries its default and its check, so a key is declared once, here. A mapping may hold only some sections or
-keys; the rest take their defaults. MB are 2**20 bytes. What each key means is told in ``config/memory_policy.yaml``.
+keys; the rest take their defaults. MB are 2**20 bytes. Each key is explained in ``config/memory_policy.yaml``.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from memanalysis.policy.checks import (
     check_whole,
 )
 from memanalysis.policy.sections import declare_key, parse_section
+from memanalysis.schema import Sensitivity
 
 __all__ = [
     "Action",
@@ -49,14 +50,12 @@ __all__ = [
     "MonitoringPolicy",
     "Policy",
     "QualityGatesPolicy",
-    "Sensitivity",
     "SnapshotsPolicy",
     "TracemallocPolicy",
     "parse_policy",
 ]
 
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-Sensitivity = Literal["low", "medium", "high"]
 
 _GROWTH_MB = check_number("MB", above=0, high=MAX_MB, example=10)
 _GROWTH_PERCENT = check_number("percent", above=0, high=MAX_COUNT, example=20)

@@ -1,4 +1,4 @@
-"""What does memory look like over time: one series with its growth and budgets, and the lines that hold the most.
+"""Draw memory over time: one series with its growth and budgets, and the lines that hold the most.
 
 Charts are drawn on Axes that the caller gives; nothing here touches pyplot or any other state that charts share.
 `render_svg` makes a picture whose colours are CSS variables, so that one picture reads well on light and on dark.
@@ -11,13 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.reports.theme import CSS_COLOURS, LIGHT, ChartColours
 from memanalysis.units import GIB, KIB, MIB, format_bytes
 
@@ -30,12 +29,11 @@ __all__ = [
     "render_svg",
 ]
 
-FloatArray = NDArray[np.float64]
 
 REACH = 2.0
 """A budget is drawn to scale when it lies no further above the series than this many times the height of the series."""
 
-LEAST_SHARE = 0.1
+MIN_SPAN_SHARE = 0.1
 """The axis spans at least this share of the level, lest the noise of a flat series fill the chart."""
 
 LINE_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
@@ -50,7 +48,7 @@ LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 64, 10, 44, 10
 """Margins of a picture: the same in all, so that the charts of a page stand in one line."""
 
 LEGEND_ROW_PX, LEGEND_LINE_PX, LETTER_PX = 19, 48, 6.4
-"""Room for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
+"""Space for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
 
 _BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
@@ -75,7 +73,7 @@ class SeriesChart:
     elapsed_s, values : arrays of float, shape (n,)
         Seconds and bytes, without NaN.
     line_s, line_bytes : arrays of float, optional
-        Fitted growth, or floors, in the same units.
+        Fitted growth, or baselines, in the same units.
     line_name : str
         What that line is.
     levels : sequence of Level
@@ -104,7 +102,7 @@ class SiteLine:
 
 
 def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) -> None:
-    """Draw memory over time, its fitted growth or floors, its budgets and its marks."""
+    """Draw memory over time, its fitted growth or baselines, its budgets and its marks."""
     if chart.elapsed_s.size == 0:
         _say_empty(ax, "no values were recorded", colours)
         return
@@ -215,7 +213,7 @@ def _value_limits(chart: SeriesChart) -> tuple[float, float]:
     low, high = float(chart.values.min()), float(chart.values.max())
     if chart.line_bytes is not None:
         low, high = min(low, float(chart.line_bytes.min())), max(high, float(chart.line_bytes.max()))
-    span = max(high - low, LEAST_SHARE * high, 1.0)
+    span = max(high - low, MIN_SPAN_SHARE * high, 1.0)
     top = max([high, *(level.size_bytes for level in chart.levels if high < level.size_bytes <= high + REACH * span)])
     bottom = low - 0.08 * span - (span - (high - low)) / 2
     return (0.0 if bottom < 0.25 * high else bottom), top + 0.12 * (top - max(0.0, bottom)) + (span - (high - low)) / 2

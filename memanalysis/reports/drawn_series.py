@@ -1,4 +1,4 @@
-"""What is drawn of one run: the judged metric over time and the line the verdict rests on.
+"""Read what is drawn of one run: the judged metric over time and the line the verdict rests on.
 
 Seconds are those of the run's own clock, counted from its first sample; sizes are bytes.
 """
@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.input_frames import known_floats, with_elapsed
 from memanalysis.analysis.trend.evidence_line import find_evidence_line
 from memanalysis.reports.series_thinning import thin_series
 from memanalysis.units import format_growth, format_growth_interval
 
 __all__ = ["FittedLine", "Series", "fit_line", "read_series"]
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,7 @@ class Series:
     elapsed_s: FloatArray
     values: FloatArray
     zero_s: float
-    """What the run's clock said at its first sample."""
+    """Reading of the run's clock at its first sample."""
 
     def thinned(self) -> pd.DataFrame:
         """Columns ``elapsed_s`` and ``size_bytes``, at most as many rows as a chart can show."""
@@ -57,7 +55,7 @@ def read_series(samples: pd.DataFrame, metric: str) -> Series:
 
 
 def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
-    """Give the line that the verdict rests on: the fitted growth, or the floors of its windows."""
+    """Give the line that the verdict rests on: the fitted growth, or the baselines of its windows."""
     line = find_evidence_line(series.elapsed_s, series.values)
     if line is None:
         return None
@@ -65,5 +63,5 @@ def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
         rates = [verdict[f"{end}_bytes_per_s"] for end in ("slope", "low", "high")]
         name = f"fitted {format_growth(*rates)} ({format_growth_interval(*rates)})"
     else:
-        name = f"floor of each of {line.values.size} windows"
+        name = f"baseline of each of {line.values.size} windows"
     return FittedLine(name=name, elapsed_s=line.elapsed_s, size_bytes=line.values)

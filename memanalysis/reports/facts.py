@@ -1,4 +1,4 @@
-"""What does a verdict rest on, and what is allowed: the plain sentences beside a chart, the same in every format."""
+"""Describe what a verdict rests on and what is allowed: the sentences beside a chart, the same in every format."""
 
 import math
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     if windows:
         facts.append(
             (
-                "Least rise of its floor",
+                "Least rise of its baseline",
                 f"{format_growth(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
             )
         )
@@ -58,7 +58,7 @@ _ORIGINS = {
     "python": "Python objects: what tracemalloc follows carries the growth",
     "native": "native code: what tracemalloc follows does not carry the growth",
     "fragmentation": "the allocator: memory that is free but was not given back",
-    "unknown": "not available: what was recorded does not tell it",
+    "unknown": "not available: what was recorded does not show it",
 }
 
 
@@ -84,18 +84,18 @@ def describe_budget(section: "ServiceSection") -> str:
 
 
 def describe_forecast(section: "ServiceSection") -> str:
-    """Say which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
+    """Describe which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
     ahead = section.forecast[section.forecast["in_s"].gt(0) & section.forecast["in_s"].lt(math.inf)]
     if ahead.empty:
         return ""
     first = ahead.sort_values("in_s", kind="stable").iloc[0]
     interval = render_time_interval(first["in_s"], first["in_low_s"], first["in_high_s"])
     level = _LEVELS[first["level"]]
-    told = f"{level} of {format_bytes(first['limit_bytes'])} in about {format_duration(first['in_s'])} after its end"
+    reached = f"{level} of {format_bytes(first['limit_bytes'])} in about {format_duration(first['in_s'])} after its end"
     between = f" (90 % interval {interval})" if interval else ""
     if first["method"] == "growth":
-        return f"At this pace it reaches its {told}{between}."
-    return f"It rose to its {level} {first['episodes']} times. If that goes on, it next reaches its {told}{between}."
+        return f"At this pace it reaches its {reached}{between}."
+    return f"It rose to its {level} {first['episodes']} times. If that goes on, it next reaches its {reached}{between}."
 
 
 _LEVELS = {"warning": "warning level", "critical": "critical level", "budget": "budget"}

@@ -1,4 +1,4 @@
-"""What comes first: the order of verdicts, worst first, and the sentence over all of them."""
+"""Order verdicts, the worst first, and write the sentence over all of them."""
 
 import pandas as pd
 
@@ -10,26 +10,25 @@ __all__ = ["order_verdicts", "render_headline"]
 
 
 def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Sort by severity, then the soonest to its limit; what cannot be told yet comes before what is well.
+    """Sort by severity, then the soonest to its limit; what is not decided yet comes before what is fine.
 
-    Accepted leaks come after those that are not, whatever their severity, and before what is well.
+    Accepted leaks come after those that are not, whatever their severity, and before what is fine.
     """
     rank = pd.DataFrame(
         {
             "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float).mask(_are_accepted(verdicts), 0.5),
-            "is_told": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
+            "is_decided": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
             "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
             "service": verdicts["service"].astype(str),
         },
         index=verdicts.index,
     )
-    return verdicts.loc[rank.sort_values(["severity", "is_told", "time", "service"], kind="stable").index].reset_index(
-        drop=True
-    )
+    order = rank.sort_values(["severity", "is_decided", "time", "service"], kind="stable").index
+    return verdicts.loc[order].reset_index(drop=True)
 
 
 def render_headline(verdicts: pd.DataFrame) -> str:
-    """Say how many services leak, and what the worst of them does."""
+    """Return a sentence on how many services leak, and what the worst of them does."""
     unreadable, verdicts = verdicts[is_unreadable(verdicts)], verdicts[~is_unreadable(verdicts)]
     n_damaged = len(set(unreadable["service"].map(str)))
     damaged = f" Some data of {_count(n_damaged)} could not be read." if n_damaged else ""
@@ -45,7 +44,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     n_accepted = int(are_accepted.sum())
     open_ones = verdicts[(verdicts["shape"] == "inconclusive") & ~verdicts["service"].isin(leaking["service"])]
     n_leaking, n_open = leaking["service"].nunique(), open_ones["service"].nunique()
-    unclear = f" {n_open} cannot be told yet: more samples are needed." if n_open else ""
+    unclear = f" {n_open} cannot be judged yet: more samples are needed." if n_open else ""
     if n_accepted:
         unclear += f" {n_accepted} known {'leak is' if n_accepted == 1 else 'leaks are'} accepted and not counted."
     unclear += damaged
@@ -56,7 +55,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
             else (f"Nothing can be said yet about {_count(services)}: more samples are needed.{damaged}")
         )
     worst = render_all_cells(order_verdicts(leaking))[0]
-    place = f", at {worst.guilty}" if ":" in worst.guilty else ""
+    place = f", at {worst.responsible}" if ":" in worst.responsible else ""
     what = f"{worst.service} grows by {worst.growth.removeprefix('+')}{place}"
     if n_leaking == 1:
         return f"1 of {_count(services)} leaks: {what}.{unclear}"

@@ -1,4 +1,4 @@
-"""What does a report look like to a program: JSON with the columns of the frames as keys.
+"""Render a report for a program: JSON with the columns of the frames as keys.
 
 Unknown is null; an infinite time is the string ``"Infinity"``, since JSON has no such number (ProtoJSON writes
 it so too); times are ISO 8601 in UTC. All is ASCII: text that could hide or
@@ -31,8 +31,8 @@ def render_json(report: ReportModel) -> str:
         "title": report.title,
         "ledger": report.ledger,
         "headline": report.headline,
-        "started": _plain(report.started),
-        "ended": _plain(report.ended),
+        "started": _json_value(report.started),
+        "ended": _json_value(report.ended),
         "has_policy": report.has_policy,
         "n_services": report.n_services,
         "verdicts": _records(report.verdicts),
@@ -49,17 +49,17 @@ def render_verdicts_json(verdicts: pd.DataFrame) -> str:
 
 def _section(section: "ServiceSection") -> dict[str, Any]:
     return {
-        "service": _plain(section.service),
-        "run_id": _plain(section.run_id),
-        "metric": _plain(section.verdict["metric"]),
-        "budget": None if section.budget is None else _plain(asdict(section.budget)),
-        "series": {name: _plain(section.series[name].to_numpy()) for name in ("elapsed_s", "size_bytes")},
+        "service": _json_value(section.service),
+        "run_id": _json_value(section.run_id),
+        "metric": _json_value(section.verdict["metric"]),
+        "budget": None if section.budget is None else _json_value(asdict(section.budget)),
+        "series": {name: _json_value(section.series[name].to_numpy()) for name in ("elapsed_s", "size_bytes")},
         "line": None
         if section.line is None
         else {
             "name": section.line.name,
-            "elapsed_s": _plain(section.line.elapsed_s),
-            "size_bytes": _plain(section.line.size_bytes),
+            "elapsed_s": _json_value(section.line.elapsed_s),
+            "size_bytes": _json_value(section.line.size_bytes),
         },
         "sites": _records(section.sites),
         "n_sites": section.n_sites,
@@ -72,15 +72,15 @@ def _section(section: "ServiceSection") -> dict[str, Any]:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+    return [{str(key): _json_value(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """A value that JSON knows."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, datetime):

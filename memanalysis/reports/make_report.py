@@ -4,20 +4,23 @@
 show, lists are cut and say how much was left out.
 """
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike
 from pathlib import Path
+from typing import overload
 
 import pandas as pd
 
+from memanalysis._atomic import write_atomic
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
 from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.reading import ServiceReader
@@ -33,10 +36,10 @@ __all__ = ["Report", "report"]
 MAX_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
 
-MOST_EVENTS = 20
-MOST_BREACHES = 20
+MAX_EVENTS = 20
+MAX_BREACHES = 20
 
-MOST_MARKS = 8
+MAX_MARKS = 8
 """More marks than this would hide the series that they are drawn over."""
 
 LONGEST_MARK = 24
@@ -49,20 +52,32 @@ class Report(ReportModel):
     def __repr__(self) -> str:
         return f"<Report on {self.ledger}: {self.headline}>"
 
-    def to_html(self, path: str | PathLike[str] | None = None) -> str:
-        """One self-contained page, without scripts and without anything fetched; also written to `path` if given."""
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> Path: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return one self-contained page without scripts; with a path write it there and return the path."""
         from memanalysis.reports.html_report import render_page
 
         return _write(render_page(self), path, "Report.to_html")
 
-    def to_markdown(self, path: str | PathLike[str] | None = None) -> str:
-        """Tables and sentences as Markdown; also written to `path` if given."""
+    @overload
+    def to_markdown(self, path: None = None) -> str: ...
+    @overload
+    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return tables and sentences as Markdown; with a path write them there and return the path."""
         from memanalysis.reports.markdown_report import render_markdown
 
         return _write(render_markdown(self), path, "Report.to_markdown")
 
-    def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """Everything as JSON, for programs; also written to `path` if given."""
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> Path: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return everything as JSON, for programs; with a path write it there and return the path."""
         from memanalysis.reports.json_report import render_json
 
         return _write(render_json(self), path, "Report.to_json")
@@ -79,6 +94,7 @@ def report(
     policy: PolicySource = None,
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
@@ -92,6 +108,13 @@ def report(
         Accepted leaks, as for `assess`.
     today : date, optional
         The day by which they expire; today in UTC when not given.
+    run_id : str, optional
+        Report on this run alone, and not on every run of the ledger.
+
+    Returns
+    -------
+    Report
+        It shows itself in a notebook; ``to_html``, ``to_markdown`` and ``to_json`` give it as text or write it.
 
     Raises
     ------
@@ -102,16 +125,28 @@ def report(
     PolicyError
         The policy or the file of known leaks is broken.
 
+    See Also
+    --------
+    memanalysis.assess : The verdicts alone, as a DataFrame.
+    memanalysis.explore : The same ledger with pickers in a notebook.
+
     Examples
     --------
-    >>> from memanalysis import report
-    >>> report("sample_ledgers/leaking_service").headline
+    >>> import memanalysis
+    >>> made = memanalysis.report("sample_ledgers/leaking_service")
+    >>> made.headline
     '1 of 1 service leaks: leaky_service grows by 2.8 GiB/h, at leaky_service.py:58.'
+    >>> print(made.to_markdown().splitlines()[0])
+    # Memory of leaky_service
+
+    With a path each writes a file and returns where it is: ``made.to_html("report.html")``.
     """
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
     verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules), known, today=today))
+    if run_id is not None:
+        verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     judged = verdicts[~is_unreadable(verdicts)]
     services = list(dict.fromkeys(judged["service"]))
     budgets = find_budgets(rules, services)
@@ -123,8 +158,8 @@ def report(
             sections.append(_make_section(service, judged, read, budgets.get(service)))
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
-            damage.append(Damage(f"service {service}", None, reason))
-    started, ended = read.range()
+            damage.append(SkippedRows(f"service {service}", None, reason))
+    started, ended = read.range() if run_id is None else read.range_of_runs(judged)
     return Report(
         title=f"Memory of {_name_services(services)}",
         ledger=str(opened.path),
@@ -159,10 +194,10 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
         sites=shown_sites,
         site_lines=read_site_lines(sites, samples, shown_sites),
         n_sites=len(ranked),
-        breaches=breaches.head(MOST_BREACHES),
+        breaches=breaches.head(MAX_BREACHES),
         n_breaches=len(breaches),
         forecast=forecast_breaches(samples, budgets),
-        events=events.sort_values("timestamp").tail(MOST_EVENTS),
+        events=events.sort_values("timestamp").tail(MAX_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),
         budget=budget,
@@ -172,7 +207,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
 
 def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:
     """The last few marks of a run, on the clock of its chart."""
-    marks = events[(events["kind"] == "mark") & events["timestamp"].notna()].sort_values("timestamp").tail(MOST_MARKS)
+    marks = events[(events["kind"] == "mark") & events["timestamp"].notna()].sort_values("timestamp").tail(MAX_MARKS)
     start = samples["timestamp"].min()
     return [
         ((mark["timestamp"] - start).total_seconds(), make_printable(mark["message"])[:LONGEST_MARK])
@@ -187,13 +222,21 @@ def _name_services(services: Sequence[str]) -> str:
     return f"{len(services)} services" if services else "no service"
 
 
-def _write(text: str, path: str | PathLike[str] | None, call: str) -> str:
+def _write(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
+    """Return the text, or write it whole and return where it is."""
     if path is None:
         return text
+    target = Path(path)
+    content = text.encode("utf-8", errors="backslashreplace")
     try:
-        Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        if target.exists() and not target.is_file():  # a device or a pipe is not replaced
+            target.write_bytes(content)
+        else:
+            real = target.resolve()
+            file_mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
+            write_atomic(real, content, file_mode=file_mode)
     except OSError as exc:
         raise InvalidArgumentError(
             f"{call} needs a path that it can write, but {path} cannot be written: {exc.strerror}. Pass another path."
         ) from exc
-    return text
+    return target

@@ -1,42 +1,51 @@
-"""Which charts belong to a service's part of a page: memory over time, and its growing lines, wide and narrow.
+"""Draw the charts of a service's part of a page: memory over time, and its growing lines, wide and narrow.
 
 Each chart is made twice: text in a picture that shrinks with the screen would not be read on a narrow one. The page
 shows the one that fits.
 """
 
 from collections.abc import Callable
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from memanalysis._text import make_printable
+from memanalysis._html import Markup
 from memanalysis.reports.charts import Level, SeriesChart, SiteLine, draw_series, draw_sites, render_svg
 from memanalysis.reports.report_model import ServiceSection
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_cells, render_place
 
-__all__ = ["make_series_chart", "make_site_lines", "render_series_picture", "render_sites_picture"]
+__all__ = ["Picture", "draw_series_picture", "draw_sites_picture", "make_series_chart", "make_site_lines"]
 
 WIDE_PX = (880, 300)
 NARROW_PX = (430, 290)
 
 
-def render_series_picture(section: ServiceSection, *, salt: str) -> str:
-    """Memory over time with its growth and budgets, as HTML."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One chart in two widths, as SVG, and what it shows in words."""
+
+    caption: str
+    wide: Markup
+    narrow: Markup
+
+
+def draw_series_picture(section: ServiceSection, *, salt: str) -> Picture:
+    """Draw memory over time with its growth and budgets."""
     chart = make_series_chart(section)
     cells = render_cells(section.verdict)
     caption = f"{chart.name} of {cells.service}: {cells.sentence}"
-    return _figure(lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), caption=caption, salt=salt)
+    return _draw_twice(lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), caption=caption, salt=salt)
 
 
-def render_sites_picture(section: ServiceSection, *, salt: str) -> str:
-    """What the leading lines of code hold over time, as HTML; empty where there is but one snapshot."""
+def draw_sites_picture(section: ServiceSection, *, salt: str) -> Picture | None:
+    """Draw what the leading lines of code hold over time; None where there is but one snapshot."""
     lines = make_site_lines(section)
     if not lines:
-        return ""
+        return None
     caption = f"Bytes held over time by {', '.join(line.name for line in lines)}"
-    return _figure(lambda ax: draw_sites(ax, lines, colours=CSS_COLOURS), caption=caption, salt=salt)
+    return _draw_twice(lambda ax: draw_sites(ax, lines, colours=CSS_COLOURS), caption=caption, salt=salt)
 
 
 def make_series_chart(section: ServiceSection) -> SeriesChart:
@@ -80,13 +89,9 @@ def _levels(section: ServiceSection) -> list[Level]:
     return [level for level in levels if limit is None or level.size_bytes <= limit]
 
 
-def _figure(draw: Callable[[Axes], None], *, caption: str, salt: str) -> str:
+def _draw_twice(draw: Callable[[Axes], None], *, caption: str, salt: str) -> Picture:
     wide, narrow = (
-        render_svg(draw, width_px=width, height_px=height, salt=f"{salt}-{width}")
+        Markup(render_svg(draw, width_px=width, height_px=height, salt=f"{salt}-{width}"))
         for width, height in (WIDE_PX, NARROW_PX)
     )
-    label = escape(make_printable(caption), quote=True)
-    return (
-        f'<figure role="img" aria-label="{label}">\n<div class="ma-wide">{wide}</div>\n'
-        f'<div class="ma-narrow">{narrow}</div>\n</figure>\n'
-    )
+    return Picture(caption, wide, narrow)

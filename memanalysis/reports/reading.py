@@ -1,4 +1,4 @@
-"""The rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
+"""Read the rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ __all__ = ["ServiceReader"]
 class ServiceReader:
     """Reads the tables of a ledger service by service, with the columns that a report shows.
 
-    A folder is read anew for each service. A single file is read once, because it would have to be read in whole for
+    A folder is read again for each service. A single file is read once, because it would have to be read in whole for
     each service; its rows stay in Arrow, which takes less memory than a frame.
     """
 
@@ -38,9 +38,16 @@ class ServiceReader:
             frame = frame_from_table(rows.filter(is_of), table, columns)
         return of_run(frame, service, run_id)
 
+    def range_of_runs(self, verdicts: pd.DataFrame) -> tuple[datetime | None, datetime | None]:
+        """First and last moment of the samples of the runs that have a verdict."""
+        runs = verdicts[["service", "run_id"]].itertuples(index=False, name=None)
+        moments = [self.run("samples", service, run_id)["timestamp"].dropna() for service, run_id in runs]
+        known = pd.concat(moments) if moments else pd.Series(dtype="datetime64[us, UTC]")
+        return (known.min().to_pydatetime(), known.max().to_pydatetime()) if len(known) else (None, None)
+
     def range(self) -> tuple[datetime | None, datetime | None]:
         """First and last moment of the samples."""
-        rows = self._ledger.read_as_it_lies("samples", columns=["timestamp"])
+        rows = self._ledger.read_unordered("samples", columns=["timestamp"])
         if "timestamp" not in rows.column_names or not rows.num_rows:
             return None, None
         ends = pc.min_max(rows["timestamp"])

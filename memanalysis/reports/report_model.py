@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from memanalysis.analysis.budgets.budget_breaches import Budget
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import FittedLine
 
 __all__ = ["ReportModel", "ServiceSection"]
@@ -28,7 +28,7 @@ class ServiceSection:
     series : DataFrame
         ``elapsed_s`` and ``size_bytes`` of the judged metric, thinned.
     line : FittedLine or None
-        Fitted growth or floors, to draw over the series.
+        Fitted growth or baselines, to draw over the series.
     sites : DataFrame
         The run's leading lines of code, as `choose_sites` gives them.
     site_lines : DataFrame
@@ -76,7 +76,7 @@ class ReportModel:
         As `assess` gives them, the worst first.
     sections : sequence of ServiceSection
         One a service, the worst first.
-    damage : sequence of Damage
+    damage : sequence of SkippedRows
         What of the ledger could not be read, file by file, with the reasons.
     has_policy : bool
         Whether budgets and thresholds came from a policy.
@@ -90,5 +90,5 @@ class ReportModel:
     verdicts: pd.DataFrame
     sections: Sequence[ServiceSection]
     n_services: int
-    damage: Sequence[Damage]
+    damage: Sequence[SkippedRows]
     has_policy: bool

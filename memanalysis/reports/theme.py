@@ -1,4 +1,4 @@
-"""Which colours mean what, on light and on dark: for charts, pages and notebooks, declared once.
+"""Declare the colours of charts, pages and notebooks once, for light and dark.
 
 Lines take the Okabe-Ito palette, darkened or lightened until each reads on its background; severities go from pale to
 strong, so that their order is seen without hue. None of them stands without a word.
@@ -88,7 +88,7 @@ _DARK_PLACES = (
     ".vscode-dark .memanalysis",
     '[data-theme="dark"] .memanalysis',
 )
-"""How JupyterLab and Notebook, VS Code, and documentation themes say that they are dark."""
+"""How JupyterLab and Notebook, VS Code, and documentation themes mark that they are dark."""
 
 
 def render_css_variables() -> str:

@@ -1,6 +1,6 @@
-"""How is one verdict said in few words: the cells that every table shows, on paper, in a terminal and in a notebook.
+"""Put one verdict into few words: the cells that every table shows, on paper, in a terminal and in a notebook.
 
-The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is said as such and never as zero.
+The input is a row of the verdict frame (``VERDICT_COLUMNS``) as a mapping. Unknown is shown as such and never as zero.
 Text that comes from a ledger may hold anything: it passes through `make_printable` before it is shown anywhere.
 """
 
@@ -42,7 +42,7 @@ SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑"
 """A shape beside each severity, for those to whom its colour says nothing."""
 
 NOTHING = "-"
-"""Stands where a cell does not apply: a service that does not grow has no guilty line."""
+"""Stands where a cell does not apply: a service that does not grow has no responsible line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class VerdictCells:
     growth_interval: str
     time: str
     time_interval: str
-    guilty: str
-    guilty_path: str
+    responsible: str
+    responsible_path: str
     sentence: str
 
 
@@ -89,8 +89,8 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
             known_number(verdict["time_to_exhaustion_low_s"]),
             known_number(verdict["time_to_exhaustion_high_s"]),
         ),
-        guilty=_render_guilty(verdict, short=True),
-        guilty_path=_render_guilty(verdict, short=False),
+        responsible=_render_responsible(verdict, short=True),
+        responsible_path=_render_responsible(verdict, short=False),
         sentence=make_printable(verdict["sentence"]),
     )
 
@@ -120,12 +120,12 @@ def render_place(file: str, line: float | None, *, short: bool) -> str:
 
 
 def short_run_id(run_id: object) -> str:
-    """Last part of a run id, enough to tell the runs of one service apart."""
+    """Return the last part of a run id, enough to distinguish the runs of one service."""
     return make_printable(run_id).rpartition("-")[2][:12]
 
 
 def _is_known(name: object) -> bool:
-    """Tell a name from null, as frames write it: None, NaN or NA."""
+    """Return whether it is a name, and not null as frames write it: None, NaN or NA."""
     return isinstance(name, str) or str(name) not in {"None", "nan", "<NA>", "NaT"}
 
 
@@ -135,9 +135,9 @@ def _render_leak(verdict: Mapping[str, Any]) -> str:
     return "accepted" if verdict["known"] == "accepted" else "yes"
 
 
-def _render_guilty(verdict: Mapping[str, Any], *, short: bool) -> str:
+def _render_responsible(verdict: Mapping[str, Any], *, short: bool) -> str:
     if verdict["is_leak"] and verdict["origin"] == "native":
-        return "native code"  # a line of Python is not to blame; the sentence names the one that keeps most
+        return "native code"  # a line of Python is not to blame; the sentence names the one that retains most
     file = verdict["responsible_file"]
     if isinstance(file, str) and file:
         return render_place(file, known_number(verdict["responsible_line"]), short=short)

@@ -1,4 +1,4 @@
-"""What does a ledger say about each service: ledger, policy and analysis joined in one call.
+"""Assess each service of a ledger: ledger, policy and analysis joined in one call.
 
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.run_verdicts import assess_samples
-from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
@@ -26,7 +25,7 @@ from memanalysis.verdicts.sources import (
 )
 from memanalysis.verdicts.unreadable import UnreadableRun, add_unreadable
 
-__all__ = ["ENGINES", "JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
+__all__ = ["JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
 
 JUDGED_COLUMNS = (
     "run_id",
@@ -40,10 +39,7 @@ JUDGED_COLUMNS = (
     "allocator_free_bytes",
     "tracer_bytes",
 )
-"""What a verdict looks at; nothing else is read."""
-
-ENGINES = ("pandas",)
-"""What can compute the verdicts."""
+"""The columns that a verdict needs; nothing else is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +56,8 @@ def assess(
     policy: PolicySource = None,
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
-    engine: str = "pandas",
 ) -> pd.DataFrame:
-    """Verdicts of a ledger, a row a service and run.
+    """Return the verdicts on a ledger, a row a service and run.
 
     Parameters
     ----------
@@ -76,8 +71,6 @@ def assess(
         accepted, which were and are no longer, and which are new. Without one every leak is new.
     today : date, optional
         The day by which entries expire; today in UTC when not given.
-    engine : str
-        What computes: ``"pandas"``.
 
     Returns
     -------
@@ -88,25 +81,39 @@ def assess(
     Raises
     ------
     InvalidArgumentError
-        The engine is unknown, or the first argument is neither ledger, path nor frame.
+        The first argument is neither ledger, path nor frame.
     LedgerError
         The ledger cannot be read.
     PolicyError
         The policy or the file of known leaks is broken.
 
+    See Also
+    --------
+    memanalysis.report : The same with charts, breaches and events, as a page.
+    memanalysis.assess_series : The verdict on one series of numbers.
+    memanalysis.compare : What changed from one ledger to another.
+
+    References
+    ----------
+    Theil (1950) and Sen (1968), J. Am. Stat. Assoc. 63, 1379-1389: the slope, as the median of pairwise slopes.
+
     Examples
     --------
-    >>> from memanalysis import assess
-    >>> verdicts = assess("sample_ledgers/leaking_service")
-    >>> verdicts[["service", "shape", "is_leak", "severity"]].to_dict("records")
-    [{'service': 'leaky_service', 'shape': 'growing', 'is_leak': True, 'severity': 'critical'}]
-    >>> print(verdicts["sentence"][0])
-    A leak: grows by 2.8 GiB/h (2.7 to 2.9), ... comes from examples/leaky_service.py:58 in Shop._log_in.
+    >>> import memanalysis
+    >>> verdicts = memanalysis.assess("sample_ledgers/leaking_service")
+    >>> verdict = verdicts.iloc[0]
+    >>> verdict["shape"], bool(verdict["is_leak"]), int(verdict["responsible_line"])
+    ('growing', True, 58)
+    >>> print(verdict["sentence"])  # doctest: +ELLIPSIS
+    A leak: grows by 2.8 GiB/h (2.7 to 2.9), and its baseline rises in each of 7 windows...
+
+    A policy gives each service a budget, and so the time until it is spent:
+
+    >>> policy = {"memory_budgets": {"global": {"max_memory_mb": 512}}}
+    >>> verdicts = memanalysis.assess("sample_ledgers/leaking_service", policy=policy)
+    >>> verdicts["time_to_exhaustion_s"].div(60).round(1).tolist()  # in minutes
+    [9.2]
     """
-    if engine not in ENGINES:
-        raise InvalidArgumentError(
-            f"assess needs engine= to be one of {', '.join(map(repr, ENGINES))}, but got {engine!r}. Leave it out."
-        )
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
     if isinstance(ledger_or_frame, pd.DataFrame):
@@ -159,7 +166,7 @@ def _assess_runs(
 
 
 def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) -> pd.DataFrame:
-    """Judge one run; where its sites and events spoil that, without them."""
+    """Judge one run; where its sites and events prevent that, without them."""
     try:
         return assess_samples(**_judging(samples, policy), sites=own.sites, events=own.events)
     except Exception as exc:  # the boundary of a run's tables: its samples are judged
@@ -173,7 +180,7 @@ def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Ca
 
 
 def _read_judged(ledger: Ledger) -> pd.DataFrame:
-    """What a verdict looks at; the wall clock is read only where the monotonic one is not known throughout."""
+    """Read the columns that a verdict needs; the wall clock only where the monotonic one is not known throughout."""
     frame = _read_frame(ledger, [column for column in JUDGED_COLUMNS if column != "timestamp"])
     if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
         frame = _read_frame(ledger, JUDGED_COLUMNS)
@@ -185,7 +192,7 @@ def _read_judged(ledger: Ledger) -> pd.DataFrame:
 
 def _read_frame(ledger: Ledger, columns: Sequence[str]) -> pd.DataFrame:
     """Columns as a frame; each is freed in Arrow as soon as the frame has it, so that it is not held twice."""
-    rows = ledger.read_as_it_lies("samples", columns=columns)
+    rows = ledger.read_unordered("samples", columns=columns)
     frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 

@@ -1,4 +1,4 @@
-"""Was it the last release: what grew from one ledger to another, or from before a mark to after it."""
+"""Compare what grew from one ledger to another, or from before a mark to after it."""
 
 import pandas as pd
 
@@ -36,12 +36,18 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
     LedgerError
         A ledger cannot be read.
 
+    See Also
+    --------
+    memanalysis.assess : Whether one ledger shows a leak.
+
     Examples
     --------
-    >>> from memanalysis import compare
-    >>> changes = compare("sample_ledgers/leaking_service", "sample_ledgers/leaking_service")
-    >>> set(changes["verdict"])
-    {'same'}
+    A ledger differs from itself by nothing:
+
+    >>> import memanalysis
+    >>> changes = memanalysis.compare("sample_ledgers/batch_job", "sample_ledgers/batch_job")
+    >>> changes["verdict"].unique().tolist()
+    ['same']
     """
     if (after is None) == (mark is None):
         given = "neither" if mark is None else "both"

@@ -1,4 +1,4 @@
-"""Which leaks are accepted: the file of known leaks joined with the verdicts, and the text of new entries for it."""
+"""Join the file of known leaks with the verdicts, and write the text of new entries for it."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""From a policy's thresholds to the severity of a leak: the rules for the engine, and what is worth reporting."""
+"""Turn a policy's thresholds into the rules of severity for the engine, and decide what is worth reporting."""
 
 from typing import TYPE_CHECKING
 

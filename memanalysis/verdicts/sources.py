@@ -1,4 +1,4 @@
-"""Which ledger, which policy: what a verb was given, resolved once for all of them.
+"""Resolve the ledger and the policy that a verb was given, once for all verbs.
 
 A ledger is a `Ledger`, a path or a URL; a policy is None, a path, a mapping or a `Policy`.
 """

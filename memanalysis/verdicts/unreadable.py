@@ -1,4 +1,4 @@
-"""What of a ledger could not be read or judged, as rows beside the verdicts: one a service, with what and why.
+"""Add what of a ledger could not be read or judged as rows beside the verdicts: one a service, with what and why.
 
 A row has the shape ``unreadable``, no numbers and no leak. A torn last line is no such thing: every killed process
 leaves one.
@@ -10,8 +10,8 @@ import pandas as pd
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import UNREADABLE, VERDICT_COLUMNS, VERDICT_DTYPES
-from memanalysis.ledger.paths import SERVICE_PREFIX, decode_service
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, service_of_slug, slug_of_service
+from memanalysis.ledger.reading.file_sources import SkippedRows
 
 __all__ = ["UnreadableRun", "add_unreadable", "describe_damage", "is_unreadable"]
 
@@ -23,12 +23,12 @@ UnreadableRun = tuple[str | None, str | None, str]
 
 
 def is_unreadable(verdicts: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows of a verdict frame tell of what could not be read."""
+    """Return which rows of a verdict frame stand for what could not be read."""
     return verdicts["shape"].eq(UNREADABLE).fillna(value=False).astype(bool)
 
 
 def add_unreadable(
-    verdicts: pd.DataFrame, damage: Iterable[Damage], runs: Sequence[UnreadableRun] = ()
+    verdicts: pd.DataFrame, damage: Iterable[SkippedRows], runs: Sequence[UnreadableRun] = ()
 ) -> pd.DataFrame:
     """Add a row for each service with damage, and for each run that could not be judged, after the verdicts.
 
@@ -36,17 +36,22 @@ def add_unreadable(
     ----------
     verdicts : DataFrame
         What ``explain_leaks`` gives.
-    damage : iterable of Damage
+    damage : iterable of SkippedRows
         What the ledger left out.
     runs : sequence of UnreadableRun
         Runs that could not be judged.
     """
-    by_service: dict[str | None, list[Damage]] = {}
+    by_service: dict[str | None, list[SkippedRows]] = {}
+    names = {slug_of_service(name): name for name in verdicts["service"].dropna().unique() if name}
     for record in damage:
         if not record.is_torn_tail:
-            by_service.setdefault(_service_of(record.file), []).append(record)
+            by_service.setdefault(_slug_of(record.file), []).append(record)
     rows = [_make_row(service, run_id, f"This run could not be judged: {reason}") for service, run_id, reason in runs]
-    rows += [_make_row(service, None, _describe(records)) for service, records in by_service.items()]
+    for slug, records in by_service.items():
+        service = None if slug is None else names.get(slug) or service_of_slug(slug)
+        is_name_unknown = slug not in {None, slug_of_service(None)} and service is None
+        note = " The service has the name of its folder here: its own could not be read." if is_name_unknown else ""
+        rows.append(_make_row(slug if is_name_unknown else service, None, _describe(records) + note))
     if not rows:
         return verdicts
     added = pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)).astype(VERDICT_DTYPES)
@@ -55,18 +60,18 @@ def add_unreadable(
     return pd.concat([verdicts.astype(object), added.astype(object)], ignore_index=True).astype(VERDICT_DTYPES)
 
 
-def describe_damage(record: Damage) -> str:
+def describe_damage(record: SkippedRows) -> str:
     """File, what and why, in one line."""
     return make_printable(f"{record.file}: {record.describe()}")
 
 
-def _service_of(file: str) -> str | None:
-    """Service of a file of a folder; None for a file that is a ledger, and for what belongs to no service."""
-    folder = next((part for part in file.split("/")[1:2] if part.startswith(SERVICE_PREFIX)), None)
-    return None if folder is None else decode_service(folder.removeprefix(SERVICE_PREFIX))[0] or None
+def _slug_of(file: str) -> str | None:
+    """Name of the service's folder; None for a file that is a ledger, and for what belongs to no service."""
+    folder = next((part for part in file.removeprefix(f"{LIVE_FOLDER}/").split("/")[1:2]), "")
+    return folder.removeprefix(PARTITION_PREFIX) if folder.startswith(PARTITION_PREFIX) else None
 
 
-def _describe(records: Sequence[Damage]) -> str:
+def _describe(records: Sequence[SkippedRows]) -> str:
     files = list(dict.fromkeys(record.file for record in records))
     named = [
         f"{file}: {'; '.join(record.describe() for record in records if record.file == file)}"

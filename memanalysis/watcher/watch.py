@@ -83,15 +83,22 @@ def watch(
     PolicyError
         A policy that cannot be read.
 
+    See Also
+    --------
+    memanalysis.assess : The verdicts on the ledger that is recorded.
+    memanalysis.find_leak : Whether one call leaks, without a ledger.
+
     Examples
     --------
-    >>> import tempfile
-    >>> from memanalysis import open_ledger, watch
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with watch("example", ledger=folder, seal=False):
-    ...         rows = [str(number) for number in range(10_000)]
-    ...     open_ledger(folder).runs["service"].tolist()
-    ['example']
+    >>> import memanalysis, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with memanalysis.watch("shop", ledger=folder.name + "/ledger", interval=0.01) as recorder:
+    ...     recorder.mark("deploy 1.4")
+    True
+    >>> ledger = memanalysis.open_ledger(folder.name + "/ledger")
+    >>> ledger.services, "deploy 1.4" in ledger.events["message"].tolist()
+    (['shop'], True)
+    >>> folder.cleanup()
     """
     with standard_library_first():
         rules = None if policy is None else _resolve(policy)

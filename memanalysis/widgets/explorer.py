@@ -1,19 +1,20 @@
-"""How does one look around in a ledger? Pick a service, a run, a metric and a stretch of time, and see what it says.
+"""Explore a ledger in a notebook: pick a service, a run, a metric and a stretch of time, and see its verdict.
 
 The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left when it is closed.
 Everything that comes from the ledger is escaped.
 """
 
 import re
-from html import escape
 from typing import Any
 
 import ipywidgets
 import pandas as pd
 
+from memanalysis._html import Markup, render_macro
 from memanalysis._text import make_printable
 from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
-from memanalysis.reports.html_report import render_styles, render_verdict_table
+from memanalysis.reports.html_report import render_styles
+from memanalysis.reports.report_tables import verdict_table
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.reports.verdict_cells import short_run_id
 from memanalysis.units import format_bytes, format_duration
@@ -40,14 +41,10 @@ SLIDER_STEPS = 500
 """Steps of the slider over the run: finer than a hand can set."""
 
 _BEGAN = re.compile(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-")
-_NOTHING = (
-    "No samples are in {ledger} yet. Record some: with <code>%memwatch on</code> in a notebook, or with "
-    "<code>memanalysis.watch(&quot;my-service&quot;, ledger=...)</code> in a program."
-)
 
 
 def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
-    """Look around in a ledger.
+    """Explore a ledger in a notebook, with pickers for service, run, metric and time.
 
     Parameters
     ----------
@@ -63,16 +60,23 @@ def explore(ledger: LedgerSource, *, policy: PolicySource = None) -> "Explorer":
     PolicyError
         The policy is broken.
 
+    See Also
+    --------
+    memanalysis.report : The whole ledger at once, as a page.
+
     Examples
     --------
-    >>> from memanalysis import explore
-    >>> explorer = explore("sample_ledgers/leaking_service")  # in a notebook: display it
+    >>> import memanalysis
+    >>> explorer = memanalysis.explore("sample_ledgers/leaking_service")
+    >>> explorer.service.value, explorer.metric.value
+    ('leaky_service', 'rss_bytes')
+    >>> explorer.close()
     """
     return Explorer(ledger, policy=policy)
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
-    """Pickers, a picture and the verdicts of a ledger; ``selection`` is what is looked at, None in an empty ledger."""
+    """Pickers, a picture and the verdicts of a ledger; ``selection`` is what is shown, None in an empty ledger."""
 
     def __init__(self, ledger: LedgerSource, *, policy: PolicySource = None) -> None:
         opened = resolve_ledger(ledger, call="explore")
@@ -80,8 +84,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._events = opened.events
         self.selection = first_selection(self._samples)
         if self.selection is None:
-            message = _NOTHING.format(ledger=escape(make_printable(opened.path)))
-            super().__init__([ipywidgets.HTML(_part(f"{render_styles()}<p>{message}</p>"))])
+            super().__init__([ipywidgets.HTML(_render("empty", render_styles(), opened.path))])
             return
         self._verdicts = assess(opened, policy=policy)
         self._is_updating = False
@@ -93,7 +96,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         )
         self.range_text = ipywidgets.HTML(layout={"flex": "1 0 320px"})
         self.picture = ipywidgets.HTML()
-        self.table = ipywidgets.HTML(_part(render_styles() + render_verdict_table(self._verdicts)))
+        self.table = ipywidgets.HTML(_render("verdicts", render_styles(), verdict_table(self._verdicts)))
         super().__init__(
             [
                 ipywidgets.HBox([self.service, self.run, self.metric], layout={"flex_flow": "row wrap"}),
@@ -148,7 +151,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._is_updating = False
         view = make_view(self._samples, self._events, selection)
         self.range_text.value = _describe_range(view)
-        self.picture.value = _part(f'{_draw(view)}<p class="ma-sentence">{escape(view.sentence)}</p>')
+        self.picture.value = _draw(view)
 
 
 def _picker(description: str) -> Any:
@@ -184,10 +187,10 @@ def _describe_range(view: View) -> str:
     selection = view.selection
     length = format_duration(selection.end_s - selection.start_s)
     if view.started is None:
-        return escape(f"{length}, {view.elapsed_s.size} points")
+        return f"{length}, {view.elapsed_s.size} points"
     first, last = (view.started + pd.Timedelta(seconds=at) for at in (selection.start_s, selection.end_s))
     same_day = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
-    return escape(f"{first:%Y-%m-%d %H:%M:%S} to {same_day} UTC, {length}")
+    return f"{first:%Y-%m-%d %H:%M:%S} to {same_day} UTC, {length}"
 
 
 def _draw(view: View) -> str:
@@ -199,9 +202,9 @@ def _draw(view: View) -> str:
         lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), width_px=width, height_px=height, salt="explorer"
     )
     latest = f", {format_bytes(view.values[-1])} at the end" if view.values.size else ""
-    label = escape(f"{name} of {make_printable(selection.service)}{latest}", quote=True)
-    return f'<figure role="img" aria-label="{label}" style="max-width:{width}px">{picture}</figure>'
+    label = f"{name} of {selection.service}{latest}"
+    return _render("chart", Markup(picture), label, width, view.sentence)
 
 
-def _part(body: str) -> str:
-    return f'<div class="memanalysis"><div class="ma-body">{body}</div></div>'
+def _render(part: str, *arguments: Any) -> str:
+    return str(render_macro("explorer.html.j2", part, *arguments))

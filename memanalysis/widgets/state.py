@@ -1,4 +1,4 @@
-"""What does a reader of a ledger look at, and what is to be shown then? Pure: frames in, records out, no widgets.
+"""Select a part of a ledger and make what is shown of it. Pure: frames in, records out, no widgets.
 
 A selection is one run of one service, one metric and a stretch of time in seconds since the run's first sample. It is
 always one that can be shown: each change gives a new selection that fits the ledger.
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from memanalysis._text import make_printable
+from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.input_frames import known_floats
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.errors import InvalidArgumentError
@@ -40,20 +40,18 @@ METRICS = {
     "allocator_free_bytes": "held free by the C allocator",
     "tracer_bytes": "memory of the tracer itself",
 }
-"""Columns of ``samples`` that can be looked at and what they are called, those that verdicts are given on first."""
+"""Columns of ``samples`` that can be selected, and their names; those that verdicts are given on come first."""
 
-MOST_MARKS = 12
+MAX_MARKS = 12
 """Names beside each other in one picture: more would cover each other."""
 
 MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "error")
 """Events that are drawn: those that something may have happened to memory with."""
 
-FloatArray = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is looked at; seconds count from the run's first sample."""
+    """What is selected; seconds count from the run's first sample."""
 
     service: str
     run_id: str
@@ -74,7 +72,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is to be drawn and said of a selection.
+    """What is drawn and written of a selection.
 
     Parameters
     ----------
@@ -83,7 +81,7 @@ class View:
     marks : sequence of (seconds, name)
         Events of the stretch.
     sentence : str
-        What can be said of this stretch alone.
+        The verdict on this stretch alone, as a sentence.
     started : Timestamp or None
         When the run's clock was at zero.
     """
@@ -116,7 +114,7 @@ def list_choices(samples: pd.DataFrame, selection: Selection) -> Choices:
 
 
 def choose_service(samples: pd.DataFrame, selection: Selection, service: str) -> Selection:
-    """Look at another service: its newest run, the same metric if it has it, all of its time.
+    """Select another service: its newest run, the same metric if it has it, all of its time.
 
     Raises
     ------
@@ -127,25 +125,25 @@ def choose_service(samples: pd.DataFrame, selection: Selection, service: str) ->
 
 
 def choose_run(samples: pd.DataFrame, selection: Selection, run_id: str) -> Selection:
-    """Look at another run of the service, all of its time."""
+    """Select another run of the service, all of its time."""
     return _select(samples, selection.service, run_id=run_id, metric=selection.metric)
 
 
 def choose_metric(samples: pd.DataFrame, selection: Selection, metric: str) -> Selection:
-    """Look at another metric of the same stretch of time."""
+    """Select another metric of the same stretch of time."""
     whole = _select(samples, selection.service, run_id=selection.run_id, metric=metric)
     return choose_range(whole, selection.start_s, selection.end_s, length_s=whole.end_s)
 
 
 def choose_range(selection: Selection, start_s: float, end_s: float, *, length_s: float) -> Selection:
-    """Look at another stretch of time, cut to the run; a stretch turned round is turned back."""
+    """Select another stretch of time, cut to the run; a stretch turned round is turned back."""
     start_s, end_s = sorted((start_s, end_s))
     start_s = min(max(start_s, 0.0), length_s)
     return replace(selection, start_s=start_s, end_s=min(max(end_s, start_s), length_s))
 
 
 def make_view(samples: pd.DataFrame, events: pd.DataFrame, selection: Selection) -> View:
-    """What is to be drawn and said of a selection."""
+    """Return what is drawn and written of a selection."""
     run = _run_of(samples, selection)
     series = read_series(run, selection.metric)
     inside = (series.elapsed_s >= selection.start_s) & (series.elapsed_s <= selection.end_s)
@@ -181,7 +179,7 @@ def _run_of(samples: pd.DataFrame, selection: Selection) -> pd.DataFrame:
 
 
 def _list_runs(of_service: pd.DataFrame) -> list[str]:
-    """Run ids from the oldest to the newest; the founding array has none: its run is called by no name."""
+    """Run ids from the oldest to the newest; a JSON array has none: its run has an empty name."""
     first_seen = of_service.assign(run_id=of_service["run_id"].fillna("")).groupby("run_id")["timestamp"].min()
     return [str(run_id) for run_id in first_seen.sort_values(kind="stable").index]
 
@@ -220,7 +218,7 @@ def _find_marks(events: pd.DataFrame, selection: Selection, started: pd.Timestam
     at_s = (own["timestamp"] - started).dt.total_seconds().to_numpy(dtype=np.float64)
     inside = (at_s >= selection.start_s) & (at_s <= selection.end_s)
     names = [_name_event(*event) for event in own.loc[inside, ["kind", "message", "data"]].itertuples(index=False)]
-    return list(zip(map(float, at_s[inside]), names, strict=True))[-MOST_MARKS:]
+    return list(zip(map(float, at_s[inside]), names, strict=True))[-MAX_MARKS:]
 
 
 def _name_event(kind: object, message: object, data: object) -> str:

@@ -81,7 +81,7 @@ def test_estimates_by_line_are_within_their_error_and_unbiased():
 
 
 def test_full_tables_raise_the_interval_and_the_estimates_stay_true():
-    """200,000 blocks, each of which would be sampled: the interval doubles until 32,768 entries hold them."""
+    """200,000 blocks that would all be sampled: the interval doubles until 32,768 entries hold them."""
     sampler.start(interval_bytes=16, max_frames=4, seed=3)
     kept = [bytes(100) for _ in range(200_000)]
     table, stats = sampler.read_live(), sampler.read_stats()

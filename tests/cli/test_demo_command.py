@@ -88,7 +88,7 @@ def test_a_second_demo_replaces_the_ledger_of_the_first(tmp_path: Path, capsys: 
 
 
 def test_a_ledger_that_no_demo_wrote_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = tmp_path / "ledger" / "samples" / "service=mine" / "a.jsonl"
+    kept = tmp_path / "ledger" / "live" / "samples" / "service_key=mine" / "a.jsonl"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}\n")
 

@@ -26,9 +26,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return run_command
 
 
-def test_info_tells_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
+def test_info_shows_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
-    (tmp_path / "ledger" / "samples" / "service=a" / "bad.jsonl").write_bytes(b"nonsense\n")
+    (tmp_path / "ledger" / "live" / "samples" / "service_key=a" / "bad.jsonl").write_bytes(b"nonsense\n")
 
     code, out, _ = run("info", "ledger")
 
@@ -36,11 +36,11 @@ def test_info_tells_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     assert "folder, version 1," in out
     assert "services: a, b" in out
     assert re.search(r"^samples +9 +0 +4 +[\d.]+ (B|KiB)  2025-01-01 00:00  2025-01-01 00:10$", out, re.MULTILINE)
-    assert "\n  samples/service=a/bad.jsonl: 1 line, not JSON\n" in out
+    assert "\n  live/samples/service_key=a/bad.jsonl: 1 line, not JSON\n" in out
     assert max(map(len, out.splitlines()[2:])) <= 80
 
 
-def test_info_tells_what_a_file_holds(tmp_path: Path, run: Run) -> None:
+def test_info_shows_what_a_file_holds(tmp_path: Path, run: Run) -> None:
     write_ledger(tmp_path / "ledger", seal=True)
     run("convert", tmp_path / "ledger", tmp_path / "x.parquet")
 
@@ -52,7 +52,7 @@ def test_info_tells_what_a_file_holds(tmp_path: Path, run: Run) -> None:
     assert re.search(r"^events +0 +0 +0 +- +- +-$", out, re.MULTILINE)
 
 
-def test_convert_writes_and_tells_what_was_left_out(tmp_path: Path, run: Run) -> None:
+def test_convert_writes_and_lists_what_was_left_out(tmp_path: Path, run: Run) -> None:
     write_ledger(tmp_path / "ledger", seal=True)
 
     code, out, _ = run("convert", "ledger", "x.json")

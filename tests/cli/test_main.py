@@ -182,9 +182,10 @@ def test_commands_options_values_and_paths_are_completed(words: str, completions
     assert (shown.returncode, shown.stdout.split()) == (0, completions)
 
 
-def test_a_reader_that_goes_away_early_ends_the_command_quietly(recorded: Path) -> None:
+@pytest.mark.parametrize("command", [["report", "--format", "json"], ["assess"], ["info"]], ids=" ".join)
+def test_a_reader_that_goes_away_early_ends_the_command_quietly(command: list[str], recorded: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "memanalysis", "report", str(recorded), "--format", "json"],
+        [sys.executable, "-m", "memanalysis", *command, str(recorded)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -257,3 +258,17 @@ def test_a_pipe_or_a_device_in_place_of_a_file_is_an_error_and_holds_nobody(
     assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1
     assert "regular file" in failed.stderr
+
+
+def test_a_watched_program_loads_no_part_of_the_command_line(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, memanalysis\n"
+        "with memanalysis.watch('a', ledger='ledger', interval=0.05):\n"
+        "    time.sleep(0.3)\n"
+        "print([name for name in ('click', 'rich', 'jinja2', 'memanalysis.cli') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout == "[]\n"

@@ -18,7 +18,7 @@ from memanalysis.ledger.marker import write_marker
 MOMENT = pa.timestamp("us", tz="UTC")
 ROWS = 60
 START_US = 1_735_689_600 * 10**6
-BAD = "samples/service=bad/20250101T000000Z-2-00000002.parquet"
+BAD = "samples/service_key=bad/20250101T000000Z-2-00000002.parquet"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ def ledger(tmp_path: Path) -> Path:
     root = tmp_path / "led"
     root.mkdir()
     write_marker(root)
-    write(root / "samples/service=good/20250101T000000Z-1-00000001.parquet", columns_of("good"))
+    write(root / "samples/service_key=good/20250101T000000Z-1-00000001.parquet", columns_of("good"))
     return root
 
 
@@ -148,20 +148,20 @@ def test_one_bad_file_takes_no_command_down(ledger: Path, command: Command, faul
     (good,) = [row for row in rows if row["service"] == "good"]
     assert (code, good["shape"], good["n_samples"]) == (0, "growing", ROWS)
     unreadable = [row for row in rows if row["shape"] == "unreadable"]
-    code, told = command("info", "led")
+    code, shown = command("info", "led")
     assert code == 0
     code, out = command("report", "led", "--format", "json")
     assert code == 0
     damage = json.loads(out)["damage"]
     if fault in NO_DAMAGE:
         assert (damage, unreadable) == ([], [])
-        assert "left out" not in told
+        assert "left out" not in shown
     else:
         assert {record["file"] for record in damage} == {BAD}
         if "timestamp" not in {record["column"] for record in damage}:  # a verdict reads the other clock
             assert [row["service"] for row in unreadable] == ["bad"]
             assert BAD in unreadable[0]["sentence"]
-        assert f"{BAD}: " in told
+        assert f"{BAD}: " in shown
     assert command("assess", "led", "--format", "csv")[0] == 0
     assert command("report", "led", "--format", "markdown")[0] == 0
     assert command("report", "led", "-o", "r.html")[0] == 0
@@ -179,7 +179,7 @@ def test_a_shell_sees_the_code_of_the_finding_and_not_of_the_damage(ledger: Path
     assert run("assess", "led", "--check", cwd=ledger.parent).returncode == 1
     for path in (ledger / "samples").rglob("*.parquet"):
         path.unlink()
-    write(ledger / "samples/service=good/x.parquet", columns_of("good") | {"rss_bytes": shrinking})
+    write(ledger / "samples/service_key=good/x.parquet", columns_of("good") | {"rss_bytes": shrinking})
     FAULTS["twice"](ledger / BAD)
     checked = run("assess", "led", "--check", cwd=ledger.parent)
     assert (checked.returncode, checked.stderr.count("Traceback")) == (0, 0)
@@ -199,7 +199,8 @@ def test_what_is_left_out_stands_in_every_shape_of_a_verdict(ledger: Path, comma
 
 def test_a_torn_last_line_makes_no_row(ledger: Path, command: Command) -> None:
     """Every killed process may leave one."""
-    path = ledger / "samples/service=good/20250101T000000Z-9-00000009.jsonl"
+    path = ledger / "live/samples/service_key=good/20250101T000000Z-9-00000009.jsonl"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b'{"service":"good","run_id":"x","seq":0,"elapsed_s":0.0,"rss_bytes":5}\n{"serv')
 
     assert "unreadable" not in command("assess", "led")[1]
@@ -208,7 +209,7 @@ def test_a_torn_last_line_makes_no_row(ledger: Path, command: Command) -> None:
 
 @pytest.mark.slow
 def test_odd_entries_hold_no_command_and_are_named(ledger: Path) -> None:
-    folder, cwd = ledger / "samples/service=good", ledger.parent
+    folder, cwd = ledger / "samples/service_key=good", ledger.parent
     outside = cwd / "outside"
     outside.mkdir()
     write(outside / "x.parquet", columns_of("outside"))
@@ -216,8 +217,8 @@ def test_odd_entries_hold_no_command_and_are_named(ledger: Path) -> None:
     os.mkfifo(folder / "pipe.parquet")
     (folder / "folder.jsonl").mkdir()
     (folder / "link.parquet").symlink_to(outside / "x.parquet")
-    (ledger / "samples/service=linked").symlink_to(outside)
-    (ledger / "samples/service=loop").symlink_to(ledger / "samples")
+    (ledger / "samples/service_key=linked").symlink_to(outside)
+    (ledger / "samples/service_key=loop").symlink_to(ledger / "samples")
     (ledger / "events").symlink_to(outside)
     os.mkfifo(ledger / "objects")
     os.chdir(folder)  # a socket's path is short
@@ -227,9 +228,10 @@ def test_odd_entries_hold_no_command_and_are_named(ledger: Path) -> None:
     finally:
         os.chdir(cwd)
     named = {
-        *(f"samples/service=good/{name}" for name in ("pipe.jsonl", "pipe.parquet", "folder.jsonl", "link.parquet")),
-        "samples/service=good/socket.jsonl", "samples/service=linked", "samples/service=loop", "events", "objects",
-    }  # fmt: skip
+        *(f"samples/service_key=good/{name}" for name in ("pipe.jsonl", "pipe.parquet", "folder.jsonl")),
+        *("samples/service_key=good/link.parquet", "samples/service_key=good/socket.jsonl"),
+        *("samples/service_key=linked", "samples/service_key=loop", "events", "objects"),
+    }
 
     reported = run("report", "led", "--format", "json", cwd=cwd)
     assert reported.returncode == 0

@@ -40,7 +40,7 @@ def test_programs_run_beside_each_other_until_all_have_ended(tmp_path: Path) -> 
     assert time.monotonic() - started >= 0.5
 
 
-def test_a_running_program_tells_its_memory(tmp_path: Path) -> None:
+def test_a_running_program_shows_its_memory(tmp_path: Path) -> None:
     with run_programs({"one": FOR_EVER}, log_directory=tmp_path) as [program]:
         rss_bytes = program.read_rss_bytes()
 
@@ -48,7 +48,7 @@ def test_a_running_program_tells_its_memory(tmp_path: Path) -> None:
     assert rss_bytes > 0
 
 
-def test_a_failing_program_is_told_with_what_it_wrote_and_stops_the_others(tmp_path: Path) -> None:
+def test_a_failing_program_is_reported_with_what_it_wrote_and_stops_the_others(tmp_path: Path) -> None:
     commands = {"good": FOR_EVER, "bad": ("-c", "import sys; sys.exit('no disk')")}
     with pytest.raises(CaptureError) as caught:
         run(commands, tmp_path, tick=lambda elapsed_s: None)
@@ -57,7 +57,7 @@ def test_a_failing_program_is_told_with_what_it_wrote_and_stops_the_others(tmp_p
     assert not any_is_left(tmp_path)
 
 
-def test_a_program_that_does_not_end_in_time_is_told(tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_in_time_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(CaptureError, match=r"The programs were to run for 0\.1 s, but after .* had not ended: slow\."),
         run_programs({"slow": FOR_EVER}, log_directory=tmp_path) as programs,

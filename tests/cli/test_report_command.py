@@ -19,7 +19,7 @@ def test_html_goes_to_a_file_and_says_where(recorded: Path, capsys: pytest.Captu
 
     assert capsys.readouterr().out == (
         "1 of 4 services leaks: leaking_registry grows by 1.76 GiB/h, at registry.py:42.\n"
-        "1 cannot be told yet: more samples are needed.\n"
+        "1 cannot be judged yet: more samples are needed.\n"
         "Report: report.html\n"
     )
     assert Path("report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

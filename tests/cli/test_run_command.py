@@ -140,7 +140,9 @@ def test_children_that_end_before_their_first_tick_leave_nothing(run_watched, tm
     done = run_watched(SHORT_CHILDREN, options=("--interval", "30"), check=True)
 
     assert ledger().runs["pid"].tolist() == [int(done.stdout)]
-    runs = [path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service=")]
+    runs = [
+        path for path in (tmp_path / "memanalysis-ledger").rglob("*.*") if path.parent.name.startswith("service_key=")
+    ]
     assert len(runs) == len({path.parent for path in runs})  # one file a table
 
 
@@ -153,8 +155,8 @@ def test_a_new_python_loads_next_to_nothing_before_its_first_tick(run_watched):
 
     loaded = set(watched.stdout.split()) - set(plain.stdout.split())
     assert {name for name in loaded if name.startswith("memanalysis")} == {
-        "memanalysis", "memanalysis._forked_child", "memanalysis.standard_library", "memanalysis.watcher",
-        "memanalysis.watcher.joining", "memanalysis.watcher.tick_loop",
+        "memanalysis", "memanalysis._forked_child", "memanalysis._version", "memanalysis.standard_library",
+        "memanalysis.watcher", "memanalysis.watcher.joining", "memanalysis.watcher.tick_loop",
     }  # fmt: skip
     assert not loaded & {"json", "re", "logging", "pathlib", "subprocess", "ctypes", "dataclasses", "inspect"}
 
@@ -188,7 +190,7 @@ def test_a_ledger_that_cannot_be_written_leaves_the_program_alone(run_watched, t
         (["--max-overhead", "2", "-m", "app"], "watch needs max_overhead above 0 and at most 1, but got 2.0"),
     ],
 )
-def test_wrong_options_are_told_before_the_program_runs(tmp_path, options, text):
+def test_wrong_options_are_reported_before_the_program_runs(tmp_path, options, text):
     done = subprocess.run(
         [sys.executable, "-m", "memanalysis", "run", *options],
         capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, env=_env(), check=False,
@@ -230,7 +232,7 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
 
 
 @pytest.mark.parametrize("pid", ["999999999", "-1", "0", "99999999999999999999999"])
-def test_a_pid_that_is_none_is_told(tmp_path, pid):
+def test_a_pid_that_is_none_is_reported(tmp_path, pid):
     done = subprocess.run(
         [sys.executable, "-m", "memanalysis", "record", "--pid", pid],
         capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, env=_env(), check=False,
@@ -303,4 +305,4 @@ def _wait_for(condition):
 
 
 def _count_rows(folder):
-    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("samples/*/*.jsonl"))
+    return sum(len(path.read_bytes().splitlines()) for path in folder.glob("live/samples/*/*.jsonl"))

@@ -142,7 +142,7 @@ def test_a_batch_is_released_whole():
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
-def test_a_wrong_time_is_told(seconds, tmp_path):
+def test_a_wrong_time_is_reported(seconds, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", SCENARIOS["batch_job"].module, "--seconds", seconds, "--ledger", str(tmp_path / "l")],
         capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},

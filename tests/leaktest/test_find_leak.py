@@ -124,7 +124,7 @@ def test_a_cache_that_still_fills_is_not_told_and_is_named():
     assert finding.is_leak is None
     assert "lru_cache" in finding.missing
     assert finding.missing.endswith("entries more")
-    assert finding.sentence.startswith("Cannot be told yet: needs more calls: ")
+    assert finding.sentence.startswith("Not decided yet: needs more calls: ")
 
 
 def test_a_cache_that_is_full_is_no_leak():
@@ -146,7 +146,7 @@ def test_a_leak_beside_a_cache_that_fills_is_found():
 
 
 def test_growth_below_the_least_is_no_leak():
-    finding = find_leak(keep_a_session, least_bytes_per_call=10_000, max_calls=2_000)
+    finding = find_leak(keep_a_session, min_bytes_per_call=10_000, max_calls=2_000)
 
     assert finding.is_leak is False
     assert 280 < finding.bytes_per_call < 500
@@ -239,8 +239,8 @@ def test_few_calls_tell_nothing():
         ({"frames": 0}, "find_leak needs frames of at least 1, but got 0. Pass more."),
         ({"max_s": 0}, "find_leak needs max_s above 0, but got 0. Pass more."),
         (
-            {"least_bytes_per_call": float("nan")},
-            "find_leak needs least_bytes_per_call above 0, but got nan. Pass more.",
+            {"min_bytes_per_call": float("nan")},
+            "find_leak needs min_bytes_per_call above 0, but got nan. Pass more.",
         ),
     ],
 )

@@ -14,7 +14,7 @@ FINDING = LeakFinding(
     low=1500.0,
     high=1600.0,
     blocks_per_call=3.0,
-    least_bytes_per_call=1.0,
+    min_bytes_per_call=1.0,
     calls=12_402,
     duration_s=3.04,
     sites=(
@@ -28,7 +28,7 @@ FINDING = LeakFinding(
         ),
     ),
     types=(TypeGrowth(type="shop.<Cart>", objects_per_call=1.0),),
-    containers=(ContainerGrowth(text="shop.CARTS -> dict", entries_per_call=1.0, room=None),),
+    containers=(ContainerGrowth(text="shop.CARTS -> dict", entries_per_call=1.0, remaining_capacity=None),),
     holders=(HolderChain("shop.CARTS -> dict -> shop.<Cart>", 50, 1.0),),
     sentence="A leak: each call keeps 1.5 KiB (1.5 KiB to 1.6 KiB); it rose at 12 of 12 readings.",
 )

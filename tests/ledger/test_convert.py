@@ -23,7 +23,7 @@ HELD_BY_ALL = ["service", "timestamp", "traced_bytes", "object_count", "gc_colle
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Two services with all five tables, and samples that the founding array can hold."""
+    """Two services with all five tables, and samples that the JSON array can hold."""
     root = tmp_path / "source"
     write_ledger(root, seal=False)
     writer = LedgerWriter(root, run=run_row("c/\U0001f600", "r9", argv=["x", 1]))
@@ -47,8 +47,8 @@ def test_any_shape_becomes_any_other_and_keeps_what_both_can_hold(
     convert_ledger(one, two)
 
     before, after = open_ledger(source), open_ledger(two)
-    is_founding = ".json" in {one.suffix, two.suffix}
-    columns = HELD_BY_ALL if is_founding else list(TABLES["samples"])
+    is_array = ".json" in {one.suffix, two.suffix}
+    columns = HELD_BY_ALL if is_array else list(TABLES["samples"])
     key = ["service", "timestamp", "traced_bytes"]
     expected = before.samples[columns].sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(after.samples[columns].sort_values(key, ignore_index=True), expected)
@@ -67,7 +67,7 @@ def test_every_shape_can_be_assessed_and_reported(source: Path, tmp_path: Path, 
     assert "c/\U0001f600" in report(tmp_path / shape).to_markdown()
 
 
-def test_a_founding_file_that_was_converted_is_read_by_the_founding_ledger(source: Path, tmp_path: Path) -> None:
+def test_a_json_array_that_was_converted_is_read_by_the_class_interface(source: Path, tmp_path: Path) -> None:
     convert_ledger(source, tmp_path / "x.json")
 
     ledger = MemoryLedger(tmp_path / "x.json")
@@ -84,8 +84,8 @@ def test_what_is_left_out_is_told(source: Path, tmp_path: Path) -> None:
     ]
     assert convert_ledger(source, tmp_path / "x.json").left_out == [
         "the memory of 9 samples: it is the traced memory, and nothing was traced",
-        "columns without a field in the founding array: run_id, seq, elapsed_s, rss_bytes",
-        "4 runs, 3 sites, 3 objects, 3 events: the founding array holds samples only",
+        "columns without a field in the JSON array: run_id, seq, elapsed_s, rss_bytes",
+        "4 runs, 3 sites, 3 objects, 3 events: the JSON array holds samples only",
     ]
     assert convert_ledger(source, tmp_path / "folder").left_out == []
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from ledger_rows import RUN_ID, run_row, sample_row
 
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.paths import sealed_path
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -89,7 +90,7 @@ def test_a_tail_torn_at_any_byte_is_cut_and_counted(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row("a\u00fc"))
     for seq in range(3):
         writer.append("samples", [sample_row(seq, label='quote " brace } \\ \u00fc \U0001f600')])
-    (shard,) = (tmp_path / "samples").rglob("*.jsonl")
+    (shard,) = (tmp_path / "live" / "samples").rglob("*.jsonl")
     whole = shard.read_bytes()
     name = shard.relative_to(tmp_path).as_posix()
     last_line = whole.rindex(b"\n", 0, -1) + 1
@@ -100,7 +101,7 @@ def test_a_tail_torn_at_any_byte_is_cut_and_counted(tmp_path: Path) -> None:
         is_whole = length >= len(whole) - 1  # only the newline is missing: the row is there
         assert ledger.samples["seq"].tolist() == ([0, 1, 2] if is_whole else [0, 1]), length
         torn = not is_whole and length > last_line
-        assert ledger.damage == ([Damage(name, 1, "torn last line")] if torn else []), length
+        assert ledger.damage == ([SkippedRows(name, 1, "torn last line")] if torn else []), length
 
 
 def test_two_processes_write_one_ledger_while_it_is_read(tmp_path: Path) -> None:
@@ -125,35 +126,36 @@ def test_two_processes_write_one_ledger_while_it_is_read(tmp_path: Path) -> None
         == [[count, count, count - 1]] * 2
     )
     assert sorted(ledger.runs["run_id"]) == sorted([RUN_ID, "one", "two"])
-    assert not list((tmp_path / "samples").rglob("*.jsonl"))
+    assert not list((tmp_path / "live" / "samples").rglob("*.jsonl"))
     assert ledger.damage == []
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6])
 def test_a_seal_cut_at_any_step_leaves_each_row_once(tmp_path: Path, step: int) -> None:
-    """Before the fsync, before the rename, before the folder's fsync, before the lines are removed."""
+    """Before the fsync of the file, of the two parents of the new folder, the rename, the fsync of it, the removal."""
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(seq) for seq in range(10)])
-    shard = tmp_path / f"samples/service=api/{RUN_ID}.jsonl"
+    shard = tmp_path / f"live/samples/service_key=api/{RUN_ID}.jsonl"
     before = open_ledger(tmp_path).samples
 
     with start(SEAL_UNTIL_CUT, shard, step) as process:
         assert process.wait(60) == 9
 
     assert shard.exists()
-    assert shard.with_suffix(".parquet").exists() == (step > 2)
+    assert sealed_path(shard).exists() == (step > 4)
     assert open_ledger(tmp_path).samples.equals(before)
 
 
 def test_a_seal_that_is_not_cut_takes_just_these_steps(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
-    shard = tmp_path / f"samples/service=api/{RUN_ID}.jsonl"
+    shard = tmp_path / f"live/samples/service_key=api/{RUN_ID}.jsonl"
 
-    with start(SEAL_UNTIL_CUT, shard, 5) as process:
+    with start(SEAL_UNTIL_CUT, shard, 7) as process:
         assert process.wait(60) == 0
 
-    assert [path.name for path in shard.parent.iterdir()] == [f"{RUN_ID}.parquet"]
+    assert [path.name for path in sealed_path(shard).parent.iterdir()] == [f"{RUN_ID}.parquet"]
+    assert not shard.parent.exists()
 
 
 def test_a_shard_sealed_between_the_listing_and_the_reading_is_found_sealed(

@@ -19,7 +19,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -83,7 +83,9 @@ def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_room(small_di
             writer.append("samples", [sample_row(seq, label="x" * 100)])
         except LedgerError as exc:
             texts.add(str(exc).partition("refused: ")[2])
-    assert texts == {f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; make room and append or flush again."}
+    assert texts == {
+        f"{os.strerror(errno.ENOSPC)}. The rows stay in memory; free some space and append or flush again."
+    }
     assert len(open_ledger(small_disk / "ledger").samples) < 400
 
     ballast.unlink()
@@ -190,7 +192,7 @@ for call in (
         write_ledger(root, seal=False)
         for file in root.rglob("*.*"):
             file.chmod(0o644)
-        secret = next((root / "samples" / "service=b").iterdir())
+        secret = next((root / "live" / "samples" / "service_key=b").iterdir())
         secret.chmod(0)
 
         told = run(program, root).splitlines()
@@ -209,7 +211,7 @@ for call in (
 
 def test_a_line_of_100_mb_is_passed_over_in_bounded_memory(tmp_path: Path) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
-    folder = tmp_path / "ledger" / "samples" / "service=a"
+    folder = tmp_path / "ledger" / "live" / "samples" / "service_key=a"
     with (folder / "huge.jsonl").open("wb") as stream:
         stream.write(b'{"seq": 98, "service": "a"}\n{"label": "')
         for _ in range(100):
@@ -227,7 +229,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024)
     write_ledger(tmp_path / "small", seal=False)
 
     assert run(program, tmp_path).splitlines() == [
-        f"99 {[Damage('samples/service=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
+        f"99 {[SkippedRows('live/samples/service_key=a/huge.jsonl', 1, 'a line over 16 MiB')]}",
         "True",
     ]
 
@@ -303,10 +305,12 @@ def test_a_service_of_any_name_stays_in_its_folder(tmp_path: Path, service: str)
 def test_reading_runs_and_unpickles_nothing(tmp_path: Path) -> None:
     """A ledger made to mislead readers: a pickle by name and content, code in every text, a module beside it."""
     write_ledger(tmp_path / "ledger", seal=False)
-    folder = tmp_path / "ledger" / "samples" / "service=a"
+    folder, sealed = (tmp_path / "ledger" / where / "service_key=a" for where in ("live/samples", "samples"))
+    sealed.mkdir(parents=True)
     bomb = b"cos\nsystem\n(S'touch " + os.fsencode(tmp_path / "ran") + b"'\ntR."
     for name in ("x.pkl", "x.jsonl", "x.parquet", "sitecustomize.py"):
         (folder / name).write_bytes(bomb)
+        (sealed / name).write_bytes(bomb)
     (folder / "y.jsonl").write_text(
         json.dumps({"service": "a", "seq": 1, "label": f"__import__('os').system('touch {tmp_path / 'ran'}')"}) + "\n",
         encoding="utf-8",
@@ -324,7 +328,7 @@ def test_a_link_out_of_the_ledger_is_neither_sealed_nor_dropped(tmp_path: Path) 
     write_ledger(tmp_path / "ledger", seal=False)
     outside = tmp_path / "outside.jsonl"
     outside.write_text('{"service": "a", "seq": 1}\n', encoding="utf-8")
-    link = tmp_path / "ledger" / "samples" / "service=a" / "link.jsonl"
+    link = tmp_path / "ledger" / "live" / "samples" / "service_key=a" / "link.jsonl"
     link.symlink_to(outside)
 
     compact_ledger(tmp_path / "ledger", retention=Retention(max_bytes=0))

@@ -27,7 +27,8 @@ def test_the_version_is_the_present_one() -> None:
     assert f'"schema_version": {SCHEMA_VERSION}}}' in PAGE
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "polars", "pandas", "memanalysis"])
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # Dask's own call of pandas
+@pytest.mark.parametrize("example", EXAMPLES, ids=["pandas", "pyarrow", "polars", "dask", "duckdb", "memanalysis"])
 def test_an_example_runs_and_gives_the_peaks(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for service, n_rows in (("api", 5), ("web/\u00fc", 9)):

@@ -108,7 +108,7 @@ def test_a_site_is_described_once_in_a_live_shard_and_read_whole_from_every_line
     writer.append("sites", rows[1:4])
     writer.append("sites", rows[4:])
 
-    (shard,) = (tmp_path / "sites").rglob("*.jsonl")
+    (shard,) = (tmp_path / "live" / "sites").rglob("*.jsonl")
     lines = [json.loads(line) for line in shard.read_bytes().splitlines()]
     assert ["traceback" in line for line in lines] == [True, False, True, True, False, True]
     for seal in (False, True):
@@ -151,7 +151,7 @@ def test_a_site_of_a_live_shard_takes_nothing_of_another_row(rows: list[dict[str
 
 def test_a_foreign_line_without_a_file_has_none(tmp_path: Path) -> None:
     lines = [{"site_id": "a", "file": "a.py", "line": 3}, {"site_id": "a"}, {"site_id": "a", "file": ""}]
-    path = tmp_path / "sites" / "service=api" / "x.jsonl"
+    path = tmp_path / "live" / "sites" / "service_key=api" / "x.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text("".join(json.dumps({"service": "api", **line}) + "\n" for line in lines), encoding="utf-8")
 
@@ -167,7 +167,7 @@ def test_where_the_line_that_describes_a_site_is_corrupt_the_site_is_unknown(tmp
     for row in (site(0), site(1, line=4), site(2, line=4), site(3, line=4)):
         writer.append("sites", [row])
     writer.close(ended=NEW_YEAR, seal=False)
-    (shard,) = (tmp_path / "sites").rglob("*.jsonl")
+    (shard,) = (tmp_path / "live" / "sites").rglob("*.jsonl")
     lines = shard.read_bytes().splitlines(keepends=True)
     shard.write_bytes(b"".join([lines[0], b"\0" * 20 + b"\n", *lines[2:]]))
 
@@ -251,7 +251,7 @@ def test_a_file_of_one_run_in_order_says_so_and_a_disordered_one_does_not(tmp_pa
 
 
 def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of three groups is spoilt on the disk; a read of the others does not meet it."""
+    """The second of three groups is corrupt on the disk; a read of the others does not meet it."""
     monkeypatch.setattr("memanalysis.ledger.maintenance.seal.ROW_GROUP_ROWS", 1000)
     writer = LedgerWriter(tmp_path, run=run_row())
     for begin in range(0, 3000, 1000):
@@ -274,12 +274,12 @@ def test_row_groups_outside_the_time_asked_for_are_not_read(tmp_path: Path, monk
 
 
 def test_pieces_come_by_their_numbers_where_nothing_else_tells_their_order(tmp_path: Path) -> None:
-    folder = tmp_path / "samples" / "service=api"
+    folder = tmp_path / "samples" / "service_key=api"
     folder.mkdir(parents=True)
     for number in range(12):
         rows = {"service": ["api"], "run_id": ["r"], "elapsed_s": [float(number)]}
         pq.write_table(pa.table(rows), folder / ("r.parquet" if number == 0 else f"r.{number}.parquet"))
 
-    table = open_ledger(tmp_path).read_as_it_lies("samples", columns=["elapsed_s"])
+    table = open_ledger(tmp_path).read_unordered("samples", columns=["elapsed_s"])
 
     assert table["elapsed_s"].to_pylist() == [float(number) for number in range(12)]

@@ -83,5 +83,5 @@ def test_duckdb_reads_a_live_shard_too(tmp_path: Path) -> None:
     writer.append("samples", [sample_row(seq) for seq in range(ROWS)])
 
     with duckdb.connect() as connection:
-        lines = connection.read_json(f"{tmp_path}/samples/*/*.jsonl", format="newline_delimited")
+        lines = connection.read_json(f"{tmp_path}/live/samples/*/*.jsonl", format="newline_delimited")
         assert lines.aggregate("count(*), sum(rss_bytes)").fetchall() == [(ROWS, 1024 * sum(range(ROWS)))]

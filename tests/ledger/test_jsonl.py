@@ -1,4 +1,4 @@
-"""Rows as lines: valid JSON always, and whatever is spoilt is counted, never fatal."""
+"""Rows as lines: valid JSON always, and whatever is corrupt is counted, never fatal."""
 
 import datetime as dt
 import io

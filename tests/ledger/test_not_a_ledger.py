@@ -38,7 +38,7 @@ def test_a_folder_that_is_no_ledger_is_told(tmp_path: Path, names: list[str]) ->
         open_ledger(tmp_path)
 
     assert str(caught.value) == (
-        f"open_ledger needs a folder with ledger.json or <table>/service=<name>/, but {tmp_path} "
+        f"open_ledger needs a folder with ledger.json or <table>/service_key=<name>/, but {tmp_path} "
         f"holds {', '.join(names) or 'nothing'}. Name the folder that was given to watch(ledger=...)."
     )
 

@@ -1,4 +1,4 @@
-"""A ledger of one file, Parquet, JSON lines or the founding array, opens as the same frames."""
+"""A ledger of one file, Parquet, JSON lines or the JSON array, opens as the same frames."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from ledger_rows import check_dtypes
 from memanalysis.errors import (
     LedgerFormatError,
 )
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 
 
@@ -101,8 +101,8 @@ def test_a_file_of_lines_holds_samples_or_rows_that_name_their_table(tmp_path: P
     assert ledger.events["data"].tolist() == [[1, {"x": None}]]
     assert ledger.services == ["a", "b"]
     assert ledger.damage == [
-        Damage(str(path), 1, "of no table that is known"),
-        Damage(str(path), 1, "torn last line"),
+        SkippedRows(str(path), 1, "of no table that is known"),
+        SkippedRows(str(path), 1, "torn last line"),
     ]
 
 
@@ -147,7 +147,7 @@ def test_as_it_lies_text_comes_as_dictionaries_and_what_is_not_known_is_left_out
     rows = {"service": ["b", "a", "b"], "rss_bytes": [3, 1, 2], "limit_bytes": pa.array([None] * 3, pa.int64())}
     pq.write_table(pa.table(rows), path)
 
-    table = open_ledger(path).read_as_it_lies("samples", columns=["service", "rss_bytes", "limit_bytes", "elapsed_s"])
+    table = open_ledger(path).read_unordered("samples", columns=["service", "rss_bytes", "limit_bytes", "elapsed_s"])
 
     assert table.column_names == ["service", "rss_bytes"]
     assert pa.types.is_dictionary(table.schema.field("service").type)

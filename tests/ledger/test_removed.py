@@ -166,7 +166,7 @@ def test_a_file_whose_descriptor_went_is_locked_and_written_again(tmp_path: Path
 
     writer.append("samples", [sample_row(1)])
 
-    (path,) = (tmp_path / "samples").rglob("*.jsonl")
+    (path,) = (tmp_path / "live" / "samples").rglob("*.jsonl")
     other = os.open(path, os.O_RDONLY)
     assert lock_file(other) is False
     os.close(other)
@@ -221,10 +221,15 @@ def test_what_root_compacts_stays_its_owners(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
     writer.close(ended=NEW_YEAR, seal=False)
-    for path in tmp_path.rglob("*.jsonl"):
+    for path in (tmp_path / "live").rglob("*"):
         os.chown(path, 65534, 65534)
+    (tmp_path / "live" / "samples" / "service_key=api").chmod(0o2750)
 
     compact_ledger(tmp_path)
+
+    folders = [tmp_path / name for name in ("samples", "samples/service_key=api", "runs", "runs/service_key=api")]
+    assert {folder.stat().st_uid for folder in folders} == {65534}
+    assert stat.S_IMODE(folders[1].stat().st_mode) == 0o2750
 
     sealed = [path.stat() for path in tmp_path.rglob("*.parquet")]
     assert {(status.st_uid, stat.S_IMODE(status.st_mode)) for status in sealed} == {(65534, 0o600)}

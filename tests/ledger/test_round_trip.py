@@ -128,7 +128,7 @@ def test_equal_json_in_a_column_is_read_once(tmp_path: Path) -> None:
 
 
 def test_plain_text_in_a_json_column_of_foreign_parquet_is_shown_as_it_is(tmp_path: Path) -> None:
-    folder = tmp_path / "events" / "service=a"
+    folder = tmp_path / "events" / "service_key=a"
     folder.mkdir(parents=True)
     texts = ["not json", json.dumps({"a": 1}), None]
     pd.DataFrame({"service": "a", "timestamp": [1.0, 2.0, 3.0], "data": texts}).to_parquet(folder / "x.parquet")

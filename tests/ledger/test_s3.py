@@ -174,7 +174,7 @@ def test_a_file_is_converted_there_and_back(url: str, tmp_path: Path, suffix: st
     convert_ledger(url + suffix, tmp_path / f"back{suffix}")
 
     there, back = open_ledger(url + suffix).samples, open_ledger(tmp_path / f"back{suffix}").samples
-    own = ["run_id"] if suffix == ".json" else []  # of a founding file it is made of the name
+    own = ["run_id"] if suffix == ".json" else []  # of a JSON array it is made of the name
     assert there.drop(columns=own).equals(back.drop(columns=own))
     assert len(open_ledger(url + suffix).samples) == 9
 
@@ -204,7 +204,7 @@ def test_a_live_run_can_be_seen_there_and_is_there_once_when_it_ends(url: str) -
     writer.close(ended=NEW_YEAR)
     wait_for(lambda: is_uploaded(url))
     assert open_ledger(url).runs["ended"].notna().tolist() == [True]
-    assert not fsspec.filesystem("s3").glob(f"{url}/runs/*/*.jsonl")
+    assert not fsspec.filesystem("s3").glob(f"{url}/live/runs/*/*.jsonl")
 
 
 def test_the_recorder_writes_there(url: str) -> None:

@@ -19,10 +19,10 @@ class TestMeasuredCell:
         assert sizes_at(text, line) == [pytest.approx(64, abs=0.1)] * 2
         assert "kept.append(bytearray(64 * 2**20))" in text
         assert text.startswith(f"In[{shown.execution_count}] took ")
-        assert "kept 64.0 MiB" in text
+        assert "retained 64.0 MiB" in text
 
     def test_memory_that_is_gone_after_the_cell_counts_in_its_peak_only(self, kernel: Kernel) -> None:
-        """48 MiB that live for a third of a second are in the peak, at their line, and kept by nobody."""
+        """48 MiB that live for a third of a second are in the peak, at their line, and retained by nobody."""
         shown = kernel.run("%%memwatch\nimport time\nbig = bytearray(48 * 2**20)\ntime.sleep(0.3)\ndel big")
 
         text = shown.displayed()[0]
@@ -30,7 +30,7 @@ class TestMeasuredCell:
         assert highest == pytest.approx(48, abs=0.1)
         python_row = next(row for row in text.splitlines() if "Python allocations" in row)
         assert re.search(r"4[89]\.\d MiB", python_row)
-        assert not re.search(r"kept \d+(\.\d)? MiB", text)
+        assert not re.search(r"retained \d+(\.\d)? MiB", text)
 
     def test_garbage_of_earlier_cells_is_not_credited_to_the_cell(self, kernel: Kernel) -> None:
         """A cycle of 32 MiB left by the cell before is collected before the measurement begins."""
@@ -38,7 +38,7 @@ class TestMeasuredCell:
         shown = kernel.run("%%memwatch\nsmall = bytearray(2 * 2**20)")
         kernel.run("gc.enable()")
 
-        assert "kept 2.0 MiB" in shown.displayed()[0]
+        assert "retained 2.0 MiB" in shown.displayed()[0]
 
     def test_memory_allocated_in_a_library_is_shown_at_the_line_that_called_it(self, kernel: Kernel) -> None:
         kernel.run("import json\ntext = json.dumps([{'a': [1.5, 2.5]}] * 20_000)")
@@ -67,7 +67,7 @@ class TestMeasuredCell:
         shown = kernel.run("%%memwatch\ndel ballast")
         kernel.run("tracemalloc.stop()")
 
-        assert "let go of 16.0 MiB" in shown.displayed()[0]
+        assert "released 16.0 MiB" in shown.displayed()[0]
 
     def test_the_html_has_the_same_numbers_and_a_picture_with_nothing_fetched(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nx = bytearray(3 * 2**20)")
@@ -95,7 +95,7 @@ class TestMeasuredCell:
 
 
 class TestTheCellIsAsWithoutTheMagic:
-    def test_the_last_expression_is_displayed_and_kept_in_out(self, kernel: Kernel) -> None:
+    def test_the_last_expression_is_displayed_and_held_in_out(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nnumber = 20\nnumber + 22")
 
         assert shown.result == "42"
@@ -195,7 +195,7 @@ class TestTracing:
 
         assert still_on == "(True, 1)"
         assert "Tracing was on already, with 1 frame a traceback" in shown.displayed()[0]
-        assert "kept 1.0 MiB" in shown.displayed()[0]
+        assert "retained 1.0 MiB" in shown.displayed()[0]
 
     def test_a_cell_that_turns_tracing_off_is_told_what_is_missing(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nimport tracemalloc; tracemalloc.stop()")
@@ -209,7 +209,7 @@ class TestHolders:
         shown = kernel.run("%%memwatch\nimport numpy as np\nbig = np.ones(4_000_000)\nbig")
         count = shown.execution_count
 
-        assert f"IPython keeps the shown result (30.5 MiB) as Out[{count}], _{count} and _." in shown.displayed()[0]
+        assert f"IPython holds the shown result (30.5 MiB) as Out[{count}], _{count} and _." in shown.displayed()[0]
         kernel.run("import weakref; watcher = weakref.ref(big); del big")
         assert kernel.run("watcher() is None").result == "False"
         released = kernel.run(f"%memwatch release {count}")
@@ -219,13 +219,13 @@ class TestHolders:
     def test_a_view_is_told_with_the_size_of_the_array_it_keeps_alive(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nimport numpy as np\nnp.ones(2_000_000)[:3]")
 
-        assert "IPython keeps the shown result (15.3 MiB)" in shown.displayed()[0]
+        assert "IPython holds the shown result (15.3 MiB)" in shown.displayed()[0]
         kernel.run("%memwatch release")
 
     def test_a_small_result_is_passed_over(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nlarge = bytearray(2**22)\nlen(large)")
 
-        assert "IPython keeps" not in shown.displayed()[0]
+        assert "IPython holds" not in shown.displayed()[0]
 
     def test_the_last_error_holds_variables_until_it_is_released(self, kernel: Kernel) -> None:
         shown = kernel.run(
@@ -233,7 +233,7 @@ class TestHolders:
             "    big = Big(2**22)\n    seen = weakref.ref(big)\n    raise ValueError('no')\nfail()"
         )
 
-        assert "The traceback of this error keeps the variables" in shown.displayed()[0]
+        assert "The traceback of this error holds the variables" in shown.displayed()[0]
         assert kernel.run("seen() is None").result == "False"
         kernel.run("%memwatch release")
         assert kernel.run("seen() is None").result == "True"
@@ -299,7 +299,7 @@ class TestExtension:
         )
 
         kernel.run("%load_ext memanalysis")
-        assert "kept 1.0 MiB" in kernel.run("%%memwatch\nx = bytearray(2**20)").displayed()[0]
+        assert "retained 1.0 MiB" in kernel.run("%%memwatch\nx = bytearray(2**20)").displayed()[0]
 
     @pytest.mark.alone
     def test_ipythons_own_frames_make_tracing_no_slower(self, kernel: Kernel) -> None:

@@ -27,7 +27,7 @@ class TestWatching:
         assert [each["cell"] for each in data] == [f"In[{each.execution_count}]" for each in (big, failed, *again)]
         assert data[0]["rss_delta_bytes"] == pytest.approx(40 * MIB, abs=4 * MIB)
         assert data[0]["rss_peak_bytes"] >= data[0]["rss_before_bytes"] + 36 * MIB
-        assert data[0]["traced_kept_bytes"] is None
+        assert data[0]["traced_retained_bytes"] is None
         assert [each["success"] for each in data] == [True, False, True, True]
         assert data[1]["error"] == "ZeroDivisionError"
         assert [each["run_number"] for each in data] == [1, 1, 1, 2]
@@ -50,7 +50,7 @@ class TestWatching:
         assert samples["traced_bytes"].isna().all()
         assert samples["rss_bytes"].notna().all()
 
-    def test_a_cell_that_keeps_much_says_so_and_others_are_silent(self, kernel: Kernel) -> None:
+    def test_a_cell_that_retains_much_says_so_and_others_are_silent(self, kernel: Kernel) -> None:
         kernel.run("%memwatch on --ledger quiet")
         quiet = kernel.run("x = 1")
         loud = kernel.run("loud = bytearray(128 * 2**20)")
@@ -58,7 +58,7 @@ class TestWatching:
         kernel.run("del loud")
 
         assert quiet.stdout == ""
-        assert re.match(rf"memwatch: In\[{loud.execution_count}\] \d+ ms, resident \+128 MiB to", loud.stdout)
+        assert re.match(rf"memwatch: In\[{loud.execution_count}\] [\d.]+ m?s, resident \+128 MiB to", loud.stdout)
 
     def test_verbose_says_a_line_after_every_cell(self, kernel: Kernel) -> None:
         kernel.run("%memwatch on --ledger verbose --verbose")
@@ -79,7 +79,7 @@ class TestWatching:
         assert (site["file"], site["line"]) == (f"In[{shown.execution_count}]", 3)
         assert site["size_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
         data = next(data for data in ledger.events["data"] if data and data.get("cell") == site["file"])
-        assert data["traced_kept_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
+        assert data["traced_retained_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
         assert not ledger.sites["file"].str.contains("ipykernel_").any()
         assert sizes_at(measured.displayed()[0], f"In[{measured.execution_count}]:2")[1] == pytest.approx(2, abs=0.1)
 

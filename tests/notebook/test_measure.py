@@ -4,7 +4,7 @@ import tracemalloc
 
 from memanalysis.notebook.curve import CurvePoint
 from memanalysis.notebook.lines import LineMemory, Place
-from memanalysis.notebook.measure import CellMeter, PeakLooks, join_lines
+from memanalysis.notebook.measure import CellMeter, PeakSnapshots, join_lines
 from memanalysis.units import MIB
 
 
@@ -15,7 +15,7 @@ class Looks:
         self.taken: list[int] = []
         self.now = 0.0
         self.look_s = look_s
-        self.looks = PeakLooks(self.read, read_tracer_bytes=lambda: tracer_bytes, clock=lambda: self.now)
+        self.looks = PeakSnapshots(self.read, read_tracer_bytes=lambda: tracer_bytes, clock=lambda: self.now)
 
     def read(self) -> list[dict[str, object]]:
         self.now += self.look_s
@@ -42,13 +42,13 @@ def test_looks_take_no_more_than_a_tenth_of_the_cell() -> None:
     assert len(looks.taken) == 10
 
 
-def test_kept_and_highest_of_a_line_are_joined_the_largest_first() -> None:
+def test_retained_and_highest_of_a_line_are_joined_the_largest_first() -> None:
     def line(number: int, size: int) -> LineMemory:
         return LineMemory(place=Place("In[1]", number), size_bytes=size, live_allocations=1)
 
     rows = join_lines([line(2, 10), line(4, -3)], [line(2, 4), line(3, 50)])
 
-    assert [(row.place.line, row.highest_bytes, row.kept_bytes) for row in rows] == [
+    assert [(row.place.line, row.highest_bytes, row.retained_bytes) for row in rows] == [
         (3, 50, 0),
         (2, 10, 10),
         (4, 0, -3),
@@ -66,8 +66,8 @@ def test_a_meter_leaves_tracing_as_it_found_it_and_tells_the_same_twice() -> Non
     assert cost.python is not None
     assert cost.python.change is not None
     assert cost.python.change >= len(kept)
-    assert cost.kept_bytes is not None
-    assert abs(cost.kept_bytes - MIB) < MIB / 10
+    assert cost.retained_bytes is not None
+    assert abs(cost.retained_bytes - MIB) < MIB / 10
 
     tracemalloc.start(3)
     joined = CellMeter("In[2]")

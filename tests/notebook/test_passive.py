@@ -20,7 +20,7 @@ QUIET = CellEvent(
     rss_delta_bytes=1 * MIB,
     rss_peak_bytes=120 * MIB,
     rss_peak_is_exact=True,
-    traced_kept_bytes=None,
+    traced_retained_bytes=None,
 )
 
 
@@ -42,7 +42,7 @@ def test_a_cell_speaks_from_32_mib_and_a_twentieth_on(
         QUIET,
         rss_before_bytes=before * MIB,
         rss_delta_bytes=left * MIB,
-        traced_kept_bytes=None if traced is None else traced * MIB,
+        traced_retained_bytes=None if traced is None else traced * MIB,
     )
 
     assert event.is_notable is notable
@@ -54,7 +54,7 @@ def test_the_line_says_what_is_known_and_nothing_else() -> None:
         QUIET,
         seconds=75.0,
         rss_delta_bytes=None,
-        traced_kept_bytes=-2 * MIB,
+        traced_retained_bytes=-2 * MIB,
         run_number=4,
         success=False,
         error="ValueError",

@@ -1,4 +1,4 @@
-"""The shipped policy file says what the founding contract says, and what the code says."""
+"""The shipped policy file says what the specification says, and what the code says."""
 
 import dataclasses
 from pathlib import Path
@@ -9,7 +9,7 @@ from memanalysis.policy.model import MemoryBudget, MemoryBudgets, Policy
 
 SHIPPED = Path(__file__).parents[2] / "config" / "memory_policy.yaml"
 
-# Written out by hand from the founding contract; enforcement's actions are ours.
+# Written out by hand from the specification; enforcement's actions are ours.
 CONTRACT = {
     "memory_budgets": {
         "global": {"max_memory_mb": 512, "warning_threshold_percent": 80, "critical_threshold_percent": 95},
@@ -100,7 +100,7 @@ CONTRACT = {
 
 
 def test_the_shipped_file_holds_the_contract() -> None:
-    """Sections, keys and values are exactly those of the founding documents."""
+    """Sections, keys and values are exactly those of the specification."""
     assert MemoryPolicyLoader(SHIPPED).load() == CONTRACT
 
 

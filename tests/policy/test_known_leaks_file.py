@@ -46,7 +46,7 @@ def test_a_file_may_know_of_no_leak(tmp_path, text):
             "leak-1a2b3c4d5e6f",
             "1a2b",
             "2: known_leaks[0].fingerprint: needs a fingerprint, leak- and 12 digits from 0 to 9 and a to f, but got "
-            "the text '1a2b'. Write the fingerprint that memanalysis assess tells of the leak.",
+            "the text '1a2b'. Write the fingerprint that memanalysis assess shows for the leak.",
         ),
         (
             '"session registry, fixed in 2.4 (#123)"',

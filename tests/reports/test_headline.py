@@ -33,7 +33,7 @@ def frame(**services: dict[str, Any]) -> pd.DataFrame:
             "2 of 2 services leak. The worst: a grows by 2.0 MiB/h, at b.py:3.",
         ),
         (frame(a=WELL), "No leak was shown in 1 service."),
-        (frame(a=WELL, b=OPEN), "No leak was shown in 1 service. 1 cannot be told yet: more samples are needed."),
+        (frame(a=WELL, b=OPEN), "No leak was shown in 1 service. 1 cannot be judged yet: more samples are needed."),
         (frame(a=OPEN), "Nothing can be said yet about 1 service: more samples are needed."),
         (frame(), "Nothing was recorded: the ledger has no samples, so nothing can be said."),
     ],

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_an_empty_ledger_gives_a_report_that_says_so(tmp_path: Path) -> None:
     assert made.headline in made.to_markdown()
 
 
-def test_a_founding_ledger_gives_a_report(tmp_path: Path) -> None:
+def test_a_json_array_gives_a_report(tmp_path: Path) -> None:
     file = tmp_path / "old.json"
     entries = ",".join(
         f'{{"timestamp": {1_750_000_000 + 60 * at}, "service_name": "my_service", "memory_usage_mb": {40 + at}, '
@@ -74,3 +75,44 @@ def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path,
         report([])  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match=r"Report\.to_html needs a path that it can write, but"):
         report(three_services).to_html(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["to_html", "to_markdown", "to_json"])
+def test_a_report_is_given_as_text_or_written_to_the_path_that_is_given_back(
+    name: str, three_services: Path, tmp_path: Path
+) -> None:
+    made = report(three_services)
+    written = getattr(made, name)(str(tmp_path / "report"))
+
+    assert written == tmp_path / "report"
+    assert written.read_text(encoding="utf-8") == getattr(made, name)()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and devices of POSIX")
+def test_a_written_report_replaces_what_a_link_points_to_and_no_device(three_services: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").touch(mode=0o640)
+    (tmp_path / "link").symlink_to("real")
+    made = report(three_services)
+    made.to_json(tmp_path / "link")
+    made.to_json("/dev/null")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text(encoding="utf-8") == made.to_json()
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_report_on_one_run_leaves_out_all_others(maker: Any) -> None:
+    maker.add("shop", lambda at: (40 + at) * MIB)
+    quiet = maker.add("shop", lambda at: (40 + at % 7) * MIB, n=30)
+    maker.add("cart", lambda at: (40 + at) * MIB)
+    made = report(maker.path, run_id=quiet)
+
+    assert made.verdicts["run_id"].tolist() == [quiet]
+    assert made.title == "Memory of shop"
+    assert made.headline == "No leak was shown in 1 service."
+    assert made.ended is not None
+    assert made.started is not None
+    assert (made.ended - made.started).total_seconds() == 29
+    assert report(maker.path, run_id="none").headline.startswith("Nothing was recorded")

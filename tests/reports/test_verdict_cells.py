@@ -49,7 +49,7 @@ def test_a_leak_is_said_with_its_interval_its_time_and_its_line() -> None:
     assert (cells.leak, cells.severity, cells.shape) == ("yes", "high", "growing")
     assert (cells.growth, cells.growth_interval) == ("+3.0 MiB/h", "2.8 to 3.3")
     assert (cells.time, cells.time_interval) == ("4.0 h", "3.5 to 4.5 h")
-    assert (cells.guilty, cells.guilty_path) == ("registry.py:42", "/srv/app/registry.py:42")
+    assert (cells.responsible, cells.responsible_path) == ("registry.py:42", "/srv/app/registry.py:42")
 
 
 def test_what_cannot_be_told_is_unknown_and_not_none() -> None:
@@ -78,7 +78,7 @@ def test_without_a_limit_there_is_no_budget_and_without_a_leak_no_time() -> None
     ],
 )
 def test_a_missing_line_says_why(known: dict[str, Any], said: str) -> None:
-    assert render_cells(verdict(**known)).guilty == said
+    assert render_cells(verdict(**known)).responsible == said
 
 
 @pytest.mark.parametrize("unknown", [None, float("nan"), pd.NA, pd.NaT])

@@ -72,12 +72,6 @@ def test_thresholds_of_the_policy_grade_the_leak(three_services: Path) -> None:
     assert by_service(assess(three_services)).loc["leaking_registry", "severity"] in ("high", "critical")
 
 
-def test_an_unknown_engine_is_refused(three_services: Path) -> None:
-    with pytest.raises(InvalidArgumentError) as caught:
-        assess(three_services, engine="spark")
-    assert str(caught.value) == "assess needs engine= to be one of 'pandas', but got 'spark'. Leave it out."
-
-
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LedgerNotFoundError):
         assess(tmp_path / "nothing")

@@ -14,7 +14,7 @@ from memanalysis.verdicts import assess as joined
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     for service in ("bad", "good"):
-        path = tmp_path / f"samples/service={service}/x.parquet"
+        path = tmp_path / f"samples/service_key={service}/x.parquet"
         path.parent.mkdir(parents=True)
         seconds = [float(second) for second in range(60)]
         rows = {

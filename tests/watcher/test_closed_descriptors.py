@@ -25,7 +25,7 @@ def take_all_descriptors():
 def wait_for_rows(n, deadline=time.monotonic() + 60):
     import glob
     while time.monotonic() < deadline:
-        names = glob.glob("ledger/samples/*/*.jsonl")
+        names = glob.glob("ledger/live/samples/*/*.jsonl")
         if sum(open(name, "rb").read().count(b"\\n") for name in names) >= n:
             return
         time.sleep(0.02)

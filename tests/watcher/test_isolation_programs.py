@@ -1,4 +1,4 @@
-"""A dozen of the programs of ``python -m benchmarks isolation``: watched, each is the program that it was."""
+"""A dozen of the programs of ``python -m benchmarks host``: watched, each is the program that it was."""
 
 import sys
 

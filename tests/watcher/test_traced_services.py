@@ -113,7 +113,7 @@ def test_a_service_without_a_leak_is_never_traced_in_windows(run_service):
 @needs_sampler
 @pytest.mark.parametrize("trace", ["sampled", "auto"])
 def test_a_leak_is_sampled_and_its_line_is_named(run_service, trace):
-    """3,000 bytes 400 times a second for 15 s: 18 MB, of which the sampler takes some 130 samples."""
+    """3,000 bytes 400 times a second for 15 s: 18 MB, where the sampler takes some 130 samples."""
     ledger, script = run_service(leaks=True, seconds=15, trace=trace)
 
     guilty = next(n for n, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# the leak"))

@@ -96,7 +96,7 @@ if sys.argv[1] == "handles":
 recorder = watch("api", ledger="ledger", interval=0.01, trace="off")
 recorder.start()
 if sys.argv[1] == "handles":
-    wait_until(lambda: len(glob.glob("ledger/samples/*/*.jsonl")) >= 4)
+    wait_until(lambda: len(glob.glob("ledger/live/samples/*/*.jsonl")) >= 4)
     while_running = count_sealed()
 else:
     wait_until(lambda: count_sealed() >= 3)

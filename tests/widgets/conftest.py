@@ -8,8 +8,8 @@ import pytest
 
 
 @pytest.fixture
-def founding(tmp_path: Path) -> Callable[[], Path]:
-    """Writes a file as the founding system did: an entry a minute."""
+def json_array(tmp_path: Path) -> Callable[[], Path]:
+    """Writes a file as the class interface does: an entry a minute."""
 
     def write() -> Path:
         entries = [

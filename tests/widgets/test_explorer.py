@@ -100,9 +100,9 @@ def test_names_from_a_ledger_are_text_and_never_markup(tmp_path: Path) -> None:
     explorer.close_all()
 
 
-def test_pyplot_is_not_loaded(founding: Callable[[], Path]) -> None:
+def test_pyplot_is_not_loaded(json_array: Callable[[], Path]) -> None:
     """Its figures are global state; in a fresh process because other tests may have loaded it."""
-    look = f"import sys, memanalysis; memanalysis.explore({str(founding())!r})"
+    look = f"import sys, memanalysis; memanalysis.explore({str(json_array())!r})"
     code = f"{look}; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

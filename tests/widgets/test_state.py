@@ -162,8 +162,8 @@ def test_marks_are_the_events_of_the_run_in_the_stretch_by_their_second(
     assert [name for _, name in make_view(samples, events, part).marks] == ["In[7]", "breach"]
 
 
-def test_the_founding_array_which_has_no_runs_can_be_looked_at(founding: Callable[[], Path]) -> None:
-    ledger = open_ledger(founding())
+def test_a_json_array_which_has_no_runs_can_be_shown(json_array: Callable[[], Path]) -> None:
+    ledger = open_ledger(json_array())
     selection = first_selection(ledger.samples)
 
     assert selection is not None

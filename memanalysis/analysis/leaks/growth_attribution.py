@@ -88,7 +88,7 @@ def attribute_growth(
         ``ATTRIBUTION_COLUMNS``, the largest share of a run and kind first and the row of the rest last. ``kind`` is
         ``site`` (``name`` is file and line), ``type`` or ``holder`` (``name`` is the chain). The shares of a run and
         kind add up to 1: of sites and types they are parts of all that grew, of holders parts of the objects of the
-        fastest growing type that were looked at, whose ``growth_bytes`` are not known. Where nothing grew there is no
+        fastest growing type that were examined, whose ``growth_bytes`` are not known. Where nothing grew there is no
         row.
 
     Raises

@@ -51,7 +51,7 @@ def fold_long(
 def _fold_one(
     times: FloatArray, values: FloatArray, thresholds: SeriesThresholds
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Fold one series; its last sample stays apart, for it may yet be replaced."""
+    """Fold one series; its last sample stays apart, because it may yet be replaced."""
     n, size = times.size - 1, thresholds.fold_size
     if n < thresholds.max_points_kept:
         return times, values, np.ones(times.size, dtype=np.int64)

@@ -31,8 +31,13 @@ class LiveSeries:
     thresholds : Thresholds, optional
         The numbers to fold and to judge by.
 
+    See Also
+    --------
+    memanalysis.assess_series : The verdict on a series that is there as a whole.
+
     Examples
     --------
+    >>> from memanalysis.analysis.series.live_series import LiveSeries
     >>> live = LiveSeries()
     >>> for second in range(100):
     ...     live.add(float(second), 2e8 + 1e6 * second)

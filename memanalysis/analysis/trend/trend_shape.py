@@ -42,7 +42,7 @@ SHAPES = np.array(["growing", "plateauing", "stepped", "sawtooth", "stable", "sh
 GROWING, PLATEAUING, STEPPED, SAWTOOTH, STABLE, SHRINKING, INCONCLUSIVE = range(7)
 
 SERIES_IN_ONE_THREAD = 8192
-"""Fewer series are judged before threads pay; no watched process has as many."""
+"""Fewer series are judged without threads; no watched process has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Which sealed files of a folder go, and which are thinned out, to keep to a retention? What stays is not rewritten.
+"""Drops and thins out sealed files of a folder, as a retention says. What stays is not rewritten.
 
 Whole files are dropped, the oldest first: what a limit leaves is at most one file too much. Live files are never
 touched. A run's row of ``runs`` goes when nothing else of the run is left.
@@ -33,7 +33,7 @@ from memanalysis.ledger.reading.footers import (
 )
 from memanalysis.ledger.walk import walk_ledger
 
-__all__ = ["SealedFile", "Tidied", "list_folders", "list_sealed", "tidy"]
+__all__ = ["RetentionResult", "SealedFile", "apply_retention", "list_sealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SealedFile:
 
 
 @dataclass(slots=True)
-class Tidied:
+class RetentionResult:
     """What was dropped and thinned out."""
 
     files_dropped: int = 0
@@ -77,8 +77,8 @@ class Tidied:
     paths: list[str] = field(default_factory=list)
 
 
-def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> Tidied:
-    """Keep a folder to a retention.
+def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> RetentionResult:
+    """Drop and thin out what a retention does not keep; return what was done.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
     if retention.max_entries is not None:
         stay = _few_enough(stay, retention.max_entries, _count_live_samples(files))
     if retention.max_bytes is not None:
-        room = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
-        stay = _small_enough(stay, room)
-    told = Tidied()
+        free_bytes = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
+        stay = _small_enough(stay, free_bytes)
+    result = RetentionResult()
     kept = {file.path for file in stay}
     live = _live_stems(files)
     runs = {file.path: _find_runs(files, file) for file in sealed}
@@ -114,27 +114,22 @@ def tidy(files: Files, retention: Retention, *, now: float, dry_run: bool = Fals
             file.table == "runs" and any(run in alive or run not in others for run in runs[file.path])
         )
         if not stays:
-            told.files_dropped += 1
-            told.rows_dropped += file.footer.n_rows
-            told.bytes_dropped += file.size
-            told.paths.append(file.path)
+            result.files_dropped += 1
+            result.rows_dropped += file.footer.n_rows
+            result.bytes_dropped += file.size
+            result.paths.append(file.path)
             if not dry_run:
                 files.remove(file.path)
     if retention.downsample_after_days is not None:
         before = (now - retention.downsample_after_days * SECONDS_A_DAY) * 1e6
         for file in stay:
             if file.table == "samples" and file.newest < before:
-                _thin_out(files, file, retention.downsample_interval_s, told, dry_run=dry_run)
-    return told
-
-
-def list_folders(files: Files) -> list[tuple[str, str]]:
-    """Tables and folders of services that a ledger has."""
-    return walk_ledger(files).folders
+                _thin_out(files, file, retention.downsample_interval_s, result, dry_run=dry_run)
+    return result
 
 
 def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:
-    """Sealed files that can be read; the others are told to ``broken``."""
+    """Sealed files that can be read; ``broken`` is called with the path of each other one."""
     sealed = []
     names: dict[tuple[str, str], list[str]] = {}
     walked = [file for file in walk_ledger(files).files if file.suffix == PARQUET_SUFFIX]
@@ -170,12 +165,12 @@ def _few_enough(stay: list[SealedFile], max_entries: int, n_live: Counter[str]) 
     return [file for file in stay if file.newest > bound[file.partition]]
 
 
-def _small_enough(stay: list[SealedFile], room: int) -> list[SealedFile]:
-    """Newest files that fit into so many bytes."""
+def _small_enough(stay: list[SealedFile], free_bytes: int) -> list[SealedFile]:
+    """Newest files that fit into ``free_bytes``."""
     kept = []
     for file in sorted(stay, key=_age_key, reverse=True):
-        room -= file.size
-        if room < 0:
+        free_bytes -= file.size
+        if free_bytes < 0:
             break
         kept.append(file)
     return kept
@@ -217,7 +212,7 @@ def _live_stems(files: Files) -> set[tuple[str, str]]:
     return stems
 
 
-def _thin_out(files: Files, file: SealedFile, interval_s: float, told: Tidied, *, dry_run: bool) -> None:
+def _thin_out(files: Files, file: SealedFile, interval_s: float, result: RetentionResult, *, dry_run: bool) -> None:
     if file.footer.downsampled_s is not None and file.footer.downsampled_s >= interval_s:
         return
     with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
@@ -234,9 +229,9 @@ def _thin_out(files: Files, file: SealedFile, interval_s: float, told: Tidied, *
             writer = SealedWriter(stream, "samples", metadata={DOWNSAMPLED_KEY: str(interval_s)})
             writer.write(thinned)
             writer.close()
-        told.files_thinned += 1
-        told.rows_thinned += samples.num_rows - thinned.num_rows
-        told.bytes_thinned += file.size - temporary.stat().st_size
-        told.paths.append(file.path)
+        result.files_thinned += 1
+        result.rows_thinned += samples.num_rows - thinned.num_rows
+        result.bytes_thinned += file.size - temporary.stat().st_size
+        result.paths.append(file.path)
         if not dry_run:
             files.put(temporary, file.path)

@@ -1,7 +1,7 @@
-"""How a ledger is put in order by one who is not writing it: killed runs sealed, small files merged, old rows dropped.
+"""Puts a ledger in order from outside its writers: killed runs sealed, small files merged, old rows dropped.
 
 A shard belongs to a live process as long as that holds its lock. Where a shard was written on another machine, or files
-cannot be locked, it must have rested for a day. One who tidies holds the lock of ``.compact.lock``; writers and readers
+cannot be locked, it must have rested for a day. Who compacts holds the lock of ``.compact.lock``; writers and readers
 never wait.
 """
 
@@ -15,16 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memanalysis._atomic import TEMPORARY_SUFFIX
 from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerError
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
-from memanalysis.ledger.maintenance.apply_retention import Tidied, tidy
+from memanalysis.ledger.maintenance.apply_retention import RetentionResult, apply_retention
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
-from memanalysis.ledger.maintenance.seal import TEMPORARY_SUFFIX, seal_shard
+from memanalysis.ledger.maintenance.seal import remove_sealed_lines, seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX
+from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, sealed_path
 from memanalysis.ledger.reading.dataset_source import FolderSource
 from memanalysis.ledger.reading.footers import open_parquet
 from memanalysis.ledger.walk import open_regular, walk_ledger
@@ -55,7 +56,7 @@ class Compacted:
     uploaded: int = 0
     merged: Merged = field(default_factory=Merged)
     failed: list[str] = field(default_factory=list)
-    tidied: Tidied = field(default_factory=Tidied)
+    retention: RetentionResult = field(default_factory=RetentionResult)
 
 
 def compact_ledger(
@@ -65,7 +66,7 @@ def compact_ledger(
     now: float | None = None,
     dry_run: bool = False,
 ) -> Compacted:
-    """Seal what killed runs left, clear stale temporary files, merge small files, and keep a folder to a retention.
+    """Seal what killed runs left, clear stale temporary files, merge small files, and apply a retention.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def compact_ledger(
             done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
             if retention is not None:  # before merging, which makes files coarser
-                done.tidied = tidy(files, retention, now=moment, dry_run=dry_run)
+                done.retention = apply_retention(files, retention, now=moment, dry_run=dry_run)
             done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
     except LedgerError:
         raise
@@ -144,7 +145,7 @@ def seal_abandoned(root: Path, done: Compacted, *, dry_run: bool = False) -> Non
 
 @contextmanager
 def hold_lock(root: Path, *, dry_run: bool = False) -> Iterator[None]:
-    """Hold the lock of those who tidy a ledger; a dry run needs none.
+    """Hold the lock of those who compact a ledger; a dry run needs none.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def _compact_url(url: str, files: Files, retention: Retention | None, now: float
     _check_folder(files)
     if retention is not None:
         try:
-            done.tidied = tidy(files, retention, now=now, dry_run=dry_run)
+            done.retention = apply_retention(files, retention, now=now, dry_run=dry_run)
         except LedgerError:
             raise
         except OSError as exc:
@@ -217,11 +218,11 @@ def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool
             done.sealed += 1
             return
         if os.fstat(descriptor).st_size == 0:
-            path.unlink(missing_ok=True)
+            remove_sealed_lines(path)
             return
-        if path.with_suffix(PARQUET_SUFFIX).exists():  # a crash came between the seal and this last step of it
-            with path.with_suffix(PARQUET_SUFFIX).open("rb") as sealed, open_parquet(sealed, str(path)):
-                path.unlink(missing_ok=True)
+        if sealed_path(path).exists():  # a crash came between the seal and this last step of it
+            with sealed_path(path).open("rb") as sealed, open_parquet(sealed, str(path)):
+                remove_sealed_lines(path)
             done.sealed += 1
             return
         seal_shard(path, table, cut_tail=True)

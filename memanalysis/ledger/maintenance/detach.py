@@ -1,4 +1,4 @@
-"""How a process is started that the watched program never sees: no ``wait`` returns it, no SIGCHLD tells of it.
+"""How a process is started that the watched program never sees: no ``wait`` returns it, no SIGCHLD is sent.
 
 Two steps. ``clone`` makes a copy of this process that has no termination signal: ``os.wait()`` passes over it. The copy
 runs one function of the C library, ``system``, and nothing of Python: no lock holds it up, and no hook for forks runs.

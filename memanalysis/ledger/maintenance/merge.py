@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memanalysis._atomic import open_atomic, write_atomic
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.arrow import arrow_schema
 from memanalysis.ledger.files import LocalFiles
-from memanalysis.ledger.maintenance.seal import TEMPORARY_SUFFIX, SealedWriter
-from memanalysis.ledger.marker import sync_folder, write_file
+from memanalysis.ledger.maintenance.seal import SealedWriter
 from memanalysis.ledger.merge_journal import (
     JOURNAL_NAME,
     MERGED_PREFIX,
@@ -48,7 +48,7 @@ MAX_SOURCE_BYTES = 16 * 1024**2
 
 BATCH_FILES = 256
 BATCH_BYTES = 4 * 1024**2
-"""Files read at a time: up to so many, and so many bytes."""
+"""Files, and bytes of files, read at a time."""
 
 SLICE_ROWS = 50_000
 """Rows handed on at a time, so that a row group is no larger than elsewhere."""
@@ -193,39 +193,36 @@ def _newest_day(metadata: pq.FileMetaData, table: str) -> str:
 def _fill_bins(members: list[_Member]) -> Iterator[list[_Member]]:
     """Files to be merged into one each, in the order of their runs, two at least."""
     chosen: list[_Member] = []
-    room = MAX_MERGED_BYTES
+    free_bytes = MAX_MERGED_BYTES
     for member in sorted(members, key=lambda member: member.place):
-        if member.size > room:
+        if member.size > free_bytes:
             if len(chosen) > 1:
                 yield chosen
-            chosen, room = [], MAX_MERGED_BYTES
+            chosen, free_bytes = [], MAX_MERGED_BYTES
         chosen.append(member)
-        room -= member.size
+        free_bytes -= member.size
     if len(chosen) > 1:
         yield chosen
+
+
+class _TooFewSourcesError(Exception):
+    """The files to be merged went away or are corrupt, all but one: the merged file is given up."""
 
 
 def _merge(files: LocalFiles, group: Group, members: Sequence[_Member], done: Merged) -> None:
     table, partition, day, downsampled_s = group
     folder = Path(files.root, table, partition)
     name = f"{MERGED_PREFIX}{day}-{uuid.uuid4().hex[:8]}{PARQUET_SUFFIX}"
-    temporary = folder / f".{name}{TEMPORARY_SUFFIX}"
     metadata = {} if downsampled_s is None else {DOWNSAMPLED_KEY: str(downsampled_s)}
     try:
-        with temporary.open("xb") as stream:
+        # a table's folder holds whole Parquet only
+        with open_atomic(folder / name, temporary_folder=Path(files.root)) as stream:
             sources = _write(files, group, members, stream, metadata, done)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if len(sources) < 2:  # the others went away, or are corrupt
-            temporary.unlink()
-            return
-        journal = MergeJournal(table, partition, name, tuple(sources))
-        write_file(Path(files.root, JOURNAL_NAME), journal.to_bytes())
-        temporary.replace(folder / name)
-        sync_folder(folder)
-    except BaseException:  # an interrupt too: no half file stays; it is raised on
-        temporary.unlink(missing_ok=True)
-        raise
+            # written before the merged file gets its name: a journal without its merged file is passed over
+            journal = MergeJournal(table, partition, name, tuple(sources))
+            write_atomic(Path(files.root, JOURNAL_NAME), journal.to_bytes())
+    except _TooFewSourcesError:
+        return
     finish_merge(files, done)
     done.sources += len(sources)
     done.files += 1
@@ -234,7 +231,7 @@ def _merge(files: LocalFiles, group: Group, members: Sequence[_Member], done: Me
 def _write(
     files: LocalFiles, group: Group, members: Sequence[_Member], stream: Any, metadata: dict[str, str], done: Merged
 ) -> list[MergeSource]:
-    """Write the rows of the files, as far as each can be read whole, and return what was written."""
+    """Write the rows of the files, as far as each can be read whole, and return what was written, two at least."""
     table, partition = group[:2]
     writer = SealedWriter(stream, table, metadata=metadata)
     sources: list[MergeSource] = []
@@ -257,6 +254,8 @@ def _write(
     except BaseException:
         writer.abandon()
         raise
+    if len(sources) < 2:
+        raise _TooFewSourcesError
     return sources
 
 

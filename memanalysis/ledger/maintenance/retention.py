@@ -1,7 +1,7 @@
 """Which entries of a ledger are kept: the newest ``max_entries``, none older than ``max_age_days``.
 
 Pure, and standard library only: the moment "now" is handed in. `Retention` is what is wanted of a folder, where whole
-files are dropped (`tidy` does that); `retained` picks entries one by one, as in the founding array.
+files are dropped (`apply_retention` does that); `retained` picks entries one by one, as in the JSON array.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Retention:
     Parameters
     ----------
     max_entries : int, optional
-        Samples of each service: the newest so many stay, and what lies in one file with them.
+        Samples of each service: this number of the newest stay, and what lies in one file with them.
     max_age_days : float, optional
         A file whose newest row is older is dropped.
     max_bytes : int, optional
@@ -85,7 +85,7 @@ def retained(
     now : float
         Epoch seconds from which ages count; an entry of exactly ``max_age_days`` stays.
     max_entries : int, optional
-        At most so many, the last of those not too old.
+        At most this number, the last of those not too old.
     max_age_days : float, optional
         None older than that, of 86,400 seconds each.
 

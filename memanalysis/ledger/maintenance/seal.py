@@ -1,13 +1,12 @@
-"""How a file of JSON lines becomes Parquet without a moment at which its rows are lost or doubled.
+"""Turns a file of JSON lines into Parquet without a moment at which its rows are lost or doubled.
 
-Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then needs neither look
-at their keys nor sort. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
+Rows of one run that come in order are marked so in the footer (``memanalysis.order``): a reader then neither reads
+their keys nor sorts. Rows of ``sites`` lie by site and then by time, which makes a tenth of them: a site changes
 little from one snapshot to the next.
 """
 
 import os
 import stat
-import uuid
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -17,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memanalysis._atomic import open_atomic, sync_folder
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.arrow import VERSION_KEY, arrow_schema, table_from_rows
 from memanalysis.ledger.jsonl import TORN_TAIL, iter_rows
-from memanalysis.ledger.marker import sync_folder
-from memanalysis.ledger.paths import PARQUET_SUFFIX
+from memanalysis.ledger.paths import sealed_path
 from memanalysis.ledger.reading.row_order import OrderCheck
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
-__all__ = ["TEMPORARY_SUFFIX", "SealedWriter", "seal_shard"]
+__all__ = ["SealedWriter", "remove_sealed_lines", "seal_shard"]
 
 ROW_GROUP_ROWS = 50_000
 """Rows a row group, as Arrow some 10 MB at most."""
@@ -36,10 +35,6 @@ SITES_GROUP_ROWS = 200_000
 PARSED_ROWS = 1_000
 """Rows held as Python objects at a time: a site with a deep traceback is 5 KB, and a host's memory is not ours."""
 
-TEMPORARY_SUFFIX = ".tmp"
-
-_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
 _COMPRESSION_LEVEL = 9
 """Of zstd: sealing happens once; 9 is where time begins to grow faster than files shrink."""
 
@@ -48,7 +43,7 @@ _DICTIONARY_BYTES = 64 * 1024**2
 
 
 def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
-    """Turn a shard into Parquet beside it and remove the JSON lines; the Parquet's path.
+    """Turn a shard into Parquet, remove the JSON lines, and return the Parquet's path.
 
     Parameters
     ----------
@@ -60,28 +55,30 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
     Raises
     ------
     LedgerError
-        The shard has spoilt lines, or Parquet cannot hold it: it is left as it is, so that nothing that might be
+        The shard has corrupt lines, or Parquet cannot hold it: it is left as it is, so that nothing that might be
         saved by hand is thrown away.
     """
-    sealed = path.with_suffix(PARQUET_SUFFIX)
-    # a name of its own: whoever tidies may be sealing the same shard
-    temporary = sealed.with_name(f".{sealed.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    sealed = sealed_path(path)
     try:
-        with os.fdopen(os.open(temporary, _MAKE_FLAGS, 0o600), "wb") as stream:
+        # the temporary file lies beside the lines: a table's folder holds whole Parquet only
+        with open_atomic(sealed, file_mode=0o600, temporary_folder=path.parent) as stream:
             _copy_permissions(path, stream.fileno())
             _check_whole(path, _write_rows(path, stream, table), cut_tail=cut_tail)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(sealed)
+            _make_sealed_folder(sealed.parent, live=path.parent)
     except pa.ArrowException as exc:
-        temporary.unlink(missing_ok=True)
         raise LedgerError(f"Sealing needs rows that Parquet can hold, but {path} has others: {exc}.") from exc
-    except BaseException:  # an interrupt too: no half file stays; it is raised on
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(sealed.parent)
-    path.unlink(missing_ok=True)
+    remove_sealed_lines(path)
     return sealed
+
+
+def remove_sealed_lines(path: Path) -> None:
+    """Remove a file of JSON lines, and the folders below ``live`` that are empty then."""
+    path.unlink(missing_ok=True)
+    for folder in path.parents[:3]:
+        try:
+            folder.rmdir()
+        except OSError:  # another file is in it
+            return
 
 
 class SealedWriter:
@@ -124,7 +121,7 @@ class SealedWriter:
         """Add rows that conform to the table."""
         if not rows.num_rows:
             return
-        self._order.look_at(rows)
+        self._order.update(rows)
         if self._table == "sites":
             position = rows.column_names.index("traceback")
             rows = rows.set_column(position, "traceback", rows["traceback"].dictionary_encode())
@@ -196,14 +193,28 @@ def _write_rows(path: Path, stream: Any, table: str) -> Counter[str]:
     return skipped
 
 
-def _copy_permissions(path: Path, descriptor: int) -> None:
-    """Give a file the mode of another, and its owner where this process may do that: root compacts for others."""
+def _copy_permissions(path: Path, target: Path | int) -> None:
+    """Give a file or folder the mode of another, and its owner where root compacts for others."""
     if not hasattr(os, "fchmod"):
         return
     status = path.stat()
     if os.geteuid() == 0:
-        os.fchown(descriptor, status.st_uid, status.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, stat.S_IMODE(status.st_mode))  # noqa: PTH101  an open file too
+
+
+def _make_sealed_folder(folder: Path, *, live: Path) -> None:
+    """Make a service's folder and that of its table, with the permissions and owners of those of the live files."""
+    root = live.parents[2]
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise LedgerError(
+            f"Sealing needs folders inside the ledger, but {folder} is a link that leads out of it. Remove the link."
+        )
+    for made, like in ((folder.parent, live.parent), (folder, live)):
+        if not made.is_dir():
+            made.mkdir(exist_ok=True)
+            _copy_permissions(like, made)
+            sync_folder(made.parent)
 
 
 def _check_whole(path: Path, skipped: Counter[str], *, cut_tail: bool) -> None:
@@ -211,6 +222,6 @@ def _check_whole(path: Path, skipped: Counter[str], *, cut_tail: bool) -> None:
         del skipped[TORN_TAIL]
     if skipped:
         raise LedgerError(
-            f"Sealing needs whole lines, but {path} has {skipped.total()} spoilt ones ({', '.join(skipped)}). "
+            f"Sealing needs whole lines, but {path} has {skipped.total()} corrupt ones ({', '.join(skipped)}). "
             "It is left as it is."
         )

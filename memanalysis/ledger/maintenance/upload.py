@@ -12,7 +12,14 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.files import Files, files_at
 from memanalysis.ledger.maintenance.upload_errors import explain_upload_error
 from memanalysis.ledger.maintenance.upload_outcome import write_outcome
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, is_hidden
+from memanalysis.ledger.paths import (
+    JSONL_SUFFIX,
+    LIVE_FOLDER,
+    MARKER_NAME,
+    PARQUET_SUFFIX,
+    PARTITION_PREFIX,
+    is_hidden,
+)
 from memanalysis.schema import TABLES
 
 __all__ = ["upload_spool"]
@@ -41,10 +48,10 @@ def upload_spool(folder: Path, url: str) -> int:
         if not is_there:
             files.put(folder / MARKER_NAME, MARKER_NAME)
         for table in reversed(list(TABLES)):  # runs last: a sealed row of a run says that it is whole
-            for path in sorted((folder / table).glob(f"{SERVICE_PREFIX}*/*{PARQUET_SUFFIX}")):
+            for path in sorted((folder / table).glob(f"{PARTITION_PREFIX}*/*{PARQUET_SUFFIX}")):
                 if not is_hidden(path.name):
                     n_uploaded += _upload(files, folder, path)
-        for path in sorted((folder / "runs").glob(f"{SERVICE_PREFIX}*/*{JSONL_SUFFIX}")):
+        for path in sorted((folder / LIVE_FOLDER / "runs").glob(f"{PARTITION_PREFIX}*/*{JSONL_SUFFIX}")):
             with suppress(FileNotFoundError):
                 files.put(path, path.relative_to(folder).as_posix())
     except LedgerError as exc:
@@ -74,7 +81,7 @@ def _upload(files: Files, folder: Path, path: Path) -> int:
         if path.exists():
             raise
         return 0  # another process of ours uploaded it meanwhile
-    lines = name.removesuffix(PARQUET_SUFFIX) + JSONL_SUFFIX
+    lines = f"{LIVE_FOLDER}/{name.removesuffix(PARQUET_SUFFIX)}{JSONL_SUFFIX}"
     if name.startswith("runs/") and files.kind(lines) is not None:
         files.remove(lines)
     path.unlink(missing_ok=True)

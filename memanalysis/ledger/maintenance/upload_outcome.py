@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memanalysis.ledger.marker import write_file
+from memanalysis._atomic import write_atomic
 
 __all__ = ["OUTCOME_NAME", "UploadOutcome", "read_outcome", "write_outcome"]
 
@@ -40,4 +40,4 @@ def write_outcome(spool: Path, error: str | None) -> None:
     if before is None and error is None:
         return
     failures = (0 if before is None else before.failures) + (error is not None)
-    write_file(spool / OUTCOME_NAME, json.dumps(asdict(UploadOutcome(time.time(), error, failures))).encode() + b"\n")
+    write_atomic(spool / OUTCOME_NAME, json.dumps(asdict(UploadOutcome(time.time(), error, failures))).encode() + b"\n")

@@ -1,6 +1,7 @@
-"""What is done for a growing ledger beside its writer: full shards sealed, old rows dropped, sealed files uploaded.
+"""Maintains a growing ledger beside its writer: full shards sealed, old rows dropped, sealed files uploaded.
 
-Runs in the short-lived process that `keeper` starts, or in the writer's own when that ends and has pyarrow loaded.
+Runs in the short-lived process that `worker_process` starts, or in the writer's own when that ends and has pyarrow
+loaded.
 """
 
 import logging
@@ -14,13 +15,13 @@ from typing import Any
 
 from memanalysis.errors import LedgerBusyError
 from memanalysis.ledger.files import files_at
-from memanalysis.ledger.maintenance.apply_retention import tidy
+from memanalysis.ledger.maintenance.apply_retention import apply_retention
 from memanalysis.ledger.maintenance.compact import Compacted, hold_lock, seal_abandoned
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.seal import seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
 
-__all__ = ["main", "tend"]
+__all__ = ["main", "run_job"]
 
 NICENESS = 10
 """Sealing can wait: the watched program comes first."""
@@ -28,7 +29,7 @@ NICENESS = 10
 _log = logging.getLogger(__name__)
 
 
-def tend(job: Mapping[str, Any]) -> bool:
+def run_job(job: Mapping[str, Any]) -> bool:
     """Seal, drop and upload; True when all of it was done. What fails is logged, and left as it was.
 
     Parameters
@@ -50,7 +51,7 @@ def tend(job: Mapping[str, Any]) -> bool:
                 seal_abandoned(root, Compacted())
             upload_spool(root, job["url"])
         if job["retention"] is not None:
-            _keep_to(job, root)
+            _apply_job_retention(job, root)
     except OSError as exc:
         _log.warning("memanalysis goes on: %s", exc)
         done = False
@@ -61,13 +62,13 @@ def main(job: Mapping[str, Any]) -> None:
     """Do a job in a process of its own."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    sys.exit(0 if tend(job) else 1)
+    sys.exit(0 if run_job(job) else 1)
 
 
-def _keep_to(job: Mapping[str, Any], root: Path) -> None:
+def _apply_job_retention(job: Mapping[str, Any], root: Path) -> None:
     retention = Retention.from_mapping(job["retention"])
     if job["url"] is not None:
-        tidy(files_at(job["url"]), retention, now=time.time())
+        apply_retention(files_at(job["url"]), retention, now=time.time())
         return
-    with suppress(LedgerBusyError), hold_lock(root):  # somebody else keeps to it now
-        tidy(files_at(root), retention, now=time.time())
+    with suppress(LedgerBusyError), hold_lock(root):  # somebody else applies it now
+        apply_retention(files_at(root), retention, now=time.time())

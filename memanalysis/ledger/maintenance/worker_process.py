@@ -1,4 +1,4 @@
-"""Who seals while the program runs: a short-lived process of its own, so that the watched one never loads pyarrow.
+"""Starts a short-lived process that seals while the program runs, so that the watched one never loads pyarrow.
 
 It is started unseen by the program (see `detach`) with the files that are full, one process at a time, with low
 priority, and is given their descriptors: they hold the locks until it ends. A pipe tells when it is done. Where none
@@ -24,7 +24,7 @@ from memanalysis.ledger.maintenance.detach import find_adoption_obstacle, find_d
 from memanalysis.ledger.writing.segment_rotation import Segment
 from memanalysis.standard_library import drop_shadowing_folders
 
-__all__ = ["Keeper"]
+__all__ = ["SealingWorker"]
 
 RETRY_S = 60.0
 """How long a process that would now be noticed is put off."""
@@ -66,13 +66,13 @@ finally:
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
+class SealingWorker:
     """Starts one process after another to seal what is full, apply the retention and upload.
 
     Parameters
     ----------
     job : mapping
-        What beside the segments the process is given; see ``upkeep.tend``.
+        What beside the segments the process is given; see ``worker.run_job``.
     """
 
     def __init__(self, job: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ def keep_last_of_runs(table: pa.Table) -> pa.Table:
 
 
 def encode_known(table: pa.Table) -> pa.Table:
-    """Columns of which anything is known (all, where there are no rows), text as dictionaries, one for all rows."""
+    """Columns in which anything is known (all, where there are no rows), text as dictionaries, one for all rows."""
     if table.num_columns and table.column(0).num_chunks > MANY_CHUNKS:
         table = table.combine_chunks()  # unifying takes time and memory by the square of their number
     known = [name for name in table.column_names if table[name].null_count < max(1, table.num_rows)]

@@ -1,8 +1,8 @@
-"""A ledger that is a folder of shards, one a process and table, under ``<table>/service=<encoded>/``.
+"""A ledger that is a folder of shards, one a process and table, under ``<table>/service_key=<slug>/``.
 
 What is in order already is neither sorted nor read for its keys; what lies outside the time that is asked for is not
 read at all; files of this machine are read many at a time. Whatever one file holds, the others are read: what fails is
-listed as `Damage` of that file.
+listed as `SkippedRows` of that file.
 """
 
 from collections import Counter
@@ -25,12 +25,20 @@ from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.merge_journal import find_replaced
-from memanalysis.ledger.paths import JSONL_SUFFIX, MARKER_NAME, PARQUET_SUFFIX, SERVICE_PREFIX, decode_service
+from memanalysis.ledger.paths import (
+    JSONL_SUFFIX,
+    MARKER_NAME,
+    PARQUET_SUFFIX,
+    PARTITION_PREFIX,
+    is_service_slug,
+    service_of_slug,
+    slug_of_service,
+)
 from memanalysis.ledger.reading.file_sources import (
     EVERYTHING,
-    Damage,
-    Part,
-    Reading,
+    ScanRequest,
+    ScanResult,
+    SkippedRows,
     damages,
     names_in,
     read_parquet,
@@ -42,7 +50,7 @@ from memanalysis.ledger.reading.impossible_values import Removed, null_impossibl
 from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.reading.size_limits import check_decoded_size
 from memanalysis.ledger.reading.small_files import read_small
-from memanalysis.ledger.walk import LedgerWalk, walk_ledger
+from memanalysis.ledger.walk import FoundFile, LedgerWalk, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
@@ -57,7 +65,7 @@ _MAX_SEGMENT_DIGITS = 9
 
 THREADS = 4
 MANY_FILES = 1_000
-"""Files opened at once, in a folder that has so many."""
+"""From this number of files in a folder on, several are opened at once."""
 
 READ_TRIES = 10
 """Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
@@ -101,70 +109,71 @@ class FolderSource:
         elif not walk_ledger(self._files).folders:
             found = ", ".join(entry.name for entry in entries[:5]) if entries else "nothing"
             raise LedgerFormatError(
-                f"open_ledger needs a folder with {MARKER_NAME} or <table>/service=<name>/, but {self._files.root} "
-                f"holds {found}. Name the folder that was given to watch(ledger=...)."
+                f"open_ledger needs a folder with {MARKER_NAME} or <table>/{PARTITION_PREFIX}<name>/, but "
+                f"{self._files.root} holds {found}. Name the folder that was given to watch(ledger=...)."
             )
 
-    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
+    def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
         """Rows of the shards of those services; in order, where their files tell so."""
         for _ in range(READ_TRIES):
             n_gone = self._n_gone
-            reading = self._read_once(table, columns, part)
+            result = self._read_once(table, columns, request)
             if self._n_gone == n_gone:
                 break
-        return reading
+        return result
 
-    def _read_once(self, table: str, columns: Sequence[str], part: Part) -> Reading:
-        reading = Reading(empty_table(table, columns))
-        found = self._pieces(table, columns, part, reading)
+    def _read_once(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
+        result = ScanResult(empty_table(table, columns))
+        found = self._pieces(table, columns, request, result)
         pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
         orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
         if table != "runs" and len(orders) == len(pieces):
             pieces.sort(key=_sort_key)
             orders = [piece.order for piece in pieces if piece.order is not None]
             if is_in_order(orders):
-                columns = [column for column in columns if column not in part.order_columns]
-                reading.is_ordered = True
+                columns = [column for column in columns if column not in request.order_columns]
+                result.is_ordered = True
         tables = [empty_table(table, columns)]
-        for rows in self._read_all(pieces, table, columns, reading):
-            if not part.only_damage:
+        for rows in self._read_all(pieces, table, columns, result):
+            if not request.only_damage:
                 tables.append(rows)
-        reading.table = pa.concat_tables(tables)
-        return reading
+        result.table = pa.concat_tables(tables)
+        return result
 
     def services(self) -> list[str]:
-        """Names from the folders; where a long name was cut, from a row."""
-        names = set()
+        """Names from the folders; where a folder has a hash in place of the whole name, from a footer or row."""
+        names: dict[str, set[str]] = {}
         walk = walk_ledger(self._files)
-        of_folder = _stems_by_folder(self._files, walk)
-        for table, partition in walk.folders:
-            if stems := of_folder.get((table, partition)):
-                service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-                names |= {service} if whole else self._names_in_rows(table, partition, stems)
-        return sorted(names)
+        for (table, partition), stems in _stems_by_folder(self._files, walk).items():
+            if not names.get(partition):
+                service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
+                names[partition] = self._names_in_rows(table, partition, stems) if service is None else {service}
+        return sorted(set().union(*names.values()))
 
-    def _pieces(self, table: str, columns: Sequence[str], part: Part, reading: Reading) -> Iterator[_Piece]:
-        wanted = None if part.services is None else {name.casefold() for name in part.services}
+    def _pieces(self, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult) -> Iterator[_Piece]:
+        wanted = (
+            None if request.services is None else {slug_of_service(name) for name in request.services if name != ""}
+        )
 
         def is_wanted(partition: str) -> bool:
-            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-            # without regard to case, as a file system may be; the rows decide afterwards
-            return wanted is None or not whole or service.casefold() in wanted
+            slug = partition.removeprefix(PARTITION_PREFIX)
+            # a folder that another tool named may hold any service: the rows decide afterwards
+            return wanted is None or slug in wanted or not is_service_slug(slug)
 
         walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
         for entry in walk.skipped:
-            reading.damage[entry.path] = [Damage(entry.path, None, entry.reason)]
+            result.damage[entry.path] = [SkippedRows(entry.path, None, entry.reason)]
         for (_, partition), stems in _stems_by_folder(self._files, walk).items():
-            service, whole = decode_service(partition.removeprefix(SERVICE_PREFIX))
-            for piece in self._open_stems(f"{table}/{partition}", stems, table, columns, part, reading):
-                piece.service = service if whole else None
+            service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
+            for piece in self._open_stems(partition, stems, table, columns, request, result):
+                piece.service = service
                 yield piece
 
     def _open_stems(
-        self, folder: str, stems: Stems, table: str, columns: Sequence[str], part: Part, reading: Reading
+        self, partition: str, stems: Stems, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
     ) -> Iterator[_Piece]:
         def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
-            return self._open_stem(f"{folder}/{stem[0]}", stem[1], table, columns, part, reading)
+            return self._open_stem(partition, *stem, table, columns, request, result)
 
         if len(stems) < MANY_FILES:
             yield from filter(None, map(open_stem, stems))
@@ -173,33 +182,42 @@ class FolderSource:
             yield from filter(None, pool.map(open_stem, stems))
 
     def _open_stem(
-        self, path: str, suffixes: set[str], table: str, columns: Sequence[str], part: Part, reading: Reading
+        self,
+        partition: str,
+        stem: str,
+        suffixes: set[str],
+        table: str,
+        columns: Sequence[str],
+        request: ScanRequest,
+        result: ScanResult,
     ) -> _Piece | None:
         """One shard: its Parquet if that is there, else its lines, and none if it went away meanwhile."""
         for suffix in (PARQUET_SUFFIX, JSONL_SUFFIX, PARQUET_SUFFIX):
             if suffix not in suffixes:
                 continue
-            name = path + suffix
+            name = FoundFile(table, partition, stem + suffix, suffix == JSONL_SUFFIX).path
             try:
                 if suffix == JSONL_SUFFIX:
-                    return self._read_lines(name, table, columns, reading)
-                return self._open_parquet(name, table, columns, part, reading)
+                    return self._read_lines(name, table, columns, result)
+                return self._open_parquet(name, table, columns, request, result)
             except FileNotFoundError:
                 suffixes = {PARQUET_SUFFIX}  # sealed between the listing and now, or dropped by retention
             except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
-                reading.damage[name] = [Damage(name, None, str(exc) or type(exc).__name__)]
-        if name not in reading.damage:
+                result.damage[name] = [SkippedRows(name, None, str(exc) or type(exc).__name__)]
+        if name not in result.damage:
             self._n_gone += 1
         return None
 
-    def _open_parquet(self, path: str, table: str, columns: Sequence[str], part: Part, reading: Reading) -> _Piece:
+    def _open_parquet(
+        self, path: str, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
+    ) -> _Piece:
         if not isinstance(self._files, LocalFiles):
-            return self._read_parquet(path, table, columns, reading)
+            return self._read_parquet(path, table, columns, result)
         small = read_small(self._files, path, table, columns)
         if small is not None:
             removed: Removed = Counter()
             rows = null_impossible(small[1], table, removed)
-            reading.damage[path] = removals(path, removed)
+            result.damage[path] = removals(path, removed)
             return _Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
         name = f"{self._files.root}/{path}"
         fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
@@ -212,60 +230,60 @@ class FolderSource:
         except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
         if not is_plain:
-            return self._read_parquet(path, table, columns, reading)
+            return self._read_parquet(path, table, columns, result)
         check_decoded_size(metadata, TABLES[table], name=name)
-        reading.damage[path] = []
-        narrowed = _narrow(fragment, metadata, table, part)
+        result.damage[path] = []
+        narrowed = _narrow(fragment, metadata, table, request)
         return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
 
-    def _read_parquet(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
+    def _read_parquet(self, path: str, table: str, columns: Sequence[str], result: ScanResult) -> _Piece:
         removed: Removed = Counter()
         rows = read_parquet(self._files, path, table, columns, removed=removed)
-        reading.damage[path] = removals(path, removed)
+        result.damage[path] = removals(path, removed)
         return _Piece(path, None, rows=rows, n_rows=rows.num_rows)
 
-    def _read_lines(self, path: str, table: str, columns: Sequence[str], reading: Reading) -> _Piece:
+    def _read_lines(self, path: str, table: str, columns: Sequence[str], result: ScanResult) -> _Piece:
         skipped: Counter[str] = Counter()
         removed: Removed = Counter()
         with self._files.open(path) as stream:
             rows = table_of_cells(iter_rows(stream, table, skipped), table, columns, removed)
-        reading.damage[path] = damages(path, skipped) + removals(path, removed)
+        result.damage[path] = damages(path, skipped) + removals(path, removed)
         check = OrderCheck(table)
-        check.look_at(rows)
+        check.update(rows)
         return _Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
 
     def _read_all(
-        self, pieces: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+        self, pieces: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
     ) -> Iterator[pa.Table]:
         for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
             members = list(group)
             if is_fragment:
                 for batch in _batches(members):
-                    yield from self._read_batch(batch, table, columns, reading)
+                    yield from self._read_batch(batch, table, columns, result)
                 continue
             for piece in members:
                 if piece.rows is not None:
                     yield _fill_service(piece.rows, piece.service).select(columns)
 
     def _read_batch(
-        self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+        self, members: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
     ) -> Iterator[pa.Table]:
         """Rows of many files at once; where something is wrong with one, of each alone, to learn which."""
         removed: Removed = Counter()
         try:
             found = _read_fragments([piece.fragment for piece in members], table, columns, removed)
         except Exception:  # one of them is corrupt, or was dropped by retention: read one by one, they tell which
-            yield from self._read_one_by_one(members, table, columns, reading)
+            yield from self._read_one_by_one(members, table, columns, result)
             return
         is_nameless = "service" in found.column_names and found["service"].null_count > 0
         if removed or is_nameless:
             del found
-            yield from self._read_one_by_one(members, table, columns, reading)
+            yield from self._read_one_by_one(members, table, columns, result)
         else:
             yield found
 
     def _read_one_by_one(
-        self, members: Sequence[_Piece], table: str, columns: Sequence[str], reading: Reading
+        self, members: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
     ) -> Iterator[pa.Table]:
         for piece in members:
             removed: Removed = Counter()
@@ -276,20 +294,24 @@ class FolderSource:
                 continue
             except Exception as exc:  # the boundary of a file: whatever it holds, the others are read
                 reason = str(broken_parquet(f"{self._files.root}/{piece.path}", exc))
-                reading.damage[piece.path] = [Damage(piece.path, None, reason)]
+                result.damage[piece.path] = [SkippedRows(piece.path, None, reason)]
                 continue
-            reading.damage[piece.path] = removals(piece.path, removed)
+            result.damage[piece.path] = removals(piece.path, removed)
             yield _fill_service(rows, piece.service)
 
     def _names_in_rows(self, table: str, partition: str, stems: Stems) -> set[str]:
+        """Names in the first file that has any: its footer has it where the rows came in order."""
         columns = ["service"]
-        reading = Reading(empty_table(table, columns))
+        result = ScanResult(empty_table(table, columns))
         for stem, suffixes in stems:
-            piece = self._open_stem(f"{table}/{partition}/{stem}", suffixes, table, columns, EVERYTHING, reading)
-            if piece is not None:
-                for rows in self._read_all([piece], table, columns, reading):
-                    if names := names_in(rows):
-                        return names
+            piece = self._open_stem(partition, stem, suffixes, table, columns, EVERYTHING, result)
+            if piece is None:
+                continue
+            if piece.order is not None:
+                return {piece.order.service}
+            for rows in self._read_all([piece], table, columns, result):
+                if names := names_in(rows):
+                    return names
         return set()
 
 
@@ -340,15 +362,15 @@ def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
     return all(found.get(field.name) == field.type for field in wanted)
 
 
-def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, part: Part) -> Any:
+def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, request: ScanRequest) -> Any:
     """Leave out the row groups that lie outside the time asked for."""
-    if part.since is None and part.until is None:
+    if request.since is None and request.until is None:
         return fragment
     groups = [
         number
         for number, span in enumerate(read_spans(metadata, table))
-        if not (part.since is not None and span.last is not None and span.last < part.since)
-        and not (part.until is not None and span.first is not None and span.first >= part.until)
+        if not (request.since is not None and span.last is not None and span.last < request.since)
+        and not (request.until is not None and span.first is not None and span.first >= request.until)
     ]
     return fragment if len(groups) == metadata.num_row_groups else fragment.subset(row_group_ids=groups)
 

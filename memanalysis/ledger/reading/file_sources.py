@@ -1,7 +1,7 @@
 """Ledgers of one file, read as Arrow tables: a Parquet, a JSON-lines or a JSON file. `folder` reads the other shape.
 
-What is corrupt is left out and listed as `Damage`, a record a file and reason; only a file that *is* the ledger and
-cannot be read at all is an error.
+What is corrupt is left out and listed as `SkippedRows`, a record a file and reason. Only a file that *is* the ledger
+and cannot be read at all is an error.
 """
 
 from collections import Counter
@@ -28,12 +28,12 @@ from memanalysis.schema import TABLES
 
 __all__ = [
     "EVERYTHING",
-    "Damage",
-    "FoundingSource",
+    "JsonArraySource",
     "LinesSource",
     "ParquetSource",
-    "Part",
-    "Reading",
+    "ScanRequest",
+    "ScanResult",
+    "SkippedRows",
     "Source",
     "damages",
     "names_in",
@@ -47,7 +47,7 @@ _PARSED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class SkippedRows:
     """What a reader had to leave out of one file, and why.
 
     Parameters
@@ -85,19 +85,19 @@ class Damage:
 
 
 @dataclass(slots=True)
-class Reading:
+class ScanResult:
     """What one read gave: the rows, and for each file that was read, what had to be left out of those columns."""
 
     table: pa.Table
-    damage: dict[str, list[Damage]] = field(default_factory=dict)
+    damage: dict[str, list[SkippedRows]] = field(default_factory=dict)
     is_ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScanRequest:
     """What part of a table is wanted: services by name, moments in microseconds; None is all.
 
-    Where ``as_it_lies`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
+    Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
     ``only_damage`` is set, a source may give no rows, so that a large table is not held.
     """
 
@@ -105,11 +105,11 @@ class Part:
     since: int | None = None
     until: int | None = None
     order_columns: Collection[str] = ()
-    as_it_lies: bool = False
+    unordered: bool = False
     only_damage: bool = False
 
 
-EVERYTHING = Part()
+EVERYTHING = ScanRequest()
 
 
 class Source(Protocol):
@@ -118,10 +118,10 @@ class Source(Protocol):
     def check(self) -> None:
         """Raise a `LedgerError` if what is there is no ledger."""
 
-    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
-        """Rows of a table, with those columns, of at least that part, in any order.
+    def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
+        """Rows of a table, with those columns, of at least what is requested, in any order.
 
-        A source that gives its rows in order may leave out columns that only the order needs, ``part.order_columns``.
+        A source that gives its rows in order may leave out the columns of ``request.order_columns``.
         """
 
     def services(self) -> list[str]:
@@ -144,13 +144,13 @@ class ParquetSource:
                     f"{parquet.schema_arrow.names}. Rename the columns."
                 )
 
-    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
+    def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
         """Rows of the file; it has samples only."""
         if table != "samples":
-            return Reading(empty_table(table, columns))
+            return ScanResult(empty_table(table, columns))
         removed: Removed = Counter()
-        rows = read_parquet(self._files, "", table, columns, as_it_lies=part.as_it_lies, removed=removed)
-        return Reading(rows, {self._files.root: removals(self._files.root, removed)})
+        rows = read_parquet(self._files, "", table, columns, unordered=request.unordered, removed=removed)
+        return ScanResult(rows, {self._files.root: removals(self._files.root, removed)})
 
     def services(self) -> list[str]:
         """Names in the rows."""
@@ -178,14 +178,14 @@ class LinesSource:
             f"and none is one ({', '.join(skipped) or 'all blank'}). Name a file of JSON lines."
         )
 
-    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
+    def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
         """Rows of one table of the file."""
         skipped: Counter[str] = Counter()
         removed: Removed = Counter()
         with self._files.open("") as stream:
             rows = table_of_cells(_rows_of(iter_objects(stream, skipped), table, skipped), table, columns, removed)
         name = self._files.root
-        return Reading(rows, {name: damages(name, skipped) + removals(name, removed)})
+        return ScanResult(rows, {name: damages(name, skipped) + removals(name, removed)})
 
     def services(self) -> list[str]:
         """Names in the rows of any table."""
@@ -195,8 +195,8 @@ class LinesSource:
         return sorted(names)
 
 
-class FoundingSource:
-    """The founding JSON array: one object an entry, with the seven founding fields."""
+class JsonArraySource:
+    """A JSON array: one object an entry, with the seven fields of the class interface."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -205,13 +205,13 @@ class FoundingSource:
         """Read the whole array: it is small, and its end tells whether it is whole."""
         self._rows()
 
-    def read(self, table: str, *, columns: Sequence[str], part: Part = EVERYTHING) -> Reading:
+    def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
         """Entries as samples; the file has nothing else."""
         if table != "samples":
-            return Reading(empty_table(table, columns))
+            return ScanResult(empty_table(table, columns))
         removed: Removed = Counter()
         rows = table_of_cells(iter(self._rows()), table, columns, removed)
-        return Reading(rows, {self._files.root: removals(self._files.root, removed)})
+        return ScanResult(rows, {self._files.root: removals(self._files.root, removed)})
 
     def services(self) -> list[str]:
         """Names in the entries."""
@@ -251,10 +251,10 @@ def read_parquet(
     table: str,
     columns: Sequence[str],
     *,
-    as_it_lies: bool = False,
+    unordered: bool = False,
     removed: Removed | None = None,
 ) -> pa.Table:
-    """Rows of one Parquet file, conforming to a table; text as dictionaries, and no more columns, ``as_it_lies``.
+    """Rows of one Parquet file, conforming to a table; text as dictionaries, and no more columns, ``unordered``.
 
     Values that cannot be become null and are counted in ``removed``.
 
@@ -266,7 +266,7 @@ def read_parquet(
         It is of a newer version.
     """
     name = f"{files.root}/{path}" if path else files.root
-    texts = [column for column in columns if TABLES[table][column] == "string"] if as_it_lies else []
+    texts = [column for column in columns if TABLES[table][column] == "string"] if unordered else []
     with files.open(path) as stream, open_parquet(stream, name, dictionaries=texts) as parquet:
         check_decoded_size(parquet.metadata, TABLES[table], name=name)
         version = read_footer(parquet.metadata, table, name=name).version
@@ -279,7 +279,7 @@ def read_parquet(
     if is_old:
         rows = [migrate_row(table, row, version=version) for row in found.to_pylist()]
         found = pa.Table.from_pylist([dict(row) for row in rows if row is not None]) if rows else found
-    return conform_table(found, table, name=name, columns=columns, as_it_lies=as_it_lies, removed=removed)
+    return conform_table(found, table, name=name, columns=columns, unordered=unordered, removed=removed)
 
 
 def _rows_without_columns(n_rows: int) -> pa.Table:
@@ -291,11 +291,11 @@ def names_in(table: pa.Table) -> set[str]:
     return {name for name in table["service"].unique().to_pylist() if name is not None}
 
 
-def damages(name: str, skipped: Counter[str]) -> list[Damage]:
+def damages(name: str, skipped: Counter[str]) -> list[SkippedRows]:
     """Records of the lines that were skipped in a file, one a reason."""
-    return [Damage(name, count, reason) for reason, count in sorted(skipped.items())]
+    return [SkippedRows(name, count, reason) for reason, count in sorted(skipped.items())]
 
 
-def removals(name: str, removed: Removed) -> list[Damage]:
+def removals(name: str, removed: Removed) -> list[SkippedRows]:
     """Records of the values that became null in a file, one a column and reason."""
-    return [Damage(name, 0, reason, column, count) for (column, reason), count in sorted(removed.items())]
+    return [SkippedRows(name, 0, reason, column, count) for (column, reason), count in sorted(removed.items())]

@@ -1,4 +1,4 @@
-"""What a sealed file says of itself without being read: version, order of its rows, and their time, group by group."""
+"""Reads what a sealed file says of itself in its footer: version, order of its rows, and their time, group by group."""
 
 import math
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Footer:
 
 
 def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a Parquet file, of which those columns are read as dictionaries.
+    """Open a Parquet file, and read the named columns as dictionaries.
 
     Raises
     ------

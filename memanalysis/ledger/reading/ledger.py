@@ -1,7 +1,7 @@
 """What a ledger holds, as DataFrames, whatever its shape and wherever it is.
 
-``open_ledger`` looks at what is there; the tables are read when they are asked for, anew each time, because a ledger
-may be growing meanwhile. Only the columns, services and time that are asked for are kept.
+``open_ledger`` checks what is there. The tables are read each time they are asked for, because a ledger may be growing
+meanwhile. Only the columns, services and time that are asked for are kept.
 """
 
 import logging
@@ -31,25 +31,25 @@ from memanalysis.ledger.reading.dataframes import (
 )
 from memanalysis.ledger.reading.dataset_source import FolderSource
 from memanalysis.ledger.reading.file_sources import (
-    Damage,
-    FoundingSource,
+    JsonArraySource,
     LinesSource,
     ParquetSource,
-    Part,
-    Reading,
+    ScanRequest,
+    ScanResult,
+    SkippedRows,
     Source,
 )
 from memanalysis.ledger.values import microseconds_from
 from memanalysis.schema import TABLES
 
-__all__ = ["Damage", "Ledger", "open_ledger"]
+__all__ = ["Ledger", "SkippedRows", "open_ledger"]
 
 _log = logging.getLogger(__name__)
 
 _FILE_SOURCES: dict[str, Callable[[Files], Source]] = {
     ".parquet": ParquetSource,
     ".jsonl": LinesSource,
-    ".json": FoundingSource,
+    ".json": JsonArraySource,
 }
 
 
@@ -67,12 +67,19 @@ def open_ledger(path_or_url: str | os.PathLike[str]) -> "Ledger":
     LedgerError
         It cannot be read.
 
+    See Also
+    --------
+    memanalysis.assess : The verdicts on a ledger.
+
     Examples
     --------
-    >>> from memanalysis import open_ledger
-    >>> ledger = open_ledger("sample_ledgers/leaking_service")
-    >>> len(ledger.samples), ledger.samples["service"].unique().tolist()
-    (101, ['leaky_service'])
+    >>> import memanalysis
+    >>> ledger = memanalysis.open_ledger("sample_ledgers/leaking_service")
+    >>> ledger.services
+    ['leaky_service']
+    >>> samples = ledger.read("samples", columns=["elapsed_s", "rss_bytes"])
+    >>> list(samples.columns), len(samples)
+    (['elapsed_s', 'rss_bytes'], 101)
     """
     files = files_at(path_or_url)
     try:
@@ -93,9 +100,9 @@ class Ledger:
     def __init__(self, path: str, source: Source) -> None:
         self.path = path
         self._source = source
-        self._damage: dict[str, list[Damage]] = {}
+        self._damage: dict[str, list[SkippedRows]] = {}
         self._checked: set[str] = set()
-        self._logged: set[Damage] = set()
+        self._logged: set[SkippedRows] = set()
 
     def __repr__(self) -> str:
         return f"Ledger({self.path!r})"
@@ -139,16 +146,16 @@ class Ledger:
         return isinstance(self._source, FolderSource)
 
     @property
-    def damage(self) -> list[Damage]:
+    def damage(self) -> list[SkippedRows]:
         """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
         for table in TABLES:
             if table not in self._checked:
-                reading = self._read_source(table, list(TABLES[table]), Part(only_damage=True))
-                self._note_damage(table, reading, columns=TABLES[table], is_whole=True)
+                result = self._read_source(table, list(TABLES[table]), ScanRequest(only_damage=True))
+                self._note_damage(table, result, columns=TABLES[table], is_whole=True)
         return self.damage_found
 
     @property
-    def damage_found(self) -> list[Damage]:
+    def damage_found(self) -> list[SkippedRows]:
         """What had to be left out of what was read so far."""
         return [record for file in sorted(self._damage) for record in self._damage[file]]
 
@@ -171,7 +178,7 @@ class Ledger:
         services : collection of str, optional
             Rows of these only.
         since, until : epoch seconds, ISO 8601 text or datetime, optional
-            Rows with ``since <= timestamp < until``; runs of which any part lies between. Without a zone: UTC.
+            Rows with ``since <= timestamp < until``; runs that overlap that time. Without a zone: UTC.
 
         Raises
         ------
@@ -202,40 +209,40 @@ class Ledger:
             )
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
         unasked = _only_for_order(table, columns, services=services, **bounds)
-        part = Part(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
-        reading = self._read_source(table, needed, part)
+        request = ScanRequest(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
+        result = self._read_source(table, needed, request)
         is_whole = services is None and since is None and until is None
-        self._note_damage(table, reading, columns=needed, is_whole=is_whole)
-        rows = reading.table if reading.is_ordered else sort_rows(reading.table)
+        self._note_damage(table, result, columns=needed, is_whole=is_whole)
+        rows = result.table if result.is_ordered else sort_rows(result.table)
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
             rows = keep_last_of_runs(rows)
         rows = filter_rows(rows, services=services, **bounds)
         return rows.select(list(TABLES[table]) if columns is None else list(columns))
 
-    def read_as_it_lies(self, table: str, *, columns: Sequence[str]) -> pa.Table:
+    def read_unordered(self, table: str, *, columns: Sequence[str]) -> pa.Table:
         """Read columns for an engine that groups and sorts itself: rows in any order, text as dictionaries.
 
-        Columns of which nothing is known are left out.
+        Columns in which nothing is known are left out.
         """
         needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
-        reading = self._read_source(table, needed, Part(as_it_lies=True))
-        self._note_damage(table, reading, columns=needed, is_whole=True)
-        return encode_known(reading.table)
+        result = self._read_source(table, needed, ScanRequest(unordered=True))
+        self._note_damage(table, result, columns=needed, is_whole=True)
+        return encode_known(result.table)
 
-    def _read_source(self, table: str, columns: Sequence[str], part: Part) -> Reading:
+    def _read_source(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
         try:
-            return self._source.read(table, columns=columns, part=part)
+            return self._source.read(table, columns=columns, request=request)
         except Exception as exc:  # as in open_ledger
             raise _ledger_error(self.path, exc) from exc
 
-    def _note_damage(self, table: str, reading: Reading, *, columns: Collection[str], is_whole: bool) -> None:
-        for file, records in reading.damage.items():
+    def _note_damage(self, table: str, result: ScanResult, *, columns: Collection[str], is_whole: bool) -> None:
+        for file, records in result.damage.items():
             earlier = [] if any(record.lines_skipped is None for record in records) else self._damage.get(file, [])
             others = [record for record in earlier if record.column is not None and record.column not in columns]
             self._damage[file] = [*records, *others]
         if is_whole and set(columns) >= set(TABLES[table]):
             self._checked.add(table)
-        found = {record for records in reading.damage.values() for record in records}
+        found = {record for records in result.damage.values() for record in records}
         if fresh := found - self._logged:
             self._logged |= fresh
             _log.warning(
@@ -305,13 +312,13 @@ def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -
 def _only_for_order(
     table: str, columns: Sequence[str] | None, *, services: Collection[str] | None, since: int | None, until: int | None
 ) -> set[str]:
-    """Columns that nobody asked for and no filter looks at."""
-    looked_at = set(TABLES[table] if columns is None else columns)
+    """Columns that nobody asked for and no filter uses."""
+    used = set(TABLES[table] if columns is None else columns)
     if services is not None:
-        looked_at.add("service")
+        used.add("service")
     if since is not None or until is not None:
-        looked_at |= {"timestamp", "started"}
-    return set(key_columns(table)) - looked_at
+        used |= {"timestamp", "started"}
+    return set(key_columns(table)) - used
 
 
 def _bound(name: str, moment: float | str | datetime | None) -> int | None:

@@ -2,7 +2,7 @@
 
 Each step is a small function from a row of version ``n`` to one of ``n + 1``, and rows pass through as many as they
 need. A line states its version under ``schema_version``; one that states none is of version 1. A sealed file states it
-in its footer, a folder in its marker. The founding array, older than all, is read by ``founding``.
+in its footer, a folder in its marker. The JSON array, older than all, is read by `json_array`.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ def migrate_row(table: str, row: Mapping[str, Any], *, version: int | None = Non
         Of the file; without it the row's own.
     """
     stated = row.get("schema_version", FIRST_VERSION) if version is None else version
-    if type(stated) is not int or stated < FIRST_VERSION:  # spoilt, not old
+    if type(stated) is not int or stated < FIRST_VERSION:  # corrupt, not old
         stated = FIRST_VERSION
     if stated == schema.SCHEMA_VERSION:
         return row

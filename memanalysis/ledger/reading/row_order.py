@@ -1,4 +1,4 @@
-"""Are the rows of a file in order already? What a sealed file says of itself, so that nobody has to sort it again.
+"""The order of the rows of a file, as a sealed file states it, so that nobody has to sort it again.
 
 The order of a table is by service, run, ``seq``, and time. A file of one run whose rows came so states its run and the
 first and last of these keys in its footer, and whether they lie so.
@@ -43,7 +43,7 @@ class FileOrder:
 
 
 class OrderCheck:
-    """Looks at the rows of a file as they are written."""
+    """Checks the order of the rows of a file as they are written."""
 
     def __init__(self, table: str) -> None:
         self._table = table
@@ -51,8 +51,8 @@ class OrderCheck:
         self._found: FileOrder | None = None
         self._is_ordered = True
 
-    def look_at(self, rows: pa.Table) -> None:
-        """Look at the next rows of the file."""
+    def update(self, rows: pa.Table) -> None:
+        """Check the next rows of the file."""
         if not self._is_ordered:
             return
         found = _order_of(rows, self._keys)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.upload_outcome import read_outcome
-from memanalysis.ledger.maintenance.worker_process import Keeper
+from memanalysis.ledger.maintenance.worker_process import SealingWorker
 from memanalysis.ledger.writing.segment_rotation import Segment
 
 __all__ = ["FullSegments"]
@@ -49,7 +49,7 @@ class FullSegments:
             "url": url,
             "retention": None if retention is None else retention.to_mapping(),
         }
-        self._worker = Keeper(self._job)
+        self._worker = SealingWorker(self._job)
         self._segments: list[Segment] = []
         outcome = None if url is None else read_outcome(root)
         self._failures_before = 0 if outcome is None else outcome.failures
@@ -141,11 +141,11 @@ class FullSegments:
         if self._url is None and find_spec("pyarrow") is None:  # the recorder alone is installed
             return
         try:
-            from memanalysis.ledger.maintenance.worker import tend  # loads pyarrow
+            from memanalysis.ledger.maintenance.worker import run_job  # loads pyarrow
 
             segments = [(table, str(path)) for table, path, _ in self._segments]
             if os.name != "posix":  # there a file that is open cannot be removed
                 self.close()
-            tend({**self._job, "segments": segments})
+            run_job({**self._job, "segments": segments})
         except (ImportError, RuntimeError, OSError) as exc:  # pyarrow absent or the interpreter going down; or the disk
             _log.warning("memanalysis left files of %s unsealed, which read as well: %s", self._root, exc)

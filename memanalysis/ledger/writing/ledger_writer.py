@@ -25,7 +25,7 @@ from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
-from memanalysis.ledger.paths import SERVICE_PREFIX, check_run_id, encode_service
+from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, check_run_id, slug_of_service
 from memanalysis.ledger.writing.full_segments import FullSegments
 from memanalysis.ledger.writing.row_encoder import encode_cells
 from memanalysis.ledger.writing.segment_rotation import Incident, Shard
@@ -43,10 +43,10 @@ FLUSH_INTERVAL_S = 1.0
 """Of ``interval``: the next append after it takes the rows along that came before."""
 
 SEGMENT_BYTES = 8 * 1024**2
-"""A shard of so many bytes is sealed: about seven hours of samples, which become 700 KB."""
+"""A shard of this size is sealed: about seven hours of samples, which become 700 KB."""
 
 SEGMENT_S = 86_400.0
-"""A shard that spans so much time is sealed, so that retention can drop a day and not a month."""
+"""A shard that spans this time is sealed, so that retention can drop a day and not a month."""
 
 REMOTE_SEGMENT_S = 600.0
 """The same behind a URL: how far a reader there is behind."""
@@ -101,7 +101,7 @@ class LedgerWriter:
         self.dropped_rows = 0
         """Rows given up because the disk refused for too long."""
         self._run: dict[str, object] = {"schema_version": SCHEMA_VERSION, **run}
-        self._partition = SERVICE_PREFIX + encode_service(self.service)
+        self._partition = PARTITION_PREFIX + slug_of_service(self.service)
         self._prefix = "{" + encode_cells("runs", {"run_id": self.run_id, "service": self.service})
         self._flush_policy = flush
         self._writes_at_once = flush in {"line", "fsync"}
@@ -113,7 +113,7 @@ class LedgerWriter:
         self._segment_s = segment_s or (SEGMENT_S if self.url is None else REMOTE_SEGMENT_S)
         self._shards: dict[str, Shard] = {}
         self._pid = os.getpid()
-        # re-entrant: a signal handler or finalizer of the host may append amid an append
+        # re-entrant: a signal handler or finalizer of the program may append amid an append
         self._lock = threading.RLock()
         self._closed = False
         self._prepare()
@@ -219,7 +219,7 @@ class LedgerWriter:
         except OSError as exc:
             raise LedgerError(
                 f"LedgerWriter needs a folder that can be written, but {self.path} cannot: {exc.strerror}. "
-                "Give another path, or make room or leave to write there."
+                "Give another path, or free some space or grant the right to write there."
             ) from exc
 
     def _find_shard(self, table: str) -> Shard:
@@ -228,7 +228,7 @@ class LedgerWriter:
             shard = self._shards[table] = Shard(
                 table,
                 root=self.path,
-                folder=self.path / table / self._partition,
+                folder=self.path / LIVE_FOLDER / table / self._partition,
                 run_id=self.run_id,
                 fsync=self._flush_policy == "fsync",
                 file_mode=self._file_mode,
@@ -271,7 +271,7 @@ class LedgerWriter:
             self.dropped_rows += shard.forget_oldest()
             raise LedgerError(
                 f"LedgerWriter needs to write {shard.pending_bytes} bytes to {shard.folder}, but the system refused: "
-                f"{exc.strerror}. The rows stay in memory; make room and append or flush again."
+                f"{exc.strerror}. The rows stay in memory; free some space and append or flush again."
             ) from exc
 
     def _mend(self) -> None:

@@ -1,7 +1,7 @@
 """How a row becomes one line of JSON, in few microseconds: the recorder writes with it inside somebody else's process.
 
 A line is compact UTF-8 JSON without the columns that are null. Rows of one program have few *forms* (which columns,
-which types); the first of a form is looked at value by value, the others fill in its template.
+which types); the first of a form is checked value by value, the others fill in its template.
 """
 
 import struct
@@ -27,7 +27,7 @@ from memanalysis.schema import TABLES, ColumnType, Row
 __all__ = ["encode_cells", "encode_row"]
 
 MAX_FORMS = 128
-"""Forms remembered; a program that has more makes rows of any form, and each is looked at."""
+"""Forms remembered; a program that has more makes rows of any form, and each is checked."""
 
 MAX_MINUTES = 1000
 """Minutes remembered as text: rows of a run mostly follow one another."""
@@ -41,7 +41,7 @@ _ODD = (ValueError, TypeError, OverflowError, struct.error)
 class _Form:
     """How rows with the same columns of the same plain types are written.
 
-    ``pick`` gives the values that are not null, ``pick_integers`` the integers among them, of which ``check`` fails on
+    ``pick`` gives the values that are not null, ``pick_integers`` the integers among them, for which ``check`` fails on
     one beyond int64; ``floats`` and ``fixes`` are the positions of floats, and of values to be made text first.
     """
 

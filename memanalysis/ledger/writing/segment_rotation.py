@@ -25,7 +25,7 @@ from typing import Literal
 from memanalysis._descriptors import OwnDescriptor
 from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
-from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX
+from memanalysis.ledger.paths import JSONL_SUFFIX, sealed_path
 
 try:
     import fcntl
@@ -38,10 +38,13 @@ MAX_PENDING_BYTES = 8 * 1024**2
 """What a table keeps in memory before it is written, and while the disk refuses: about a day of samples, the newest."""
 
 MAX_DESCRIBED = 20_000
-"""Sites whose description is known to stand in a file; beyond that they are described anew."""
+"""Sites whose description is known to stand in a file; beyond that they are described again."""
 
 _OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MAKE_FLAGS = _OPEN_FLAGS | os.O_CREAT | os.O_EXCL
+
+_MAKE_TRIES = 100
+"""Times a folder is made again that was removed before a file was in it."""
 
 Segment = tuple[str, Path, OwnDescriptor]
 """A file that is full: its table, its path and the descriptor that still locks it."""
@@ -233,7 +236,7 @@ class Shard:
             self._leave()
             return False
         # it may be sealed by somebody else since the lock went with the descriptor
-        is_free = lock_file(descriptor) is not False and not path.with_suffix(PARQUET_SUFFIX).exists()
+        is_free = lock_file(descriptor) is not False and not sealed_path(path).exists()
         status = os.fstat(descriptor)
         if is_free and lost.is_same_file(status) and status.st_nlink:
             if self._is_torn and status.st_size > self._size:  # by a write of ours during which the descriptor went
@@ -269,16 +272,15 @@ class Shard:
                 f"LedgerWriter needs folders inside the ledger, but {self.folder} is a link that leads out of it. "
                 "Remove the link."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(self._number):
             stem = self._run_id if number == 1 else f"{self._run_id}.{number}"
-            path, sealed = self.folder / (stem + JSONL_SUFFIX), self.folder / (stem + PARQUET_SUFFIX)
+            path = self.folder / (stem + JSONL_SUFFIX)
             try:
-                descriptor = os.open(path, _MAKE_FLAGS, self._file_mode)
+                descriptor = self._make(path)
             except FileExistsError:
                 continue
             # both are asked after the making: a Parquet that appears later is this writer's own
-            if lock_file(descriptor) is not False and not sealed.exists() and os.fstat(descriptor).st_nlink:
+            if lock_file(descriptor) is not False and not sealed_path(path).exists() and os.fstat(descriptor).st_nlink:
                 break
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -287,6 +289,16 @@ class Shard:
         self._name = str(path)
         self._opened_at = time.monotonic()
         return own
+
+    def _make(self, path: Path) -> int:
+        """Make a file and its folder, which whoever seals the last file in it removes."""
+        for _ in range(_MAKE_TRIES):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                return os.open(path, _MAKE_FLAGS, self._file_mode)
+            except FileNotFoundError:
+                continue
+        return os.open(path, _MAKE_FLAGS, self._file_mode)
 
 
 def _check_ours(descriptor: OwnDescriptor) -> None:

@@ -64,7 +64,7 @@ def test_without_limits_nothing_changes(root: Path) -> None:
 def test_files_older_than_the_age_are_dropped_of_all_tables_and_no_other_is_touched(root: Path) -> None:
     before = states(root)
 
-    done = compact_ledger(root, retention=Retention(max_age_days=2.5), now=NOW).tidied
+    done = compact_ledger(root, retention=Retention(max_age_days=2.5), now=NOW).retention
 
     assert runs(root) == ["day-3", "day-4"]
     kept = set(runs(root))
@@ -113,7 +113,7 @@ def test_old_samples_keep_minimum_maximum_and_mean_of_each_interval(root: Path) 
     old = before[(before["run_id"] == "day-1")]
     untouched = states(root)
 
-    done = compact_ledger(root, retention=Retention(downsample_after_days=2.5), now=NOW).tidied
+    done = compact_ledger(root, retention=Retention(downsample_after_days=2.5), now=NOW).retention
 
     after = open_ledger(root).samples
     assert done.files_thinned == 4  # day-0 to day-2, and other-0
@@ -149,7 +149,7 @@ def test_what_was_thinned_out_once_is_left_as_it_is(root: Path) -> None:
     compact_ledger(root, retention=retention, now=NOW)
     before = states(root)
 
-    assert compact_ledger(root, retention=retention, now=NOW).tidied.files_thinned == 0
+    assert compact_ledger(root, retention=retention, now=NOW).retention.files_thinned == 0
     assert states(root) == before
 
 

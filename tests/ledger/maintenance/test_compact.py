@@ -14,7 +14,7 @@ from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row, write_ledger
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.maintenance.compact import compact_ledger, hold_lock
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.maintenance.worker import tend
+from memanalysis.ledger.maintenance.worker import run_job
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -80,25 +80,26 @@ def test_a_torn_tail_is_cut_and_spoilt_lines_are_left_as_they_are(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_killed_run(tmp_path, "torn")
-    leave_killed_run(tmp_path, "spoilt")
-    torn, spoilt = (tmp_path / f"samples/service=api/{name}.jsonl" for name in ("torn", "spoilt"))
+    leave_killed_run(tmp_path, "corrupt")
+    torn, corrupt = (tmp_path / f"live/samples/service_key=api/{name}.jsonl" for name in ("torn", "corrupt"))
     torn.write_bytes(torn.read_bytes() + b'{"seq": 10, "time')
-    spoilt.write_bytes(spoilt.read_bytes() + b"\x00\x00\x00\n")
+    corrupt.write_bytes(corrupt.read_bytes() + b"\x00\x00\x00\n")
 
     done = compact_ledger(tmp_path)
 
-    assert done.unsealed == [str(spoilt)]
-    assert spoilt.exists()
+    assert done.unsealed == [str(corrupt)]
+    assert corrupt.exists()
     assert not torn.exists()
-    assert "has 1 spoilt ones (not JSON). It is left as it is." in caplog.text
+    assert "has 1 corrupt ones (not JSON). It is left as it is." in caplog.text
     assert open_ledger(tmp_path).samples["seq"].tolist() == [*range(10)] * 2
 
 
 def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path) -> None:
     leave_killed_run(tmp_path)
-    lines = tmp_path / "samples/service=api/killed.jsonl"
+    lines = tmp_path / "live/samples/service_key=api/killed.jsonl"
     content = lines.read_bytes()
     compact_ledger(tmp_path)
+    lines.parent.mkdir(parents=True)
     lines.write_bytes(content)
 
     assert compact_ledger(tmp_path).sealed == 1
@@ -108,7 +109,7 @@ def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path
 
 def test_an_empty_shard_is_removed(tmp_path: Path) -> None:
     leave_killed_run(tmp_path)
-    empty = tmp_path / "samples/service=api/empty.jsonl"
+    empty = tmp_path / "live/samples/service_key=api/empty.jsonl"
     empty.write_bytes(b"")
 
     compact_ledger(tmp_path)
@@ -119,7 +120,8 @@ def test_an_empty_shard_is_removed(tmp_path: Path) -> None:
 
 def test_only_temporary_files_of_more_than_an_hour_are_cleared(tmp_path: Path) -> None:
     write_ledger(tmp_path, seal=True)
-    folder = tmp_path / "samples" / "service=a"
+    folder = tmp_path / "live" / "samples" / "service_key=a"
+    folder.mkdir(parents=True)
     old, young = folder / ".r9.parquet.0badcafe.tmp", folder / ".r9.parquet.deadbeef.tmp"
     for path in (old, young, tmp_path / ".ledger.json.0badcafe.tmp", folder / "notes.tmp"):
         path.write_bytes(b"PAR1")
@@ -151,8 +153,8 @@ def test_who_keeps_to_the_retention_at_the_end_of_a_run_leaves_it_to_another_who
     job = {"root": str(tmp_path), "url": None, "retention": retention, "segments": []}
 
     with hold_lock(tmp_path):
-        assert tend(job) is True
-    assert tend(job) is True
+        assert run_job(job) is True
+    assert run_job(job) is True
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:

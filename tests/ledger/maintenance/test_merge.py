@@ -89,7 +89,7 @@ def check_same(root: Path, expected: dict[str, pd.DataFrame]) -> None:
 
 
 def sealed(root: Path, table: str, service: str = "api") -> list[str]:
-    return sorted(path.name for path in root.glob(f"{table}/service={service}/*.parquet"))
+    return sorted(path.name for path in root.glob(f"{table}/service_key={service}/*.parquet"))
 
 
 def test_small_files_of_ended_runs_become_one_a_service_and_day(root: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_is_merged_is_not_rewritten_and_takes_in_later_runs(root: Path) -> 
 
 
 def test_files_of_a_living_run_and_of_another_tool_stay(root: Path) -> None:
-    folder = root / "samples/service=api"
+    folder = root / "samples/service_key=api"
     foreign = pd.DataFrame({"rss_bytes": [1], "timestamp": [pd.Timestamp("2025-01-01", tz="UTC")]})
     foreign.to_parquet(folder / "foreign.parquet")
     writer = LedgerWriter(root, run=run_row("api", "living", started=NEW_YEAR), segment_bytes=1)
@@ -149,7 +149,7 @@ def test_a_row_group_of_a_merged_file_holds_neighbouring_runs_only(tmp_path: Pat
 
     compact_ledger(tmp_path)
 
-    (merged,) = tmp_path.glob("samples/service=api/*.parquet")
+    (merged,) = tmp_path.glob("samples/service_key=api/*.parquet")
     metadata = pq.read_metadata(merged)
     bounds = [metadata.row_group(number).column(0).statistics for number in range(metadata.num_row_groups)]
     ends = [(bound.min, bound.max) for bound in bounds]
@@ -204,7 +204,7 @@ def test_a_journal_that_leads_out_of_the_ledger_is_not_followed(root: Path, tmp_
     compact_ledger(root)
     (merged,) = [name for name in sealed(root, "samples") if name.startswith(MERGED_PREFIX)]
     for table, source in (("samples", "../../../outside.parquet"), ("../..", "outside.parquet")):
-        found = {"table": table, "partition": "service=api", "merged": merged}
+        found = {"table": table, "partition": "service_key=api", "merged": merged}
         found["sources"] = [{"name": source, "size": 1, "crc32": 0x8CDC1683}]  # type: ignore[assignment]
         (root / JOURNAL_NAME).write_text(json.dumps(found), encoding="utf-8")
         compact_ledger(root)
@@ -221,7 +221,7 @@ def test_a_run_that_takes_the_name_of_a_merged_one_is_read(root: Path) -> None:
 
 
 def test_a_corrupt_file_is_named_and_the_others_are_merged(root: Path) -> None:
-    corrupt = root / "samples/service=api/20250101T000002Z-2-0badcafe.parquet"
+    corrupt = root / "samples/service_key=api/20250101T000002Z-2-0badcafe.parquet"
     content = bytearray(corrupt.read_bytes())
     content[4:60] = b"\xff" * 56
     corrupt.write_bytes(content)
@@ -262,7 +262,7 @@ def test_retention_knows_the_runs_of_merged_files(root: Path) -> None:
     compact_ledger(root)
     now = NEW_YEAR + 1.5 * DAY
 
-    done = compact_ledger(root, retention=Retention(max_age_days=1.0), now=now).tidied
+    done = compact_ledger(root, retention=Retention(max_age_days=1.0), now=now).retention
 
     assert done.rows_dropped == 6 * (2 + 2 + 1 + 1 + 2)  # samples, sites, objects, events, and both rows of runs
     ledger = open_ledger(root)
@@ -281,7 +281,7 @@ def test_down_sampling_keeps_the_runs_of_a_merged_file_apart(tmp_path: Path) -> 
     samples = open_ledger(tmp_path).samples
     assert samples.groupby("run_id").size().tolist() == [3, 3]
     assert samples["label"].str.contains("60 samples").all()
-    assert compact_ledger(tmp_path, retention=retention, now=NEW_YEAR + 3 * DAY).tidied.files_thinned == 0
+    assert compact_ledger(tmp_path, retention=retention, now=NEW_YEAR + 3 * DAY).retention.files_thinned == 0
 
 
 def test_info_and_convert_take_merged_files(root: Path, tmp_path: Path) -> None:
@@ -305,16 +305,16 @@ def test_a_dry_run_tells_what_would_be_merged(root: Path) -> None:
 
 
 def test_what_cannot_be_treated_is_named_and_the_rest_is_done(root: Path) -> None:
-    folder = root / "samples/service=api"
+    folder = root / "samples/service_key=api"
     (folder / "a.jsonl").mkdir()
     os.mkfifo(folder / "b.jsonl")
-    (root / "samples/service=evil").symlink_to(folder)
+    (root / "samples/service_key=evil").symlink_to(folder)
 
     done = compact_ledger(root)
 
     assert done.failed == [
-        f"{root}/samples/service=api/a.jsonl: a folder where a file belongs",
-        f"{root}/samples/service=api/b.jsonl: a named pipe, socket or device, which is not opened",
-        f"{root}/samples/service=evil: a link, which is not followed",
+        f"{root}/samples/service_key=api/a.jsonl: a folder where a file belongs",
+        f"{root}/samples/service_key=api/b.jsonl: a named pipe, socket or device, which is not opened",
+        f"{root}/samples/service_key=evil: a link, which is not followed",
     ]
     assert done.merged.files == 5

@@ -10,7 +10,7 @@ import pytest
 
 from memanalysis.errors import LedgerError, LedgerFormatError
 from memanalysis.ledger.info import describe_ledger
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 
 YEAR_11111 = 288_000_000_000 * 10**6
@@ -62,21 +62,21 @@ IMPOSSIBLE: list[tuple[str, Any, int, str]] = [
 def test_an_impossible_value_becomes_null_and_is_counted(
     tmp_path: Path, column: str, values: pa.Array, count: int, reason: str, in_folder: bool
 ) -> None:
-    name = "samples/service=a/x.parquet"
+    name = "samples/service_key=a/x.parquet"
     path = write(tmp_path / name, good_columns("a") | {column: values})
-    write(tmp_path / "samples/service=b/y.parquet", good_columns("b"))
+    write(tmp_path / "samples/service_key=b/y.parquet", good_columns("b"))
 
     ledger = open_ledger(tmp_path if in_folder else path)
     samples = ledger.samples
 
     assert samples.loc[samples["service"] == "a", column].isna().sum() == count
-    assert ledger.damage == [Damage(name if in_folder else str(path), 0, reason, column, count)]
+    assert ledger.damage == [SkippedRows(name if in_folder else str(path), 0, reason, column, count)]
     if in_folder:
         assert samples.loc[samples["service"] == "b", "rss_bytes"].tolist() == [1, 2, 3]
 
 
 def test_impossible_values_of_lines_become_null_and_are_counted(tmp_path: Path) -> None:
-    path = tmp_path / "samples/service=a/x.jsonl"
+    path = tmp_path / "live/samples/service_key=a/x.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text('{"service":"a","seq":0,"rss_bytes":-1}\n{"service":"a","seq":1,"rss_bytes":5}\n', encoding="utf-8")
 
@@ -84,7 +84,7 @@ def test_impossible_values_of_lines_become_null_and_are_counted(tmp_path: Path) 
 
     assert ledger.samples["rss_bytes"].fillna(-9).tolist() == [-9, 5]
     assert ledger.damage == [
-        Damage("samples/service=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
+        SkippedRows("live/samples/service_key=a/x.jsonl", 0, "below 0 or above any memory", "rss_bytes", 1),
     ]
 
 
@@ -106,7 +106,7 @@ def test_no_limit_as_some_systems_write_it_is_no_damage(tmp_path: Path) -> None:
 def test_text_in_dictionaries_is_checked_as_well(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", good_columns("a") | {"run_id": not_utf8()})
 
-    rows = open_ledger(path).read_as_it_lies("samples", columns=["run_id"])
+    rows = open_ledger(path).read_unordered("samples", columns=["run_id"])
 
     assert rows["run_id"].to_pylist() == ["bad", None, "bad"]
 
@@ -164,15 +164,15 @@ def far_too_many(path: Path) -> None:
 def test_a_file_that_fails_is_listed_and_the_others_are_read(
     tmp_path: Path, damage_it: Callable[[Path], None], reason: str
 ) -> None:
-    path = tmp_path / "samples/service=a/x.parquet"
+    path = tmp_path / "samples/service_key=a/x.parquet"
     write(path, good_columns("a"))
     damage_it(path)
-    write(tmp_path / "samples/service=b/y.parquet", good_columns("b"))
+    write(tmp_path / "samples/service_key=b/y.parquet", good_columns("b"))
 
     ledger = open_ledger(tmp_path)
     assert ledger.samples["service"].tolist() == ["b"] * 3
     (record,) = ledger.damage
-    assert (record.file, record.lines_skipped) == ("samples/service=a/x.parquet", None)
+    assert (record.file, record.lines_skipped) == ("samples/service_key=a/x.parquet", None)
     with pytest.raises(LedgerFormatError, match=reason):
         raise LedgerFormatError(record.reason)
     assert describe_ledger(tmp_path).damage == (record,)
@@ -196,7 +196,7 @@ def test_the_limit_of_a_file_is_the_users_to_set(tmp_path: Path, monkeypatch: py
 
 
 def test_a_corrupt_interval_in_a_footer_is_as_none(tmp_path: Path) -> None:
-    write(tmp_path / "samples/service=a/x.parquet", good_columns("a"), **{"memanalysis.downsampled_s": "abc"})
+    write(tmp_path / "samples/service_key=a/x.parquet", good_columns("a"), **{"memanalysis.downsampled_s": "abc"})
 
     ledger = open_ledger(tmp_path)
     assert len(ledger.samples) == 3

@@ -13,7 +13,7 @@ from memanalysis import schema
 from memanalysis.errors import LedgerVersionError
 from memanalysis.ledger import marker
 from memanalysis.ledger.reading import migrations
-from memanalysis.ledger.reading.file_sources import Damage
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -78,14 +78,14 @@ def test_a_file_of_lines_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_newer_row_among_others_is_passed_over_and_told(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
-    (shard,) = (tmp_path / "samples").rglob("*.jsonl")
+    (shard,) = (tmp_path / "live" / "samples").rglob("*.jsonl")
     with shard.open("ab") as stream:
         stream.write(b'{"seq": 1, "schema_version": 2}\n')
 
     ledger = open_ledger(tmp_path)
 
     assert ledger.samples["seq"].tolist() == [0]
-    assert ledger.damage == [Damage(shard.relative_to(tmp_path).as_posix(), 1, "a row of a newer version")]
+    assert ledger.damage == [SkippedRows(shard.relative_to(tmp_path).as_posix(), 1, "a row of a newer version")]
     writer.close(ended=NEW_YEAR, seal=False)
 
 

@@ -17,7 +17,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing import segment_rotation as shards
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
-SAMPLES = f"samples/service=api/{RUN_ID}"
+SAMPLES = f"samples/service_key=api/{RUN_ID}"
 
 
 def files_in(root: Path) -> set[str]:
@@ -29,7 +29,7 @@ def test_a_new_ledger_has_a_marker_and_the_runs_first_row(tmp_path: Path) -> Non
 
     root = tmp_path / "a" / "ledger"
     assert json.loads((root / "ledger.json").read_bytes()) == {"format": "memanalysis-ledger", "schema_version": 1}
-    assert json.loads((root / f"runs/service=api/{RUN_ID}.jsonl").read_bytes()) == {
+    assert json.loads((root / f"live/runs/service_key=api/{RUN_ID}.jsonl").read_bytes()) == {
         "run_id": RUN_ID,
         "service": "api",
         "pid": 42,
@@ -37,7 +37,7 @@ def test_a_new_ledger_has_a_marker_and_the_runs_first_row(tmp_path: Path) -> Non
         "argv": ["app.py"],
         "schema_version": 1,
     }
-    assert files_in(root) == {"ledger.json", f"runs/service=api/{RUN_ID}.jsonl"}
+    assert files_in(root) == {"ledger.json", f"live/runs/service_key=api/{RUN_ID}.jsonl"}
 
 
 def test_an_appended_row_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_an_appended_row_is_in_the_file_when_append_returns(tmp_path: Path) -> N
 
     writer.append("samples", [sample_row(0), sample_row(1)])
 
-    lines = (tmp_path / f"{SAMPLES}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / f"live/{SAMPLES}.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["seq"] for line in lines] == [0, 1]
 
 
@@ -83,7 +83,7 @@ def test_closing_seals_every_shard_into_zstd_parquet_and_removes_the_lines(tmp_p
 
     writer.close(ended=1735689700.0)
 
-    assert files_in(tmp_path) == {"ledger.json", f"{SAMPLES}.parquet", f"runs/service=api/{RUN_ID}.parquet"}
+    assert files_in(tmp_path) == {"ledger.json", f"{SAMPLES}.parquet", f"runs/service_key=api/{RUN_ID}.parquet"}
     footer = pq.ParquetFile(tmp_path / f"{SAMPLES}.parquet").metadata
     assert footer.metadata[b"memanalysis.schema_version"] == b"1"
     assert {footer.row_group(0).column(i).compression for i in range(footer.num_columns)} == {"ZSTD"}
@@ -107,7 +107,7 @@ def test_closing_without_sealing_leaves_readable_lines(tmp_path: Path) -> None:
 
     writer.close(ended=1735689700.0, seal=False)
 
-    assert f"{SAMPLES}.jsonl" in files_in(tmp_path)
+    assert f"live/{SAMPLES}.jsonl" in files_in(tmp_path)
     assert len(open_ledger(tmp_path).samples) == 1
     assert open_ledger(tmp_path).runs["ended"].notna().all()
 
@@ -150,10 +150,10 @@ def test_two_writers_with_one_run_id_have_a_file_each_and_lose_nothing(tmp_path:
 
     assert open_ledger(tmp_path).samples["seq"].tolist() == [0, 1, 2]
     assert files_in(tmp_path / "samples") == {
-        f"service=api/{RUN_ID}.parquet",
-        f"service=api/{RUN_ID}.2.parquet",
-        f"service=api/{RUN_ID}.3.jsonl",
+        f"service_key=api/{RUN_ID}.parquet",
+        f"service_key=api/{RUN_ID}.2.parquet",
     }
+    assert files_in(tmp_path / "live" / "samples") == {f"service_key=api/{RUN_ID}.3.jsonl"}
 
 
 @pytest.mark.parametrize("service", ["../../x<script>", "a/b", "..", "a\0b", "\U0001f600" * 300, "NULL", "\udcff"])
@@ -273,7 +273,7 @@ print(refused, w.dropped_rows, text)
     refused, dropped, text = result.stdout.split(" ", 2)
     assert int(refused) > 50
     assert dropped == "0"
-    assert "but the system refused: File too large. The rows stay in memory; make room" in text
+    assert "but the system refused: File too large. The rows stay in memory; free some space" in text
     ledger = open_ledger(tmp_path)
     assert ledger.samples["seq"].tolist() == list(range(100))
     assert ledger.damage == []
@@ -323,15 +323,15 @@ def test_a_shard_with_spoilt_lines_is_not_sealed_and_nothing_is_lost(
 ) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
-    with (tmp_path / f"{SAMPLES}.jsonl").open("ab") as stream:
-        stream.write(b"spoilt by somebody else\n")
+    with (tmp_path / f"live/{SAMPLES}.jsonl").open("ab") as stream:
+        stream.write(b"corrupt by somebody else\n")
     writer.append("samples", [sample_row(1)])
 
     with caplog.at_level(logging.WARNING, logger="memanalysis"):
         writer.close(ended=1735689700.0)
 
-    assert "has 1 spoilt ones (not JSON). It is left as it is." in caplog.text
-    assert files_in(tmp_path / "samples") == {f"service=api/{RUN_ID}.jsonl"}
+    assert "has 1 corrupt ones (not JSON). It is left as it is." in caplog.text
+    assert files_in(tmp_path / "live" / "samples") == {f"service_key=api/{RUN_ID}.jsonl"}
     assert open_ledger(tmp_path).samples["seq"].tolist() == [0, 1]
 
 
@@ -368,12 +368,36 @@ def test_a_link_that_leads_out_of_the_ledger_is_not_written_through(tmp_path: Pa
     outside = tmp_path / "outside"
     outside.mkdir()
     writer = LedgerWriter(tmp_path / "ledger", run=run_row())
-    (tmp_path / "ledger" / "samples").symlink_to(outside)
+    (tmp_path / "ledger" / "live" / "samples").symlink_to(outside)
 
     with pytest.raises(LedgerError, match="is a link that leads out of it"):
         writer.append("samples", [sample_row(0)])
 
     assert not list(outside.iterdir())
+
+
+def test_nothing_is_sealed_through_a_link_that_leads_out_of_the_ledger(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    writer = LedgerWriter(tmp_path / "ledger", run=run_row())
+    (tmp_path / "ledger" / "samples").symlink_to(outside)
+    writer.append("samples", [sample_row(0)])
+    writer.close()
+
+    assert not list(outside.iterdir())
+    assert f"live/{SAMPLES}.jsonl" in files_in(tmp_path / "ledger")
+
+
+def test_a_ledger_whose_runs_have_all_ended_has_no_folder_of_live_files(tmp_path: Path) -> None:
+    first, second = (LedgerWriter(tmp_path, run=run_row(service)) for service in ("api", "web"))
+    for writer in (first, second):
+        writer.append("samples", [sample_row(0)])
+    first.close()
+
+    assert {path.name for path in tmp_path.glob("live/*/*")} == {"service_key=web"}
+    second.close()
+
+    assert {path.name for path in tmp_path.iterdir()} == {"ledger.json", "runs", "samples"}
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ been moved to a larger block between any two readings.
 
 Three rules, and one judgement of growth:
 
-- *It rises* is said by a test of signs that may be looked at after every reading: it bets that the next reading lies
+- *It rises* is said by a test of signs that may be checked after every measurement: it bets that the next reading lies
   above the last, and its stake grows a hundredfold with a probability of at most 1 % when readings are as likely to
   fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
   who came in after the first sixteenth of the calls, and
 - *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
   calls growing: in each window, and not slowing down; and when the interval below lies above zero, well above
   where the calls are few. The shape is the engine's alone.
-- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all looks together,
-  lies under the least rate that is worth the name, and so does the line from the stretch's first reading to its last.
+- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
+  together, lies under the smallest rate that is worth the name, and so does the line from the stretch's first reading
+  to its last.
 """
 
 import math
@@ -32,8 +33,8 @@ from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.verdict import Shape
 
 __all__ = [
+    "CHECK_RATIO",
     "FALSE_ALARMS",
-    "LOOK_AGAIN",
     "CallGrowth",
     "judge_calls",
     "next_reading",
@@ -60,10 +61,10 @@ MAX_STARTS = 20
 """Doublings at which the test may begin, with equal weight: up to a million calls."""
 
 MAX_CHECKS = 24
-"""Looks among which the error of the interval is divided: one whenever `LOOK_AGAIN` times as many calls were made."""
+"""Checks among which the error of the interval is divided: one whenever `CHECK_RATIO` times as many calls were made."""
 
-LOOK_AGAIN = 1.5
-"""Twenty looks from a hundred calls to half a million."""
+CHECK_RATIO = 1.5
+"""Twenty checks from a hundred calls to half a million."""
 
 BETS = ((1.0, 0.75), (0.5, 0.25))
 """Share of the stake that is put on a rise, and weight of the gambler: the first forgives no fall."""
@@ -87,7 +88,7 @@ class CallGrowth:
     shape : str
         The engine's word for the judged stretch.
     bytes_per_call, low, high : float or None
-        Slope over the judged stretch, with an interval that may be looked at after each doubling; None below
+        Slope over the judged stretch, with an interval that may be checked after each doubling; None below
         `MIN_READINGS`.
     rises, windows : int
         Readings of the stretch that lie above the one before, and all that have one before.
@@ -115,14 +116,14 @@ def next_reading(calls: int) -> int:
     return max(calls + 1, round(calls * 2 ** (1 / READINGS_A_DOUBLING)))
 
 
-def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float, tolerance: float = 0.0) -> CallGrowth:
+def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, tolerance: float = 0.0) -> CallGrowth:
     """Judge the readings that there are.
 
     Parameters
     ----------
     calls, levels : arrays of float, shape (n,)
         Calls made before each reading, as `next_reading` gives them, and bytes in use then.
-    least_per_call : float
+    min_per_call : float
         Bytes a call under which growth is no leak worth the name; above 0.
     tolerance : float
         Bytes by which two readings may differ and count as equal.
@@ -132,7 +133,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
     The stake of a gambler who bets a fixed share on a rise is a test supermartingale while rises are no more likely
     than falls, equal readings left aside; so is the mean over gamblers and over starts, whose weights are fixed
     beforehand. By the inequality of Ville (1939), "Étude critique de la notion de collectif", it reaches 1 / a with a
-    probability of at most a, however often one looks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
+    probability of at most a, however often one checks. Betting: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86,
     1-27; many starts: Shin, Ramdas and Rinaldo (2024), New Engl. J. Stat. Data Sci. 2, 229-260. The interval is the
     engine's, at 1 - `MISSES` / `MAX_CHECKS` (Bonferroni).
     """
@@ -154,12 +155,12 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, least_per_call: float,
         )
     fit = fit_growth(stretch[None], heights[None])
     slope, half_width = float(fit.slope[0]), float(fit.half_width(1 - MISSES / MAX_CHECKS)[0])
-    shape = _name_shape(stretch, heights, least_per_call)
+    shape = _name_shape(stretch, heights, min_per_call)
     is_leak = None
     known_to = half_width if calls[-1] >= FEW_CALLS else half_width / PRECISION
-    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= least_per_call and slope > known_to:
+    if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= min_per_call and slope > known_to:
         is_leak = True
-    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < least_per_call:
+    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < min_per_call:
         is_leak = False
     return CallGrowth(
         is_leak=is_leak,
@@ -213,12 +214,12 @@ def _stake(signs: list[int]) -> float:
     return math.fsum(weight * math.prod(1 + share * sign for sign in signs) for share, weight in BETS)
 
 
-def _name_shape(calls: FloatArray, levels: FloatArray, least_per_call: float) -> Shape:
+def _name_shape(calls: FloatArray, levels: FloatArray, min_per_call: float) -> Shape:
     """Ask the engine, in calls for seconds.
 
     The bytes are weighed so that its least growth stands for the least rate, and lifted so that a fall is no restart
     and the level itself makes no growth too small to matter: these readings are of what calls keep, not of a process.
     """
-    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (least_per_call * float(calls[-1] - calls[0]))
+    weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (min_per_call * float(calls[-1] - calls[0]))
     heights = (levels - levels.min()) * weight
     return assess_series(calls, heights + 2 * np.ptp(heights)).shape

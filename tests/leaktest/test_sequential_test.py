@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memanalysis.analysis.sequential import LOOK_AGAIN, judge_calls, next_reading, rate_from_end_to_end, weigh_rises
+from memanalysis.leaktest.sequential_test import (
+    CHECK_RATIO,
+    judge_calls,
+    next_reading,
+    rate_from_end_to_end,
+    weigh_rises,
+)
 
 RUNS = 40
 
@@ -28,9 +34,9 @@ def say(levels: np.ndarray, *, after: float = 1_000) -> bool | None:
     looked_at = 0.0
     for size in range(1, CALLS.size + 1):
         calls = CALLS[size - 1]
-        if calls >= max(after, LOOK_AGAIN * looked_at):
+        if calls >= max(after, CHECK_RATIO * looked_at):
             looked_at = calls
-            said = judge_calls(CALLS[:size], levels[:size], least_per_call=1.0).is_leak
+            said = judge_calls(CALLS[:size], levels[:size], min_per_call=1.0).is_leak
             if said is not None:
                 return said
     return None
@@ -43,7 +49,7 @@ def test_readings_come_four_to_a_doubling():
 
 
 def test_a_steady_leak_is_told_to_the_byte():
-    growth = judge_calls(CALLS[:20], 1_000 + 64 * CALLS[:20], least_per_call=1)
+    growth = judge_calls(CALLS[:20], 1_000 + 64 * CALLS[:20], min_per_call=1)
 
     assert growth.is_leak is True
     assert (growth.low, growth.bytes_per_call, growth.high) == (64, 64, 64)
@@ -141,6 +147,6 @@ def test_readings_that_differ_by_less_than_the_tolerance_are_equal():
 
 def test_of_no_reading_and_of_one_nothing_is_said():
     for size in (0, 1, 5):
-        growth = judge_calls(CALLS[:size], CALLS[:size], least_per_call=1)
+        growth = judge_calls(CALLS[:size], CALLS[:size], min_per_call=1)
         assert (growth.is_leak, growth.shape, growth.bytes_per_call) == (None, "inconclusive", None)
     assert rate_from_end_to_end([1.0], [5.0]) == 0

@@ -1,4 +1,4 @@
-"""Our figures beside those that the founding documents state, and beside the founding way of saving in the same run."""
+"""Our figures beside those that the specification states, and beside saving the whole array in the same run."""
 
 import json
 import random
@@ -28,7 +28,7 @@ LIVE_BLOCKS = 50_000
 def main() -> None:
     """Measure and print."""
     first_snapshot, later_snapshot, standard_snapshot = measure_snapshot()
-    saving, founding_saving, plain, founding_size = measure_ledger()
+    saving, whole_saving, plain, whole_size = measure_ledger()
     sealed = measure_sealed()
     detector, comprehensive = measure_detection()
     rows = [
@@ -38,12 +38,12 @@ def main() -> None:
         ["detection on 10 snapshots", "50 ms", *ours(detector, 0.050)],
         ["  with objects, trend and cleanup", "50 ms", *ours(comprehensive, 0.050)],
         ["save of 10,000 entries, one of them new", "100 ms", *ours(saving, 0.100)],
-        ["  the founding way in the same run", "-", milliseconds(founding_saving), ""],
+        ["  the whole array in the same run", "-", milliseconds(whole_saving), ""],
         ["1,000 entries, ledger directory (Parquet)", "100 KB", f"{sealed / 1000:.1f} KB", f"{100_000 / sealed:.0f} x"],
-        ["1,000 entries, the founding JSON array", "100 KB", f"{plain / 1000:.1f} KB", f"{100_000 / plain:.1f} x"],
-        ["  the founding way in the same run", "-", f"{founding_size / 1000:.1f} KB", ""],
+        ["1,000 entries, the JSON array", "100 KB", f"{plain / 1000:.1f} KB", f"{100_000 / plain:.1f} x"],
+        ["  the whole array in the same run", "-", f"{whole_size / 1000:.1f} KB", ""],
     ]
-    print_table("Beside the founding documents", ["what", "they state", "here", "better by"], rows)
+    print_table("Beside the specification", ["what", "it states", "here", "better by"], rows)
 
 
 def measure_snapshot() -> tuple[float, float, float]:
@@ -73,22 +73,22 @@ def measure_detection() -> tuple[float, float]:
 
 
 def measure_ledger() -> tuple[float, float, int, int]:
-    """Seconds of a save and of the founding save, then bytes of 1,000 entries: saved, and the founding way."""
+    """Seconds of a save and of saving the whole array, then bytes of 1,000 entries, each way."""
     entries = make_entries(ENTRIES)
     with tempfile.TemporaryDirectory() as folder:
         ledger = MemoryLedger(Path(folder) / "ours.json", max_entries=ENTRIES)
         for entry in entries:
             ledger.add_entry(entry)
-        founding = Path(folder) / "founding.json"
+        array = Path(folder) / "array.json"
         saving = median_seconds(saver(ledger), repeats=7)
-        founding_saving = median_seconds(lambda: save_the_founding_way(founding, entries), repeats=7)
+        whole_saving = median_seconds(lambda: save_as_a_whole(array, entries), repeats=7)
         small = MemoryLedger(Path(folder) / "small.json")
         for entry in entries[:1000]:
             small.add_entry(entry)
         small.save()
         text = (Path(folder) / "small.json").read_bytes()
-        save_the_founding_way(founding, entries[:1000])
-        return saving, founding_saving, len(text), founding.stat().st_size
+        save_as_a_whole(array, entries[:1000])
+        return saving, whole_saving, len(text), array.stat().st_size
 
 
 def measure_sealed() -> float:
@@ -125,8 +125,8 @@ def saver(ledger: MemoryLedger) -> Callable[[], Any]:
     return record_and_save
 
 
-def save_the_founding_way(path: Path, entries: list[LedgerEntry]) -> None:
-    """Write an indented JSON array anew."""
+def save_as_a_whole(path: Path, entries: list[LedgerEntry]) -> None:
+    """Write an indented JSON array again."""
     path.write_text(json.dumps([asdict(entry) for entry in entries], indent=2), encoding="utf-8")
 
 
@@ -152,6 +152,6 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.2f} ms"
 
 
-def ours(seconds: float, founding_seconds: float) -> tuple[str, str]:
+def ours(seconds: float, whole_seconds: float) -> tuple[str, str]:
     """Render our time, and how many times better it is."""
-    return milliseconds(seconds), f"{founding_seconds / seconds:.0f} x"
+    return milliseconds(seconds), f"{whole_seconds / seconds:.0f} x"

@@ -1,0 +1,107 @@
+"""The tables of a report, as records that HTML and Markdown render."""
+
+import pandas as pd
+
+from memanalysis._tables import Cell, CellText, Column, Table
+from memanalysis.reports.report_model import ReportModel, ServiceSection
+from memanalysis.reports.verdict_cells import SEVERITY_MARKS, VerdictCells, render_all_cells, render_place
+from memanalysis.units import format_bytes, format_duration
+
+__all__ = ["breach_table", "damage_table", "event_table", "site_table", "verdict_table"]
+
+MAX_DAMAGE = 50
+"""Records of what was left out that a report lists."""
+
+_VERDICT_COLUMNS = (
+    Column("service"),
+    Column("shape"),
+    Column("leak"),
+    Column("severity"),
+    Column("growth an hour", "number"),
+    Column("time to budget", "number"),
+    Column("guilty line"),
+)
+
+
+def verdict_table(verdicts: pd.DataFrame) -> Table:
+    """Return a row a verdict, in the order of the frame."""
+    cells = render_all_cells(verdicts)
+    services = [cell.service for cell in cells]
+    return Table(
+        _VERDICT_COLUMNS,
+        [_verdict_row(cell, is_one_of_several=services.count(cell.service) > 1) for cell in cells],
+        label="Verdicts",
+    )
+
+
+def site_table(section: ServiceSection, *, short: bool) -> Table:
+    """Return a row a line of code; ``short`` leaves the directories of its file to the hint."""
+    is_leak = bool(section.verdict["is_leak"])
+    shares = [Column("share of all growth", "number")] if is_leak else []
+    sizes = [Column(title, "number") for title in ("growth", "held at most", "held at the end")]
+    rows: list[list[CellText]] = [
+        [
+            Cell(
+                render_place(site["file"], site["line"], short=short),
+                note="" if pd.isna(site["function"]) else f"in {site['function']}",
+                kind="code",
+                hint=render_place(site["file"], site["line"], short=False),
+            ),
+            *([Cell(f"{site['share']:.0%}", kind="bar", share=float(site["share"]))] if is_leak else []),
+            format_bytes(site["growth_bytes"], sign=True),
+            format_bytes(site["peak_bytes"]),
+            format_bytes(site["last_bytes"]),
+        ]
+        for site in section.sites.to_dict("records")
+    ]
+    return Table([Column("line"), *shares, *sizes], rows, label="Lines")
+
+
+def breach_table(section: ServiceSection) -> Table:
+    """Return a row a breach of the budget."""
+    rows = [
+        [
+            str(breach["level"]),
+            f"{breach['first']:%Y-%m-%d %H:%M:%S}",
+            format_duration(breach["duration_s"]),
+            format_bytes(breach["worst_bytes"]),
+            f"{format_bytes(abs(breach['headroom_bytes']))} {'left' if breach['headroom_bytes'] >= 0 else 'over'}",
+        ]
+        for breach in section.breaches.to_dict("records")
+    ]
+    numbers = [Column(title, "number") for title in ("for", "worst", "budget")]
+    return Table([Column("level"), Column("from (UTC)"), *numbers], rows, label="Breaches")
+
+
+def event_table(section: ServiceSection) -> Table:
+    """Return a row an event of the run, the last ones."""
+    rows = [
+        [
+            f"{event['timestamp']:%H:%M:%S}" if pd.notna(event["timestamp"]) else "not available",
+            *("" if pd.isna(event[name]) else str(event[name]) for name in ("kind", "level", "message")),
+        ]
+        for event in section.events.to_dict("records")
+    ]
+    titles = ("time (UTC)", "event", "level", "message")
+    return Table([Column(title) for title in titles], rows, label="Events")
+
+
+def damage_table(report: ReportModel) -> Table:
+    """Return a row for each part of the ledger that could not be read, the first ones."""
+    rows: list[list[CellText]] = [
+        [Cell(str(record.file), kind="code"), record.describe()] for record in report.damage[:MAX_DAMAGE]
+    ]
+    return Table([Column("file"), Column("what was left out, and why")], rows, label="Left out")
+
+
+def _verdict_row(cell: VerdictCells, *, is_one_of_several: bool) -> list[CellText]:
+    has_line = ":" in cell.responsible
+    return [
+        Cell(cell.service, note=f"run {cell.run}" if is_one_of_several else "", kind="name"),
+        cell.shape,
+        cell.leak,
+        Cell(cell.severity, kind="badge", mark=SEVERITY_MARKS[cell.severity]),
+        Cell(cell.growth, note=cell.growth_interval),
+        Cell(cell.time, note=cell.time_interval),
+        Cell(cell.responsible, kind="code", hint=cell.responsible_path) if has_line else cell.responsible,
+    ]

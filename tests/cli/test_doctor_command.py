@@ -1,0 +1,36 @@
+"""``memanalysis doctor`` says which engine finds lines here and why, and tests it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis.capture.sampler import why_unavailable
+from memanalysis.watcher.trace_engine import choose_engine
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_doctor(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "memanalysis", "doctor"],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
+    done = run_doctor(COLUMNS="80")
+
+    text = " ".join(done.stdout.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"lines {choose_engine('auto').name}." in text
+    assert "16.1 MiB were allocated" in text
+    assert text.endswith("All is well.")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
+def test_the_sampler_sees_the_bytes_within_its_error() -> None:
+    assert "the sampler saw" in " ".join(run_doctor().stdout.split())
