@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 BENCHMARKS = {
+    "import": "benchmarks.import_cost",
     "class_interface": "benchmarks.class_interface",
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
