@@ -151,15 +151,15 @@ class MemwatchMagics(Magics):
             raise UsageError(f"%memwatch {word} takes no {options.cells[0]!r}. See %memwatch? for examples.")
         actions: dict[str, Callable[[Any], Any]] = {
             "on": self._turn_on,
-            "off": lambda _: self._say(self._session.stop()),
-            "status": lambda _: self._say(self._session.describe()),
+            "off": lambda _: self._show_text(self._session.stop()),
+            "status": lambda _: self._show_text(self._session.describe()),
             "report": lambda _: self._show_report(),
             "release": self._release,
         }
         return actions[word](options)
 
     def _turn_on(self, options: Any) -> None:
-        self._say(
+        self._show_text(
             self._session.start(
                 ledger=options.ledger,
                 service=options.service,
@@ -172,7 +172,7 @@ class MemwatchMagics(Magics):
     def _show_report(self) -> None:
         report = self._session.report()
         if report is None:
-            self._say("No cell was watched yet. %memwatch on watches every cell from the next one on.")
+            self._show_text("No cell was watched yet. %memwatch on watches every cell from the next one on.")
         else:
             _display(report)  # shown, not returned: Out would hold it
 
@@ -189,7 +189,7 @@ class MemwatchMagics(Magics):
         gone = release(self.shell, counts)
         names = [f"Out[{count}]" for count in gone.outputs] + (["the last error"] if gone.error else [])
         what = ", ".join(names) or "nothing: IPython holds none of that"
-        self._say(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
+        self._show_text(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
     def _start_measuring(self, line: str, cell: str) -> Any:
         options = make_cell_parser().parse_line(line)
@@ -240,7 +240,7 @@ class MemwatchMagics(Magics):
         if self._measured is not None and self._measured[0] >= depth:
             self._finish_measuring(result)
         elif line:
-            self._say(line)
+            self._show_text(line)
 
     def _finish_measuring(self, result: Any) -> None:
         assert self._measured is not None  # noqa: S101 - the caller has checked
@@ -259,5 +259,5 @@ class MemwatchMagics(Magics):
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 
-    def _say(self, text: str) -> None:
+    def _show_text(self, text: str) -> None:
         print(text)  # noqa: T201 - a magic talks to the person who typed it

@@ -13,7 +13,7 @@ __all__ = ["CommandGroup", "describe_usage_error"]
 
 
 class CommandGroup(click.Group):
-    """Commands of which only the one that is used is imported.
+    """Commands, each imported when it is used.
 
     Parameters
     ----------

@@ -1,9 +1,11 @@
 """Measure one cell: seconds, the highest memory, and what is retained when it has ended.
 
-``CellMeter`` is started in the cell and stopped after it. Tracing that it turns on it turns off again; tracing that it
-finds running it joins, leaves running, and pays with one more snapshot of the allocations before the cell. What a line
-held at the highest moment is seen by snapshots from the curve's thread, which together may take ``SNAPSHOT_SHARE`` of
-the cell's time: the line that made a large intermediate value is named even though nothing of it is left in the end.
+``CellMeter`` is started in the cell and stopped after it. Tracing that it turns on it turns off again. Tracing that it
+finds running it joins and leaves running, at the cost of one more snapshot of the allocations before the cell.
+
+What a line held at the highest moment is seen by snapshots from the curve's thread, which together may take
+``SNAPSHOT_SHARE`` of the cell's time. So the line that made a large intermediate value is named even though nothing of
+it is left in the end.
 """
 
 import gc
@@ -58,7 +60,7 @@ class HighWater:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellLine:
-    """What one line held at the highest moment of which there is a snapshot, and what it still holds."""
+    """What one line held at the highest moment that a snapshot shows, and what it still holds."""
 
     place: Place
     highest_bytes: int

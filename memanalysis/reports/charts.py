@@ -104,7 +104,7 @@ class SiteLine:
 def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) -> None:
     """Draw memory over time, its fitted growth or baselines, its budgets and its marks."""
     if chart.elapsed_s.size == 0:
-        _say_empty(ax, "no values were recorded", colours)
+        _show_empty(ax, "no values were recorded", colours)
         return
     low, high = _value_limits(chart)
     factor, unit = _byte_unit(high)
@@ -147,7 +147,7 @@ def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, colours: ChartColours = L
     """Draw what up to five allocation sites hold over time."""
     shown = [site for site in sites if site.elapsed_s.size][: len(LINE_STYLES)]
     if not shown:
-        _say_empty(ax, "no allocation sites were recorded", colours)
+        _show_empty(ax, "no allocation sites were recorded", colours)
         return
     factor, unit = _byte_unit(max(float(site.values.max()) for site in shown))
     seconds, time_unit = _time_unit(max(float(site.elapsed_s[-1]) for site in shown))
@@ -294,6 +294,6 @@ def _text(ax: Axes, x: float, y: float, text: str, colour: str, **place: Any) ->
     ax.text(x, y, text, color=colour, fontsize=10, parse_math=False, **place)
 
 
-def _say_empty(ax: Axes, text: str, colours: ChartColours) -> None:
+def _show_empty(ax: Axes, text: str, colours: ChartColours) -> None:
     ax.set_axis_off()
     _text(ax, 0.5, 0.5, text, colours.text, va="center", ha="center", transform=ax.transAxes)

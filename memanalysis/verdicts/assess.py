@@ -62,7 +62,7 @@ def assess(
     Parameters
     ----------
     ledger_or_frame : Ledger, path, URL or DataFrame
-        A ledger, or its ``samples`` table; only a ledger names guilty lines, for they are in its ``sites``.
+        A ledger, or its ``samples`` table; only a ledger names guilty lines, because they are in its ``sites``.
     policy : path, mapping or Policy, optional
         Gives each service its budget and the thresholds of severity. Without one no budget applies but the limit that
         the samples themselves hold (``limit_bytes``, from the container), and thresholds are the shipped defaults.

@@ -1,4 +1,4 @@
-"""What grew between two ledgers is told; noise is not."""
+"""What grew between two ledgers is reported; noise is not."""
 
 import numpy as np
 import pandas as pd

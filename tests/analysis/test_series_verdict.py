@@ -112,7 +112,7 @@ def test_the_lower_of_budget_and_recorded_limit_counts():
         (None, None, "unknown"),
     ],
 )
-def test_origin_is_told_by_what_grows_along_with_rss(traced, allocator_free, origin):
+def test_origin_is_known_by_what_grows_along_with_rss(traced, allocator_free, origin):
     columns = {"traced_bytes": traced, "allocator_free_bytes": allocator_free}
     samples = as_samples(ramp(n=100), **{name: values for name, values in columns.items() if values is not None})
 
@@ -219,7 +219,7 @@ def test_the_limit_is_that_of_the_last_moment_whatever_the_order_of_rows():
     assert assess_samples(turned)["limit_bytes"].item() == 2**32
 
 
-def test_runs_with_a_keeper_and_runs_without_one_are_told_together():
+def test_runs_with_a_retainer_and_runs_without_one_are_judged_together():
     """In run a a container of another file grew with what leaked, in run b none did."""
     minutes = pd.date_range("2026-01-01", periods=20, freq="min", tz="UTC")
     rows = []
@@ -228,15 +228,15 @@ def test_runs_with_a_keeper_and_runs_without_one_are_told_together():
             made = {"site_id": "m", "file": "x/maker.py", "line": 10, "function": "make"}
             sizes = {"size_bytes": 1_000_000 + 100_000 * number, "live_allocations": 1000 * (number + 1)}
             rows.append({"service": "shop", "run_id": run, "timestamp": minute} | made | sizes)
-        keeper = {"site_id": "k", "file": "x/keeper.py", "line": 20, "function": "keep"}
+        retainer = {"site_id": "k", "file": "x/retainer.py", "line": 20, "function": "keep"}
         sizes = {"size_bytes": 8_000 * (number + 1), "live_allocations": 1}
-        rows.append({"service": "shop", "run_id": "a", "timestamp": minute} | keeper | sizes)
+        rows.append({"service": "shop", "run_id": "a", "timestamp": minute} | retainer | sizes)
     samples = pd.concat([as_samples(ramp(n=100), run_id=run) for run in "ab"])
 
     verdicts = assess_samples(samples, sites=pd.DataFrame(rows)).set_index("run_id")
 
     assert verdicts[["responsible_file", "allocated_file"]].to_numpy(dtype=object, na_value=None).tolist() == [
-        ["x/keeper.py", "x/maker.py"],
+        ["x/retainer.py", "x/maker.py"],
         ["x/maker.py", None],
     ]
     assert "is allocated in x/maker.py:10 in make" in verdicts.loc["a", "sentence"]

@@ -78,7 +78,7 @@ def test_the_warming_cache_stops_growing_before_the_middle(ledger):
     assert traced[len(traced) // 5] < 0.75 * second_half.mean()
 
 
-def test_the_batch_job_falls_back_to_its_floor_again_and_again(ledger):
+def test_the_batch_job_falls_back_to_its_baseline_again_and_again(ledger):
     traced = series(ledger, "batch_job", "traced_bytes")
     is_high = (traced > traced.max() / 2).astype(int)
     teeth = int((is_high[1:] > is_high[:-1]).sum())

@@ -67,7 +67,7 @@ def test_a_leak_is_found_with_its_line_type_container_and_holder():
     assert ".KEPT -> list -> " in finding.holders[0].text
 
 
-def test_a_pure_call_is_no_leak_and_is_told_soon():
+def test_a_pure_call_is_no_leak_and_is_reported_soon():
     finding = find_leak(lambda: sorted(range(100)))
 
     assert finding.is_leak is False
@@ -115,7 +115,7 @@ def test_a_cycle_leaks_only_where_nobody_collects():
     assert find_leak(case.call, max_calls=400, collect=False).is_leak is True
 
 
-def test_a_cache_that_still_fills_is_not_told_and_is_named():
+def test_a_cache_that_still_fills_is_not_decided_and_is_named():
     numbers = itertools.count()
     cached = functools.lru_cache(maxsize=100_000)(lambda key: str(key) * 10)
 
@@ -244,7 +244,7 @@ def test_few_calls_tell_nothing():
         ),
     ],
 )
-def test_bad_arguments_are_told(arguments: dict[str, object], text: str):
+def test_bad_arguments_are_reported(arguments: dict[str, object], text: str):
     with pytest.raises(InvalidArgumentError) as raised:
         find_leak(**{"call": int, **arguments})
     assert str(raised.value) == text
@@ -272,11 +272,11 @@ def test_what_the_program_set_aside_stays_aside():
         gc.unfreeze()
 
 
-def test_the_door_is_open():
+def test_find_leak_is_offered_by_the_package():
     assert memanalysis.find_leak is find_leak
 
 
-def test_a_cache_that_was_full_only_at_the_end_is_not_told():
+def test_a_cache_that_was_full_only_at_the_end_is_not_decided():
     """The calls that look for caches fill it."""
     rows = collections.deque(maxlen=4000)
     finding = find_leak(lambda: rows.append(bytes(300)), max_calls=3000, max_s=30, holders=False)

@@ -29,13 +29,13 @@ def grid(most: int) -> np.ndarray:
 CALLS = grid(200_000)
 
 
-def say(levels: np.ndarray, *, after: float = 1_000) -> bool | None:
-    """What is said first, when it may be said after so many calls, and looks are half as many calls apart."""
-    looked_at = 0.0
+def decide(levels: np.ndarray, *, after: float = 1_000) -> bool | None:
+    """The first decision after a number of calls, with checks half as many calls apart."""
+    checked_at = 0.0
     for size in range(1, CALLS.size + 1):
         calls = CALLS[size - 1]
-        if calls >= max(after, CHECK_RATIO * looked_at):
-            looked_at = calls
+        if calls >= max(after, CHECK_RATIO * checked_at):
+            checked_at = calls
             said = judge_calls(CALLS[:size], levels[:size], min_per_call=1.0).is_leak
             if said is not None:
                 return said
@@ -48,7 +48,7 @@ def test_readings_come_four_to_a_doubling():
     assert np.diff(np.log2(late)) == pytest.approx(0.25, abs=0.01)
 
 
-def test_a_steady_leak_is_told_to_the_byte():
+def test_a_steady_leak_is_measured_to_the_byte():
     growth = judge_calls(CALLS[:20], 1_000 + 64 * CALLS[:20], min_per_call=1)
 
     assert growth.is_leak is True
@@ -56,7 +56,7 @@ def test_a_steady_leak_is_told_to_the_byte():
 
 
 def test_a_still_level_is_no_leak():
-    assert say(np.full(CALLS.size, 5e6)) is False
+    assert decide(np.full(CALLS.size, 5e6)) is False
 
 
 def test_the_staircase_of_a_list_is_a_leak():
@@ -67,23 +67,23 @@ def test_the_staircase_of_a_list_is_a_leak():
         kept.append(None)
         if count in CALLS:
             levels.append(sys.getsizeof(kept))
-    assert say(np.array(levels, dtype=float)) is True
+    assert decide(np.array(levels, dtype=float)) is True
 
 
 @pytest.mark.parametrize("full_at", [100, 1_000, 4_000])
 def test_a_cache_that_gets_full_is_no_leak(full_at: int):
-    """Looked at from four times as many calls on."""
-    assert say(100 * np.minimum(CALLS, full_at), after=4 * full_at) is False
+    """Checked from four times as many calls on."""
+    assert decide(100 * np.minimum(CALLS, full_at), after=4 * full_at) is False
 
 
 def test_a_cache_of_random_keys_is_no_leak():
     """The expected number of different keys after n draws out of m is m (1 - (1 - 1 / m) ** n)."""
-    assert say(100 * 2_000 * (1 - (1 - 1 / 2_000) ** CALLS), after=6_000) is False
+    assert decide(100 * 2_000 * (1 - (1 - 1 / 2_000) ** CALLS), after=6_000) is False
 
 
 def test_a_leak_in_noise_is_found_and_measured():
     rng = np.random.default_rng(5)
-    answers = [say(10 * CALLS + rng.uniform(0, 1_000, CALLS.size)) for _ in range(20)]
+    answers = [decide(10 * CALLS + rng.uniform(0, 1_000, CALLS.size)) for _ in range(20)]
 
     assert answers.count(True) >= 19
 
@@ -93,7 +93,7 @@ def test_a_leak_at_one_call_of_a_hundred_is_found():
     answers = []
     for _ in range(20):
         leaked = np.cumsum(rng.random(int(CALLS[-1]) + 1) < 0.01)
-        answers.append(say(1_000.0 * leaked[CALLS.astype(int)]))
+        answers.append(decide(1_000.0 * leaked[CALLS.astype(int)]))
 
     assert answers.count(False) == 0
     assert answers.count(True) >= 19
@@ -112,13 +112,13 @@ NOISE = {
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_is_not_called_a_leak(name: str):
     rng = np.random.default_rng(7)
-    alarms = sum(say(NOISE[name](rng)) is True for _ in range(RUNS))
+    alarms = sum(decide(NOISE[name](rng)) is True for _ in range(RUNS))
 
     assert alarms == 0
 
 
 def test_the_stake_reaches_a_hundred_in_at_most_one_run_of_a_hundred():
-    """Ville's inequality, on rises and falls that are as likely; one look after every reading."""
+    """Ville's inequality, on rises and falls that are as likely; one check after every reading."""
     rng = np.random.default_rng(8)
     won = 0
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""A ledger of any shape becomes one of any other, and what that has no place for is told."""
+"""A ledger of any shape becomes one of any other, and what that has no place for is reported."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_a_json_array_that_was_converted_is_read_by_the_class_interface(source: 
     assert entries[1].timestamp == NEW_YEAR + 1.123456
 
 
-def test_what_is_left_out_is_told(source: Path, tmp_path: Path) -> None:
+def test_what_is_left_out_is_reported(source: Path, tmp_path: Path) -> None:
     assert convert_ledger(source, tmp_path / "x.parquet").left_out == [
         "4 runs, 3 sites, 3 objects, 3 events: a Parquet file holds samples only"
     ]

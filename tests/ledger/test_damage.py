@@ -40,7 +40,7 @@ def test_corrupt_lines_are_counted_and_logged_once(root: Path, caplog: pytest.Lo
     ]
 
 
-def test_damage_is_told_also_of_tables_that_were_not_asked_for(root: Path) -> None:
+def test_damage_is_reported_also_of_tables_that_were_not_asked_for(root: Path) -> None:
     (make_folder(root, "live/events/service_key=b") / "x.jsonl").write_bytes(b"nonsense\n")
 
     assert open_ledger(root).damage == [SkippedRows("live/events/service_key=b/x.jsonl", 1, "not JSON")]
@@ -84,7 +84,7 @@ def test_hidden_and_temporary_files_are_passed_over(root: Path) -> None:
     assert ledger.damage == []
 
 
-def test_links_below_the_ledger_are_not_followed_and_told(root: Path, tmp_path: Path) -> None:
+def test_links_below_the_ledger_are_not_followed_and_reported(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     shutil.copytree(root, outside)
     secret = next(outside.rglob("samples/service_key=a/*"))

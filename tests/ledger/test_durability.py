@@ -65,7 +65,7 @@ def start(program: str, *arguments: object) -> "subprocess.Popen[str]":
 def test_every_row_flushed_before_a_sigkill_is_there_once(tmp_path: Path) -> None:
     """One ledger, one writer after another, each killed while it writes, some rows into it."""
     moments = random.Random(0)  # noqa: S311 - no secret
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
     for number in range(KILLS):
         run_id = f"run-{number}"
         enough = moments.randrange(1, 400)
@@ -76,10 +76,10 @@ def test_every_row_flushed_before_a_sigkill_is_there_once(tmp_path: Path) -> Non
                     break
             process.send_signal(signal.SIGKILL)
             rest = [line for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-            told[run_id] = int(rest[-1]) if rest else enough
+            reported[run_id] = int(rest[-1]) if rest else enough
 
     samples = open_ledger(tmp_path).samples
-    for run_id, last in told.items():
+    for run_id, last in reported.items():
         found = samples.loc[samples["run_id"] == run_id, "seq"].tolist()
         assert found == list(range(len(found)))
         assert len(found) > last

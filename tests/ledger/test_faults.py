@@ -1,4 +1,4 @@
-"""Bad input and failing disks, each for real: what is good stays readable, and what is bad is told."""
+"""Bad input and failing disks, each for real: what is good stays readable, and what is bad is reported."""
 
 import errno
 import json
@@ -71,7 +71,7 @@ def fill(stream: IO[bytes]) -> None:
         stream.write(b"x" * 4096)
 
 
-def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_room(small_disk: Path) -> None:
+def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_space(small_disk: Path) -> None:
     writer = LedgerWriter(small_disk / "ledger", run=run_row())
     ballast = small_disk / "ballast"
     with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError) as caught:  # noqa: PT011 - its number says which
@@ -113,7 +113,7 @@ def test_a_seal_that_finds_the_disk_full_leaves_the_lines(small_disk: Path, capl
     assert open_ledger(small_disk / "ledger").samples["seq"].tolist() == list(range(1000))
 
 
-def test_the_recorder_tells_once_of_a_full_disk_and_writes_all_when_there_is_room(small_disk: Path) -> None:
+def test_the_recorder_reports_once_of_a_full_disk_and_writes_all_when_there_is_space(small_disk: Path) -> None:
     program = """
 import logging, os, sys, time
 from memanalysis import watch
@@ -138,19 +138,19 @@ while recorder.status().ticks < ticks + 3 and time.monotonic() < deadline:
 recorder.stop(seal=False)
 print("errors", recorder.status().errors, "ticks", recorder.status().ticks)
 """
-    told = run(program, small_disk).splitlines()
+    reported = run(program, small_disk).splitlines()
 
-    _, errors, _, ticks = told[-1].split()
+    _, errors, _, ticks = reported[-1].split()
     assert int(errors) >= 5
-    assert [line for line in told if "No space left" in line] == told[:-1]
-    assert len(told) == 2
+    assert [line for line in reported if "No space left" in line] == reported[:-1]
+    assert len(reported) == 2
     ledger = open_ledger(small_disk / "ledger")
     assert ledger.samples["seq"].tolist() == list(range(int(ticks)))
     assert ledger.damage == []
     assert "error" in ledger.events["kind"].tolist()
 
 
-def test_a_read_only_ledger_is_read_and_a_write_told(read_only: Path, tmp_path: Path) -> None:
+def test_a_read_only_ledger_is_read_and_a_write_reported(read_only: Path, tmp_path: Path) -> None:
     assert len(open_ledger(read_only).samples) == 9
 
     with pytest.raises(LedgerError, match=r"^LedgerWriter needs to write .* refused: Read-only file system\. The rows"):
@@ -164,7 +164,7 @@ def test_a_read_only_ledger_is_read_and_a_write_told(read_only: Path, tmp_path: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_without_permission_is_told() -> None:
+def test_a_user_without_permission_is_reported() -> None:
     program = f"""
 import os, sys
 from memanalysis.errors import LedgerError
@@ -195,18 +195,18 @@ for call in (
         secret = next((root / "live" / "samples" / "service_key=b").iterdir())
         secret.chmod(0)
 
-        told = run(program, root).splitlines()
+        reported = run(program, root).splitlines()
         (root / "ledger.json").chmod(0o600)
         of_its_user_alone = run(program, root).splitlines()
 
-    assert told[0] == "9"
-    assert f"refused: {os.strerror(errno.EACCES)}. The rows stay in memory" in told[1]
-    assert "compact needs to change the files of" in told[2]
-    assert os.strerror(errno.EACCES) in told[2]
+    assert reported[0] == "9"
+    assert f"refused: {os.strerror(errno.EACCES)}. The rows stay in memory" in reported[1]
+    assert "compact needs to change the files of" in reported[2]
+    assert os.strerror(errno.EACCES) in reported[2]
     assert [line.partition(",")[0] for line in of_its_user_alone[2:]] == [
         f"open_ledger needs to read {root}/ledger.json"
     ] * 2
-    assert told[3] == "6"  # the shard that may not be read is passed over, and told
+    assert reported[3] == "6"  # the shard that may not be read is passed over, and reported
 
 
 def test_a_line_of_100_mb_is_passed_over_in_bounded_memory(tmp_path: Path) -> None:

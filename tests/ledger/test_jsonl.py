@@ -205,7 +205,7 @@ def test_a_timestamp_is_text_with_six_digits_and_z() -> None:
         (b'{"rss_bytes": 1' + b"0" * 30 + b"}\n", jsonl.NOT_A_ROW),
     ],
 )
-def test_a_spoilt_line_is_counted_and_the_lines_about_it_are_kept(garbage: bytes, reason: str) -> None:
+def test_a_corrupt_line_is_counted_and_the_lines_about_it_are_kept(garbage: bytes, reason: str) -> None:
     rows, skipped = parse(b'{"seq":1}\n' + garbage + b'{"seq":2}\n')
 
     assert rows == [{"seq": 1}, {"seq": 2}]

@@ -19,7 +19,7 @@ from memanalysis.errors import (
 from memanalysis.ledger.reading.ledger import open_ledger
 
 
-def test_nothing_there_is_told(tmp_path: Path) -> None:
+def test_nothing_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LedgerNotFoundError) as caught:
         open_ledger(tmp_path / "nothing")
 
@@ -30,7 +30,7 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["a.txt", "b.csv"]])
-def test_a_folder_that_is_no_ledger_is_told(tmp_path: Path, names: list[str]) -> None:
+def test_a_folder_that_is_no_ledger_is_reported(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_text("x", encoding="utf-8")
 
@@ -44,7 +44,7 @@ def test_a_folder_that_is_no_ledger_is_told(tmp_path: Path, names: list[str]) ->
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.parquet"])
-def test_a_file_of_no_bytes_is_told(tmp_path: Path, name: str) -> None:
+def test_a_file_of_no_bytes_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
 
     with pytest.raises(LedgerFormatError) as caught:
@@ -56,7 +56,7 @@ def test_a_file_of_no_bytes_is_told(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x", "x.pkl"])
-def test_a_file_of_another_kind_is_told(tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_kind_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
 
     with pytest.raises(
@@ -65,14 +65,14 @@ def test_a_file_of_another_kind_is_told(tmp_path: Path, name: str) -> None:
         open_ledger(tmp_path / name)
 
 
-def test_a_named_pipe_is_told(tmp_path: Path) -> None:
+def test_a_named_pipe_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.jsonl")
 
     with pytest.raises(LedgerFormatError, match="is no regular file"):
         open_ledger(tmp_path / "x.jsonl")
 
 
-def test_a_truncated_parquet_file_is_told(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"service": ["a"] * 1000}), path)
     path.write_bytes(path.read_bytes()[:-30])
@@ -83,7 +83,7 @@ def test_a_truncated_parquet_file_is_told(tmp_path: Path) -> None:
         open_ledger(path)
 
 
-def test_a_parquet_file_whose_middle_is_spoilt_is_told_when_read(tmp_path: Path) -> None:
+def test_a_parquet_file_whose_middle_is_corrupt_is_reported_when_read(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"service": [f"service {i}" for i in range(5000)]}), path, compression="zstd")
     content = bytearray(path.read_bytes())
@@ -94,7 +94,7 @@ def test_a_parquet_file_whose_middle_is_spoilt_is_told_when_read(tmp_path: Path)
         _ = open_ledger(path).samples
 
 
-def test_a_parquet_file_of_something_else_is_told(tmp_path: Path) -> None:
+def test_a_parquet_file_of_something_else_is_reported(tmp_path: Path) -> None:
     pq.write_table(pa.table({"price": [1]}), tmp_path / "x.parquet")
 
     with pytest.raises(
@@ -103,7 +103,7 @@ def test_a_parquet_file_of_something_else_is_told(tmp_path: Path) -> None:
         open_ledger(tmp_path / "x.parquet")
 
 
-def test_a_parquet_file_of_a_newer_version_is_told(tmp_path: Path) -> None:
+def test_a_parquet_file_of_a_newer_version_is_reported(tmp_path: Path) -> None:
     schema = pa.schema([("service", pa.string())], metadata={"memanalysis.schema_version": "2"})
     pq.write_table(schema.empty_table(), tmp_path / "x.parquet")
 
@@ -113,14 +113,14 @@ def test_a_parquet_file_of_a_newer_version_is_told(tmp_path: Path) -> None:
         open_ledger(tmp_path / "x.parquet")
 
 
-def test_a_file_of_lines_without_one_good_line_is_told(tmp_path: Path) -> None:
+def test_a_file_of_lines_without_one_good_line_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(bytes(range(256)) * 4)
 
     with pytest.raises(LedgerFormatError, match=r"needs a JSON object a line, but .* has \d+ lines and none is one"):
         open_ledger(tmp_path / "x.jsonl")
 
 
-def test_a_marker_in_place_of_its_folder_is_told(root: Path) -> None:
+def test_a_marker_in_place_of_its_folder_is_reported(root: Path) -> None:
     with pytest.raises(LedgerFormatError, match=r"but .*ledger\.json has an object\. Open its folder instead\."):
         open_ledger(root / "ledger.json")
 
@@ -135,7 +135,7 @@ def test_a_marker_in_place_of_its_folder_is_told(root: Path) -> None:
         ('{"format": "memanalysis-ledger", "schema_version": "1"}', "schema_version '1'"),
     ],
 )
-def test_a_marker_that_is_none_is_told(tmp_path: Path, marker: str, found: str) -> None:
+def test_a_marker_that_is_none_is_reported(tmp_path: Path, marker: str, found: str) -> None:
     (tmp_path / "ledger.json").write_text(marker, encoding="utf-8")
 
     with pytest.raises(LedgerFormatError) as caught:
@@ -147,7 +147,7 @@ def test_a_marker_that_is_none_is_told(tmp_path: Path, marker: str, found: str) 
     )
 
 
-def test_a_ledger_of_a_newer_version_is_told(tmp_path: Path) -> None:
+def test_a_ledger_of_a_newer_version_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.json").write_text('{"format": "memanalysis-ledger", "schema_version": 2}', encoding="utf-8")
 
     with pytest.raises(LedgerVersionError) as caught:
@@ -159,7 +159,7 @@ def test_a_ledger_of_a_newer_version_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_a_ledger_that_goes_away_is_told(tmp_path: Path) -> None:
+def test_a_ledger_that_goes_away_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"seq": 1}', encoding="utf-8")
     ledger = open_ledger(path)

@@ -142,7 +142,7 @@ def test_a_json_array_opens_as_samples(tmp_path: Path) -> None:
     assert open_ledger(tmp_path / "moved" / path.name).samples.equals(samples)
 
 
-def test_as_it_lies_text_comes_as_dictionaries_and_what_is_not_known_is_left_out(tmp_path: Path) -> None:
+def test_unordered_text_comes_as_dictionaries_and_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "samples.parquet"
     rows = {"service": ["b", "a", "b"], "rss_bytes": [3, 1, 2], "limit_bytes": pa.array([None] * 3, pa.int64())}
     pq.write_table(pa.table(rows), path)

@@ -27,9 +27,9 @@ def site(seq: int) -> dict[str, object]:
 
 
 def test_a_removed_ledger_is_begun_again_with_its_run_and_marker(tmp_path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     root = tmp_path / "ledger"
-    writer = LedgerWriter(root, run=run_row(argv=["app.py"]), report=told.append)
+    writer = LedgerWriter(root, run=run_row(argv=["app.py"]), report=reported.append)
     writer.append("samples", [sample_row(0)])
     writer.append("sites", [site(0)])
     shutil.rmtree(root)
@@ -45,8 +45,8 @@ def test_a_removed_ledger_is_begun_again_with_its_run_and_marker(tmp_path: Path)
     assert ledger.runs["argv"].tolist() == [["app.py"]]
     assert ledger.events["kind"].tolist() == ["error"]
     assert json.loads((root / "ledger.json").read_bytes())["format"] == "memanalysis-ledger"
-    assert len(told) == 1
-    assert told[0].startswith(f"Files of ledger {root} were removed while it was written (")
+    assert len(reported) == 1
+    assert reported[0].startswith(f"Files of ledger {root} were removed while it was written (")
     writer.close(ended=NEW_YEAR)
     assert open_ledger(root).samples["seq"].tolist() == [1, 2]
     assert not list(root.rglob("*.jsonl"))

@@ -88,12 +88,12 @@ def test_rows_for_a_url_wait_in_one_folder_for_each(
     assert spool_folder("s3://bucket/x") != spool_folder("s3://bucket/y")
 
 
-def test_nothing_behind_a_url_is_told(memory_url: str) -> None:
+def test_nothing_behind_a_url_is_reported(memory_url: str) -> None:
     with pytest.raises(LedgerNotFoundError):
         open_ledger(f"{memory_url}/nothing")
 
 
-def test_a_protocol_that_nobody_knows_is_told() -> None:
+def test_a_protocol_that_nobody_knows_is_reported() -> None:
     with pytest.raises(
         InvalidArgumentError, match=r"needs a path, or a URL of a protocol that fsspec knows, but got 'nosuch://y'"
     ):

@@ -187,7 +187,7 @@ class TestTracing:
 
         assert kernel.run("tracemalloc.is_tracing()").result == "False"
 
-    def test_tracing_that_was_on_is_left_on_and_its_few_frames_are_told(self, kernel: Kernel) -> None:
+    def test_tracing_that_was_on_is_left_on_and_its_few_frames_are_reported(self, kernel: Kernel) -> None:
         kernel.run("import tracemalloc; tracemalloc.start(1)")
         shown = kernel.run("%%memwatch\nx = bytearray(2**20)")
         still_on = kernel.run("tracemalloc.is_tracing(), tracemalloc.get_traceback_limit()").result
@@ -197,7 +197,7 @@ class TestTracing:
         assert "Tracing was on already, with 1 frame a traceback" in shown.displayed()[0]
         assert "retained 1.0 MiB" in shown.displayed()[0]
 
-    def test_a_cell_that_turns_tracing_off_is_told_what_is_missing(self, kernel: Kernel) -> None:
+    def test_a_cell_that_turns_tracing_off_is_reported_what_is_missing(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nimport tracemalloc; tracemalloc.stop()")
 
         assert "The cell turned tracemalloc off" in shown.displayed()[0]
@@ -216,7 +216,7 @@ class TestHolders:
         assert f"Released Out[{count}]." in released.stdout
         assert kernel.run("watcher() is None").result == "True"
 
-    def test_a_view_is_told_with_the_size_of_the_array_it_keeps_alive(self, kernel: Kernel) -> None:
+    def test_a_view_is_reported_with_the_size_of_the_array_it_keeps_alive(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nimport numpy as np\nnp.ones(2_000_000)[:3]")
 
         assert "IPython holds the shown result (15.3 MiB)" in shown.displayed()[0]
@@ -264,7 +264,7 @@ class TestWrongWords:
         assert said in shown.stderr
         assert len(shown.stderr.strip().splitlines()) == 1
 
-    def test_a_folder_that_cannot_be_written_is_told(self, kernel: Kernel, folder: Path) -> None:
+    def test_a_folder_that_cannot_be_written_is_reported(self, kernel: Kernel, folder: Path) -> None:
         (folder / "file").write_text("")
         shown = kernel.run("%memwatch on --ledger file/below")
 

@@ -8,38 +8,38 @@ from memanalysis.notebook.measure import CellMeter, PeakSnapshots, join_lines
 from memanalysis.units import MIB
 
 
-class Looks:
-    """Looks that take a second each, of a tracer of a given size."""
+class Snapshots:
+    """Snapshots that take a second each, of a tracer of a given size."""
 
-    def __init__(self, *, look_s: float = 1.0, tracer_bytes: int = 1000) -> None:
+    def __init__(self, *, snapshot_s: float = 1.0, tracer_bytes: int = 1000) -> None:
         self.taken: list[int] = []
         self.now = 0.0
-        self.look_s = look_s
-        self.looks = PeakSnapshots(self.read, read_tracer_bytes=lambda: tracer_bytes, clock=lambda: self.now)
+        self.snapshot_s = snapshot_s
+        self.snapshots = PeakSnapshots(self.read, read_tracer_bytes=lambda: tracer_bytes, clock=lambda: self.now)
 
     def read(self) -> list[dict[str, object]]:
-        self.now += self.look_s
+        self.now += self.snapshot_s
         self.taken.append(len(self.taken))
-        return [{"look": len(self.taken)}]
+        return [{"snapshot": len(self.taken)}]
 
 
-def test_a_look_is_taken_at_a_new_height_only() -> None:
-    looks = Looks(look_s=0.0)
+def test_a_snapshot_is_taken_at_a_new_height_only() -> None:
+    snapshots = Snapshots(snapshot_s=0.0)
     for traced in (2 * MIB, 2 * MIB, 1 * MIB, 2.1 * MIB, 3 * MIB, None):
-        looks.looks.consider(CurvePoint(100.0, None, None if traced is None else int(traced)))
+        snapshots.snapshots.consider(CurvePoint(100.0, None, None if traced is None else int(traced)))
 
-    assert len(looks.taken) == 2
-    assert looks.looks.traced_bytes == 3 * MIB
-    assert looks.looks.rows == [{"look": 2}]
+    assert len(snapshots.taken) == 2
+    assert snapshots.snapshots.traced_bytes == 3 * MIB
+    assert snapshots.snapshots.rows == [{"snapshot": 2}]
 
 
-def test_looks_take_no_more_than_a_tenth_of_the_cell() -> None:
+def test_snapshots_take_no_more_than_a_tenth_of_the_cell() -> None:
     """Each takes a second: within 100 seconds of ever new heights there may be ten, the first at ten seconds."""
-    looks = Looks(look_s=1.0, tracer_bytes=5_000_000)
+    snapshots = Snapshots(snapshot_s=1.0, tracer_bytes=5_000_000)
     for second in range(1, 101):
-        looks.looks.consider(CurvePoint(float(second), None, int(MIB * 1.2**second)))
+        snapshots.snapshots.consider(CurvePoint(float(second), None, int(MIB * 1.2**second)))
 
-    assert len(looks.taken) == 10
+    assert len(snapshots.taken) == 10
 
 
 def test_retained_and_highest_of_a_line_are_joined_the_largest_first() -> None:

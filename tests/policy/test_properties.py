@@ -66,7 +66,7 @@ def mutated_policies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def parses(mapping: Any) -> Policy | None:
-    """Give the policy, or None after a look at the error."""
+    """Give the policy, or None where the error is a PolicyError."""
     problem = ""
     try:
         return parse_policy(mapping, source="given")

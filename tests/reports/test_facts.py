@@ -12,7 +12,7 @@ def shown(made: Report) -> list[str]:
     return [" ".join(text.replace("\\", "").split()) for text in (made.to_markdown(), made.to_html())]
 
 
-def test_a_leak_is_told_with_the_level_that_it_reaches_next(maker):
+def test_a_leak_is_reported_with_the_level_that_it_reaches_next(maker):
     """40 MiB + 0.5 MiB/s for 59 s is 69.5 MiB: 80 MiB are reached 21 s later."""
     maker.add("leak", lambda at: (40 + 0.5 * at) * MIB)
 
@@ -20,7 +20,7 @@ def test_a_leak_is_told_with_the_level_that_it_reaches_next(maker):
         assert "At this pace it reaches its warning level of 80.0 MiB in about 21.0 s after its end" in text
 
 
-def test_what_comes_back_is_told_with_how_often_it_did(maker):
+def test_what_comes_back_is_reported_with_how_often_it_did(maker):
     """Every 50 s for 10 s at 90 MiB; the last of six begins at 275 s, the samples end at 299 s."""
     maker.add("batch", lambda at: (90 if at % 50 >= 25 and at % 50 < 35 else 40) * MIB + (at % 3) * 1000, n=300)
 

@@ -52,7 +52,7 @@ def test_a_leak_is_said_with_its_interval_its_time_and_its_line() -> None:
     assert (cells.responsible, cells.responsible_path) == ("registry.py:42", "/srv/app/registry.py:42")
 
 
-def test_what_cannot_be_told_is_unknown_and_not_none() -> None:
+def test_what_is_not_known_is_unknown_and_not_none() -> None:
     cells = render_cells(verdict(shape="inconclusive"))
 
     assert (cells.leak, cells.severity, cells.growth, cells.growth_interval) == (

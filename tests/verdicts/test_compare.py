@@ -45,7 +45,7 @@ def test_a_mark_cuts_one_ledger_in_two(tmp_path):
     assert level["change"] == pytest.approx(40 * MIB, rel=0.02)
 
 
-def test_a_mark_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_a_mark_that_is_not_there_is_reported_with_those_that_are(tmp_path):
     path = write_ledger(tmp_path / "a", [MIB] * 5, marks=[(2, "deploy 1.4")])
     with pytest.raises(InvalidArgumentError) as caught:
         compare(path, mark="deploy 1.5")

@@ -1,4 +1,4 @@
-"""Accepted leaks are told and not counted; entries for new ones are written ready to be reasoned."""
+"""Accepted leaks are listed and not counted; entries for new ones are written ready to be reasoned."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Ledgers to look at."""
+"""Ledgers to explore."""
 
 import json
 from collections.abc import Callable

@@ -84,7 +84,7 @@ def test_an_empty_ledger_says_how_to_fill_it(tmp_path: Path) -> None:
     explorer.close_all()
 
 
-def test_a_missing_ledger_is_told(tmp_path: Path) -> None:
+def test_a_missing_ledger_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LedgerNotFoundError):
         explore(tmp_path / "nowhere")
 
@@ -102,8 +102,8 @@ def test_names_from_a_ledger_are_text_and_never_markup(tmp_path: Path) -> None:
 
 def test_pyplot_is_not_loaded(json_array: Callable[[], Path]) -> None:
     """Its figures are global state; in a fresh process because other tests may have loaded it."""
-    look = f"import sys, memanalysis; memanalysis.explore({str(json_array())!r})"
-    code = f"{look}; sys.exit('matplotlib.pyplot' in sys.modules)"
+    program = f"import sys, memanalysis; memanalysis.explore({str(json_array())!r})"
+    code = f"{program}; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""When a budget is breached next is told from growth or from what came back before, with an honest interval."""
+"""When a budget is breached next is forecast from growth or from what came back before, with an honest interval."""
 
 from collections.abc import Callable
 
@@ -75,7 +75,7 @@ def test_a_level_that_was_never_reached_is_unknown_and_not_never(level):
     ],
     ids=["two episodes", "ended long ago", "plateau", "one sample", "nothing known"],
 )
-def test_what_cannot_be_told_is_unknown(series):
+def test_what_is_not_known_is_unknown(series):
     samples = as_samples(Series(series.elapsed_s, np.nan_to_num(series.values), 0.0))
     samples["rss_bytes"] = samples["rss_bytes"].where(np.isfinite(series.values))
     forecast = forecast_breaches(samples, {"shop": BUDGET})
@@ -104,7 +104,7 @@ def test_noise_about_the_level_is_one_episode():
 Gaps = Callable[[np.random.Generator, float], NDArray[np.float64]]
 
 MANY = 200
-"""Gaps of one process: more than are ever looked at."""
+"""Gaps of one process: more than are ever used."""
 
 
 def _jittered(rng: np.random.Generator, mean: float) -> NDArray[np.float64]:
@@ -130,9 +130,9 @@ def _of_two_kinds(rng: np.random.Generator, mean: float) -> NDArray[np.float64]:
 @pytest.mark.parametrize("make_gaps", [_jittered, _filling, _at_random, _of_two_kinds])
 @pytest.mark.parametrize("episodes", [3, 5, 12, 30])
 def test_the_interval_holds_the_next_start_in_nine_of_ten(make_gaps: Gaps, episodes: int) -> None:
-    """Looked at in a moment that has nothing to do with the episodes, of which there were about so many."""
+    """Forecast at a moment that has nothing to do with the episodes and their number."""
     rng = np.random.default_rng(episodes)
-    held, told, asked = 0, 0, 0
+    held, forecasts, asked = 0, 0, 0
     for _ in range(1500):
         mean = rng.uniform(80, 300)
         starts = rng.uniform(0, mean) + np.cumsum(np.maximum(6.0, make_gaps(rng, mean)))
@@ -140,16 +140,16 @@ def test_the_interval_holds_the_next_start_in_nine_of_ten(make_gaps: Gaps, episo
         past = starts[starts <= now_s]
         forecast = forecast_recurrence(np.floor(past), now_s=now_s, step_s=1.0)
         asked += past.size >= 3
-        told += not np.isnan(forecast.time_s)
+        forecasts += not np.isnan(forecast.time_s)
         held += forecast.low_s <= starts[past.size] - now_s <= forecast.high_s
 
-    assert told >= 0.95 * asked
-    assert held / told >= 0.88
+    assert forecasts >= 0.95 * asked
+    assert held / forecasts >= 0.88
 
 
 def test_the_interval_of_growth_holds_the_first_breach_in_nine_of_ten():
     rng = np.random.default_rng(7)
-    held, told = 0, 0
+    held, forecasts = 0, 0
     for _ in range(150):
         n = int(rng.integers(100, 300))
         noise = ar_noise(rng, 2000, lag_one=0.5, sigma=rng.uniform(0.2, 2) * MIB)
@@ -158,11 +158,11 @@ def test_the_interval_of_growth_holds_the_first_breach_in_nine_of_ten():
         if reached <= n:
             continue
         row = forecast_breaches(as_samples(Series(np.arange(float(n)), whole[:n], 0.0)), {"shop": BUDGET}).iloc[0]
-        told += row["method"] == "growth"
+        forecasts += row["method"] == "growth"
         held += row["in_low_s"] <= reached - (n - 1) <= row["in_high_s"]
 
-    assert told >= 100
-    assert held / told >= 0.88
+    assert forecasts >= 100
+    assert held / forecasts >= 0.88
 
 
 def test_runs_and_services_are_forecast_apart_and_without_a_budget_not_at_all():

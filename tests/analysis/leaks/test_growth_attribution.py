@@ -148,7 +148,7 @@ def test_a_site_that_was_cut_from_the_table_is_not_taken_for_empty():
 
 
 def test_a_large_site_that_is_missing_from_a_cut_table_has_shrunk():
-    """It held 3 MiB, and is not among three sites of which the second holds 1 MiB: it holds no more than that."""
+    """It held 3 MiB, and is not among three sites whose second holds 1 MiB: it holds no more than that."""
     gone = [3.0 * MIB] * 15 + [None] * 15
     small = [None] * 15 + [1.0 * KIB] * 15
     rows = site_rows({"x.py": [float(MIB)] * 30, "y.py": [2.0 * MIB] * 30, "gone.py": gone, "small.py": small})

@@ -80,7 +80,7 @@ def test_many_snapshots_are_thinned_and_few_are_all_taken():
 
 
 def test_growth_of_a_sampled_site_within_two_standard_errors_counts_as_none():
-    """Blocks of which one a MiB is sampled: growth of g has the error sqrt(1 MiB * g), so it is shown from 4 MiB on."""
+    """One block a MiB is sampled: growth of g has the error sqrt(1 MiB * g), so it is shown from 4 MiB on."""
     sizes = 2.0**20 * np.array([[10.0, 10.0], [11.5, 12.5], [13.0, 15.0]])
     held = held_of(sizes, errors=np.sqrt(2.0**20 * sizes))
 

@@ -36,7 +36,7 @@ def judge(frame: dict[str, Any], events: pd.DataFrame) -> tuple[str, tuple[Reaso
 
 
 def make_windows(*, kept, grown, seconds=4.0, n=3, **columns):
-    """As many windows of so many seconds; ``kept`` bytes came back after all of them, RSS grew by ``grown`` in each."""
+    """Windows of one length; ``kept`` bytes came back after all of them, RSS grew by ``grown`` in each."""
     rows = [
         {"seconds": seconds, "rss_growth_bytes": grown, "suspect_bytes": kept * number // n, "suspects": 1}
         for number in range(1, n + 1)

@@ -47,7 +47,7 @@ def made(bytes_each: int, *, per_snapshot: int = 500, n: int = 4) -> list[Cell]:
 
 
 def a_list_of(counts: list[int]) -> list[Cell]:
-    """What one list of so many references takes, enlarged by an eighth ahead: CPython's ``list_resize``."""
+    """What one list of references takes, enlarged by an eighth ahead: CPython's ``list_resize``."""
     return [(8 * (count + (count >> 3) + 6) & ~3, 1) for count in counts]
 
 
@@ -58,12 +58,12 @@ MAKERS = {("order.py", 10): made(300), ("item.py", 20): made(400), ("price.py", 
 """Three files that make one object each, of 900 bytes together."""
 
 
-def guilty_of(lines: dict[tuple[str, int], list[Cell]]) -> dict[str, object]:
+def responsible_of(lines: dict[tuple[str, int], list[Cell]]) -> dict[str, object]:
     return pick_responsible_lines(rank_sites(table(lines))).to_dict("records")[0]
 
 
 def test_the_list_that_keeps_what_others_make_is_named_with_its_largest_maker():
-    guilty = guilty_of(MAKERS | {("registry.py", 5): a_list_of(GROWING)})
+    guilty = responsible_of(MAKERS | {("registry.py", 5): a_list_of(GROWING)})
 
     assert list(guilty) == list(RESPONSIBLE_COLUMNS)
     assert (guilty["file"], guilty["line"], guilty["is_retainer"]) == ("registry.py", 5, True)
@@ -82,7 +82,7 @@ def test_dicts_sets_and_deques_are_containers_too(sizes):
     is_deque = sizes[0] == 4_200
     cells = [(size, count // 64 if is_deque else 1) for size, count in zip(sizes, GROWING, strict=True)]
 
-    assert guilty_of(MAKERS | {("registry.py", 5): cells})["file"] == "registry.py"
+    assert responsible_of(MAKERS | {("registry.py", 5): cells})["file"] == "registry.py"
 
 
 @pytest.mark.parametrize(
@@ -113,22 +113,22 @@ def test_dicts_sets_and_deques_are_containers_too(sizes):
     ],
 )
 def test_what_is_no_growing_container_keeps_nothing(cells):
-    guilty = guilty_of(MAKERS | {("other.py", 5): cells})
+    guilty = responsible_of(MAKERS | {("other.py", 5): cells})
 
     assert guilty["file"] in ("item.py", "other.py")
     assert not guilty["is_retainer"]
     assert guilty["allocated_file"] is None
 
 
-def test_a_block_for_each_leaked_object_is_part_of_it_and_no_keeper():
+def test_a_block_for_each_leaked_object_is_part_of_it_and_no_retainer():
     """Each object has a dict of 568 bytes and 40 strings: few blocks beside the strings, but one for each object."""
     lines = {("parse.py", 7): made(60, per_snapshot=20_000), ("stats.py", 41): made(568)}
 
-    assert guilty_of(lines)["allocated_file"] is None
+    assert responsible_of(lines)["allocated_file"] is None
 
 
 def test_the_file_that_makes_most_and_keeps_it_is_named_by_the_line_that_makes_most():
-    guilty = guilty_of({("shop.py", 10): made(300), ("shop.py", 5): a_list_of(GROWING)})
+    guilty = responsible_of({("shop.py", 10): made(300), ("shop.py", 5): a_list_of(GROWING)})
 
     assert (guilty["file"], guilty["line"], guilty["allocated_file"]) == ("shop.py", 10, None)
 
@@ -136,14 +136,14 @@ def test_the_file_that_makes_most_and_keeps_it_is_named_by_the_line_that_makes_m
 def test_of_two_containers_the_one_that_grew_most_is_named():
     """A dict of names and a list beside it, both with an entry for each object."""
     names = [(18_520, 1), (36_960, 1), (73_816, 1), (73_816, 1)]
-    guilty = guilty_of(MAKERS | {("log.py", 9): a_list_of(GROWING), ("registry.py", 5): names})
+    guilty = responsible_of(MAKERS | {("log.py", 9): a_list_of(GROWING), ("registry.py", 5): names})
 
     assert guilty["file"] == "registry.py"
 
 
 def test_a_container_that_was_cut_from_the_first_snapshots_is_found_by_the_later_ones():
     cells = [None, None, *a_list_of(GROWING)[2:]]
-    assert guilty_of(MAKERS | {("registry.py", 5): cells})["file"] == "registry.py"
+    assert responsible_of(MAKERS | {("registry.py", 5): cells})["file"] == "registry.py"
 
 
 def test_without_counts_the_file_that_makes_most_is_named():
@@ -153,11 +153,11 @@ def test_without_counts_the_file_that_makes_most_is_named():
     assert guilty[["file", "is_retainer"]].values.tolist() == [["item.py", False]]
 
 
-def test_many_snapshots_that_are_thinned_show_the_same_keeper():
+def test_many_snapshots_that_are_thinned_show_the_same_retainer():
     counts = [20 * (i + 1) for i in range(200)]
     lines = {key: [(size * n, n) for n in counts] for key, size in ((("a.py", 1), 300), (("b.py", 2), 400))}
 
-    assert guilty_of(lines | {("registry.py", 5): a_list_of(counts)})["file"] == "registry.py"
+    assert responsible_of(lines | {("registry.py", 5): a_list_of(counts)})["file"] == "registry.py"
 
 
 def test_a_row_that_is_there_twice_counts_once():
@@ -168,7 +168,7 @@ def test_a_row_that_is_there_twice_counts_once():
 
 
 @given(st.integers(1, 7), st.integers(1, 30), st.randoms(use_true_random=False))
-def test_noise_without_a_container_names_no_keeper(snapshots, lines, random):
+def test_noise_without_a_container_names_no_retainer(snapshots, lines, random):
     """Every line gains as many blocks as bytes, or keeps still: there is nothing that could keep."""
     blocks = np.cumsum([[random.randint(0, 50) for _ in range(lines)] for _ in range(snapshots)], axis=0)
 
@@ -176,7 +176,7 @@ def test_noise_without_a_container_names_no_keeper(snapshots, lines, random):
 
 
 def test_a_real_registry_is_named_though_three_other_modules_make_what_it_keeps(tmp_path, monkeypatch):
-    """A list in one module, bytearrays and lists of three others in it, as tracemalloc tells of them."""
+    """A list in one module, bytearrays and lists of three others in it, as tracemalloc shows them."""
     texts = {
         "kept_registry": "kept = []\ndef remember(item):\n    kept.append(item)\n",
         "kept_first": "def make():\n    return bytearray(300)\n",

@@ -68,7 +68,7 @@ def test_short_teeth_are_no_restarts():
         ),
     ],
 )
-def test_what_is_no_series_is_told_so(times, values, text):
+def test_what_is_no_series_is_refused(times, values, text):
     with pytest.raises(InvalidArgumentError) as caught:
         prepare_series(times, values)
     assert str(caught.value) == text

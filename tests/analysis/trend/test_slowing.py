@@ -1,4 +1,4 @@
-"""Filling caches and leaks are told apart by the curve that describes them better; curve_fit is a second opinion."""
+"""Filling caches and leaks are distinguished by the curve that describes them better; curve_fit is a second opinion."""
 
 import numpy as np
 import pytest

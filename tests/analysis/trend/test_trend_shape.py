@@ -38,7 +38,7 @@ def test_each_shape_is_called_by_its_name(series, shape):
     assert shape_of(series) == shape
 
 
-def test_a_floor_that_rises_by_half_of_the_swings_above_it_is_a_leak_at_its_slope():
+def test_a_baseline_that_rises_by_half_of_the_swings_above_it_is_a_leak_at_its_slope():
     series = sawtooth(slope=0.2 * MIB, period=15)
     verdict = assess_series(series.elapsed_s, series.values)
 

@@ -76,7 +76,7 @@ def test_a_run_of_another_machine_must_have_rested_for_a_day(tmp_path: Path) -> 
     assert compact_ledger(tmp_path).sealed == 2
 
 
-def test_a_torn_tail_is_cut_and_spoilt_lines_are_left_as_they_are(
+def test_a_torn_tail_is_cut_and_corrupt_lines_are_left_as_they_are(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_killed_run(tmp_path, "torn")

@@ -1,4 +1,4 @@
-"""What stays: the newest so many, none older than so long."""
+"""What stays: the newest entries, none older than the limit."""
 
 from dataclasses import dataclass
 

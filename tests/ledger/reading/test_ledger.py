@@ -59,7 +59,7 @@ def test_a_run_is_read_if_any_of_it_lies_in_the_time_asked_for(root: Path) -> No
     assert ledger.read("runs", columns=["run_id"], until=NEW_YEAR + 121)["run_id"].tolist() == ["r2", "r1", "r4"]
 
 
-def test_a_ledger_that_grows_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_a_ledger_that_grows_is_read_again_each_time(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     ledger = open_ledger(tmp_path)
     assert ledger.samples.empty

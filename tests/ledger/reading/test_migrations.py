@@ -75,7 +75,7 @@ def test_a_file_of_lines_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_newer_row_among_others_is_passed_over_and_told(tmp_path: Path) -> None:
+def test_a_newer_row_among_others_is_passed_over_and_reported(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0)])
     (shard,) = (tmp_path / "live" / "samples").rglob("*.jsonl")

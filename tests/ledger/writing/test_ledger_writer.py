@@ -318,7 +318,7 @@ def test_manual_flush_holds_no_more_than_its_bound(tmp_path: Path, monkeypatch: 
     assert writer.dropped_rows == 0
 
 
-def test_a_shard_with_spoilt_lines_is_not_sealed_and_nothing_is_lost(
+def test_a_shard_with_corrupt_lines_is_not_sealed_and_nothing_is_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = LedgerWriter(tmp_path, run=run_row())
@@ -347,7 +347,7 @@ def test_a_ledger_of_a_newer_version_is_not_written(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("", encoding="utf-8")
 
     for path in (tmp_path / "taken", tmp_path / "taken" / "below"):
@@ -359,7 +359,7 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that refuses everybody")  # noqa: PTH112
-def test_a_folder_that_nobody_may_write_is_told() -> None:
+def test_a_folder_that_nobody_may_write_is_reported() -> None:
     with pytest.raises(LedgerError, match="needs a folder that can be written, but /proc/ledger cannot: "):
         LedgerWriter("/proc/ledger", run=run_row())
 
