@@ -1,4 +1,4 @@
-"""Threads, asyncio, forks, gevent and the end of the interpreter, with ``trace="auto"`` and windows open."""
+"""Threads, asyncio, forks, gevent and the end of the interpreter, with tracing windows open."""
 
 import importlib.util
 import sys
@@ -13,7 +13,8 @@ from memanalysis import watch
 kept = []
 def leak():
     kept.append(bytearray(20_000))
-recorder = watch("api", ledger="ledger", interval=0.02, max_overhead=1.0, top_types=0, seal=False)
+more = {"max_overhead": 1.0, "top_types": 0, "seal": False, "trace": "windows"}
+recorder = watch("api", ledger="ledger", interval=0.02, **more)
 def windows():
     return recorder._observer._windows.n_windows
 """

@@ -1,4 +1,4 @@
-"""A real web service, loaded over loopback: with a leak its line is found, without one it is never traced."""
+"""A real web service, loaded over loopback: with a leak its line is found, without one no line is named."""
 
 import http.client
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from memanalysis import assess
+from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
 
 pytestmark = pytest.mark.slow
@@ -30,12 +31,12 @@ def names_suspect(ledger):
     return ledger.exists() and "suspect" in set(open_ledger(ledger).events["kind"])
 
 
-def serve_and_load(tmp_path, *, leaks, seconds):
+def serve_and_load(tmp_path, *, leaks, seconds, trace):
     """Load the service at a steady pace, the leaking one until a line is named, and end it as a service is ended."""
     port_file = tmp_path / "port"
     process = subprocess.Popen(
         [sys.executable, str(SERVICE), "leaks" if leaks else "sound", "ledger", str(port_file)], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "INTERVAL": "0.1"}, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "INTERVAL": "0.1", "TRACE": trace}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with process:
         deadline = time.monotonic() + DEADLINE_S
@@ -59,21 +60,36 @@ def serve_and_load(tmp_path, *, leaks, seconds):
     return open_ledger(tmp_path / "ledger")
 
 
-def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path):
-    ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S)
+needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
+
+
+@pytest.mark.parametrize(
+    ("trace", "finding"),
+    [("windows", "kept memory in each of 3 windows"), pytest.param("sampled", "holds ", marks=needs_sampler)],
+)
+def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path, trace, finding):
+    ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S, trace=trace)
 
     line = next(n for n, text in enumerate(SERVICE.read_text().splitlines(), 1) if text.endswith("# the leak"))
     suspect = ledger.events[ledger.events["kind"] == "suspect"]["message"].iloc[0]
-    assert suspect.startswith(f"{SERVICE}:{line} in remember kept memory in each of 3 windows")
+    assert suspect.startswith(f"{SERVICE}:{line} in remember {finding}")
     verdict = assess(ledger).iloc[0]
     assert verdict["is_leak"], verdict["sentence"]
     assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(SERVICE), line)
 
 
 def test_the_same_service_without_the_leak_is_never_traced(tmp_path):
-    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2)
+    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2, trace="windows")
 
     assert "window" not in set(ledger.events["kind"])
     assert ledger.samples["traced_bytes"].isna().all()
     assert ledger.sites.empty
+    assert not assess(ledger).iloc[0]["is_leak"]
+
+
+@needs_sampler
+def test_of_the_same_service_without_the_leak_no_line_is_a_suspect(tmp_path):
+    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2, trace="sampled")
+
+    assert not ledger.events["message"].str.contains("holds").any()
     assert not assess(ledger).iloc[0]["is_leak"]

@@ -48,10 +48,11 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     ledger = sys.argv[2]
+    interval_s, trace = float(os.environ.get("INTERVAL", "1.0")), os.environ.get("TRACE", "auto")
     watching = (
         contextlib.nullcontext()
         if ledger == "-"
-        else watch("web", ledger=ledger, interval=float(os.environ.get("INTERVAL", "1.0")), seal=False)
+        else watch("web", ledger=ledger, interval=interval_s, trace=trace, seal=False)
     )
     with watching:
         Server(uvicorn.Config(app, port=0, log_level="error", access_log=False)).run()
