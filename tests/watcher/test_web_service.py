@@ -34,9 +34,10 @@ def names_suspect(ledger):
 def serve_and_load(tmp_path, *, leaks, seconds, trace):
     """Load the service at a steady pace, the leaking one until a line is named, and end it as a service is ended."""
     port_file = tmp_path / "port"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "INTERVAL": "0.1", "TRACE": trace}
     process = subprocess.Popen(
         [sys.executable, str(SERVICE), "leaks" if leaks else "sound", "ledger", str(port_file)], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "INTERVAL": "0.1", "TRACE": trace}, stderr=subprocess.PIPE, text=True,
+        env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with process:
         deadline = time.monotonic() + DEADLINE_S
