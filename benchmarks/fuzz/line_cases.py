@@ -29,7 +29,7 @@ def make_line_case(number: int, rng: random.Random) -> Case:
     path = rng.choice(sorted(write_sound_ledger().of_victim(sealed=False)))
     files = sound_files(sealed=False, below="ledger")
     name = f"ledger/{path}"
-    files[name], damage, is_lost = damage_lines(files[name], path.partition("/")[0], rng)
+    files[name], damage, is_lost = damage_lines(files[name], path.removeprefix("live/").partition("/")[0], rng)
     lost = path if is_lost else None
     return Case("lines", number, "folder", f"{path}: {damage}", files=files, target="ledger", lost=lost)
 

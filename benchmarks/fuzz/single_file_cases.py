@@ -30,7 +30,7 @@ def make_single_file_case(number: int, rng: random.Random) -> Case:
         content, damage = _damage_array(rng)
     else:
         files = write_sound_ledger().of_victim(sealed=format_ == "parquet")
-        path = next(path for path in files if path.startswith("samples/"))
+        path = next(path for path in files if path.removeprefix("live/").startswith("samples/"))
         content = files[path]
         if format_ == "parquet":
             content, damage, _ = damage_parquet(content, rng)

@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -55,6 +56,10 @@ def _find_lists() -> list[list[Callable[[], Any]]]:
 
 
 def _is_known(hook: Any) -> bool:
+    if isinstance(hook, partial):
+        hook = hook.func
+        if getattr(hook, "__name__", None) == "Py_AddPendingCall":  # the recorder's: see watcher.tick_loop
+            return True
     package = _find_owner(hook).partition(".")[0]
     if package == OWN_PACKAGE or (isinstance(hook, FunctionType) and package in sys.stdlib_module_names):
         return True

@@ -34,7 +34,7 @@ _COUNTED = (
     "traced_peak_bytes",
     "live_allocations",
 )
-_REST = ("object_count", "gc_collections", "gc_collected", "allocator_free_bytes", "tracer_bytes")
+_REST = ("sampled_bytes", "object_count", "gc_collections", "gc_collected", "allocator_free_bytes", "tracer_bytes")
 _UNKNOWN: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
 
 

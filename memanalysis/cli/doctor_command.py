@@ -25,7 +25,7 @@ TEST_BLOCK_BYTES = 4096
     cls=Command,
     help="Show what can be measured here: the engine that finds lines and why it is that one, the sources of memory "
     "figures, and versions. Then allocate 16 MiB and look whether they are seen.",
-    examples="memanalysis doctor",
+    examples="memanalysis doctor > doctor.txt   # to be attached to a question",
     needs=("rich",),
 )
 def command() -> int:

@@ -279,7 +279,6 @@ class Observer:
         sample["label"], self._label = self._label, None
         if self._windows is not None and self._windows.is_open:
             _take_tracer_off(sample)
-        sample["sampled_bytes"] = None
         if self._sampled is not None:
             self._sampled.on_sample(sample)
         if snapshot:

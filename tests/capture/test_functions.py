@@ -138,7 +138,7 @@ def test_frozen_modules_are_known():
 
 
 def test_what_nobody_knows_is_none_and_raises_nothing():
-    places = [("<string>", 1), ("/no/such/file.py", 3), ("", 0), ("<unknown>", 0), ("relative.py", -1)]
+    places = [("<of no module>", 1), ("/no/such/file.py", 3), ("", 0), ("<unknown>", 0), ("relative.py", -1)]
 
     assert name_functions(places) == dict.fromkeys(places)
 

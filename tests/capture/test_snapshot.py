@@ -24,6 +24,15 @@ ROOT = Path(__file__).parents[2]
 forks = pytest.mark.skipif(sys.platform != "linux", reason="copies of a process are made on Linux alone")
 
 
+@pytest.fixture(autouse=True)
+def sets_aside_hooks_of_libraries(monkeypatch):
+    """Libraries that other tests loaded into this process (IPython, fsspec) have hooks for forks.
+
+    ``test_fork_hooks.py`` shows on real processes that such hooks keep the work in the process.
+    """
+    monkeypatch.setattr(forking, "find_fork_hooks", lambda: None)
+
+
 @pytest.fixture
 def tracing():
     tracemalloc.start(25)

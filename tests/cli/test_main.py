@@ -22,6 +22,7 @@ COMMANDS = (
     ["convert"],
     ["policy"],
     ["policy", "check"],
+    ["doctor"],
 )
 HEAVY = ("pandas", "numpy", "matplotlib", "pyarrow", "scipy", "rich", "jinja2", "IPython")
 
@@ -133,7 +134,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (["record"], "Missing option '--pid'.", "memanalysis record"),
         (
             [],
-            "Missing command: one of demo, run, record, info, assess, report, compact, convert, policy.",
+            "Missing command: one of demo, run, record, info, assess, report, compact, convert, policy, doctor.",
             "memanalysis",
         ),
         (["policy"], "Missing command: one of check.", "memanalysis policy"),

@@ -73,7 +73,7 @@ WATCHING = """
 import sys, time
 import memanalysis
 
-with memanalysis.watch("web", ledger="ledger", interval=0.05, trace="always", policy={policy!r}):
+with memanalysis.watch("web", ledger="ledger", interval=0.05, trace="full", policy={policy!r}):
     kept = []
     for _ in range(20):
         kept.append(bytearray(100_000))

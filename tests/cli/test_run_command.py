@@ -284,7 +284,11 @@ def test_a_disk_that_is_full_for_a_while_ends_no_recording(tmp_path):
 
 @contextlib.contextmanager
 def _start_recording(tmp_path, **options):
-    """A recording of a process that waits, in folder `out`; both are ended on the way out."""
+    """A recording of a process that waits, in folder `out`; both are ended on the way out.
+
+    Under ``nohup`` a hang-up is ignored, and so it would be by what is started here.
+    """
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     waiting = [sys.executable, "-c", "input()"]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE) as watched:
         command = [sys.executable, "-m", "memanalysis", "record", "--pid", str(watched.pid), "--interval", "0.05"]
@@ -292,6 +296,7 @@ def _start_recording(tmp_path, **options):
             [*command, "--ledger", "out", "--service", "s"], cwd=tmp_path, env=_env(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
         ) as record:  # fmt: skip
+            signal.signal(signal.SIGHUP, before)
             yield record
             record.kill()
         watched.communicate(b"\n")

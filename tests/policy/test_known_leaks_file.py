@@ -121,7 +121,7 @@ def test_what_is_no_entry_is_said_to_be_none():
 def test_the_documented_file_is_right(tmp_path):
     page = Path(__file__).parents[2] / "docs" / "tasks" / "continuous-integration.md"
     path = tmp_path / "known_leaks.yaml"
-    example = page.read_text(encoding="utf-8").split("<!-- file: known_leaks.yaml -->\n```yaml\n")[1]
+    example = page.read_text(encoding="utf-8").split('```yaml title="known_leaks.yaml"\n')[1]
     path.write_text(example.split("```")[0], encoding="utf-8")
 
     assert [leak.service for leak in read_known_leaks(path)] == ["leaky_service"]

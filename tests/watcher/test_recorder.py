@@ -209,7 +209,7 @@ def test_a_run_that_stops_is_sealed_into_parquet_unless_asked_not_to(record, tmp
     with record(seal=seal):
         pass
 
-    tables = [path for path in (tmp_path / "ledger").glob("*/*/*") if path.is_file()]
+    tables = [path for path in (tmp_path / "ledger").rglob("service_key=*/*") if path.is_file()]
     assert {path.suffix for path in tables} == {suffix}
 
 
