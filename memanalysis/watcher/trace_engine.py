@@ -31,18 +31,18 @@ class TraceEngine:
 def choose_engine(mode: TraceMode) -> TraceEngine:
     """Return the engine for a mode in this process, at this moment.
 
-    ``auto`` joins tracing that runs already, which costs nothing more. Else it samples where the compiled sampler is
-    there, and traces in windows where it is not.
+    ``auto`` and ``windows`` join tracing that runs already, which costs nothing more. Else ``auto`` samples where the
+    compiled sampler is there, and traces in windows where it is not.
 
     Examples
     --------
     >>> choose_engine("off").name
     'off'
     """
+    if mode in ("auto", "windows") and tracemalloc.is_tracing():
+        return TraceEngine("full", "tracemalloc traces already, which is joined.")
     if mode in ("full", "off", "windows"):
         return TraceEngine(mode, "It was asked for.")
-    if mode == "auto" and tracemalloc.is_tracing():
-        return TraceEngine("full", "tracemalloc traces already, which is joined.")
     missing = why_unavailable()
     if missing is not None:
         return TraceEngine("windows", f"The sampler is not there: {missing}.")

@@ -163,10 +163,10 @@ def test_deeper_stacks_after_many_shallow_ones_have_their_own_space():
     assert sampler.read_stats().n_stacks > 5000
     sampler.stop()
     sampler.start(interval_bytes=64, max_frames=128)
-    deep = [recurse(depth, 100_000) for depth in range(100)]
+    deep = [recurse(depth, 100_000) for depth in range(60)]  # a test runner has up to 60 frames of its own
     sites = [site for site in sampler.read_live().sites if site.size_bytes > 90_000]
     sampler.stop()
 
     assert len(shallow) == 12_000
-    assert len(deep) == 100
-    assert len({len(site.frames) for site in sites}) >= 90
+    assert len(deep) == 60
+    assert len({len(site.frames) for site in sites}) >= 54

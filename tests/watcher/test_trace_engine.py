@@ -37,11 +37,12 @@ def test_without_the_sampler_windows_remain_and_the_reason_is_given(sampler_is, 
     assert (engine.name, engine.reason) == ("windows", "The sampler is not there: it was not compiled.")
 
 
-def test_auto_joins_tracing_that_runs_already(sampler_is):
+@pytest.mark.parametrize("mode", ["auto", "windows"])
+def test_tracing_that_runs_already_is_joined(sampler_is, mode):
     sampler_is(None)
     tracemalloc.start(1)
     try:
-        engine = choose_engine("auto")
+        engine = choose_engine(mode)
     finally:
         tracemalloc.stop()
 

@@ -48,7 +48,8 @@ def serve_and_load(tmp_path, *, leaks, seconds, trace):
         connection = http.client.HTTPConnection("127.0.0.1", int(port_file.read_text()), timeout=30)
         started = time.monotonic()
         for number in range(round(REQUESTS_A_SECOND * seconds)):
-            if leaks and number % (5 * REQUESTS_A_SECOND) == 0 and names_suspect(tmp_path / "ledger"):
+            is_long_enough = number >= LOAD_S * REQUESTS_A_SECOND and number % (5 * REQUESTS_A_SECOND) == 0
+            if leaks and is_long_enough and names_suspect(tmp_path / "ledger"):
                 break
             time.sleep(max(0.0, started + number / REQUESTS_A_SECOND - time.monotonic()))
             connection.request("GET", f"/items/{number}")
