@@ -67,7 +67,11 @@ needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sa
 
 @pytest.mark.parametrize(
     ("trace", "finding"),
-    [("windows", "kept memory in each of 3 windows"), pytest.param("sampled", "holds ", marks=needs_sampler)],
+    [
+        # a busy neighbour stretches the windows, whose memory then looks like a cache that fills
+        pytest.param("windows", "kept memory in each of 3 windows", marks=pytest.mark.alone),
+        pytest.param("sampled", "holds ", marks=needs_sampler),
+    ],
 )
 def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path, trace, finding):
     ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S, trace=trace)
