@@ -9,7 +9,17 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
-__all__ = ["NEW_YEAR", "RUN_ID", "cells", "check_dtypes", "rows_of", "run_row", "sample_row", "write_ledger"]
+__all__ = [
+    "NEW_YEAR",
+    "RUN_ID",
+    "cells",
+    "check_dtypes",
+    "files_in",
+    "rows_of",
+    "run_row",
+    "sample_row",
+    "write_ledger",
+]
 
 RUN_ID = "20250101T000000Z-42-0badcafe"
 
@@ -100,3 +110,7 @@ def write_ledger(root: Path, *, seal: bool) -> None:
         writer.append("events", [{"timestamp": NEW_YEAR + begin, "kind": "mark", "data": {"note": "<b>"}}])
         writer.append("objects", [{"seq": 2, "timestamp": NEW_YEAR + begin, "type": "dict", "count": 7}])
         writer.close(ended=NEW_YEAR + begin + 60, seal=seal)
+
+
+def files_in(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}

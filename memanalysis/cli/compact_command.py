@@ -69,7 +69,7 @@ def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool
     print_line(console, f"down-sampled  {dropped.files_thinned:>8,} files, {dropped.rows_thinned:,} rows, {thinned}")
     for path in done.unsealed:
         print_paragraph(console, f"left unsealed, because lines are corrupt: {path}")
-    for text in [*done.failed, *done.merged.failed]:
+    for text in [*done.failed, *done.merged.failed, *done.retention.failed]:
         print_paragraph(console, f"skipped: {text}")
     return 0
 

@@ -6,7 +6,6 @@ touched. A run's row of ``runs`` goes when nothing else of the run is left.
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -66,7 +65,7 @@ class SealedFile:
 
 @dataclass(slots=True)
 class RetentionResult:
-    """What was dropped and thinned out."""
+    """What was dropped and thinned out; ``failed`` names the files that cannot be read and stay, and why."""
 
     files_dropped: int = 0
     rows_dropped: int = 0
@@ -75,6 +74,7 @@ class RetentionResult:
     rows_thinned: int = 0
     bytes_thinned: int = 0
     paths: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
 
 def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: bool = False) -> RetentionResult:
@@ -92,7 +92,8 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
     """
     if isinstance(files, LocalFiles) and not dry_run:
         finish_merge(files)
-    sealed = list_sealed(files)
+    result = RetentionResult()
+    sealed = list_sealed(files, failed=result.failed)
     stay = [file for file in sealed if file.table != "runs"]
     if retention.max_age_days is not None:
         oldest = (now - retention.max_age_days * SECONDS_A_DAY) * 1e6
@@ -102,7 +103,6 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
     if retention.max_bytes is not None:
         free_bytes = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
         stay = _small_enough(stay, free_bytes)
-    result = RetentionResult()
     kept = {file.path for file in stay}
     live = _live_stems(files)
     runs = {file.path: _find_runs(files, file) for file in sealed}
@@ -128,8 +128,8 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
     return result
 
 
-def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) -> list[SealedFile]:
-    """Sealed files that can be read; ``broken`` is called with the path of each other one."""
+def list_sealed(files: Files, *, failed: list[str]) -> list[SealedFile]:
+    """Sealed files that can be read; each other one is named in ``failed``, with the reason."""
     sealed = []
     names: dict[tuple[str, str], list[str]] = {}
     walked = [file for file in walk_ledger(files).files if file.suffix == PARQUET_SUFFIX]
@@ -144,10 +144,13 @@ def list_sealed(files: Files, *, broken: Callable[[str], None] | None = None) ->
                 footer = read_footer(parquet.metadata, file.table, name=file.path)
                 span = join_spans(read_spans(parquet.metadata, file.table))
             sealed.append(SealedFile(file.table, file.partition, file.path, files.size(file.path), footer, span))
-        except Exception:  # whatever one file holds, retention goes on with the others
-            if broken is not None:
-                broken(file.path)
+        except Exception as exc:  # whatever one file holds, retention goes on with the others
+            failed.append(_describe_unreadable(files, file.path, exc))
     return sealed
+
+
+def _describe_unreadable(files: Files, path: str, exc: Exception) -> str:
+    return f"{files.root}/{path}: retention leaves it as it is: {exc or type(exc).__name__}"
 
 
 def _few_enough(stay: list[SealedFile], max_entries: int, n_live: Counter[str]) -> list[SealedFile]:
@@ -218,7 +221,8 @@ def _thin_out(files: Files, file: SealedFile, interval_s: float, result: Retenti
     with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
         try:
             samples = conform_table(parquet.read(), "samples", name=file.path)
-        except Exception:  # what cannot be read stays as it is
+        except Exception as exc:  # what cannot be read stays as it is
+            result.failed.append(_describe_unreadable(files, file.path, exc))
             return
     thinned = downsample(samples, interval_s=interval_s)
     if thinned.num_rows >= samples.num_rows:

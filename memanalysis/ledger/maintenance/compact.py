@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Compacted:
-    """What was done to a ledger; ``failed`` and ``merged.failed`` name what could not be treated, and why."""
+    """What was done to a ledger; each ``failed``, here and in its parts, names what could not be treated, and why."""
 
     sealed: int = 0
     live: int = 0

@@ -251,7 +251,7 @@ def _write(
                 if rows:
                     _write_slices(writer, _join(rows, table))
         writer.close()
-    except BaseException:
+    except BaseException:  # an interrupt too: no half file stays, and the error goes on
         writer.abandon()
         raise
     if len(sources) < 2:

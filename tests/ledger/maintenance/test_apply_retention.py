@@ -177,3 +177,15 @@ def test_a_writer_keeps_to_its_retention_when_it_seals(root: Path) -> None:
 def test_a_limit_that_is_none_is_refused(limit: dict[str, float]) -> None:
     with pytest.raises(InvalidArgumentError, match="Retention needs"):
         Retention(**limit)  # type: ignore[arg-type]
+
+
+def test_a_file_that_cannot_be_read_stays_and_is_named(root: Path) -> None:
+    broken = next(root.glob("samples/*/day-0*.parquet"))
+    broken.write_bytes(b"not Parquet")
+
+    done = compact_ledger(root, retention=Retention(max_age_days=1), now=NOW).retention
+
+    assert broken.read_bytes() == b"not Parquet"
+    assert done.files_dropped > 0
+    assert len(done.failed) == 1
+    assert done.failed[0].startswith(f"{broken}: retention leaves it as it is: ")
