@@ -19,17 +19,21 @@ __all__ = ["print_verdicts"]
 TITLES = ("service\n  responsible line", "shape", "leak,\nseverity", "growth\nper hour", "time to\nbudget")
 NUMBERS = TITLES[-2:]
 
+MAX_VERDICTS = 100
+"""More are not read in a terminal; the worst come first, and the other formats hold all."""
+
 _STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 """Colour of each severity; what is coloured always says the same in words."""
 
 
 def print_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
     """Print the table and the sentences, the worst first, fitted to the console."""
-    cells = render_all_cells(order_verdicts(verdicts))
+    ordered = order_verdicts(verdicts)
+    cells = render_all_cells(ordered.head(MAX_VERDICTS))
     if not cells:
         print_line(console, "No verdicts: the ledger has no samples.")
         return
-    counts = Counter(cell.service for cell in cells)
+    counts = Counter(ordered["service"])
     records = [_make_record(cell, is_one_of_several=counts[cell.service] > 1) for cell in cells]
     table = make_table(console, TITLES, right=NUMBERS)
     for (_, service), (_, line), *others in records:
@@ -43,6 +47,19 @@ def print_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
     for cell in cells:
         name = f"{cell.service} (run {cell.run})" if counts[cell.service] > 1 else cell.service
         print_paragraph(console, f"{name}: {cell.sentence}")
+    _print_rest(console, ordered.iloc[MAX_VERDICTS:])
+
+
+def _print_rest(console: Console, rest: "pd.DataFrame") -> None:
+    """Print how many verdicts are not shown, and how many of them are leaks."""
+    if rest.empty:
+        return
+    leaks = int(rest["is_leak"].sum())
+    print_line(console)
+    print_paragraph(
+        console,
+        f"Not shown: {len(rest):,} more verdicts, {leaks:,} of them leaks. --format json, csv or markdown lists all.",
+    )
 
 
 def _make_record(cell: VerdictCells, *, is_one_of_several: bool) -> "list[tuple[str, Name | Place | Text]]":

@@ -10,20 +10,20 @@ __all__ = ["order_verdicts", "render_headline"]
 
 
 def order_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Sort by severity, then the soonest to its limit; what is not decided yet comes before what is fine.
+    """Sort by severity, then the soonest to its limit; what was not read or not decided comes before what is fine.
 
     Accepted leaks come after those that are not, whatever their severity, and before what is fine.
     """
     rank = pd.DataFrame(
         {
             "severity": -verdicts["severity"].map(SEVERITIES.index).astype(float).mask(_are_accepted(verdicts), 0.5),
-            "is_decided": ~verdicts["shape"].isin(["inconclusive", UNREADABLE]),
+            "decided": verdicts["shape"].map({UNREADABLE: 0, "inconclusive": 1}).fillna(2),
             "time": pd.to_numeric(verdicts["time_to_exhaustion_s"]).fillna(float("inf")),
             "service": verdicts["service"].astype(str),
         },
         index=verdicts.index,
     )
-    order = rank.sort_values(["severity", "is_decided", "time", "service"], kind="stable").index
+    order = rank.sort_values(["severity", "decided", "time", "service"], kind="stable").index
     return verdicts.loc[order].reset_index(drop=True)
 
 

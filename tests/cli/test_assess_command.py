@@ -182,3 +182,26 @@ def test_markup_of_rich_in_a_name_is_shown_as_it_is(tmp_path: Path, capsys: pyte
 
     assert main(["assess", str(path)]) == 0
     assert capsys.readouterr().out.count("[red]a[/red] :bug:") == 2
+
+
+def test_a_terminal_shows_the_worst_hundred_and_how_many_more_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with path.open("w") as stream:
+        for number in range(160):
+            grows = MIB if number == 157 else 0
+            for at in range(40):
+                row = {
+                    "service": f"s{number:03}",
+                    "seq": at,
+                    "elapsed_s": float(at),
+                    "rss_bytes": 100 * MIB + at * grows,
+                }
+                stream.write(json.dumps({"table": "samples", "run_id": "r"} | row) + "\n")
+
+    assert main(["assess", str(path)]) == 0
+    shown = capsys.readouterr().out
+    sentences = [line.partition(":")[0] for line in shown.splitlines() if line[:1] == "s" and ": " in line]
+    assert sentences == ["s157", *(f"s{number:03}" for number in range(99))]
+    assert "Not shown: 60 more verdicts, 0 of them leaks." in shown
