@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.detection.hard_classes import LENGTHS, score_hard_classes
 from benchmarks.detection.material import LeakCase, find_material, read_leak_cases, read_recorded
 from benchmarks.detection.naive import NAIVE
 from benchmarks.detection.scores import Score, by_source
@@ -35,6 +36,17 @@ def main(count: int = COUNT) -> None:
         score_recorded(folder)
         score_leak_cases(folder)
     score_simulated(count)
+    print_hard_classes()
+
+
+def print_hard_classes() -> None:
+    """Print the share called a leak, of leaks and of what is none, by kind and length."""
+    rows: dict[tuple[bool, str], list[str]] = {}
+    for cell in score_hard_classes():
+        rows.setdefault((cell.is_leak, cell.name), []).append(f"{cell.found / cell.count:.2f}")
+    header = ["samples a series", *map(str, LENGTHS)]
+    for is_leak, title in ((True, "Leaks that are found"), (False, "Benign, and called a leak at any moment")):
+        print_table(title, header, [[name, *cells] for (leaks, name), cells in rows.items() if leaks == is_leak])
 
 
 def score_recorded(folder: Path) -> None:

@@ -11,7 +11,8 @@ from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.severity_levels import classify_severities
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SHAPES, STABLE, TrendFits, classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SHAPES, STABLE, TrendFits
 from memanalysis.analysis.verdict import SEVERITIES, Reason, VerdictFrame
 
 __all__ = ["METRIC_FACTS", "choose_metrics", "judge_batch", "judge_series"]
@@ -23,6 +24,7 @@ _SEVERITIES = np.array(SEVERITIES)
 
 _REASON_OF_SHAPE = {
     "growing": Reason.RISES_IN_EACH_WINDOW,
+    "slowing": Reason.SLOWS_DOWN,
     "plateauing": Reason.LEVELS_OFF,
     "stepped": Reason.STEPS,
     "sawtooth": Reason.SWINGS,
@@ -31,11 +33,14 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = np.empty(SHAPES.size + 2, dtype=object)
+_REASONS = np.empty(SHAPES.size + 5, dtype=object)
 _REASONS[:] = [
     *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
     (Reason.TOO_FEW_SAMPLES,),
     (Reason.WITHIN_NOISE,),
+    (Reason.GROWS_SINCE_ONSET,),
+    (Reason.GROWS_SO_FAR,),
+    (Reason.STILL_RISES,),
 ]
 
 
@@ -121,6 +126,7 @@ def judge_batch(
         "high_bytes_per_s": fits.high,
         "growth_bytes": fits.growth,
         "growth_percent": percent,
+        "onset_s": np.where(is_leak, fits.onset_s, np.nan),
         "latest_bytes": latest,
         "limit_bytes": limits,
         "time_to_exhaustion_s": time_s,
@@ -167,6 +173,9 @@ def _find_reasons(fits: TrendFits, *, n_samples: IntArray, time_s: FloatArray, t
     code = fits.shape.copy()
     code[(code == INCONCLUSIVE) & (n_samples < thresholds.series.min_samples)] = SHAPES.size
     code[(code == STABLE) & (fits.low <= 0) & (fits.high >= 0)] = SHAPES.size + 1
+    code[(code == GROWING) & np.isfinite(fits.onset_s)] = SHAPES.size + 2
+    code[fits.grows_so_far] = SHAPES.size + 3
+    code[fits.still_rises] = SHAPES.size + 4
     reasons = _REASONS[code]
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
         reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)

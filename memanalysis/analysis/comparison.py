@@ -16,7 +16,7 @@ from memanalysis.analysis.input_frames import known_floats, require_columns, wit
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ComparisonThresholds, Thresholds
-from memanalysis.analysis.trend.trend_shape import classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
 
 __all__ = ["COMPARISON_COLUMNS", "compare_samples", "compare_sites"]
 

@@ -21,7 +21,7 @@ __all__ = [
     "VerdictFrame",
 ]
 
-Shape = Literal["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
+Shape = Literal["growing", "slowing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
 Origin = Literal["python", "native", "fragmentation", "unknown"]
 Severity = Literal["none", "low", "medium", "high", "critical"]
 
@@ -42,6 +42,10 @@ class Reason(StrEnum):
     TOO_FEW_SAMPLES = "too_few_samples"
     NOT_IN_EACH_WINDOW = "not_in_each_window"
     RISES_IN_EACH_WINDOW = "rises_in_each_window"
+    GROWS_SINCE_ONSET = "grows_since_onset"
+    GROWS_SO_FAR = "grows_so_far"
+    STILL_RISES = "still_rises"
+    SLOWS_DOWN = "slows_down"
     LEVELS_OFF = "levels_off"
     STEPS = "steps"
     SWINGS = "swings"
@@ -71,6 +75,7 @@ VERDICT_COLUMNS = (
     "high_bytes_per_s",
     "growth_bytes",
     "growth_percent",
+    "onset_s",
     "latest_bytes",
     "limit_bytes",
     "time_to_exhaustion_s",
@@ -102,9 +107,10 @@ VERDICT_COLUMNS = (
 
 ``responsible_`` is the line that retains what leaked or allocates most of it, and its own part of the traced growth;
 ``allocated_`` is the line that allocates most, when the responsible line only retains it. ``judged_s`` are the seconds
-after warm-up, ``window_`` is what tracing windows measured where they decide the origin. ``fingerprint`` is the same
-whenever this leak is found, and ``known`` is ``accepted``, ``expired``, ``new``, or None where there is no leak.
-``reasons`` are codes of `Reason`, separated by spaces; ``sentence`` is written from them and the other columns.
+after warm-up, ``onset_s`` the second of the run at which the growth began where there was none before, ``window_`` is
+what tracing windows measured where they decide the origin. ``fingerprint`` is the same whenever this leak is found, and
+``known`` is ``accepted``, ``expired``, ``new``, or None where there is no leak. ``reasons`` are codes of `Reason`,
+separated by spaces; ``sentence`` is written from them and the other columns.
 """
 
 VERDICT_DTYPES = {
@@ -169,6 +175,7 @@ class Verdict:
     high_bytes_per_s: float | None
     growth_bytes: float | None
     growth_percent: float | None
+    onset_s: float | None
     latest_bytes: float | None
     limit_bytes: float | None
     time_to_exhaustion_s: float | None

@@ -23,6 +23,14 @@ _FIXED = {
 }
 """Sentences without numbers."""
 
+_TOO_EARLY = {
+    Reason.TOO_FEW_SAMPLES: "Too early to judge",
+    Reason.NOT_IN_EACH_WINDOW: "Too early to judge",
+    Reason.STILL_RISES: "Too early to judge",
+    Reason.GROWS_SO_FAR: "Growing, but too early to call it a leak",
+}
+"""Beginnings of sentences on what is inconclusive."""
+
 
 def write_sentence(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
     """Add the sentence of each verdict: the last step.
@@ -45,9 +53,9 @@ def write_sentence(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
     missing: list[str | None] = [None] * count
     sentences = []
     for i, reasons in enumerate(cells["reasons"]):
-        if reasons[0] in (Reason.TOO_FEW_SAMPLES, Reason.NOT_IN_EACH_WINDOW):
+        if reasons[0] in _TOO_EARLY:
             missing[i] = _describe_missing(reasons[0], cells, i, thresholds)
-            sentences.append(f"Too early to judge: needs {missing[i]}.")
+            sentences.append(f"{_TOO_EARLY[reasons[0]]}: needs {missing[i]}.")
         else:
             sentences.append(" ".join([_FIXED.get(reason) or _WRITERS[reason](cells, i) for reason in reasons]))
     return frame | {"missing": _as_objects(missing), "sentence": _as_objects(sentences)}
@@ -64,6 +72,13 @@ def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Threshol
     if reason is Reason.TOO_FEW_SAMPLES:
         more = int(least - n_samples)
         return f"{more} more sample{'s' if more > 1 else ''}: {int(n_samples)} of at least {least} are there"
+    if reason is Reason.GROWS_SO_FAR:
+        needed = f"{thresholds.series.min_samples_of_a_leak} samples"
+        if n_samples >= thresholds.series.min_samples_of_a_leak:
+            needed = format_duration(thresholds.series.min_seconds_of_a_leak)
+        return f"{needed}, and grew by {format_bytes(cells['growth_bytes'][i])} so far"
+    if reason is Reason.STILL_RISES:
+        return "a longer record: it was flat, and rises at its end"
     windows = int(cells["windows"][i])
     length = format_duration(cells["judged_s"][i] / (windows + 1))
     return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
@@ -93,6 +108,17 @@ def _describe_growth(cells: Cells, i: int) -> str:
     rate = format_growth(slope, low, high).removeprefix("+")
     interval, windows = format_growth_interval(slope, low, high), int(cells["windows"][i])
     return f"A leak: grows by {rate} ({interval}), and its baseline rises in each of {windows} windows."
+
+
+def _describe_growth_since(cells: Cells, i: int) -> str:
+    begin = format_duration(cells["onset_s"][i])
+    return f"{_describe_growth(cells, i).removesuffix('.')}, since {begin} into the run; it was flat before."
+
+
+def _describe_slowing(cells: Cells, i: int) -> str:
+    slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
+    rate = format_growth(slope, low, high).removeprefix("+")
+    return f"Grows, but ever more slowly: by {rate} on the mean, as a cache that fills does: not yet a leak."
 
 
 def _describe_full(cells: Cells, i: int) -> str:
@@ -143,6 +169,8 @@ def _describe_expiry(cells: Cells, i: int) -> str:
 
 _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.RISES_IN_EACH_WINDOW: _describe_growth,
+    Reason.GROWS_SINCE_ONSET: _describe_growth_since,
+    Reason.SLOWS_DOWN: _describe_slowing,
     Reason.WITHIN_NOISE: _describe_noise,
     Reason.TOO_SMALL: _describe_small,
     Reason.AT_LIMIT: _describe_full,

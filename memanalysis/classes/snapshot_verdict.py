@@ -12,6 +12,7 @@ from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import prepare_series
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.trend.trend_shape import min_growth_bytes
 from memanalysis.analysis.verdict import Verdict
@@ -22,18 +23,25 @@ __all__ = ["Direction", "judge_counts", "judge_memory", "read_trend"]
 
 Direction = Literal["increasing", "decreasing", "stable"]
 
+SNAPSHOT_THRESHOLDS = DEFAULT_THRESHOLDS.from_first_evidence()
+"""The classes judge the few snapshots that they were given, and know of no more to come."""
+
 MIN_MOMENTS = 3
 """A slope and its interval need three."""
 
 
 def judge_memory(elapsed_s: ArrayLike, current_mb: ArrayLike, *, rules: SeverityRules) -> Verdict:
     """Judge readings in MB."""
-    return assess_series(elapsed_s, np.asarray(current_mb, dtype=np.float64) * MIB, rules=rules)
+    return assess_series(
+        elapsed_s, np.asarray(current_mb, dtype=np.float64) * MIB, rules=rules, thresholds=SNAPSHOT_THRESHOLDS
+    )
 
 
 def judge_counts(elapsed_s: ArrayLike, counts: ArrayLike, *, rules: SeverityRules | None = None) -> Verdict:
     """Judge counts of objects: the bytes of the verdict are objects times `OBJECT_WEIGHT`."""
-    return assess_series(elapsed_s, np.asarray(counts, dtype=np.float64) * OBJECT_WEIGHT, rules=rules)
+    return assess_series(
+        elapsed_s, np.asarray(counts, dtype=np.float64) * OBJECT_WEIGHT, rules=rules, thresholds=SNAPSHOT_THRESHOLDS
+    )
 
 
 def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, float] | None:
@@ -43,7 +51,7 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
     stable; growth that the engine holds to be too small to say anything is stable too.
     """
     values_bytes = np.asarray(current_mb, dtype=np.float64) * MIB
-    verdict = assess_series(elapsed_s, values_bytes)
+    verdict = assess_series(elapsed_s, values_bytes, thresholds=SNAPSHOT_THRESHOLDS)
     slope, low, high = verdict.slope_bytes_per_s, verdict.low_bytes_per_s, verdict.high_bytes_per_s
     if slope is None or low is None or high is None:  # too short for a verdict, not for a slope
         times, levels = prepare_series(elapsed_s, values_bytes).take(0)

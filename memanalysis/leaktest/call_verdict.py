@@ -124,7 +124,7 @@ def _missing(growth: CallGrowth, kept: CallGrowthDetails | None, min_per_call: f
     if growth.bytes_per_call is None or growth.high is None:
         return f"more calls or more time: {calls:,} were made"
     rate = format_bytes_per_call(growth.bytes_per_call)
-    if growth.shape == "plateauing":
+    if growth.shape in ("plateauing", "slowing"):
         return f"more calls: what they keep, {rate} each, is levelling off, as in a cache that fills"
     if growth.is_rising:
         return f"more calls: {rate} a call were kept, but not steadily"

@@ -222,4 +222,6 @@ def _name_shape(calls: FloatArray, levels: FloatArray, min_per_call: float) -> S
     """
     weight = DEFAULT_THRESHOLDS.shape.min_growth_bytes / (min_per_call * float(calls[-1] - calls[0]))
     heights = (levels - levels.min()) * weight
-    return assess_series(calls, heights + 2 * np.ptp(heights)).shape
+    return assess_series(
+        calls, heights + 2 * np.ptp(heights), thresholds=DEFAULT_THRESHOLDS.from_first_evidence()
+    ).shape

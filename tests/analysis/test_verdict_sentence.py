@@ -18,6 +18,7 @@ ROW = {
     "judged_s": 80.0,
     "windows": 7,
     "n_samples": 3,
+    "onset_s": 600.0,
     "limit_bytes": 512.0 * MIB,
     "time_to_exhaustion_s": 7200.0,
     "window_rss_growth_bytes": 12.0 * MIB,
@@ -57,6 +58,15 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             Reason.RISES_IN_EACH_WINDOW,
             "A leak: grows by 7.0 GiB/h (5.3 to 8.8), and its baseline rises in each of 7 windows.",
         ),
+        (
+            Reason.GROWS_SINCE_ONSET,
+            "A leak: grows by 7.0 GiB/h (5.3 to 8.8), and its baseline rises in each of 7 windows, "
+            "since 10.0 min into the run; it was flat before.",
+        ),
+        (
+            Reason.SLOWS_DOWN,
+            "Grows, but ever more slowly: by 7.0 GiB/h on the mean, as a cache that fills does: not yet a leak.",
+        ),
         (Reason.AT_LIMIT, "It is at its limit of 512 MiB."),
         (Reason.REACHES_LIMIT, "It reaches its limit of 512 MiB in about 2.0 h."),
         (
@@ -95,6 +105,12 @@ def test_what_is_missing_is_a_column_and_a_sentence():
         "Too early to judge: needs 2 more samples: 3 of at least 5 are there.",
         "2 more samples: 3 of at least 5 are there",
     )
+    assert write(Reason.GROWS_SO_FAR) == (
+        "Growing, but too early to call it a leak: needs 30 samples, and grew by 3.0 MiB so far.",
+        "30 samples, and grew by 3.0 MiB so far",
+    )
+    assert write(Reason.GROWS_SO_FAR, n_samples=40)[1] == "10.0 s, and grew by 3.0 MiB so far"
+    assert write(Reason.STILL_RISES)[1] == "a longer record: it was flat, and rises at its end"
     more = Thresholds(series=SeriesThresholds(min_samples=4))
     assert write(Reason.TOO_FEW_SAMPLES, thresholds=more)[1] == "1 more sample: 3 of at least 4 are there"
     assert write(Reason.NOT_IN_EACH_WINDOW)[1] == (

@@ -8,6 +8,7 @@ import pytest
 from fed_detectors import START, fed, ramp, snapshots
 
 from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.classes.leak_detector import MemoryLeakDetector
 from memanalysis.schema import MemorySnapshot
 
@@ -52,7 +53,9 @@ def test_the_engine_alone_judges() -> None:
     """The details hold word for word what `assess_series` says of the same bytes and seconds."""
     given = snapshots(ramp(15, start_mb=200, n=20))
     verdict = assess_series(
-        [snapshot.timestamp for snapshot in given], [snapshot.current_mb * 2**20 for snapshot in given]
+        [snapshot.timestamp for snapshot in given],
+        [snapshot.current_mb * 2**20 for snapshot in given],
+        thresholds=DEFAULT_THRESHOLDS.from_first_evidence(),
     )
 
     details = fed(given).detect_leak().details

@@ -14,7 +14,8 @@ from memanalysis.analysis.input_frames import known_floats, require_columns, wit
 from memanalysis.analysis.leaks.exhaustion import forecast_exhaustion
 from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from memanalysis.analysis.trend.trend_shape import GROWING, classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.trend_shape import GROWING
 from memanalysis.schema import BYTE_METRICS
 
 __all__ = ["FORECAST_COLUMNS", "LEVELS", "forecast_breaches"]

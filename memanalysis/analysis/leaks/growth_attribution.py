@@ -17,6 +17,7 @@ from memanalysis.analysis.leaks.held_table import HeldTable, measure_growth, tab
 from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 
 __all__ = [
     "ATTRIBUTION_COLUMNS",
@@ -59,6 +60,9 @@ SITE_VERDICT_COLUMNS = ("service", "run_id", "site_id", "file", "line", "functio
 
 OBJECT_VERDICT_COLUMNS = ("service", "run_id", "type", *_JUDGED)
 """Columns of the frame that ``assess_objects`` gives."""
+
+_THRESHOLDS = DEFAULT_THRESHOLDS.from_first_evidence()
+"""Sites and types are counted seldom, and the verdict on their run has waited already."""
 
 MAX_NAMED = 10
 """Rows of each kind and run; what else grew is in the row of the rest."""
@@ -235,7 +239,7 @@ def _assess(
     things = pd.concat(named, ignore_index=True)
     series = np.repeat(np.arange(len(things)), np.concatenate(lengths))
     batch = prepare_batch(series, np.concatenate(times), np.concatenate(values), n_series=len(things))
-    judged = judge_batch(batch, np.full(len(things), np.nan), rules or SeverityRules())
+    judged = judge_batch(batch, np.full(len(things), np.nan), rules or SeverityRules(), thresholds=_THRESHOLDS)
     verdicts = things.assign(**{name: judged[source] for name, source in _JUDGED.items()})[list(columns)]
     order = ["service", "run_id", "slope_bytes_per_s"]
     return verdicts.sort_values(order, ascending=[True, True, False], kind="stable", ignore_index=True)

@@ -10,7 +10,7 @@ from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.leaks.responsible_line import TableSource, read_table
 from memanalysis.analysis.series.prepare import prepare_grouped
 from memanalysis.analysis.thresholds import OriginThresholds, Thresholds
-from memanalysis.analysis.trend.trend_shape import classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.verdict import Reason, VerdictFrame
 
 if TYPE_CHECKING:

@@ -47,7 +47,12 @@ class Baselines:
 
 
 def find_baselines(
-    times: FloatArray, levels: FloatArray, fits: GrowthFits, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+    times: FloatArray,
+    levels: FloatArray,
+    fits: GrowthFits,
+    *,
+    lows: FloatArray | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Baselines:
     """Return the baselines of up to eight windows of equally many samples.
 
@@ -60,10 +65,13 @@ def find_baselines(
         Strictly rising seconds, and bytes without NaN, one series a row.
     fits : GrowthFits
         Their lines, for their noise.
+    lows : array of float, shape (m, p), optional
+        The least value that each level stands for, where it stands for several.
     thresholds : Thresholds, optional
         The numbers to judge by; its groups ``baseline`` and ``period``.
     """
     rows, points = levels.shape
+    lows = levels if lows is None else lows
     windows = _count_windows(times, levels, fits, thresholds)
     max_windows, quantile = thresholds.baseline.max_windows, thresholds.baseline.quantile
     window_times, values = np.full((rows, max_windows), np.nan), np.full((rows, max_windows), np.nan)
@@ -72,7 +80,7 @@ def find_baselines(
         edges = np.linspace(0, points, int(count) + 1).round().astype(int)
         for window, (first, last) in enumerate(pairwise(edges)):
             window_times[of_count, window] = times[of_count, first:last].mean(axis=1)
-            values[of_count, window] = _low_quantile(levels[of_count, first:last], quantile)
+            values[of_count, window] = _low_quantile(lows[of_count, first:last], quantile)
     return Baselines(windows=windows, times=window_times, values=values)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.series.prepare import prepare_series
-from memanalysis.analysis.trend.trend_shape import GROWING, SHRINKING, classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.trend_shape import GROWING, SHRINKING
 
 __all__ = ["EvidenceLine", "find_evidence_line"]
 

@@ -1,4 +1,4 @@
-"""Which shape a series has: growing, plateauing, stepped, sawtooth, stable, shrinking, or not known yet.
+"""Which shape a series has: growing, slowing, plateauing, stepped, sawtooth, stable, shrinking, or not known yet.
 
 A series is *growing* only when all of this holds after its first quarter, where programs warm up: the interval of the
 slope lies above zero, the baseline rises in every window, the growth is not slowing down, and it is large enough to
@@ -31,15 +31,16 @@ __all__ = [
     "SHAPES",
     "SHRINKING",
     "STABLE",
+    "STEPPED",
     "TrendFits",
-    "classify_shapes",
+    "fit_shapes",
     "min_growth_bytes",
 ]
 
-SHAPES = np.array(["growing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"])
+SHAPES = np.array(["growing", "slowing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"])
 """Names of the shapes, in the order of their codes."""
 
-GROWING, PLATEAUING, STEPPED, SAWTOOTH, STABLE, SHRINKING, INCONCLUSIVE = range(7)
+GROWING, SLOWING, PLATEAUING, STEPPED, SAWTOOTH, STABLE, SHRINKING, INCONCLUSIVE = range(8)
 
 SERIES_IN_ONE_THREAD = 8192
 """Fewer series are judged without threads; no watched process has as many."""
@@ -67,6 +68,11 @@ class TrendFits:
         The smallest of those rises, in bytes per second.
     baseline_times, baselines : arrays of float, shape (m, max_windows)
         Mean second and baseline of each window.
+    onset_s : array of float
+        Second at which the growth began, where the series was flat before.
+    grows_so_far, still_rises : array of bool
+        Of what is inconclusive: whether it grows like a leak but is too short to be called one, and whether it was
+        flat and rises at its end.
     """
 
     shape: IntArray
@@ -81,6 +87,9 @@ class TrendFits:
     weakest: FloatArray
     baseline_times: FloatArray
     baselines: FloatArray
+    onset_s: FloatArray
+    grows_so_far: NDArray[np.bool_]
+    still_rises: NDArray[np.bool_]
 
     @property
     def growth(self) -> FloatArray:
@@ -88,8 +97,8 @@ class TrendFits:
         return self.slope * self.judged_s
 
 
-def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
-    """Return the shape of each series of a batch, and what it was fitted by."""
+def fit_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
+    """Return the shape of each series of a batch as it is, and what it was fitted by."""
     groups = list(group_equal_lengths(batch, thresholds=thresholds.series))
 
     def fit(group: EqualLengthGroup) -> TrendFits:
@@ -127,6 +136,8 @@ def _put_together(
         "windows": np.zeros(count, dtype=np.int64),
         "baseline_times": np.full((count, max_windows), np.nan),
         "baselines": np.full((count, max_windows), np.nan),
+        "grows_so_far": np.zeros(count, dtype=bool),
+        "still_rises": np.zeros(count, dtype=bool),
     }
     unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
     return TrendFits(**{name: scatter(name, missing) for name, missing in (starting | unknown).items()})
@@ -135,7 +146,7 @@ def _put_together(
 def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
     """Return the shapes of the series of one matrix."""
     fits = fit_growth(matrix.times, matrix.levels, thresholds=thresholds.growth)
-    baselines = find_baselines(matrix.times, matrix.levels, fits, thresholds=thresholds)
+    baselines = find_baselines(matrix.times, matrix.levels, fits, lows=matrix.lows, thresholds=thresholds)
     half_width = fits.half_width()
     return TrendFits(
         shape=_name_shapes(matrix, fits, baselines, thresholds),
@@ -150,6 +161,9 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         weakest=baselines.weakest,
         baseline_times=baselines.times,
         baselines=baselines.values,
+        onset_s=np.full(matrix.index.size, np.nan),
+        grows_so_far=np.zeros(matrix.index.size, dtype=bool),
+        still_rises=np.zeros(matrix.index.size, dtype=bool),
     )
 
 
@@ -182,9 +196,10 @@ def _name_shapes(matrix: SeriesMatrix, fits: GrowthFits, baselines: Baselines, t
     shape[_among(may_step, lambda rows: are_stepped(matrix.whole[rows], thresholds=thresholds.level_change))] = STEPPED
     shape[swings] = SAWTOOTH
     shape[in_each_window] = GROWING
-    shape[_among(in_each_window, lambda rows: _are_slowing(matrix.times[rows], matrix.levels[rows], thresholds))] = (
-        PLATEAUING
-    )
+    slowing, end_to_mean = _are_slowing(matrix.times[in_each_window], matrix.levels[in_each_window], thresholds)
+    rising = np.flatnonzero(in_each_window)
+    shape[rising[slowing]] = PLATEAUING
+    shape[rising[slowing & (end_to_mean >= thresholds.slowing.min_end_to_mean_of_growth)]] = SLOWING
     shape[~moves] = STABLE
     return shape
 
@@ -198,24 +213,26 @@ def _has_structure(
     return moved | (fits.lag_one > rule.max_lag_one_of_white_noise)
 
 
-def _are_slowing(times: FloatArray, levels: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
-    """Return whether growth is slowing down.
+def _are_slowing(times: FloatArray, levels: FloatArray, thresholds: Thresholds) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return whether growth is slowing down, and its last slope as a share of the mean slope.
 
     In a short series no warm-up was cut off: there the second half must be slowing too, for a quick start alone is one.
     """
     rule = thresholds.slowing
+    if not levels.size:
+        return np.zeros(0, dtype=bool), np.zeros(0)
     half = levels.shape[1] // 2
     whole = fit_slowing(times, levels, thresholds=rule)
     slowing = (whole.information_gain > rule.min_information_gain) & (whole.end_to_mean < rule.max_end_to_mean)
     was_cut = levels.shape[1] >= thresholds.series.min_samples_to_cut_warm_up
     if was_cut or levels.shape[1] - half < rule.min_points_of_half:
-        return slowing
+        return slowing, whole.end_to_mean
 
     def still(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
         later = fit_slowing(times[rows, half:], levels[rows, half:], thresholds=rule)
         return (later.information_gain > 0) & (later.end_to_mean < rule.max_end_to_mean_of_half)
 
-    return _among(slowing, still)
+    return _among(slowing, still), whole.end_to_mean
 
 
 def _fill_up(
@@ -234,7 +251,7 @@ def _fill_up(
     candidates = (rise >= least) & still
     over = ending_rise < rise / rule.over_part
     return (candidates & over) | _among(
-        candidates & slower & ~over, lambda rows: _are_slowing(matrix.whole_s[rows], matrix.whole[rows], thresholds)
+        candidates & slower & ~over, lambda rows: _are_slowing(matrix.whole_s[rows], matrix.whole[rows], thresholds)[0]
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from memanalysis.analysis.leaks.exhaustion import Exhaustion, forecast_exhaustion
 from memanalysis.analysis.series.prepare import prepare_series
-from memanalysis.analysis.trend.trend_shape import classify_shapes
+from memanalysis.analysis.trend.shape_readings import classify_shapes
 
 
 def forecast(levels: np.ndarray, limit: float) -> Exhaustion:

@@ -1,0 +1,213 @@
+"""Kinds of growth that are hard to judge, 200 series a cell: leaks to be found, and benign growth to be silent about.
+
+A leak is scored at its end. What is benign is judged after each tenth of its record, and one alarm is one too many.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.detection.simulated import LEVEL, SEED, Series, ar_noise, judge_all
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.units import MIB
+
+__all__ = ["HARD_BENIGN", "HARD_LEAKS", "LENGTHS", "Cell", "score_hard_classes"]
+
+LENGTHS = (60, 200, 1000)
+TENTHS = 10
+Maker = Callable[[np.random.Generator, int], Series]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """How many series of one kind and length were called leaks.
+
+    Parameters
+    ----------
+    name : str
+        The kind.
+    is_leak : bool
+        Whether its series leak.
+    length, found, count : int
+        Samples a series, series called leaks, and series.
+    shapes : dict
+        The shapes at the end, and how often each was given.
+    """
+
+    name: str
+    is_leak: bool
+    length: int
+    found: int
+    count: int
+    shapes: dict[str, int]
+
+
+def _noise(rng: np.random.Generator, n: int, size: float) -> FloatArray:
+    return ar_noise(rng, n, rng.uniform(0, 0.5)) * size
+
+
+def _series(n: int, megabytes: FloatArray, step_s: float = 1.0) -> Series:
+    return np.arange(float(n)) * step_s, np.maximum(0.0, LEVEL + megabytes * MIB)
+
+
+def _late(onset: float) -> Maker:
+    def make(rng: np.random.Generator, n: int) -> Series:
+        growth = rng.uniform(20, 150)
+        rise = np.maximum(0.0, np.arange(n) / n - onset) / (1 - onset) * growth
+        return _series(n, rise + _noise(rng, n, growth * rng.uniform(0.005, 0.03)))
+
+    return make
+
+
+def _one_jump(rng: np.random.Generator, n: int) -> Series:
+    growth = rng.uniform(20, 150)
+    jump = (np.arange(n) / n >= rng.uniform(0.3, 0.8)) * growth * rng.uniform(0.2, 1.5)
+    return _series(n, growth * np.arange(n) / n + jump + _noise(rng, n, growth * rng.uniform(0.003, 0.02)))
+
+
+def _restart(rng: np.random.Generator, n: int) -> Series:
+    at, fall = rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.45)
+    share = np.arange(n) / n
+    growth = rng.uniform(150, 400)
+    level = LEVEL / MIB + growth * share
+    level = np.where(share >= at, level - fall * (LEVEL / MIB + growth * at), level)
+    return _series(n, level - LEVEL / MIB + _noise(rng, n, growth * rng.uniform(0.003, 0.01)))
+
+
+def _releases(rng: np.random.Generator, n: int) -> Series:
+    growth, count = rng.uniform(50, 200), int(rng.integers(4, 9))
+    places = np.sort(rng.random(count))
+    given = sum((np.arange(n) / n >= place) * growth / count * rng.uniform(0.2, 0.6) for place in places)
+    return _series(n, growth * np.arange(n) / n - given + _noise(rng, n, growth * rng.uniform(0.002, 0.01)))
+
+
+def _jumps(count: int) -> Maker:
+    def make(rng: np.random.Generator, n: int) -> Series:
+        places = (np.arange(count) + rng.uniform(0.2, 0.8, count)) / count
+        level = sum((np.arange(n) / n >= place) * rng.uniform(0.7, 1.3) * 60 / count for place in places)
+        return _series(n, level + _noise(rng, n, rng.uniform(0.1, 0.8)))
+
+    return make
+
+
+def _slowing(curve: Callable[[FloatArray], FloatArray]) -> Maker:
+    def make(rng: np.random.Generator, n: int) -> Series:
+        growth = rng.uniform(20, 150)
+        rise = curve(np.arange(1, n + 1) / n)
+        return _series(n, growth * rise / np.ptp(rise) + _noise(rng, n, growth * rng.uniform(0.003, 0.02)))
+
+    return make
+
+
+def _correlated(rng: np.random.Generator, n: int) -> Series:
+    sigma = rng.uniform(0.5, 4)
+    return _series(n, 12 * sigma * np.arange(n) / n + ar_noise(rng, n, 0.8) * sigma)
+
+
+def _under_days(rng: np.random.Generator, n: int) -> Series:
+    days, swing = rng.uniform(3, 7), rng.uniform(5, 20)
+    growth = swing * rng.uniform(4, 10)
+    phase = 2 * np.pi * (np.arange(n) / n * days + rng.random())
+    level = growth * np.arange(n) / n + swing * np.sin(phase) + _noise(rng, n, swing * rng.uniform(0.02, 0.1))
+    return _series(n, level, days * 86400 / n)
+
+
+def _rate_of_day(rng: np.random.Generator, n: int) -> Series:
+    days, growth = rng.uniform(3, 7), rng.uniform(40, 150)
+    rate = 1 + rng.uniform(0.5, 1.0) * np.sin(2 * np.pi * (np.arange(n) / n * days + rng.random()))
+    return _series(
+        n, growth * np.cumsum(rate) / n + _noise(rng, n, growth * rng.uniform(0.003, 0.01)), days * 86400 / n
+    )
+
+
+HARD_LEAKS: dict[str, Maker] = {
+    **{f"starts at {onset:.0%} of the record": _late(onset) for onset in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)},
+    "one sudden jump on a steady leak": _one_jump,
+    "a restart with a fall under half": _restart,
+    "partial releases": _releases,
+    **{f"in {count} jumps": _jumps(count) for count in (3, 10, 20)},
+    "slows as x^0.7": _slowing(lambda share: share**0.7),
+    "slows as the square root": _slowing(np.sqrt),
+    "slows as the logarithm": _slowing(lambda share: np.log1p(share * 20)),
+    "twelve deviations of AR(1) 0.8": _correlated,
+    "under a day cycle": _under_days,
+    "at a rate of the day": _rate_of_day,
+}
+
+
+def _growing_teeth(rng: np.random.Generator, n: int) -> Series:
+    period, first, last = rng.uniform(6, n / 4), rng.uniform(5, 30), rng.uniform(2, 6)
+    tooth = ((np.arange(n) + rng.uniform(0, period)) % period) / period
+    swing = first * (1 + (last - 1) * np.arange(n) / n)
+    return _series(n, tooth * swing + _noise(rng, n, rng.uniform(0, 0.5)))
+
+
+def _filling_cache(rng: np.random.Generator, n: int) -> Series:
+    size, keys = rng.uniform(20, 200), rng.uniform(0.1, 0.6)
+    return _series(n, size * (1 - np.exp(-np.arange(n) / n / keys)) + _noise(rng, n, size * rng.uniform(0.001, 0.01)))
+
+
+def _warming(rng: np.random.Generator, n: int) -> Series:
+    size, constant = rng.uniform(20, 200), rng.uniform(0.02, 0.15)
+    return _series(
+        n, size * (1 - np.exp(-np.arange(n) / n / constant)) + _noise(rng, n, size * rng.uniform(0.001, 0.02))
+    )
+
+
+def _slow_swings(rng: np.random.Generator, n: int) -> Series:
+    days = rng.uniform(1, 7)
+    phase = 2 * np.pi * (np.arange(n) / n * days + rng.random())
+    swing = rng.uniform(10, 80)
+    return _series(n, swing * np.sin(phase) + _noise(rng, n, swing * rng.uniform(0.02, 0.1)), days * 86400 / n)
+
+
+HARD_BENIGN: dict[str, Maker] = {
+    "saw-teeth whose swing grows": _growing_teeth,
+    "filling caches": _filling_cache,
+    "warm-ups": _warming,
+    "day cycles": _slow_swings,
+}
+
+
+def score_hard_classes(count: int = 200, lengths: tuple[int, ...] = LENGTHS) -> Iterator[Cell]:
+    """Yield a cell for each kind and length."""
+    for name, make in HARD_LEAKS.items():
+        for length in lengths:
+            series = _make(make, count, length)
+            judged = judge_all(series)
+            yield Cell(
+                name=name,
+                is_leak=True,
+                length=length,
+                found=int(np.sum(judged["is_leak"])),
+                count=count,
+                shapes=_count(judged["shape"]),
+            )
+    for name, make in HARD_BENIGN.items():
+        for length in lengths:
+            series = _make(make, count, length)
+            judged_tenths = [_judge_first(series, tenth * length // TENTHS) for tenth in range(1, TENTHS + 1)]
+            alarmed = np.any([judged["is_leak"] for judged in judged_tenths], axis=0)
+            yield Cell(
+                name=name,
+                is_leak=False,
+                length=length,
+                found=int(alarmed.sum()),
+                count=count,
+                shapes=_count(judged_tenths[-1]["shape"]),
+            )
+
+
+def _make(make: Maker, count: int, length: int) -> list[Series]:
+    rng = np.random.default_rng(SEED)
+    return [make(rng, length) for _ in range(count)]
+
+
+def _judge_first(series: list[Series], length: int) -> dict[str, FloatArray]:
+    return judge_all([(times[:length], values[:length]) for times, values in series])
+
+
+def _count(shapes: FloatArray) -> dict[str, int]:
+    names, counts = np.unique(shapes.astype(str), return_counts=True)
+    return {str(name): int(found) for name, found in sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])}

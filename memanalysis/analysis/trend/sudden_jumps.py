@@ -1,0 +1,77 @@
+"""Sudden jumps on a series that moves steadily otherwise: a cache that is loaded, a table of a tracer, a release.
+
+A jump that happens between two points is no growth, and hides it: a line no longer fits, and a curve that saturates
+fits better. Without the jump the rest can be judged.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.row_statistics import MAD_TO_SIGMA, row_medians
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, JumpThresholds
+
+__all__ = ["find_jumps"]
+
+
+def find_jumps(levels: FloatArray, *, thresholds: JumpThresholds = DEFAULT_THRESHOLDS.jump) -> FloatArray:
+    """Return the jump from each point to the next, 0 where there is none.
+
+    A rise is a jump where it is far above the usual step of the series, takes one step or two, and there are few. A
+    fall is one only where the sudden falls together give back clearly less than the series rose, and its lows rise:
+    saw-teeth give back all.
+
+    Parameters
+    ----------
+    levels : array of float, shape (m, p), p >= 4
+        Bytes without NaN, one series a row.
+    thresholds : JumpThresholds, optional
+        The numbers to judge by.
+
+    Returns
+    -------
+    array of float, shape (m, p - 1)
+        Bytes beyond the usual step; a jump that took two steps stands at both.
+    """
+    steps = np.diff(levels, axis=1)
+    usual = row_medians(steps)
+    beyond = steps - usual[:, None]
+    sigma = MAD_TO_SIGMA * row_medians(np.abs(beyond), overwrite=True)
+    least = np.maximum(thresholds.min_sigmas * sigma, thresholds.min_range_share * np.ptp(levels, axis=1))[:, None]
+    jumps = _keep_sudden(np.where(beyond > least, beyond, 0.0), thresholds)
+    falls = np.where(beyond < -least, beyond, 0.0)
+    jumps += np.where(_are_releases(levels, falls, jumps, thresholds)[:, None], falls, 0.0)
+    return jumps
+
+
+def _keep_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:
+    """Return the rises that take few steps, of the rows that have few."""
+    is_rise, length = rises > 0, rises.shape[1]
+    padded = np.pad(is_rise, ((0, 0), (thresholds.max_steps, thresholds.max_steps)))
+    in_a_longer_run = np.zeros_like(is_rise)
+    for first in range(thresholds.max_steps + 1):
+        longer = np.ones_like(is_rise)
+        for step in range(thresholds.max_steps + 1):
+            longer &= padded[:, first + step : first + step + length]
+        in_a_longer_run |= longer
+    sudden = np.where(in_a_longer_run, 0.0, rises)
+    begins = (sudden > 0) & ~np.pad(sudden > 0, ((0, 0), (1, 0)))[:, :-1]
+    return np.where((begins.sum(axis=1) <= thresholds.max_jumps)[:, None], sudden, 0.0)
+
+
+def _are_releases(
+    levels: FloatArray, falls: FloatArray, jumps: FloatArray, thresholds: JumpThresholds
+) -> NDArray[np.bool_]:
+    """Return whether the sudden falls of a row give back a part of its rise only, and its low rises in each quarter."""
+    levels = levels.copy()
+    levels[:, 1:] -= np.cumsum(jumps, axis=1)  # what jumped up may fall again: that is no release of what grew
+    released = -falls.sum(axis=1)
+    risen = levels[:, -1] - levels[:, 0] + released
+    edges = np.linspace(0, levels.shape[1], thresholds.parts_with_lows + 1).round().astype(int)
+    lows = np.stack([levels[:, first:last].min(axis=1) for first, last in pairwise(edges)], axis=1)
+    rises = np.diff(lows, axis=1)
+    are_rising = rises.min(axis=1) > thresholds.min_low_rise * np.maximum(0.0, rises.mean(axis=1))
+    partial: NDArray[np.bool_] = (released > 0) & (released <= thresholds.max_released_share * risen) & are_rising
+    return partial

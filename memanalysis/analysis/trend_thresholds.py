@@ -1,0 +1,297 @@
+"""The numbers of a trend: how a series is made fit to judge, and which shape it has. `thresholds` holds the others.
+
+Sources: a paper by its authors and year; *measured* is chosen and held by a benchmark of this project, named after it;
+*convention* is a choice, whose reason is in the meaning. Loads no numpy.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from memanalysis.analysis.series.fold_limits import FOLD_SIZE, MAX_POINTS_KEPT
+from memanalysis.units import KIB
+
+__all__ = [
+    "CONVENTION",
+    "CPYTHON",
+    "DETECTION",
+    "SPEED",
+    "BaselineThresholds",
+    "GrowthThresholds",
+    "JumpThresholds",
+    "LevelChangeThresholds",
+    "OnsetThresholds",
+    "PeriodThresholds",
+    "SeriesThresholds",
+    "ShapeThresholds",
+    "SlowingThresholds",
+    "make_number",
+]
+
+CONVENTION = "convention"
+DETECTION = "measured: benchmarks detection"
+SPEED = "measured: benchmarks analysis"
+CPYTHON = "measured: sizes of CPython 3.11 to 3.13"
+
+
+def make_number(value: object, unit: str, source: str, meaning: str) -> Any:
+    """Return the field of a threshold: its default, and what the table of thresholds shows of it."""
+    return field(default=value, metadata={"unit": unit, "source": source, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesThresholds:
+    """How a series is made fit to judge."""
+
+    restart_fall: float = make_number(
+        0.5, "share", "convention of coroot", "A fall by more than this share of the value before may be a restart"
+    )
+    partial_fall: float = make_number(
+        0.15, "share", DETECTION, "The same where the series lies higher at its end than before the only such fall"
+    )
+    restart_share: float = make_number(
+        1 / 3, "share", CONVENTION, "The part after a restart is judged alone when it is at least this long"
+    )
+    fold_size: int = make_number(FOLD_SIZE, "points", CONVENTION, "Points that become one, the middle of them")
+    max_points_kept: int = make_number(
+        MAX_POINTS_KEPT,
+        "points",
+        CONVENTION,
+        "A longer series is folded: 32 KB, 10 or more for each judged point",
+    )
+    max_points: int = make_number(
+        64, "points", SPEED, "A longer stretch is judged as this many medians: 2,016 pairwise slopes"
+    )
+    min_samples: int = make_number(
+        5, "samples", CONVENTION, "Five samples that all rise happen by chance once in 120 orders"
+    )
+    min_samples_of_a_leak: int = make_number(
+        30, "samples", DETECTION, "With fewer, most warm-ups and filling caches look like a leak in their first hour"
+    )
+    min_seconds_of_few_samples: float = make_number(
+        3600.0, "seconds", CONVENTION, "A longer record may have fewer samples: few programs warm up for an hour"
+    )
+    min_seconds_of_a_leak: float = make_number(
+        10.0, "seconds", CONVENTION, "The same for quick sampling: programs load modules and open pools at first"
+    )
+    warm_up_share: float = make_number(
+        0.25,
+        "share of the time",
+        CONVENTION,
+        "Programs fill caches and import modules at first: growth is judged after",
+    )
+    min_samples_to_cut_warm_up: int = make_number(
+        16, "samples", CONVENTION, "A shorter series is judged whole: what is left would be too little"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthThresholds:
+    """How fast a series grows, and between which bounds."""
+
+    confidence: float = make_number(0.95, "probability", CONVENTION, "Coverage of the interval of the slope")
+    min_freedom: float = make_number(
+        3.0, "degrees of freedom", CONVENTION, "Fewer are not taken: their quantiles are wider than any use"
+    )
+    lag_one_caution: float = make_number(
+        0.5,
+        "standard errors",
+        DETECTION,
+        "Autocorrelation is taken higher than estimated: too narrow is the worse error",
+    )
+    max_lag_one: float = make_number(0.98, "correlation", CONVENTION, "Beyond, a line and a random walk look alike")
+    max_paired_points: int = make_number(
+        48, "points", SPEED, "Of more points the slope is taken from means of neighbours: pairs grow as the square"
+    )
+    outlier_sigmas: float = make_number(
+        5.0,
+        "robust standard deviations",
+        CONVENTION,
+        "Residuals are clipped here: one spike must not widen the interval",
+    )
+    slow_waves: int = make_number(
+        8, "cosines", "paper: Mueller 2007", "The slowest cosines, which show whether residuals swing slowly"
+    )
+    min_points_of_slow_waves: int = make_number(
+        24, "points", CONVENTION, "In a shorter series eight cosines are no longer its slow ones"
+    )
+    slow_power_margin: float = make_number(
+        2.5, "ratio", DETECTION, "Slow power below 1 / 2.5 of the expected lowers the variance; 1 AR(1) series in 20"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineThresholds:
+    """The lower envelope of a series, window by window."""
+
+    max_windows: int = make_number(
+        8, "windows", CONVENTION, "Eight baselines in rising order: one chance in 40,320 where order is chance"
+    )
+    min_windows: int = make_number(
+        4,
+        "windows",
+        CONVENTION,
+        "Four in rising order: one chance in 24; the slope's interval adds the rest of the proof",
+    )
+    min_samples_for_fewer_windows: float = make_number(
+        10.0, "independent samples", CONVENTION, "With fewer the noise is not known well enough to trade windows for it"
+    )
+    distinct_sigmas: float = make_number(
+        3.0, "standard deviations", CONVENTION, "Baselines are distinct when they differ by more noise than this"
+    )
+    quantile: float = make_number(
+        0.2, "share of samples", CONVENTION, "The baseline of a window: the very lowest sample may be a misreading"
+    )
+    quantile_noise: float = make_number(
+        1.4, "ratio", "theory: normal quantiles", "A low quantile scatters this much more than a mean"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodThresholds:
+    """Whether a series swings with a period."""
+
+    min_periods: int = make_number(3, "periods", CONVENTION, "Fewer whole periods have no baselines to compare")
+    min_power: float = make_number(
+        0.5, "share of variance", CONVENTION, "What must come back after one period for a series to be periodic"
+    )
+    max_uneven_steps: float = make_number(
+        1.0, "steps", CONVENTION, "Times that are further off an even grid are put onto it"
+    )
+    first_peak_share: float = make_number(
+        0.9, "share of the highest peak", CONVENTION, "The first peak this high is the period, not a multiple of it"
+    )
+    min_points: int = make_number(12, "points", CONVENTION, "Fewer points show no period")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChangeThresholds:
+    """Whether a few jumps between flat stretches explain a series."""
+
+    max_changes: int = make_number(3, "jumps", CONVENTION, "More are no longer a few steps")
+    min_piece: int = make_number(
+        3, "points", CONVENTION, "A flat stretch is at least this long, so that a spike is none"
+    )
+    min_gain: float = make_number(
+        0.02, "share of variance", DETECTION, "A cut counts when it removes at least this much"
+    )
+    explained_share: float = make_number(
+        0.85, "share of variance", DETECTION, "What the jumps must explain of a stepped series"
+    )
+    sudden_share: float = make_number(
+        0.5, "share of the change", CONVENTION, "What must happen within a few points: a step does, a ramp does not"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowingThresholds:
+    """Whether growth slows down: a saturating curve against a straight line."""
+
+    min_time_constant: float = make_number(0.03, "share of the length", CONVENTION, "Shortest time constant of a curve")
+    max_time_constant: float = make_number(2.0, "share of the length", CONVENTION, "Longest: beyond, curves are lines")
+    time_constants: int = make_number(16, "curves", SPEED, "Time constants tried, evenly spread by their logarithm")
+    min_information_gain: float = make_number(
+        6.0, "BIC", "paper: Kass and Raftery 1995", "From here on one model is strongly preferred"
+    )
+    max_end_to_mean: float = make_number(
+        0.85, "ratio of slopes", DETECTION, "A preferred curve that ends below this share of its mean slope slows down"
+    )
+    min_end_to_mean_of_growth: float = make_number(
+        0.5, "ratio of slopes", DETECTION, "What slows down but ends above this share still grows, and fills no cache"
+    )
+    max_end_to_mean_of_half: float = make_number(
+        0.85, "ratio of slopes", DETECTION, "The same in the second half alone, where a curve bends less"
+    )
+    min_points_of_half: int = make_number(5, "points", CONVENTION, "Fewer points show no bend")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JumpThresholds:
+    """Which sudden jumps are taken out before growth is judged again."""
+
+    min_sigmas: float = make_number(
+        8.0, "robust standard deviations", DETECTION, "A step this far beyond the usual one is a jump"
+    )
+    min_range_share: float = make_number(0.04, "share of the range", DETECTION, "A smaller jump bends no line")
+    max_steps: int = make_number(2, "steps", CONVENTION, "A rise over more steps is growth, not a jump")
+    max_jumps: int = make_number(5, "jumps", CONVENTION, "More are the way in which a series grows")
+    max_released_share: float = make_number(
+        0.7, "share of the rise", DETECTION, "Falls that give back more of the rise are teeth of a saw"
+    )
+    parts_with_lows: int = make_number(4, "parts", CONVENTION, "Whose lows must rise where memory is released in part")
+    fitted_share: float = make_number(
+        0.125, "share of the samples", CONVENTION, "On each side of a jump, by which its size is measured"
+    )
+    min_low_rise: float = make_number(
+        0.25, "share of the mean rise", DETECTION, "By which each low must rise, of a part or a period"
+    )
+    min_mean_low_rise: float = make_number(0.6, "share of the mean rise", DETECTION, "The same for all lows of periods")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnsetThresholds:
+    """Where growth begins that was not there at first."""
+
+    first_share: float = make_number(0.1, "share of the time", CONVENTION, "An earlier onset is a warm-up")
+    last_share: float = make_number(0.85, "share of the time", DETECTION, "A later onset leaves too little to judge")
+    last_bend: float = make_number(0.95, "share of the time", CONVENTION, "Until here a rise at the end is seen")
+    onsets: int = make_number(35, "onsets", SPEED, "Onsets tried, evenly spread")
+    max_earlier_slope: float = make_number(
+        0.25, "ratio of slopes", DETECTION, "What is steeper before the onset is growth, or a rise that slows"
+    )
+    max_earlier_range: float = make_number(
+        0.35, "share of the rise", DETECTION, "What moves more before the onset swings, as a day does"
+    )
+    min_explained: float = make_number(0.8, "share of variance", DETECTION, "What the bent line must explain")
+    min_samples: int = make_number(16, "samples", CONVENTION, "As many as are needed to leave a warm-up out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeThresholds:
+    """Which shape a series has."""
+
+    proof_confidence: float = make_number(
+        0.98, "probability", DETECTION, "At which the slope must lie above zero before a leak is shown"
+    )
+    proof_confidence_all_windows: float = make_number(
+        0.90,
+        "probability",
+        DETECTION,
+        "The same where all eight baselines are distinct: their rise is most of the proof",
+    )
+    min_weakest_share: float = make_number(
+        0.05, "share of the slope", DETECTION, "The baseline must rise at least this fast in each window"
+    )
+    min_growth_noise: float = make_number(
+        4.0, "standard deviations", DETECTION, "Growth must exceed this much slow noise: slow swings look like growth"
+    )
+    min_growth_bytes: int = make_number(
+        32 * KIB, "bytes", CONVENTION, "Eight pages: allocators move by as much with nothing retained"
+    )
+    min_growth_share: float = make_number(
+        0.001, "share of the level", CONVENTION, "Less is not distinct from an allocator's drift"
+    )
+    max_lag_one_of_white_noise: float = make_number(
+        0.35, "correlation", DETECTION, "White noise lies below this in 19 of 20 series; with less there is no step"
+    )
+    swing_share: float = make_number(0.4, "share of the range", CONVENTION, "A smaller rise or fall is noise, no swing")
+    min_swings: int = make_number(3, "swings", CONVENTION, "Up, down, up and down again")
+    sawtooth_share: float = make_number(
+        0.2, "share of the level", CONVENTION, "Smaller swings are noise about a stable level, no saw-tooth"
+    )
+    still_share: float = make_number(
+        0.1, "share of the rise", CONVENTION, "A level that moves by less than this, after its rise, keeps still"
+    )
+    min_share_of_range: float = make_number(
+        0.2, "share of the range", DETECTION, "Growth of another reading must be this part of what the series moved"
+    )
+    beginning_part: int = make_number(
+        20, "1 / share of points", CONVENTION, "The beginning of a series is a 20th of it"
+    )
+    end_part: int = make_number(5, "1 / share of points", CONVENTION, "The end of a series is a fifth of it")
+    min_points_of_part: int = make_number(3, "points", CONVENTION, "Beginning and end have at least this many points")
+    over_part: int = make_number(
+        20, "1 / share of the rise", CONVENTION, "A rise is over when less than a 20th of it is in the last windows"
+    )
+    last_windows_part: int = make_number(
+        4, "1 / share of windows", CONVENTION, "The last windows are a quarter of all, and two at least"
+    )
