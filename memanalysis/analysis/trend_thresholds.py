@@ -241,7 +241,7 @@ class OnsetThresholds:
     max_earlier_range: float = make_number(
         0.35, "share of the rise", DETECTION, "What moves more before the onset swings, as a day does"
     )
-    min_explained: float = make_number(0.8, "share of variance", DETECTION, "What the bent line must explain")
+    min_explained: float = make_number(0.9, "share of variance", DETECTION, "What the bent line must explain")
     min_samples: int = make_number(16, "samples", CONVENTION, "As many as are needed to leave a warm-up out")
 
 
@@ -286,6 +286,10 @@ class ShapeThresholds:
     )
     beginning_part: int = make_number(
         20, "1 / share of points", CONVENTION, "The beginning of a series is a 20th of it"
+    )
+    last_part: int = make_number(10, "1 / share of points", CONVENTION, "The very end of a series is a tenth of it")
+    min_end_rise_noise: float = make_number(
+        1.5, "standard deviations", SPEED, "What lies this far above its middle at the end may hide growth"
     )
     end_part: int = make_number(5, "1 / share of points", CONVENTION, "The end of a series is a fifth of it")
     min_points_of_part: int = make_number(3, "points", CONVENTION, "Beginning and end have at least this many points")

@@ -21,6 +21,8 @@ from memanalysis.analysis.trend.sudden_jumps import find_jumps
 from memanalysis.analysis.trend.trend_shape import (
     GROWING,
     INCONCLUSIVE,
+    PLATEAUING,
+    SLOWING,
     STABLE,
     STEPPED,
     TrendFits,
@@ -61,8 +63,10 @@ def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRE
     fits = fit_shapes(batch, thresholds=thresholds)
     for read in _READERS:
         hidden = _may_hide_growth(batch, fits, thresholds)
+        if read is not _without_jumps:  # nothing else makes growth look like a rise that levels off
+            hidden &= (fits.shape != PLATEAUING) & (fits.shape != SLOWING)
         if not hidden.any():
-            break
+            continue
         fits = _take_growing(fits, _read_again(batch, hidden, read, thresholds), thresholds)
     return _hold_back_early(batch, fits, thresholds)
 
@@ -80,13 +84,10 @@ def _hold_back_early(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds
 
 def _may_hide_growth(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
     """Return which series are not growing as they are, but are long enough and end above their middle level."""
-    hidden: NDArray[np.bool_] = (fits.shape != GROWING) & ~np.isnan(fits.slope)
-    for i in np.flatnonzero(hidden):
-        _, values = batch.take(int(i))
-        last = np.median(values[-max(3, values.size // 10) :])
-        middle = np.array([np.median(values)])
-        least = min_growth_bytes(middle, thresholds=thresholds.shape)[0] / 2
-        hidden[i] = values.size >= thresholds.onset.min_samples and last - middle[0] >= least
+    rule = thresholds.shape
+    least = np.maximum(min_growth_bytes(np.zeros(1), thresholds=rule) / 2, rule.min_end_rise_noise * fits.noise)
+    hidden: NDArray[np.bool_] = (fits.shape != GROWING) & (fits.end_rise >= least)
+    hidden &= batch.sizes >= thresholds.onset.min_samples
     return hidden
 
 
@@ -139,7 +140,7 @@ def _take_growing(fits: TrendFits, readings: list[_Reading], thresholds: Thresho
 def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[_Reading]:
     """Yield the series that have a few sudden jumps, as if they had been at their last level from the start."""
     jumps = find_jumps(matrix.whole, thresholds=thresholds.jump)
-    for row in np.flatnonzero(jumps.any(axis=1)):
+    for row in np.flatnonzero(jumps.any(axis=1) & _still_rise(matrix.whole, jumps, thresholds)):
         place = int(matrix.index[row])
         times, values = batch.take(place)
         edges = sorted(
@@ -154,6 +155,13 @@ def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresho
             values=_remove_jumps(times, values, edges, thresholds.jump.fitted_share),
             range_bytes=np.ptp(matrix.whole[row]),
         )
+
+
+def _still_rise(levels: FloatArray, jumps: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return whether the rows rise without their jumps too, which steps do not."""
+    steps = np.diff(levels, axis=1) - jumps
+    rises: NDArray[np.bool_] = steps.sum(axis=1) >= thresholds.shape.min_share_of_range / 2 * np.ptp(levels, axis=1)
+    return rises
 
 
 def _find_edge(times: FloatArray, values: FloatArray, points_s: FloatArray, jumps: FloatArray, step: int) -> int:

@@ -28,8 +28,10 @@ from memanalysis.analysis.trend.swings import count_swings
 __all__ = [
     "GROWING",
     "INCONCLUSIVE",
+    "PLATEAUING",
     "SHAPES",
     "SHRINKING",
+    "SLOWING",
     "STABLE",
     "STEPPED",
     "TrendFits",
@@ -68,6 +70,8 @@ class TrendFits:
         The smallest of those rises, in bytes per second.
     baseline_times, baselines : arrays of float, shape (m, max_windows)
         Mean second and baseline of each window.
+    end_rise : array of float
+        Bytes by which the last tenth of the whole stretch lies above its middle level.
     onset_s : array of float
         Second at which the growth began, where the series was flat before.
     grows_so_far, still_rises : array of bool
@@ -87,6 +91,7 @@ class TrendFits:
     weakest: FloatArray
     baseline_times: FloatArray
     baselines: FloatArray
+    end_rise: FloatArray
     onset_s: FloatArray
     grows_so_far: NDArray[np.bool_]
     still_rises: NDArray[np.bool_]
@@ -161,10 +166,17 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         weakest=baselines.weakest,
         baseline_times=baselines.times,
         baselines=baselines.values,
+        end_rise=_measure_end_rise(matrix, thresholds.shape),
         onset_s=np.full(matrix.index.size, np.nan),
         grows_so_far=np.zeros(matrix.index.size, dtype=bool),
         still_rises=np.zeros(matrix.index.size, dtype=bool),
     )
+
+
+def _measure_end_rise(matrix: SeriesMatrix, rule: ShapeThresholds) -> FloatArray:
+    last = matrix.whole[:, -_part(matrix.whole.shape[1], rule.last_part, rule) :]
+    rise: FloatArray = row_medians(last) - row_medians(matrix.whole)
+    return rise
 
 
 def _name_shapes(matrix: SeriesMatrix, fits: GrowthFits, baselines: Baselines, thresholds: Thresholds) -> IntArray:

@@ -72,7 +72,7 @@ def test_a_leak_that_went_on_after_a_restart_is_found_once_it_passes_what_it_hel
     assert not judge(level[:150] + noise()[:150]).is_leak
 
 
-def test_saw_teeth_whose_swing_grows_over_a_floor_that_stays_are_no_leak():
+def test_saw_teeth_whose_swing_grows_over_a_baseline_that_stays_are_no_leak():
     rng = np.random.default_rng(5)
     alarms = 0
     for _ in range(100):
