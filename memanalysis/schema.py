@@ -12,8 +12,10 @@ from typing import Any, Literal
 __all__ = [
     "BYTE_METRICS",
     "EVENTS",
+    "JUDGED_METRICS",
     "OBJECTS",
     "RUNS",
+    "SAMPLED_METRIC",
     "SAMPLES",
     "SCHEMA_VERSION",
     "SITES",
@@ -88,11 +90,15 @@ SITES: Mapping[str, ColumnType] = {
     "line": "int64",
     "function": "string",
     "traceback": "json",
+    "user_file": "string",
+    "user_line": "int64",
+    "user_function": "string",
     "size_bytes": "int64",
     "live_allocations": "int64",
     "size_stderr_bytes": "int64",
 }
-"""One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last."""
+"""One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last, and
+``user_`` its innermost frame outside of Python and installed packages, null where ``file`` and ``line`` are that."""
 
 OBJECTS: Mapping[str, ColumnType] = {
     "run_id": "string",
@@ -127,6 +133,12 @@ TABLES: Mapping[str, Mapping[str, ColumnType]] = {
 
 BYTE_METRICS = ("rss_bytes", "traced_bytes")
 """The columns of ``samples`` that a verdict is given on, the preferred one first."""
+
+SAMPLED_METRIC = "sampled_bytes"
+"""The column that settles a verdict on RSS; none is given on it."""
+
+JUDGED_METRICS = (*BYTE_METRICS, SAMPLED_METRIC)
+"""The columns of ``samples`` that a verdict is made from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.leaks.exhaustion import forecast_exhaustion
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.severity_levels import classify_severities
 from memanalysis.analysis.severity_rules import SeverityRules
-from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ShapeThresholds, Thresholds
+from memanalysis.analysis.trend.settled_growth import settle_slowing
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SHAPES, STABLE, TrendFits
 from memanalysis.analysis.verdict import SEVERITIES, Reason, VerdictFrame
+from memanalysis.schema import BYTE_METRICS, SAMPLED_METRIC
 
 __all__ = ["METRIC_FACTS", "choose_metrics", "judge_batch", "judge_series"]
 
@@ -33,7 +36,7 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = np.empty(SHAPES.size + 5, dtype=object)
+_REASONS = np.empty(SHAPES.size + 6, dtype=object)
 _REASONS[:] = [
     *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
     (Reason.TOO_FEW_SAMPLES,),
@@ -41,6 +44,7 @@ _REASONS[:] = [
     (Reason.GROWS_SINCE_ONSET,),
     (Reason.GROWS_SO_FAR,),
     (Reason.STILL_RISES,),
+    (Reason.DRIFTS,),
 ]
 
 
@@ -61,7 +65,8 @@ def judge_series(
     thresholds : Thresholds
         The numbers to judge by.
     batches : mapping
-        The prepared series by metric, the metric that is asked first before others.
+        The prepared series by metric, the metric that is asked first before others. Sampled bytes give no verdict, but
+        settle that on RSS.
     limits : array of float, shape (m,)
         Their limits in bytes, NaN where there is none.
     rules : SeverityRules
@@ -72,18 +77,30 @@ def judge_series(
     VerdictFrame
         With the columns of `judge_batch`, ``metric``, and `METRIC_FACTS` of each metric.
     """
-    judged = {metric: judge_batch(batch, limits, rules, thresholds=thresholds) for metric, batch in batches.items()}
+    sampled = batches.get(SAMPLED_METRIC)
+    judged = {
+        metric: judge_batch(
+            batch, limits, rules, sampled=sampled if metric == BYTE_METRICS[0] else None, thresholds=thresholds
+        )
+        for metric, batch in batches.items()
+        if metric != SAMPLED_METRIC
+    }
     chosen = choose_metrics(list(judged.values()))
     facts = {f"{metric}:{name}": columns[name] for metric, columns in judged.items() for name in METRIC_FACTS}
     first, *others = judged.values()
     verdicts = dict(first)
     for place, other in enumerate(others, start=1):
         verdicts = {name: np.where(chosen == place, other[name], column) for name, column in verdicts.items()}
-    return frame | facts | verdicts | {"metric": np.array(list(batches), dtype=object)[chosen]}
+    return frame | facts | verdicts | {"metric": np.array(list(judged), dtype=object)[chosen]}
 
 
 def judge_batch(
-    batch: SeriesBatch, limits: FloatArray, rules: SeverityRules, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+    batch: SeriesBatch,
+    limits: FloatArray,
+    rules: SeverityRules,
+    *,
+    sampled: SeriesBatch | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> VerdictFrame:
     """Judge each series of one metric.
 
@@ -95,6 +112,8 @@ def judge_batch(
         Their limits in bytes, NaN where there is none.
     rules : SeverityRules
         Thresholds of severity.
+    sampled : SeriesBatch, optional
+        What the sampler counted of the same series.
     thresholds : Thresholds, optional
         The numbers to judge by.
 
@@ -103,11 +122,12 @@ def judge_batch(
     VerdictFrame
         Arrays of length m under the names of ``VERDICT_COLUMNS``; NaN where unknown. Only a leak has a forecast.
     """
-    fits = classify_shapes(batch, thresholds=thresholds)
-    is_leak = fits.shape == GROWING
+    fits = settle_slowing(classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
     latest = batch.latest
     left = forecast_exhaustion(fits, last_s=batch.last_s, latest=latest, limits=limits, thresholds=thresholds)
     percent = _growth_percent(fits.growth, latest)
+    drifts = (fits.shape == GROWING) & _is_drift(fits, percent, left.time_s, thresholds.shape)
+    is_leak = (fits.shape == GROWING) & ~drifts
     severity = classify_severities(
         is_leak=is_leak,
         growth_bytes=fits.growth,
@@ -118,7 +138,7 @@ def judge_batch(
     )
     time_s = np.where(is_leak, left.time_s, np.nan)
     return {
-        "shape": SHAPES[fits.shape],
+        "shape": SHAPES[np.where(drifts, STABLE, fits.shape)],
         "is_leak": is_leak,
         "severity": _SEVERITIES[severity],
         "slope_bytes_per_s": fits.slope,
@@ -137,7 +157,7 @@ def judge_batch(
         "windows": fits.windows,
         "weakest_window_bytes_per_s": fits.weakest,
         "judged_s": fits.judged_s,
-        "reasons": _find_reasons(fits, n_samples=batch.n_samples, time_s=time_s, thresholds=thresholds),
+        "reasons": _find_reasons(fits, drifts, n_samples=batch.n_samples, time_s=time_s, thresholds=thresholds),
     }
 
 
@@ -168,12 +188,25 @@ def _growth_percent(growth: FloatArray, latest: FloatArray) -> FloatArray:
     return np.where(known, 100 * growth / np.where(known, before, 1.0), np.where(growth > 0, np.inf, growth * 0))
 
 
-def _find_reasons(fits: TrendFits, *, n_samples: IntArray, time_s: FloatArray, thresholds: Thresholds) -> Any:
+def _is_drift(
+    fits: TrendFits, percent: FloatArray, time_left_s: FloatArray, rule: ShapeThresholds
+) -> NDArray[np.bool_]:
+    """Return whether growth is a small part of the level, would be so in an hour, and is far from a limit."""
+    an_hour = percent * np.maximum(1.0, 3600 / np.maximum(fits.judged_s, 1e-9))
+    is_near = np.nan_to_num(time_left_s, nan=np.inf) < rule.drift_days_left * 86400
+    drift: NDArray[np.bool_] = (an_hour < rule.drift_percent) & ~is_near
+    return drift
+
+
+def _find_reasons(
+    fits: TrendFits, drifts: NDArray[np.bool_], *, n_samples: IntArray, time_s: FloatArray, thresholds: Thresholds
+) -> Any:
     """Return the reasons of each verdict, an array of tuples."""
     code = fits.shape.copy()
     code[(code == INCONCLUSIVE) & (n_samples < thresholds.series.min_samples)] = SHAPES.size
     code[(code == STABLE) & (fits.low <= 0) & (fits.high >= 0)] = SHAPES.size + 1
     code[(code == GROWING) & np.isfinite(fits.onset_s)] = SHAPES.size + 2
+    code[drifts] = SHAPES.size + 5
     code[fits.grows_so_far] = SHAPES.size + 3
     code[fits.still_rises] = SHAPES.size + 4
     reasons = _REASONS[code]

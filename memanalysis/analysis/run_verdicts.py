@@ -18,7 +18,7 @@ from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.verdict_frame import table_from_frame
 from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
-from memanalysis.schema import BYTE_METRICS
+from memanalysis.schema import BYTE_METRICS, JUDGED_METRICS
 
 __all__ = ["assess_samples"]
 
@@ -77,7 +77,8 @@ def assess_samples(
     inputs = VerdictInputs(
         batches={
             metric: prepare_grouped(counts, elapsed_s, known_floats(samples, metric), thresholds=thresholds.series)
-            for metric in known
+            for metric in JUDGED_METRICS
+            if metric in samples
         },
         limits=_limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {}),
         rules=rules or SeverityRules(),

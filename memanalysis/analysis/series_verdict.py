@@ -1,5 +1,6 @@
 """The verdict on one series. Needs numpy only: watched processes ask for it too."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.verdict import Evidence, Verdict
 from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
 
-__all__ = ["assess_series", "judge_batch_of_one"]
+__all__ = ["assess_series", "judge_one_run"]
 
 
 def assess_series(
@@ -73,19 +74,19 @@ def assess_series(
     False
     """
     batch = prepare_series(elapsed_s, values_bytes, thresholds=thresholds.series)
-    return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
+    return judge_one_run({"series": batch}, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
 
 
-def judge_batch_of_one(
-    batch: SeriesBatch,
+def judge_one_run(
+    batches: Mapping[str, SeriesBatch],
     *,
     limit_bytes: float | None = None,
     rules: SeverityRules | None = None,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Verdict:
-    """Judge the one series of a batch; `assess_series` describes the other parameters."""
+    """Judge batches of one series by metric, all of one run; `assess_series` describes the other parameters."""
     inputs = VerdictInputs(
-        batches={"series": batch},
+        batches=batches,
         limits=np.array([np.nan if limit_bytes is None else float(limit_bytes)]),
         rules=rules or SeverityRules(),
     )

@@ -124,6 +124,9 @@ class OriginThresholds:
     sampling_interval_bytes: int = make_number(
         128 * KIB, "bytes", CONVENTION, "Mean bytes between two samples of the recorder's sampler"
     )
+    min_share_to_settle: float = make_number(
+        0.25, "share of the growth", CONVENTION, "Sampled bytes that grow steadily by this much settle what slows down"
+    )
     sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"
     )
@@ -202,7 +205,10 @@ class Thresholds:
 
     def from_first_evidence(self) -> "Thresholds":
         """Return the same for series whose warm-up is known to be over, or which have no more samples to come."""
-        return replace(self, series=replace(self.series, min_seconds_of_a_leak=0.0, min_seconds_of_few_samples=0.0))
+        series = replace(
+            self.series, min_seconds_of_a_leak=0.0, min_seconds_of_few_samples=0.0, min_seconds_of_few_bytes=0.0
+        )
+        return replace(self, series=series)
 
 
 DEFAULT_THRESHOLDS = Thresholds()

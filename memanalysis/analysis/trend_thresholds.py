@@ -73,6 +73,12 @@ class SeriesThresholds:
     min_seconds_of_a_leak: float = make_number(
         10.0, "seconds", CONVENTION, "The same for quick sampling: programs load modules and open pools at first"
     )
+    min_early_bytes_of_a_leak: int = make_number(
+        256 * KIB, "bytes", CONVENTION, "Growth of less in the first minute is pages that a program touches at first"
+    )
+    min_seconds_of_few_bytes: float = make_number(
+        60.0, "seconds", DETECTION, "A longer record may have grown by less: a real leak grew by 71 KiB in 450 s"
+    )
     warm_up_share: float = make_number(
         0.25,
         "share of the time",
@@ -187,13 +193,20 @@ class SlowingThresholds:
     """Whether growth slows down: a saturating curve against a straight line."""
 
     min_time_constant: float = make_number(0.03, "share of the length", CONVENTION, "Shortest time constant of a curve")
-    max_time_constant: float = make_number(2.0, "share of the length", CONVENTION, "Longest: beyond, curves are lines")
-    time_constants: int = make_number(16, "curves", SPEED, "Time constants tried, evenly spread by their logarithm")
+    max_time_constant: float = make_number(6.0, "share of the length", CONVENTION, "Longest: beyond, curves are lines")
+    time_constants: int = make_number(20, "curves", SPEED, "Time constants tried, evenly spread by their logarithm")
     min_information_gain: float = make_number(
         6.0, "BIC", "paper: Kass and Raftery 1995", "From here on one model is strongly preferred"
     )
     max_end_to_mean: float = make_number(
         0.85, "ratio of slopes", DETECTION, "A preferred curve that ends below this share of its mean slope slows down"
+    )
+    bends: int = make_number(15, "bends", SPEED, "Places tried at which the slope of a line may change once")
+    min_bend_gain: float = make_number(
+        10.0, "BIC", "paper: Kass and Raftery 1995", "From here on a slope that changes once is very strongly preferred"
+    )
+    max_end_to_mean_of_bend: float = make_number(
+        0.7, "ratio of slopes", DETECTION, "A slope that changes once slows down only where it ends below this share"
     )
     min_end_to_mean_of_growth: float = make_number(
         0.5, "ratio of slopes", DETECTION, "What slows down but ends above this share still grows, and fills no cache"
@@ -211,7 +224,10 @@ class JumpThresholds:
     min_sigmas: float = make_number(
         8.0, "robust standard deviations", DETECTION, "A step this far beyond the usual one is a jump"
     )
-    min_range_share: float = make_number(0.04, "share of the range", DETECTION, "A smaller jump bends no line")
+    min_range_share: float = make_number(0.015, "share of the range", DETECTION, "A smaller jump bends no line")
+    min_half_share: float = make_number(
+        0.25, "share of the least jump", CONVENTION, "In each of two steps over which a jump is spread"
+    )
     max_steps: int = make_number(2, "steps", CONVENTION, "A rise over more steps is growth, not a jump")
     max_jumps: int = make_number(5, "jumps", CONVENTION, "More are the way in which a series grows")
     max_released_share: float = make_number(
@@ -284,6 +300,10 @@ class ShapeThresholds:
     min_share_of_range: float = make_number(
         0.2, "share of the range", DETECTION, "Growth of another reading must be this part of what the series moved"
     )
+    drift_percent: float = make_number(
+        1.0, "percent", CONVENTION, "Growth of less, and of less an hour, is drift where no limit is near"
+    )
+    drift_days_left: float = make_number(7.0, "days", CONVENTION, "A limit that is reached sooner is near")
     beginning_part: int = make_number(
         20, "1 / share of points", CONVENTION, "The beginning of a series is a 20th of it"
     )

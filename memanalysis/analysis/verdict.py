@@ -52,12 +52,15 @@ class Reason(StrEnum):
     SHRINKS = "shrinks"
     WITHIN_NOISE = "within_noise"
     TOO_SMALL = "too_small"
+    DRIFTS = "drifts"
     AT_LIMIT = "at_limit"
     REACHES_LIMIT = "reaches_limit"
     NATIVE_IN_WINDOWS = "native_in_windows"
     NATIVE_BY_SURVIVORS = "native_by_survivors"
     ALLOCATED_BY_LINE = "allocated_by_line"
+    ALLOCATED_FOR_LINE = "allocated_for_line"
     RETAINED_BY_LINE = "retained_by_line"
+    HELD_BY_CHAIN = "held_by_chain"
     ACCEPTED = "accepted"
     ACCEPTANCE_EXPIRED = "acceptance_expired"
 
@@ -96,6 +99,7 @@ VERDICT_COLUMNS = (
     "allocated_line",
     "allocated_function",
     "allocated_share",
+    "held_by",
     "fingerprint",
     "known",
     "accepted_until",
@@ -105,8 +109,9 @@ VERDICT_COLUMNS = (
 )
 """Columns of the frame that ``assess`` gives, a row a service and run.
 
-``responsible_`` is the line that retains what leaked or allocates most of it, and its own part of the traced growth;
-``allocated_`` is the line that allocates most, when the responsible line only retains it. ``judged_s`` are the seconds
+``responsible_`` is the line of the user's code that retains what leaked, or for which most of it is allocated, and its
+own part of the traced growth; ``allocated_`` is the line that allocates, where that is another. ``held_by`` is the
+chain of references that holds most of the objects that grew in number. ``judged_s`` are the seconds
 after warm-up, ``onset_s`` the second of the run at which the growth began where there was none before, ``window_`` is
 what tracing windows measured where they decide the origin. ``fingerprint`` is the same whenever this leak is found, and
 ``known`` is ``accepted``, ``expired``, ``new``, or None where there is no leak. ``reasons`` are codes of `Reason`,
@@ -124,6 +129,7 @@ VERDICT_DTYPES = {
     "allocated_file": "object",
     "allocated_line": "Int64",
     "allocated_function": "object",
+    "held_by": "object",
     "fingerprint": "object",
     "known": "object",
     "accepted_until": "object",

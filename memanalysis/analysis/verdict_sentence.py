@@ -73,9 +73,12 @@ def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Threshol
         more = int(least - n_samples)
         return f"{more} more sample{'s' if more > 1 else ''}: {int(n_samples)} of at least {least} are there"
     if reason is Reason.GROWS_SO_FAR:
-        needed = f"{thresholds.series.min_samples_of_a_leak} samples"
-        if n_samples >= thresholds.series.min_samples_of_a_leak:
-            needed = format_duration(thresholds.series.min_seconds_of_a_leak)
+        rule = thresholds.series
+        needed = f"{rule.min_samples_of_a_leak} samples"
+        if n_samples >= rule.min_samples_of_a_leak:
+            is_short = cells["duration_s"][i] < rule.min_seconds_of_a_leak
+            bytes_needed = f"growth of {format_bytes(rule.min_early_bytes_of_a_leak)}"
+            needed = format_duration(rule.min_seconds_of_a_leak) if is_short else bytes_needed
         return f"{needed}, and grew by {format_bytes(cells['growth_bytes'][i])} so far"
     if reason is Reason.STILL_RISES:
         return "a longer record: it was flat, and rises at its end"
@@ -96,6 +99,13 @@ def _describe_noise(cells: Cells, i: int) -> str:
 
 def _describe_small(cells: Cells, i: int) -> str:
     return f"{_describe_trend(cells, i)}, too little to matter."
+
+
+def _describe_drift(cells: Cells, i: int) -> str:
+    rate = f"{360_000 * cells['slope_bytes_per_s'][i] / cells['latest_bytes'][i]:.2g} %"
+    return (
+        f"Drifts: it grew by {format_bytes(cells['growth_bytes'][i])}, {rate} an hour, too little to be called a leak."
+    )
 
 
 def _describe_trend(cells: Cells, i: int) -> str:
@@ -144,9 +154,18 @@ def _describe_allocation(cells: Cells, i: int) -> str:
     return f"{share:.0%} of the traced growth comes from {_describe_place(cells, i, 'responsible')}."
 
 
+def _describe_call(cells: Cells, i: int) -> str:
+    own = _describe_allocation(cells, i).removesuffix(".")
+    return f"{own}, which allocates it in {_describe_place(cells, i, 'allocated')}."
+
+
+def _describe_holder(cells: Cells, i: int) -> str:
+    return f"Held by {cells['held_by'][i]}."
+
+
 def _describe_retention(cells: Cells, i: int) -> str:
     return (
-        f"It is retained by {_describe_place(cells, i, 'responsible')}, where a container grew along with it. "
+        f"It is probably retained by {_describe_place(cells, i, 'responsible')}, where a container grew along with it. "
         f"{cells['allocated_share'][i]:.0%} of the traced growth is allocated in "
         f"{_describe_place(cells, i, 'allocated')}."
     )
@@ -171,6 +190,7 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.RISES_IN_EACH_WINDOW: _describe_growth,
     Reason.GROWS_SINCE_ONSET: _describe_growth_since,
     Reason.SLOWS_DOWN: _describe_slowing,
+    Reason.DRIFTS: _describe_drift,
     Reason.WITHIN_NOISE: _describe_noise,
     Reason.TOO_SMALL: _describe_small,
     Reason.AT_LIMIT: _describe_full,
@@ -178,7 +198,9 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.NATIVE_IN_WINDOWS: _describe_native,
     Reason.NATIVE_BY_SURVIVORS: _describe_survivors,
     Reason.ALLOCATED_BY_LINE: _describe_allocation,
+    Reason.ALLOCATED_FOR_LINE: _describe_call,
     Reason.RETAINED_BY_LINE: _describe_retention,
+    Reason.HELD_BY_CHAIN: _describe_holder,
     Reason.ACCEPTED: _describe_acceptance,
     Reason.ACCEPTANCE_EXPIRED: _describe_expiry,
 }

@@ -7,7 +7,7 @@ a step reads beside the frame is bound to it here. Loads numpy only: a step load
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.batch_verdict import judge_series
@@ -60,10 +60,11 @@ class VerdictInputs:
 
 def make_verdict_steps(inputs: VerdictInputs) -> list[VerdictStep]:
     """Return the steps of a verdict, in their order, bound to what they read."""
+    events = cache(inputs.events) if callable(inputs.events) else inputs.events  # two steps read it
     return [
         partial(judge_series, batches=inputs.batches, limits=inputs.limits, rules=inputs.rules),
-        partial(find_origin, samples=inputs.samples, events=inputs.events),
-        partial(find_responsible, sites=inputs.sites),
+        partial(find_origin, samples=inputs.samples, events=events),
+        partial(find_responsible, sites=inputs.sites, events=events),
         add_fingerprint,
         partial(apply_known_leaks, accepted=inputs.accepted, today=inputs.today),
         write_sentence,

@@ -18,12 +18,14 @@ from typing import Any, cast
 from memanalysis.capture.functions import name_functions
 from memanalysis.capture.grouping import RawFrames, RawGroup, RawTrace, group_traces
 from memanalysis.capture.notebook_cells import display_file
+from memanalysis.capture.user_frames import find_user_frame
 from memanalysis.capture.wrapper_frames import is_own_file, is_wrapper_frame, make_portable
 from memanalysis.errors import CaptureError
 
 __all__ = [
     "SiteTable",
     "build_site_table",
+    "describe_place",
     "find_own_groups",
     "hash_site",
     "make_rows",
@@ -103,7 +105,8 @@ def read_raw_traces() -> Sequence[RawTrace]:
 
 def make_rows(groups: Sequence[RawGroup]) -> list[dict[str, Any]]:
     """Rows of the table ``sites`` without run, seq and time."""
-    functions = name_functions(frames[0] for frames, _, _ in groups)
+    users = [find_user_frame(frames) for frames, _, _ in groups]
+    functions = name_functions([*(frames[0] for frames, _, _ in groups), *filter(None, users)])
     return [
         {
             "site_id": hash_site(frames),
@@ -111,11 +114,21 @@ def make_rows(groups: Sequence[RawGroup]) -> list[dict[str, Any]]:
             "line": frames[0][1],
             "function": functions[frames[0]],
             "traceback": [[display_file(file), line] for file, line in reversed(frames)],
+            "user_file": None if user is None else display_file(user[0]),
+            "user_line": None if user is None else user[1],
+            "user_function": None if user is None else functions[user],
             "size_bytes": size,
             "live_allocations": count,
         }
-        for frames, size, count in groups
+        for (frames, size, count), user in zip(groups, users, strict=True)
     ]
+
+
+def describe_place(row: Mapping[str, Any]) -> str:
+    """Return file, line and function of the user's own frame of a row, or of the one that allocates."""
+    role = "" if row["user_file"] is None else "user_"
+    function = row[f"{role}function"]
+    return f"{row[f'{role}file']}:{row[f'{role}line']}" + (f" in {function}" if function else "")
 
 
 def build_site_table(traces: Sequence[RawTrace]) -> SiteTable:

@@ -63,9 +63,10 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
 @click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
 @click.option(
     "--trace",
-    type=click.Choice(("auto", "always", "never")),
+    type=click.Choice(("auto", "sampled", "windows", "full", "off")),
     default="auto",
-    help="Follow allocations once memory grows, all the time, or never (default: auto).",
+    help="Find lines by samples of all allocations, by short windows once memory grows, by every allocation, or not "
+    "(default: auto, which samples where the compiled sampler is there, and opens windows elsewhere).",
 )
 @click.option(
     "--max-overhead",

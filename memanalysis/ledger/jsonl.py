@@ -38,7 +38,7 @@ NOT_JSON = "not JSON"
 NOT_A_ROW = "not a row of its table"
 TOO_LONG = "a line over 16 MiB"
 
-DESCRIPTION = ("file", "line", "function", "traceback")
+DESCRIPTION = ("file", "line", "function", "traceback", "user_file", "user_line", "user_function")
 """What a line of ``sites`` leaves out when an earlier one of the shard says it."""
 
 DESCRIPTION_NUMBER = "description"

@@ -128,7 +128,7 @@ def assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
     samples = _read_judged(ledger)
     tables = _Evidence(
         sites=lambda: ledger.sites,
-        events=lambda: ledger.read("events", columns=("service", "run_id", "kind", "data")),
+        events=lambda: ledger.read("events", columns=("service", "run_id", "timestamp", "kind", "data")),
     )
     verdicts, failed = _assess_runs(samples, tables, policy)
     return add_unreadable(verdicts, ledger.damage_found, failed)

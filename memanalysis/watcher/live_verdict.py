@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memanalysis.analysis.series.live_series import LiveSeries
 from memanalysis.analysis.severity_rules import SeverityRules
-from memanalysis.schema import BYTE_METRICS, Row
+from memanalysis.schema import BYTE_METRICS, JUDGED_METRICS, Row
 from memanalysis.units import bytes_from_mb
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class LiveRun:
     """
 
     def __init__(self, *, budget_bytes: float | None = None, rules: SeverityRules | None = None) -> None:
-        self._series = {metric: LiveSeries() for metric in BYTE_METRICS}
+        self._series = {metric: LiveSeries() for metric in JUDGED_METRICS}
         self._budget_bytes = budget_bytes
         self._limit_bytes: float | None = None
         self._rules = rules
@@ -41,7 +41,7 @@ class LiveRun:
         """Take a row of ``samples``."""
         with self._lock:
             for metric, series in self._series.items():
-                series.add(sample["elapsed_s"], sample[metric])
+                series.add(sample["elapsed_s"], sample.get(metric))
             if sample["limit_bytes"] is not None:
                 self._limit_bytes = sample["limit_bytes"]
 
@@ -51,15 +51,14 @@ class LiveRun:
         Its origin is ``unknown``: only the whole ledger shows it.
         """
         with self._lock:
-            known = [copy.deepcopy(series) for series in self._series.values() if series.n_samples]
-        if not known:
-            return None
-        from memanalysis.analysis.batch_verdict import choose_metrics
+            if not any(self._series[metric].n_samples for metric in BYTE_METRICS):
+                return None
+            series = copy.deepcopy(self._series)
+        from memanalysis.analysis.series_verdict import judge_one_run
 
         limits = [limit for limit in (self._budget_bytes, self._limit_bytes) if limit is not None]
-        verdicts = [series.judge(limit_bytes=min(limits, default=None), rules=self._rules) for series in known]
-        asked = [{"n_samples": [verdict.evidence.n_samples], "is_leak": [verdict.is_leak]} for verdict in verdicts]
-        return verdicts[int(choose_metrics(asked)[0])]
+        batches = {metric: one.prepare() for metric, one in series.items()}
+        return judge_one_run(batches, limit_bytes=min(limits, default=None), rules=self._rules)
 
 
 def make_live_run(service: str, policy: "Policy | None") -> LiveRun:

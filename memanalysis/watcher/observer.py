@@ -98,6 +98,7 @@ class Observer:
         self._policy_runtime = policy_runtime
         self._live = live
         self._label: str | None = None
+        self._has_last = False
         self._next_snapshot_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
         self._how_snapshots: tuple[bool, str | None] | None = None
@@ -167,7 +168,9 @@ class Observer:
             self._budget.reserve(SEALING_S)
 
     def tick(self) -> None:
-        """Take one sample, and a full snapshot when one is due."""
+        """Take one sample, and a full snapshot when one is due; none after the last."""
+        if self._has_last:
+            return
         measured = self.ticks % MEASURED_EVERY == 0
         due = self._settings.snapshot_interval_s is not None and self._clock.monotonic() >= self._next_snapshot_at
         started = time.thread_time() if measured or due else None
@@ -207,8 +210,8 @@ class Observer:
         self._take(snapshot=True)
         return self.snapshots[-1]
 
-    def end(self) -> None:
-        """Take the last sample, end tracing if it was started here, and take the last census."""
+    def take_last(self) -> None:
+        """Take the last sample, table and census, and end tracing if it was started here."""
         if self._windows is not None:
             self._windows.finish()
             self._objects.check()
@@ -216,9 +219,13 @@ class Observer:
             self._sampled.write_table()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._tracer.stop()
-        if self._sampled is not None:
-            self._sampled.release()
         self._objects.write(self._objects.read())
+        self._has_last = True
+
+    def end(self) -> None:
+        """Take what is last, unless it was taken as the main program ended; `close` ends the sampling."""
+        if not self._has_last:
+            self.take_last()
 
     @property
     def upload_errors(self) -> int:

@@ -22,6 +22,7 @@ from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
+from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
 from memanalysis.watcher.settings import Settings
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from memanalysis.response.cleanup import Cleanup
     from memanalysis.watcher.policy_runtime import PolicyRuntime
 
-__all__ = ["Recorder", "forget_parent", "load_for_ticks"]
+__all__ = ["Recorder", "forget_parent", "load_for_ticks", "take_last_samples"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -105,6 +106,7 @@ class Recorder:
                 self._is_running = True
                 _running.add(self)
                 atexit.register(self.stop_at_exit)
+                call_at_program_end(take_last_samples)
             if not self._is_running and self._observer is not None:  # no thread could be started
                 with self._boundary.guard("start"):
                     self._observer.close(seal=False)
@@ -137,6 +139,13 @@ class Recorder:
     def stop_at_exit(self) -> None:
         """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
         self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
+
+    def take_last(self) -> None:
+        """Take the last sample now, before the program's exit handlers free what it held."""
+        with self._lifecycle, standard_library_first():
+            if self._is_running and self._observer is not None:
+                with self._boundary.guard("tick"), self._ticker.ticking:
+                    self._observer.take_last()
 
     def mark(self, text: str) -> bool:
         """Note that something happened, such as ``deploy 1.4``; labels the next sample. True when it was written."""
@@ -316,3 +325,10 @@ def forget_parent() -> None:
 
 
 call_in_child(forget_parent)
+
+
+def take_last_samples() -> None:
+    """Take the last sample of each recorder as the main program ends, unless it goes on in other threads."""
+    if not has_working_threads():
+        for recorder in list(_running):
+            recorder.take_last()

@@ -11,7 +11,7 @@ from typing import Any
 from memanalysis.capture import sampler
 from memanalysis.capture.grouping import RawFrames
 from memanalysis.capture.sample import Clock
-from memanalysis.capture.sites import SiteTable, find_own_groups, make_rows
+from memanalysis.capture.sites import SiteTable, describe_place, find_own_groups, make_rows
 from memanalysis.schema import Row
 from memanalysis.units import format_bytes
 from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, GrowthSignal
@@ -158,9 +158,9 @@ class SampledSites:
             return
         first = max(shown, key=growth.__getitem__)
         (row,) = make_rows([(first, round(growth[first]), 0)])
-        place = f"{row['file']}:{row['line']}" + (f" in {row['function']}" if row["function"] else "")
         error = MIN_SIGMAS * _growth_error(sites[first], growth)
-        message = f"{place} holds {format_bytes(growth[first])} more than before, give or take {format_bytes(error)}."
+        grown = f"{format_bytes(growth[first])} more than before, give or take {format_bytes(error)}"
+        message = f"{describe_place(row)} holds {grown}."
         self._record_event("suspect", level="warning", message=message, data={"site_id": row["site_id"]})
 
     def _note_cut_off(self) -> None:

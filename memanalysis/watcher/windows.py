@@ -17,7 +17,7 @@ from typing import Any
 
 from memanalysis.capture.grouping import RawGroup
 from memanalysis.capture.sample import Clock
-from memanalysis.capture.sites import make_rows, read_site_table
+from memanalysis.capture.sites import describe_place, make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.schema import Row
 from memanalysis.units import format_bytes
@@ -282,7 +282,7 @@ class TracingWindows:
             self._record_event("suspect", level="info", message=message, data=None)
             return
         first = rows[0]
-        place = f"{first['file']}:{first['line']}" + (f" in {first['function']}" if first["function"] else "")
+        place = describe_place(first)
         kept = f"{format_bytes(first['size_bytes'])} in {first['live_allocations']} blocks"
         meanwhile = self._rss_growth_bytes
         grown = "" if meanwhile is None or meanwhile <= 0 else f"; RSS grew by {format_bytes(meanwhile)} meanwhile"

@@ -19,6 +19,9 @@ ROW = {
     "windows": 7,
     "n_samples": 3,
     "onset_s": 600.0,
+    "latest_bytes": 512.0 * MIB,
+    "duration_s": 100.0,
+    "held_by": "app.registry -> dict -> app.Session",
     "limit_bytes": 512.0 * MIB,
     "time_to_exhaustion_s": 7200.0,
     "window_rss_growth_bytes": 12.0 * MIB,
@@ -76,8 +79,14 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
         (Reason.NATIVE_BY_SURVIVORS, "Native code: in the traced windows Python retains 0 B."),
         (Reason.ALLOCATED_BY_LINE, "94% of the traced growth comes from app/registry.py:5 in remember."),
         (
+            Reason.ALLOCATED_FOR_LINE,
+            "94% of the traced growth comes from app/registry.py:5 in remember, which allocates it in app/maker.py:10.",
+        ),
+        (Reason.HELD_BY_CHAIN, "Held by app.registry -> dict -> app.Session."),
+        (Reason.DRIFTS, "Drifts: it grew by 3.0 MiB, 1.4e+03 % an hour, too little to be called a leak."),
+        (
             Reason.RETAINED_BY_LINE,
-            "It is retained by app/registry.py:5 in remember, where a container grew along with it. "
+            "It is probably retained by app/registry.py:5 in remember, where a container grew along with it. "
             "63% of the traced growth is allocated in app/maker.py:10.",
         ),
         (Reason.ACCEPTED, "Accepted until 2027-01-31: fixed in 2.4."),
@@ -109,7 +118,10 @@ def test_what_is_missing_is_a_column_and_a_sentence():
         "Growing, but too early to call it a leak: needs 30 samples, and grew by 3.0 MiB so far.",
         "30 samples, and grew by 3.0 MiB so far",
     )
-    assert write(Reason.GROWS_SO_FAR, n_samples=40)[1] == "10.0 s, and grew by 3.0 MiB so far"
+    assert (
+        write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=20.0)[1] == "growth of 256 KiB, and grew by 3.0 MiB so far"
+    )
+    assert write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=5.0)[1] == "10.0 s, and grew by 3.0 MiB so far"
     assert write(Reason.STILL_RISES)[1] == "a longer record: it was flat, and rises at its end"
     more = Thresholds(series=SeriesThresholds(min_samples=4))
     assert write(Reason.TOO_FEW_SAMPLES, thresholds=more)[1] == "1 more sample: 3 of at least 4 are there"

@@ -27,9 +27,9 @@ PLAIN = os.environ | {"COLUMNS": "80"}
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One demo of six seconds, and where it wrote."""
+    """One demo of thirteen seconds, and where it wrote."""
     out = tmp_path_factory.mktemp("demo")
-    command = [*DEMO, "--seconds", "6", "--out", str(out)]
+    command = [*DEMO, "--seconds", "13", "--out", str(out)]
     return out, subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=180, check=False)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.watcher.settings import TRACE_MODES
 
 resource = pytest.importorskip("resource")
 
@@ -55,6 +57,15 @@ def test_code_arguments_and_output_are_the_programs_own(run_watched, ledger):
     assert done.stderr == "to the error stream\n"
     assert ledger().runs["service"].tolist() == ["program"]
     assert ledger().runs["ended"].notna().all()
+
+
+@pytest.mark.parametrize("trace", [mode for mode in TRACE_MODES if mode != "sampled" or why_unavailable() is None])
+def test_every_way_of_tracing_is_an_option_and_is_recorded(run_watched, ledger, trace):
+    done = run_watched("import time\ntime.sleep(0.3)\n", options=("--trace", trace))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    engine = ("sampled" if why_unavailable() is None else "windows") if trace == "auto" else trace
+    assert ledger().runs["trace"].tolist() == [engine]
 
 
 def test_an_error_of_the_program_shows_as_it_does_without_us(run_watched, tmp_path):

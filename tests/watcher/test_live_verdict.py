@@ -45,6 +45,14 @@ def test_a_leak_that_only_traced_bytes_show_is_judged_by_them() -> None:
     assert (verdict.is_leak, verdict.latest_bytes) == (True, 79 * MIB)
 
 
+def test_sampled_bytes_settle_a_live_verdict_as_they_do_that_of_a_ledger() -> None:
+    run = LiveRun()
+    for second in range(120):
+        run.add(_sample(second, rss=(100 + 5 * second**0.5) * MIB) | {"sampled_bytes": (10 + 0.3 * second) * MIB})
+
+    assert run.judge().is_leak
+
+
 def test_the_lower_of_budget_and_container_limit_counts() -> None:
     policy = parse_policy({"memory_budgets": {"services": {"api": "400MB"}}})
     run = make_live_run("api", policy)

@@ -90,6 +90,7 @@ def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
     verdict = assess(ledger).iloc[0]
     assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(script), guilty), verdict["sentence"]
     assert verdict["origin"] == "python", ledger.events["data"].tolist()
+    assert verdict["held_by"] == "__main__.kept -> list -> __main__.Session"
 
 
 def test_growth_that_no_line_of_python_keeps_is_native(run_service):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from memanalysis.analysis.leaks.library_files import LIBRARY_FILE
 from memanalysis.analysis.thresholds import Thresholds
 from memanalysis.analysis.verdict import VerdictFrame
 
@@ -29,7 +30,6 @@ KEPT_FOLDERS = 1
 
 _HASHED = ("service", "origin", "metric", "responsible_file", "responsible_function")
 
-_LIBRARY = re.compile(r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE)
 _CELL_FOLDER = re.compile(r".*/ipykernel_\d+/(.+)")
 
 
@@ -86,7 +86,7 @@ def shorten_file(file: str) -> str:
     folder that it is in; of a notebook's cell its number.
     """
     name = file.replace("\\", "/")
-    for pattern in (_LIBRARY, _CELL_FOLDER):
+    for pattern in (LIBRARY_FILE, _CELL_FOLDER):
         match = pattern.fullmatch(name)
         if match is not None:
             return str(next(part for part in match.groups() if part))

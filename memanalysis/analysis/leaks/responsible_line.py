@@ -1,5 +1,10 @@
-"""Which line is responsible for each leak: the one that retains what leaked, or allocates most of it."""
+"""Which line is responsible for each leak, and what holds it.
 
+The line is the one of the user's code that retains what leaked, or for which most of it is allocated. What holds it are
+the chains of references that the recorder found.
+"""
+
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,9 +26,18 @@ _SOURCES = {f"responsible_{name}": name for name in ("file", "line", "function",
 }
 """Columns of a verdict by those of ``pick_responsible_lines``."""
 
+_REASONS = {
+    "allocates": Reason.ALLOCATED_BY_LINE,
+    "calls": Reason.ALLOCATED_FOR_LINE,
+    "retains": Reason.RETAINED_BY_LINE,
+}
+"""Reasons by the role of the line that is named."""
 
-def find_responsible(frame: VerdictFrame, thresholds: Thresholds, *, sites: TableSource = None) -> VerdictFrame:
-    """Add to each leak the line that is responsible for it: the third step.
+
+def find_responsible(
+    frame: VerdictFrame, thresholds: Thresholds, *, sites: TableSource = None, events: TableSource = None
+) -> VerdictFrame:
+    """Add to each leak the line that is responsible for it, and what holds it: the third step.
 
     Parameters
     ----------
@@ -33,11 +47,13 @@ def find_responsible(frame: VerdictFrame, thresholds: Thresholds, *, sites: Tabl
         The numbers to judge by; its groups ``site`` and ``retainer``.
     sites : DataFrame or callable, optional
         Rows of the table ``sites``.
+    events : DataFrame or callable, optional
+        Rows of the table ``events``: those of kind ``holders`` have the chains that hold what grows.
 
     Returns
     -------
     VerdictFrame
-        With the columns ``responsible_`` and ``allocated_``, None where no line is known.
+        With the columns ``responsible_``, ``allocated_`` and ``held_by``, None where that is not known.
     """
     leaks = np.flatnonzero(frame["is_leak"])
     columns = {name: np.full(len(frame["is_leak"]), None, dtype=object) for name in _SOURCES}
@@ -50,9 +66,40 @@ def find_responsible(frame: VerdictFrame, thresholds: Thresholds, *, sites: Tabl
                 continue
             for name, source in _SOURCES.items():
                 columns[name][i] = line[source]
-            is_retained = line["allocated_file"] is not None
-            reasons[i] = (*reasons[i], Reason.RETAINED_BY_LINE if is_retained else Reason.ALLOCATED_BY_LINE)
+            reasons[i] = (*reasons[i], _REASONS[line["role"]])
+    columns["held_by"] = np.full(len(frame["is_leak"]), None, dtype=object)
+    chains = _chains_of_runs(read_table(events) if leaks.size and "service" in frame else None)
+    for i in leaks.tolist() if chains else ():
+        if (chain := chains.get(_run_key(frame, i))) is not None:
+            columns["held_by"][i] = chain
+            reasons[i] = (*reasons[i], Reason.HELD_BY_CHAIN)
     return frame | columns | {"reasons": reasons}
+
+
+def _chains_of_runs(events: "pd.DataFrame | None") -> dict[tuple[Any, Any], str]:
+    """Return by service and run the most common chain of references, of the last time that they were looked for."""
+    if events is None or not {"service", "run_id", "kind", "data", "timestamp"} <= set(events):
+        return {}
+    from memanalysis.analysis.input_frames import run_key
+
+    found = events[events["kind"] == "holders"].sort_values("timestamp", kind="stable")
+    chains: dict[tuple[Any, Any], str] = {}
+    for row in found.to_dict("records"):
+        if (chain := _read_chain(row["data"])) is not None:
+            chains[run_key(row)] = chain
+    return chains
+
+
+def _read_chain(data: Any) -> str | None:
+    """Return the first chain of a ``holders`` event, None where its data is no such list."""
+    if isinstance(data, str):
+        try:
+            data = json.loads(data)
+        except ValueError:
+            return None
+    first = data[0] if isinstance(data, list) and data else None
+    chain = first.get("chain") if isinstance(first, dict) else None
+    return chain if isinstance(chain, str) and chain else None
 
 
 def read_table(source: TableSource) -> "pd.DataFrame | None":

@@ -8,7 +8,9 @@ import pandas as pd
 
 from memanalysis.analysis.input_frames import require_columns, run_key
 from memanalysis.analysis.leaks.held_table import measure_growth, tabulate_run
+from memanalysis.analysis.leaks.library_files import is_library_file
 from memanalysis.analysis.leaks.retainers import find_retainer
+from memanalysis.analysis.leaks.user_lines import ALLOCATING, use_user_lines
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 __all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "pick_responsible_lines", "rank_sites"]
@@ -26,12 +28,13 @@ RANK_COLUMNS = (
     "slope_bytes_per_s",
     "share",
     "is_retainer",
+    "allocated_file",
+    "allocated_line",
+    "allocated_function",
 )
 """Columns of the frame that ``rank_sites`` gives."""
 
-_ALLOCATED = ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
-
-RESPONSIBLE_COLUMNS = (*RANK_COLUMNS, *_ALLOCATED)
+RESPONSIBLE_COLUMNS = (*RANK_COLUMNS, "allocated_share", "role")
 """Columns of the frame that ``pick_responsible_lines`` gives."""
 
 
@@ -48,10 +51,12 @@ def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOL
     Returns
     -------
     DataFrame
-        ``RANK_COLUMNS``; a row a run, file and line (tracebacks that end in the same line are added up, ``site_id`` is
-        that of the largest). ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its part of all
-        growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that of the container that
-        grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations`` are known.
+        ``RANK_COLUMNS``; a row a run, file and line of the user's code (tracebacks that lead to the same line are added
+        up, ``site_id`` and the ``allocated_`` line are those of the largest). Where no line of the user's is known the
+        line is the one that allocates. ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its
+        part of all growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that of the
+        container that grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations`` are
+        known.
 
     Raises
     ------
@@ -59,6 +64,7 @@ def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOL
         A column that is needed is not there.
     """
     require_columns("rank_sites", sites, ("service", "run_id", "timestamp", "site_id", "file", "line", "size_bytes"))
+    sites = use_user_lines(sites)
     ranked = [
         _rank_run(run.assign(function=run.get("function")), service=service, run_id=run_id, thresholds=thresholds)
         for (service, run_id), run in sites.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
@@ -80,7 +86,8 @@ def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``RESPONSIBLE_COLUMNS``, at most a row a run; none where nothing grew. Where a container of one file retains
         what others allocate, the row is that of the container, and the columns ``allocated_`` hold the line that
-        allocates most; else these are None and NaN.
+        allocates most. Where a library allocates for the user's line, they hold the library's. Else they are None and
+        NaN. ``role`` is ``retains``, ``calls`` or ``allocates``.
 
     Notes
     -----
@@ -99,14 +106,24 @@ def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _join(allocator: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
-    """Return the retainer of another file with the line that allocates most, or the latter alone."""
-    if retainer is None or retainer["file"] == allocator["file"]:
-        return allocator | dict.fromkeys(_ALLOCATED) | {"allocated_share": np.nan}
-    return retainer | {f"allocated_{name}": allocator[name] for name in ("file", "line", "function", "share")}
+    """Return the retainer of another file with the line that allocates most, or the latter alone.
+
+    A container of a library says less than the line of the user's code that calls into it.
+    """
+    is_users = allocator["file"] != allocator["allocated_file"] or allocator["line"] != allocator["allocated_line"]
+    is_other = retainer is not None and retainer["file"] != allocator["file"]
+    if retainer is not None and is_other and not (is_users and is_library_file(str(retainer["file"]))):
+        allocated = {f"allocated_{name}": allocator[name] for name in ("file", "line", "function", "share")}
+        return retainer | allocated | {"role": "retains"}
+    if is_users:
+        return allocator | {"allocated_share": allocator["share"], "role": "calls"}
+    return allocator | dict.fromkeys(ALLOCATING.values()) | {"allocated_share": np.nan, "role": "allocates"}
 
 
 def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any, thresholds: Thresholds) -> pd.DataFrame:
-    held = tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function"))
+    held = tabulate_run(
+        run, keys=("file", "line"), counts="live_allocations", others=("site_id", "function", *ALLOCATING.values())
+    )
     if not held.elapsed_s.size:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
     grown = measure_growth(held, thresholds=thresholds.site)

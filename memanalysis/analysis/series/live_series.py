@@ -15,6 +15,7 @@ from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from memanalysis.analysis.series.prepare import SeriesBatch
     from memanalysis.analysis.thresholds import Thresholds
     from memanalysis.analysis.verdict import Verdict
 
@@ -84,14 +85,19 @@ class LiveSeries:
 
     def judge(self, *, limit_bytes: float | None = None, rules: SeverityRules | None = None) -> "Verdict":
         """Judge what was given so far, as `assess_series` would."""
+        from memanalysis.analysis.series_verdict import judge_one_run
+        from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
+
+        thresholds = self._thresholds or DEFAULT_THRESHOLDS
+        return judge_one_run({"series": self.prepare()}, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
+
+    def prepare(self) -> "SeriesBatch":
+        """Return what was given so far as a batch of one series, to be judged beside others of the same run."""
         from memanalysis.analysis.series.prepare import prepare_folded
-        from memanalysis.analysis.series_verdict import judge_batch_of_one
         from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 
         times, values, counts = self._points()
-        thresholds = self._thresholds or DEFAULT_THRESHOLDS
-        batch = prepare_folded(times, values, counts, thresholds=thresholds.series)
-        return judge_batch_of_one(batch, limit_bytes=limit_bytes, rules=rules, thresholds=thresholds)
+        return prepare_folded(times, values, counts, thresholds=(self._thresholds or DEFAULT_THRESHOLDS).series)
 
     def _points(self) -> tuple[list[float], list[float], list[int]]:
         """Return seconds, values and how many samples each stands for."""

@@ -6,7 +6,7 @@ longest stretch and at least a third of the whole. Many such falls are a saw-too
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ __all__ = [
     "prepare_folded",
     "prepare_grouped",
     "prepare_series",
+    "take_series",
 ]
 
 _DEFAULT = DEFAULT_THRESHOLDS.series
@@ -89,6 +90,18 @@ class SeriesBatch:
         some = self.sizes > 0
         last[some] = flat[self.stops[some] - 1]
         return last
+
+
+def take_series(batch: SeriesBatch, which: IntArray) -> SeriesBatch:
+    """Return a batch of some of the series, on the same values."""
+    return replace(
+        batch,
+        starts=batch.starts[which],
+        stops=batch.stops[which],
+        n_samples=batch.n_samples[which],
+        n_dropped=batch.n_dropped[which],
+        restarts=batch.restarts[which],
+    )
 
 
 def prepare_series(elapsed_s: ArrayLike, values: ArrayLike, *, thresholds: SeriesThresholds = _DEFAULT) -> SeriesBatch:

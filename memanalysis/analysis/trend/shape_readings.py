@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.series.prepare import SeriesBatch
+from memanalysis.analysis.series.prepare import SeriesBatch, take_series
 from memanalysis.analysis.series.resample import SeriesMatrix, group_equal_lengths, make_series_matrix
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.onset import find_onsets
@@ -76,6 +76,7 @@ def _hold_back_early(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds
     rule = thresholds.series
     lasted_s = batch.durations_s
     few = (batch.n_samples < rule.min_samples_of_a_leak) & (lasted_s < rule.min_seconds_of_few_samples)
+    few |= (fits.growth < rule.min_early_bytes_of_a_leak) & (lasted_s < rule.min_seconds_of_few_bytes)
     early = (fits.shape == GROWING) & (few | (lasted_s < rule.min_seconds_of_a_leak))
     still_rises = fits.still_rises & (fits.shape != GROWING)
     shape = np.where(early | (still_rises & np.isin(fits.shape, (STABLE, STEPPED))), INCONCLUSIVE, fits.shape)
@@ -93,10 +94,7 @@ def _may_hide_growth(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds
 
 def _read_again(batch: SeriesBatch, hidden: NDArray[np.bool_], read: _Reader, thresholds: Thresholds) -> list[_Reading]:
     which = np.flatnonzero(hidden)
-    some = replace(
-        batch,
-        **{name: getattr(batch, name)[which] for name in ("starts", "stops", "n_samples", "n_dropped", "restarts")},
-    )
+    some = take_series(batch, which)
     readings = []
     for group in group_equal_lengths(some, thresholds=thresholds.series):
         matrix = make_series_matrix(some, group, max_points=thresholds.series.max_points)

@@ -32,10 +32,14 @@ class Slowing:
         Bayesian information criterion of the line minus the curve's: above 0 the curve is the better description.
     end_to_mean : array of float
         Slope of the curve at the end, as a share of its mean slope: 1 is steady, 0 has stopped.
+    bend_gain : array of float
+        The same criterion of the curve minus that of a line whose slope changes once: above 0 the latter describes the
+        series better, as where the load of a program changed.
     """
 
     information_gain: FloatArray
     end_to_mean: FloatArray
+    bend_gain: FloatArray
 
 
 def fit_slowing(
@@ -65,10 +69,26 @@ def fit_slowing(
     noise = NUMERIC_NOISE * np.sum(levels**2, axis=1) + 1e-9
     points = levels.shape[1]
     ratio = (np.maximum(0.0, line_error) + noise) / (np.maximum(0.0, best_error) + noise)
+    bent_error = np.maximum(0.0, line_error - _explained_by_bend(share, centred, thresholds))
+    bent_ratio = (np.maximum(0.0, best_error) + noise) / (bent_error + noise)
     return Slowing(
         information_gain=np.where(fitted, points * np.log(ratio) - np.log(points), -np.inf),
         end_to_mean=np.where(fitted, np.take_along_axis(np.broadcast_to(ends, factor.shape), best, axis=1)[:, 0], 1.0),
+        bend_gain=points * np.log(bent_ratio) - np.log(points),
     )
+
+
+def _explained_by_bend(share: FloatArray, centred: FloatArray, thresholds: SlowingThresholds) -> FloatArray:
+    """Return the sums of squares that the best bend of the line takes away beyond the line itself."""
+    places = np.linspace(0, 1, thresholds.bends + 2)[1:-1]
+    bends = np.maximum(0.0, share[:, None] - places[:, None])
+    bends -= bends.mean(axis=2, keepdims=True)
+    line = share - share.mean(axis=1, keepdims=True)
+    own = np.sum(line * line, axis=1)[:, None, None]
+    bends -= np.einsum("gkp,gp->gk", bends, line)[..., None] / own * line[:, None]
+    explained, _ = _explained_power(bends, centred)
+    best: FloatArray = explained.max(axis=1)
+    return best
 
 
 @lru_cache(maxsize=4)

@@ -40,10 +40,18 @@ def find_jumps(levels: FloatArray, *, thresholds: JumpThresholds = DEFAULT_THRES
     beyond = steps - usual[:, None]
     sigma = MAD_TO_SIGMA * row_medians(np.abs(beyond), overwrite=True)
     least = np.maximum(thresholds.min_sigmas * sigma, thresholds.min_range_share * np.ptp(levels, axis=1))[:, None]
-    jumps = _keep_sudden(np.where(beyond > least, beyond, 0.0), thresholds)
-    falls = np.where(beyond < -least, beyond, 0.0)
+    jumps = _keep_sudden(np.where(_reach(beyond, least, thresholds), beyond, 0.0), thresholds)
+    falls = np.where(_reach(-beyond, least, thresholds), beyond, 0.0)
     jumps += np.where(_are_releases(levels, falls, jumps, thresholds)[:, None], falls, 0.0)
     return jumps
+
+
+def _reach(beyond: FloatArray, least: FloatArray, thresholds: JumpThresholds) -> NDArray[np.bool_]:
+    """Return which steps are beyond the least jump, alone or with the next where a jump took both."""
+    both = np.pad(beyond[:, :-1] + beyond[:, 1:], ((0, 0), (1, 1)), constant_values=-np.inf)
+    halves = (np.maximum(both[:, :-1], both[:, 1:]) > least) & (beyond > thresholds.min_half_share * least)
+    reach: NDArray[np.bool_] = (beyond > least) | halves
+    return reach
 
 
 def _keep_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:

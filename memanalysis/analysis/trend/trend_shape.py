@@ -235,7 +235,8 @@ def _are_slowing(times: FloatArray, levels: FloatArray, thresholds: Thresholds) 
         return np.zeros(0, dtype=bool), np.zeros(0)
     half = levels.shape[1] // 2
     whole = fit_slowing(times, levels, thresholds=rule)
-    slowing = (whole.information_gain > rule.min_information_gain) & (whole.end_to_mean < rule.max_end_to_mean)
+    most = np.where(whole.bend_gain > rule.min_bend_gain, rule.max_end_to_mean_of_bend, rule.max_end_to_mean)
+    slowing = (whole.information_gain > rule.min_information_gain) & (whole.end_to_mean < most)
     was_cut = levels.shape[1] >= thresholds.series.min_samples_to_cut_warm_up
     if was_cut or levels.shape[1] - half < rule.min_points_of_half:
         return slowing, whole.end_to_mean

@@ -74,3 +74,70 @@ def test_only_leaks_with_sites_of_their_run_have_a_line():
 def test_without_sites_no_line_is_known(sites):
     found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, sites=sites)
     assert found["responsible_file"].tolist() == [None]
+
+
+def in_a_library(sites: pd.DataFrame, *, user_file: str) -> pd.DataFrame:
+    """What the maker allocates is allocated by json, which a line of the user's calls."""
+    is_maker = sites["file"] == "x/maker.py"
+    user = pd.DataFrame({"user_file": user_file, "user_line": 12, "user_function": "load"}, index=sites.index)
+    library = sites.assign(file=sites["file"].mask(is_maker, "/usr/lib/python3.12/json/decoder.py"))
+    return pd.concat([library, user.where(is_maker)], axis=1)
+
+
+def test_the_line_of_the_user_is_named_for_what_a_library_allocates():
+    sites = in_a_library(sites_of("r1"), user_file="x/registry.py")
+    found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, sites=sites)
+
+    place = [found[f"responsible_{name}"][0] for name in ("file", "line", "function")]
+    assert place == ["x/registry.py", 12, "load"]
+    assert (found["allocated_file"][0], found["allocated_line"][0]) == ("/usr/lib/python3.12/json/decoder.py", 10)
+    assert found["reasons"][0][1:] == (Reason.ALLOCATED_FOR_LINE,)
+
+
+def test_a_container_of_a_library_is_not_named_before_the_line_of_the_user():
+    sites = in_a_library(sites_of("r1"), user_file="app/views.py")
+    sites["file"] = sites["file"].replace("x/registry.py", "/srv/lib/python3.12/site-packages/fastapi/routing.py")
+    found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, sites=sites)
+
+    assert (found["responsible_file"][0], found["responsible_line"][0]) == ("app/views.py", 12)
+
+
+def test_the_lines_of_a_library_add_up_to_the_line_of_the_user_that_calls_them():
+    """Two lines of json grow by less than a line of the user's own, and by more together."""
+    own = sites_of("r1").query("file == 'x/maker.py'")
+    parts = [
+        own.assign(site_id=f"j{line}", file="/usr/lib/python3.12/json/decoder.py", line=line, user_file="app/views.py",
+                   user_line=12, user_function="load", size_bytes=own["size_bytes"] * 0.7)
+        for line in (353, 354)
+    ]  # fmt: skip
+    found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, sites=pd.concat([own, *parts]))
+
+    assert (found["responsible_file"][0], found["responsible_line"][0]) == ("app/views.py", 12)
+    assert found["responsible_share"][0] == pytest.approx(1.4 / 2.4)
+
+
+def holders(run: object, chain: str, minute: int) -> dict[str, object]:
+    return {
+        "service": "shop",
+        "run_id": run,
+        "kind": "holders",
+        "timestamp": pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(minutes=minute),
+        "data": [{"chain": chain, "share": 1.0}, {"chain": "app.other", "share": 0.1}],
+    }
+
+
+def test_the_chain_that_was_found_last_says_what_holds_a_leak():
+    rows = [holders("r1", "app.registry -> dict -> app.Session", 9), holders("r1", "app.first", 2)]
+    events = pd.DataFrame([*rows, holders("r2", "app.else", 3)])
+    found = find_responsible(frame_of(("r1", True), ("r2", False)), DEFAULT_THRESHOLDS, events=events)
+
+    assert found["held_by"].tolist() == ["app.registry -> dict -> app.Session", None]
+    assert found["reasons"][0][1:] == (Reason.HELD_BY_CHAIN,)
+
+
+@pytest.mark.parametrize("data", [None, "no JSON", "[]", [], [3], [{"chain": 3}], {"chain": "x"}])
+def test_an_event_of_holders_without_a_chain_says_nothing(data):
+    events = pd.DataFrame([holders("r1", "x", 1) | {"data": data}])
+    found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, events=events)
+
+    assert found["held_by"].tolist() == [None]

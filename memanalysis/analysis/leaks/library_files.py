@@ -1,0 +1,15 @@
+"""Files of Python and of installed packages by their names, also of another machine than this."""
+
+import re
+
+__all__ = ["LIBRARY_FILE", "is_library_file"]
+
+LIBRARY_FILE = re.compile(
+    r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE
+)
+"""A name with slashes; the group that is there is the part that is the same in every install."""
+
+
+def is_library_file(file: str) -> bool:
+    """Return whether a file is in a folder of Python or of installed packages."""
+    return file.startswith("<frozen") or LIBRARY_FILE.fullmatch(file.replace("\\", "/")) is not None

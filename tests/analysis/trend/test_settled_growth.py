@@ -1,0 +1,44 @@
+"""What Python holds settles whether resident memory really slows down."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.units import MIB
+
+T = np.arange(120.0)
+BENDS = 100 + 5 * np.sqrt(T)
+"""MiB of RSS that grows ever more slowly, as the allocator fills holes."""
+
+
+def judge(rss_mib, sampled_mib):
+    samples = pd.DataFrame(
+        {"service": "api", "run_id": "r", "elapsed_s": T, "rss_bytes": rss_mib * MIB, "sampled_bytes": sampled_mib}
+    )
+    samples["sampled_bytes"] *= MIB
+    return assess_samples(samples).iloc[0]
+
+
+def test_sampled_bytes_that_grow_steadily_make_rss_that_bends_a_leak_of_rss():
+    verdict = judge(BENDS, 10 + 0.3 * T)
+
+    assert (verdict["shape"], verdict["is_leak"], verdict["metric"]) == ("growing", True, "rss_bytes")
+    assert verdict["latest_bytes"] == pytest.approx(BENDS[-1] * MIB)
+
+
+@pytest.mark.parametrize(
+    "sampled",
+    [10 + 5 * np.sqrt(T), 10 + 0.01 * T, np.full(T.size, 10.0), np.full(T.size, np.nan)],
+    ids=["bend too", "too little", "flat", "unknown"],
+)
+def test_other_sampled_bytes_leave_the_verdict_as_it_is(sampled):
+    verdict = judge(BENDS, sampled)
+
+    assert (verdict["shape"], verdict["is_leak"]) == ("slowing", False)
+
+
+def test_sampled_bytes_alone_raise_no_alarm_where_rss_keeps_still():
+    rss_mib = 100 + np.random.default_rng(0).normal(size=T.size)
+
+    assert not judge(rss_mib, 10 + 0.3 * T)["is_leak"]
