@@ -14,6 +14,7 @@ __all__ = [
     "EVENTS",
     "JUDGED_METRICS",
     "OBJECTS",
+    "PRIVATE_METRIC",
     "RUNS",
     "SAMPLED_METRIC",
     "SAMPLES",
@@ -137,7 +138,10 @@ BYTE_METRICS = ("rss_bytes", "traced_bytes")
 SAMPLED_METRIC = "sampled_bytes"
 """The column that settles a verdict on RSS; none is given on it."""
 
-JUDGED_METRICS = (*BYTE_METRICS, SAMPLED_METRIC)
+PRIVATE_METRIC = "uss_bytes"
+"""The column that shows whether memory that was shared with a parent is copied."""
+
+JUDGED_METRICS = (*BYTE_METRICS, SAMPLED_METRIC, PRIVATE_METRIC)
 """The columns of ``samples`` that a verdict is made from."""
 
 

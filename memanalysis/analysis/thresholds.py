@@ -124,6 +124,13 @@ class OriginThresholds:
     sampling_interval_bytes: int = make_number(
         128 * KIB, "bytes", CONVENTION, "Mean bytes between two samples of the recorder's sampler"
     )
+    min_private_samples: int = make_number(5, "samples", CONVENTION, "As many as every verdict needs")
+    min_copied_share: float = make_number(
+        0.02, "share of the level", CONVENTION, "Private memory that grows by less is copied by every forked process"
+    )
+    max_resident_share: float = make_number(
+        0.25, "share of the growth", CONVENTION, "Resident memory that grows by more of it is no mere copying"
+    )
     min_share_to_settle: float = make_number(
         0.25, "share of the growth", CONVENTION, "Sampled bytes that grow steadily by this much settle what slows down"
     )

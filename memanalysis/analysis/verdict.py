@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Shape = Literal["growing", "slowing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
-Origin = Literal["python", "native", "fragmentation", "unknown"]
+Origin = Literal["python", "native", "fragmentation", "copy-on-write", "unknown"]
 Severity = Literal["none", "low", "medium", "high", "critical"]
 
 SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high", "critical")
@@ -53,6 +53,7 @@ class Reason(StrEnum):
     WITHIN_NOISE = "within_noise"
     TOO_SMALL = "too_small"
     DRIFTS = "drifts"
+    COPIES_ON_WRITE = "copies_on_write"
     AT_LIMIT = "at_limit"
     REACHES_LIMIT = "reaches_limit"
     NATIVE_IN_WINDOWS = "native_in_windows"

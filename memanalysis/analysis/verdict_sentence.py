@@ -125,6 +125,14 @@ def _describe_growth_since(cells: Cells, i: int) -> str:
     return f"{_describe_growth(cells, i).removesuffix('.')}, since {begin} into the run; it was flat before."
 
 
+def _describe_copies(cells: Cells, i: int) -> str:
+    copied = format_bytes(cells["growth_bytes"][i])
+    return (
+        f"No leak of code: {copied} that were shared with another process became its own (copy-on-write), while its "
+        "resident memory is flat. Call gc.freeze() before the fork, or keep the data in arrays."
+    )
+
+
 def _describe_slowing(cells: Cells, i: int) -> str:
     slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
     rate = format_growth(slope, low, high).removeprefix("+")
@@ -190,6 +198,7 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.RISES_IN_EACH_WINDOW: _describe_growth,
     Reason.GROWS_SINCE_ONSET: _describe_growth_since,
     Reason.SLOWS_DOWN: _describe_slowing,
+    Reason.COPIES_ON_WRITE: _describe_copies,
     Reason.DRIFTS: _describe_drift,
     Reason.WITHIN_NOISE: _describe_noise,
     Reason.TOO_SMALL: _describe_small,

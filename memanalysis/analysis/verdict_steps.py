@@ -12,6 +12,7 @@ from functools import cache, partial
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.batch_verdict import judge_series
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak, apply_known_leaks
+from memanalysis.analysis.leaks.copy_on_write import find_copy_on_write
 from memanalysis.analysis.leaks.fingerprint import add_fingerprint
 from memanalysis.analysis.leaks.origin import RunSamples, find_origin
 from memanalysis.analysis.leaks.responsible_line import TableSource, find_responsible
@@ -64,6 +65,7 @@ def make_verdict_steps(inputs: VerdictInputs) -> list[VerdictStep]:
     return [
         partial(judge_series, batches=inputs.batches, limits=inputs.limits, rules=inputs.rules),
         partial(find_origin, samples=inputs.samples, events=events),
+        partial(find_copy_on_write, batches=inputs.batches),
         partial(find_responsible, sites=inputs.sites, events=events),
         add_fingerprint,
         partial(apply_known_leaks, accepted=inputs.accepted, today=inputs.today),

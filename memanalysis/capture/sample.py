@@ -1,7 +1,8 @@
 """What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is expensive.
 
 A sample is a row of the table ``samples`` without the columns that only the recorder knows (``run_id``, ``service``,
-``seq``, ``label``). PSS, USS, the C allocator's free bytes and the object count are read on deep ticks alone.
+``seq``, ``label``). The C allocator's free bytes and the object count are read on deep ticks alone, PSS and
+USS also between them.
 """
 
 import gc
@@ -38,6 +39,12 @@ _REST = ("sampled_bytes", "object_count", "gc_collections", "gc_collected", "all
 _UNKNOWN: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
 
 
+MIN_SHARES_PAUSE_S = 2.0
+MAX_SHARES_PAUSE_S = 30.0
+SHARES_OVERHEAD = 0.001
+"""Private memory is read this often, so that a fork's copying is seen: its share of time, and the pauses between."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """The two clocks of a recorder: ``monotonic`` for lengths of time, ``wall`` for dates (epoch seconds)."""
@@ -70,6 +77,7 @@ class SampleReader:
         self._limit_good_until = float("-inf")
         self._block_count_s = BLOCK_COUNT_S_A_TICK / 2
         self._ticks_to_block_count = 0
+        self._shares_due = float("-inf")
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -81,8 +89,8 @@ class SampleReader:
         sample["elapsed_s"] = round((now - self._started) * 1e6) / 1e6  # few digits are written in half the time
         sample["rss_bytes"] = self._process.read_rss_bytes()
         sample["limit_bytes"] = self._limit_bytes if now < self._limit_good_until else self._read_limit_bytes(now)
-        if deep:
-            sample["pss_bytes"], sample["uss_bytes"] = self._process.read_pss_and_uss_bytes()
+        if deep or now >= self._shares_due:
+            sample["pss_bytes"], sample["uss_bytes"] = self._read_shares(now)
         if self._pid is None:
             self._read_interpreter(sample, deep=deep)
         sample["capture_s"] = perf_counter() - started
@@ -91,6 +99,14 @@ class SampleReader:
     def close(self) -> None:
         """Close what is held open; a later reading opens it again."""
         self._process.close()
+
+    def _read_shares(self, now: float) -> tuple[int | None, int | None]:
+        """Read proportional and private memory, the next time after a pause that this takes a thousandth of."""
+        started = perf_counter()
+        shares = self._process.read_pss_and_uss_bytes()
+        pause_s = (perf_counter() - started) / SHARES_OVERHEAD
+        self._shares_due = now + min(MAX_SHARES_PAUSE_S, max(MIN_SHARES_PAUSE_S, pause_s))
+        return shares
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:
         if tracemalloc.is_tracing():

@@ -36,6 +36,7 @@ JUDGED_COLUMNS = (
     "limit_bytes",
     "traced_bytes",
     "sampled_bytes",
+    "uss_bytes",
     "allocator_free_bytes",
     "tracer_bytes",
 )

@@ -82,6 +82,11 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             Reason.ALLOCATED_FOR_LINE,
             "94% of the traced growth comes from app/registry.py:5 in remember, which allocates it in app/maker.py:10.",
         ),
+        (
+            Reason.COPIES_ON_WRITE,
+            "No leak of code: 3.0 MiB that were shared with another process became its own (copy-on-write), while its "
+            "resident memory is flat. Call gc.freeze() before the fork, or keep the data in arrays.",
+        ),
         (Reason.HELD_BY_CHAIN, "Held by app.registry -> dict -> app.Session."),
         (Reason.DRIFTS, "Drifts: it grew by 3.0 MiB, 1.4e+03 % an hour, too little to be called a leak."),
         (

@@ -34,6 +34,7 @@ def test_the_steps_are_these_in_this_order():
     assert names == [
         "judge_series",
         "find_origin",
+        "find_copy_on_write",
         "find_responsible",
         "add_fingerprint",
         "apply_known_leaks",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from memanalysis.capture.sample import Clock, SampleReader
@@ -41,12 +42,28 @@ def test_a_sample_has_columns_of_the_table_and_no_others(reader):
 
 
 def test_what_is_expensive_is_read_on_deep_ticks_only(reader):
+    reader.read()  # with private memory, which is read seldom between deep ticks too
     cheap, deep = reader.read(), reader.read(deep=True)
 
     assert all(cheap[name] is None for name in EXPENSIVE)
     assert deep["object_count"] == pytest.approx(len(gc.get_objects()), rel=0.1)
     if sys.platform == "linux":
         assert 0 < deep["uss_bytes"] <= deep["pss_bytes"] <= deep["rss_bytes"] + MIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="private memory is read from /proc")
+def test_private_memory_is_read_every_few_seconds_between_deep_ticks():
+    time = HandClock()
+    reader, known = SampleReader(clock=time.clock()), []
+    for _ in range(121):
+        known.append(reader.read()["uss_bytes"] is not None)
+        time.now += 1
+    reader.close()
+
+    gaps = np.diff(np.flatnonzero(known))
+    assert known[0]
+    assert gaps.min() >= 2
+    assert gaps.max() <= 30
 
 
 def test_without_tracing_the_traced_bytes_are_unknown(reader):
