@@ -69,6 +69,7 @@ class ObjectGrowth:
         self._write = write
         self._record_event = record_event
         self._first_census: dict[str, int] = {}
+        self._is_explained = True
         self._next_census_at = float("-inf")
         self._census_s = 0.0
         self._blocks = 1
@@ -104,6 +105,14 @@ class ObjectGrowth:
         """Describe who holds the type that grew most since growth was seen."""
         self._waiting = self._report_holders
 
+    def report_last(self) -> None:
+        """Take the census at the end; where growth was seen and not explained yet, describe who holds it."""
+        self._waiting = None
+        if self._is_explained:
+            self.write(self.read())
+        else:
+            self._report_holders()
+
     def check(self) -> None:
         """Do what is waiting, or a census that is due, if it can be afforded."""
         due = self._clock.monotonic() >= self._next_census_at
@@ -129,9 +138,11 @@ class ObjectGrowth:
     def _note_types(self) -> None:
         census = self.read()
         self._first_census = {row["type"]: row["count"] for row in census}
+        self._is_explained = not census
         self.write(census)
 
     def _report_holders(self) -> None:
+        self._is_explained = True
         census = self.read()
         grown = find_growing_type(self._first_census, census)
         if grown is not None:

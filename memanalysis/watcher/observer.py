@@ -219,7 +219,7 @@ class Observer:
             self._sampled.write_table()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._tracer.stop()
-        self._objects.write(self._objects.read())
+        self._objects.report_last()
         self._has_last = True
 
     def end(self) -> None:

@@ -1,0 +1,75 @@
+"""Who holds what grew in number is described once: as growth goes on, or at the end of the run."""
+
+import gc
+
+import pytest
+
+from memanalysis.capture.sample import SYSTEM_CLOCK
+from memanalysis.watcher.object_growth import ObjectGrowth
+from memanalysis.watcher.overhead_budget import OverheadBudget
+
+
+class Session:
+    """What grows."""
+
+
+kept: list[Session] = []
+
+
+class Recorded:
+    """An ObjectGrowth, with what it wrote."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.censuses: list[int] = []
+        self.growth = ObjectGrowth(
+            top_types=20,
+            budget=OverheadBudget(1.0, clock=SYSTEM_CLOCK),
+            clock=SYSTEM_CLOCK,
+            write=lambda rows: self.censuses.append(len(rows)),
+            record_event=lambda kind, *, message, **_: self.events.append(f"{kind}: {message}"),
+        )
+
+
+@pytest.fixture
+def recorded():
+    yield Recorded()
+    kept.clear()
+
+
+def grow() -> None:
+    kept.extend(Session() for _ in range(500))
+    gc.collect()  # what leaks outlives collections
+
+
+HELD = (
+    f"holders: {__name__}.Session is what grows most in number. Held by {__name__}.kept -> list -> {__name__}.Session."
+)
+
+
+def test_growth_that_was_seen_is_explained_at_the_end_where_it_was_not_before(recorded):
+    recorded.growth.write(recorded.growth.read())
+    recorded.growth._note_types()  # what waits for the overhead budget, done now
+    grow()
+    recorded.growth.report_last()
+
+    assert recorded.events == [HELD]
+    assert len(recorded.censuses) == 3
+
+
+def test_what_was_explained_is_not_explained_again(recorded):
+    recorded.growth._note_types()
+    grow()
+    recorded.growth._report_holders()
+    recorded.growth.report_last()
+
+    assert recorded.events == [HELD]
+    assert len(recorded.censuses) == 3
+
+
+def test_a_run_in_which_no_growth_was_seen_ends_with_a_census_alone(recorded):
+    grow()
+    recorded.growth.report_last()
+
+    assert recorded.events == []
+    assert len(recorded.censuses) == 1
