@@ -14,6 +14,7 @@ BENCHMARKS = {
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
+    "programs": "benchmarks.detection.programs_run",
     "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
@@ -23,15 +24,18 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"fuzz"}
-"""These take hours, or measure nothing."""
+ONLY_WHEN_NAMED = {"fuzz", "programs"}
+"""These take long, or measure nothing."""
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all but fuzz when none is named"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of {', '.join(BENCHMARKS)}; all but fuzz and programs when none is named",
     )
     parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")

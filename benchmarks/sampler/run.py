@@ -1,6 +1,6 @@
 """All tables of the sampler in one run; each can be run alone: ``python -m benchmarks.sampler.cost`` and so on."""
 
-from benchmarks.sampler import cost, pause, truth
+from benchmarks.sampler import cost, pause, slow_leak, truth
 
 __all__ = ["main"]
 
@@ -10,3 +10,4 @@ def main() -> None:
     cost.main()
     truth.main()
     pause.main()
+    slow_leak.main()
