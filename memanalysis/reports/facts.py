@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_time_interval
+from memanalysis._text import make_printable
+from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_place, render_time_interval
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
@@ -49,15 +50,23 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"{format_growth(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
             )
         )
-    if verdict["is_leak"]:
+    if verdict["is_leak"] or verdict["origin"] == "copy-on-write":
         facts.append(("Origin", _ORIGINS[verdict["origin"]]))
+    for role, title in (("responsible", "Line"), ("allocated", "Allocated in")):
+        if isinstance(file := verdict.get(f"{role}_file"), str) and file:
+            place = render_place(file, known_number(verdict[f"{role}_line"]), short=False)
+            function = verdict.get(f"{role}_function")
+            facts.append((title, f"{place} in {make_printable(function)}" if isinstance(function, str) else place))
+    if isinstance(chain := verdict.get("held_by"), str):
+        facts.append(("Held by", make_printable(chain)))
     return facts
 
 
 _ORIGINS = {
-    "python": "Python objects: what tracemalloc follows carries the growth",
-    "native": "native code: what tracemalloc follows does not carry the growth",
+    "python": "Python objects: what is traced carries the growth",
+    "native": "native code: what is traced does not carry the growth",
     "fragmentation": "the allocator: memory that is free but was not given back",
+    "copy-on-write": "shared memory that the process copied as it wrote: no leak",
     "unknown": "not available: what was recorded does not show it",
 }
 

@@ -1,7 +1,10 @@
-"""What a report says of the next breach."""
+"""What a report says of the evidence and of the next breach."""
 
 import pytest
 
+from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.verdict import VERDICT_COLUMNS
+from memanalysis.reports.facts import describe_evidence
 from memanalysis.reports.make_report import Report, report
 from memanalysis.units import MIB
 
@@ -37,3 +40,30 @@ def test_where_nothing_is_known_nothing_is_said(maker, policy):
     assert made.sections[0].forecast.empty == (policy is None)
     for text in shown(made):
         assert "after its end" not in text
+
+
+def facts_of(**changed):
+    verdict = assess_series(range(60), [(100 + at) * MIB for at in range(60)])
+    row = dict.fromkeys(VERDICT_COLUMNS) | {name: getattr(verdict, name, None) for name in VERDICT_COLUMNS}
+    of_evidence = {name: getattr(verdict.evidence, name) for name in ("n_samples", "duration_s", "windows")}
+    weakest = verdict.evidence.weakest_window_bytes_per_s
+    return dict(
+        describe_evidence(row | of_evidence | {"metric": "rss_bytes", "weakest_window_bytes_per_s": weakest} | changed)
+    )
+
+
+def test_the_users_line_the_librarys_and_the_holder_are_among_the_evidence():
+    facts = facts_of(
+        responsible_file="/srv/app/views.py", responsible_line=12, responsible_function="load",
+        allocated_file="/usr/lib/python3.12/json/decoder.py", allocated_line=353, held_by="app.cache -> dict",
+    )  # fmt: skip
+
+    assert facts["Line"] == "/srv/app/views.py:12 in load"
+    assert facts["Allocated in"] == "/usr/lib/python3.12/json/decoder.py:353"
+    assert facts["Held by"] == "app.cache -> dict"
+
+
+def test_copying_on_write_is_explained_though_it_is_no_leak():
+    assert facts_of(is_leak=False, origin="copy-on-write")["Origin"].endswith("as it wrote: no leak")
+    assert "Origin" not in facts_of(is_leak=False)
+    assert not {"Line", "Allocated in", "Held by"} & facts_of().keys()
