@@ -13,6 +13,7 @@ import pandas as pd
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.budgets.budget_breaches import primary_metric
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.analysis.quantiles import student_t_quantile
 from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ComparisonThresholds, Thresholds
@@ -168,6 +169,7 @@ def _measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> tuple[_Side,
 
 def _measure_sites(sites: pd.DataFrame) -> dict[str, dict[tuple[str, object], tuple[_Side, int]]]:
     """By service and by (file, function): mean size a run with its standard error over the snapshots, and the line."""
+    sites = use_user_lines(sites)
     if sites.empty:
         return {}
     place = sites["function"].where(sites["function"].notna(), sites["line"].map("line {}".format))

@@ -19,6 +19,7 @@ from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
 from memanalysis.analysis.leaks.site_ranking import rank_sites
+from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
@@ -182,6 +183,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
     budgets = {} if budget is None else {service: budget}
     breaches = find_breaches(samples, budgets)
     whole = read_series(samples, verdict["metric"])
+    sites = use_user_lines(sites)
     ranked = rank_sites(sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
     return ServiceSection(

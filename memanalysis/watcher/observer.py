@@ -215,9 +215,9 @@ class Observer:
         if self._windows is not None:
             self._windows.finish()
             self._objects.check()
-        if self._sampled is not None:
-            self._sampled.write_table()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
+        if self._sampled is not None:  # after the sample, whose number the table has: one table a number
+            self._sampled.write_table()
         self._tracer.stop()
         self._objects.report_last()
         self._has_last = True

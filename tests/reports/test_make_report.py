@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,26 @@ def test_a_report_on_one_run_leaves_out_all_others(maker: Any) -> None:
     assert made.started is not None
     assert (made.ended - made.started).total_seconds() == 29
     assert report(maker.path, run_id="none").headline.startswith("Nothing was recorded")
+
+
+def test_what_a_library_allocates_is_drawn_and_listed_by_the_line_of_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    run = {"service": "api", "run_id": "r"}
+    with path.open("w") as stream:
+        for at in range(60):
+            moment = f"2026-01-01T00:00:{at:02}Z"
+            row = {"table": "samples", "seq": at, "elapsed_s": at, "timestamp": moment, "rss_bytes": (100 + at) * MIB}
+            stream.write(json.dumps(row | run) + "\n")
+            for line in (353, 354) if at % 10 == 0 else ():
+                site = {"site_id": f"s{line}", "file": "/usr/lib/python3.12/json/decoder.py", "line": line}
+                site |= {"user_file": "/srv/app/views.py", "user_line": 12, "user_function": "load"}
+                row = {"table": "sites", "seq": at, "timestamp": moment, "size_bytes": at * MIB // 2}
+                stream.write(json.dumps(row | site | run) + "\n")
+    made = report(path)
+    (section,) = made.sections
+
+    assert section.sites[["file", "line", "share"]].to_numpy().tolist() == [["/srv/app/views.py", 12, 1.0]]
+    assert section.sites["peak_bytes"].tolist() == [50 * MIB]
+    assert section.site_lines["file"].unique().tolist() == ["/srv/app/views.py"]
+    assert "damage" not in made.to_markdown()
+    assert "/srv/app/views.py:12 in load" in made.to_html()

@@ -122,6 +122,7 @@ def test_a_leak_is_sampled_and_its_line_is_named(run_service, trace):
     assert (run["trace"], run["sampling_interval_bytes"]) == ("sampled", 128 * 1024)
     assert ledger.samples["traced_bytes"].isna().all()
     assert ledger.samples["sampled_bytes"].notna().all()
+    assert not ledger.sites.duplicated(["seq", "site_id"]).any()
     sites = ledger.sites[(ledger.sites["file"] == str(script)) & (ledger.sites["line"] == guilty)]
     assert len(sites) >= 3
     last = sites.sort_values("timestamp").iloc[-1]

@@ -19,8 +19,11 @@ def use_user_lines(sites: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With ``allocated_file``, ``allocated_line`` and ``allocated_function`` for every row.
+        With ``allocated_file``, ``allocated_line`` and ``allocated_function`` for every row; what has these already is
+        returned as it is.
     """
+    if "allocated_file" in sites:  # done already
+        return sites
     sites = sites.assign(**{place: sites.get(name) for name, place in ALLOCATING.items()})
     if "user_file" not in sites:
         return sites
