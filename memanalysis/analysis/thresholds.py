@@ -131,6 +131,9 @@ class OriginThresholds:
     max_resident_share: float = make_number(
         0.25, "share of the growth", CONVENTION, "Resident memory that grows by more of it is no mere copying"
     )
+    min_traced_share: float = make_number(
+        0.1, "share of the growth", CONVENTION, "Where less of a native leak is traced no line is named"
+    )
     min_share_to_settle: float = make_number(
         0.25, "share of the growth", CONVENTION, "Sampled bytes that grow steadily by this much settle what slows down"
     )

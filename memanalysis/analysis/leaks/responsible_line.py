@@ -5,7 +5,7 @@ the chains of references that the recorder found.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -53,7 +53,8 @@ def find_responsible(
     Returns
     -------
     VerdictFrame
-        With the columns ``responsible_``, ``allocated_`` and ``held_by``, None where that is not known.
+        With the columns ``responsible_``, ``allocated_`` and ``held_by``, None where that is not known. A native leak
+        has no line where little of it is traced.
     """
     leaks = np.flatnonzero(frame["is_leak"])
     columns = {name: np.full(len(frame["is_leak"]), None, dtype=object) for name in _SOURCES}
@@ -62,7 +63,8 @@ def find_responsible(
     if table is not None and len(table):
         lines = _lines_of_runs(frame, leaks, table, thresholds)
         for i in leaks.tolist():
-            if (line := lines.get(_run_key(frame, i))) is None:
+            line = lines.get(_run_key(frame, i))
+            if line is None or not _explains(frame, i, line, thresholds.origin.min_traced_share):
                 continue
             for name, source in _SOURCES.items():
                 columns[name][i] = line[source]
@@ -74,6 +76,16 @@ def find_responsible(
             columns["held_by"][i] = chain
             reasons[i] = (*reasons[i], Reason.HELD_BY_CHAIN)
     return frame | columns | {"reasons": reasons}
+
+
+def _explains(frame: VerdictFrame, i: int, line: Mapping[Any, Any], min_share: float) -> bool:
+    """Return whether what is traced is a part of the growth worth a line; of what is not native it is taken to be."""
+    if "origin" not in frame or frame["origin"][i] != "native":
+        return True
+    grown, traced = frame["slope_bytes_per_s"][i], line["slope_bytes_per_s"] / max(line["share"], 1e-9)
+    if np.isfinite(frame["window_rss_growth_bytes"][i]):
+        grown, traced = frame["window_rss_growth_bytes"][i], frame["window_retained_bytes"][i]
+    return bool(traced >= min_share * grown)
 
 
 def _chains_of_runs(events: "pd.DataFrame | None") -> dict[tuple[Any, Any], str]:

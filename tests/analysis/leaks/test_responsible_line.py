@@ -141,3 +141,25 @@ def test_an_event_of_holders_without_a_chain_says_nothing(data):
     found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, events=events)
 
     assert found["held_by"].tolist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("origin", "slope", "windows", "is_named"),
+    [
+        ("native", 2_000.0, (np.nan, np.nan), False),  # some 180 bytes a second are traced
+        ("native", 1_000.0, (np.nan, np.nan), True),
+        ("python", 2_000.0, (np.nan, np.nan), True),
+        ("native", 1_000.0, (1e6, 96.0), False),
+        ("native", 2_000.0, (1e6, 2e5), True),
+    ],
+)
+def test_a_native_leak_has_a_line_only_where_a_tenth_of_it_is_traced(origin, slope, windows, is_named):
+    frame = frame_of(("r1", True)) | {
+        "origin": np.array([origin], dtype=object),
+        "slope_bytes_per_s": np.array([slope]),
+        "window_rss_growth_bytes": np.array(windows[:1]),
+        "window_retained_bytes": np.array(windows[1:]),
+    }
+    found = find_responsible(frame, DEFAULT_THRESHOLDS, sites=sites_of("r1"))
+
+    assert (found["responsible_file"][0] is not None) == is_named
