@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["LiveRun", "make_live_run"]
 
 
+WARM_UP_PART = 4
+MIN_SAMPLES = 5
+WORTHWHILE_BYTES = 256 * 1024
+"""Growth after the first quarter of the run that is worth to look for what holds it."""
+
+
 class LiveRun:
     """The samples of one run, as series that may be judged at any moment.
 
@@ -44,6 +50,13 @@ class LiveRun:
                 series.add(sample["elapsed_s"], sample.get(metric))
             if sample["limit_bytes"] is not None:
                 self._limit_bytes = sample["limit_bytes"]
+
+    def has_grown(self) -> bool:
+        """Return whether RSS grew by enough since the warm-up to be worth a look, without numpy and in little time."""
+        with self._lock:
+            values = self._series[BYTE_METRICS[0]].values
+        after = values[len(values) // WARM_UP_PART :]
+        return len(after) >= MIN_SAMPLES and after[-1] - after[0] >= WORTHWHILE_BYTES
 
     def judge(self) -> "Verdict | None":
         """Judge the metric that speaks for the run; None before the first known sample.

@@ -1,7 +1,7 @@
 """Which types of objects grow in number, and who holds them? A census at a few moments, each only if affordable.
 
-One is taken at the start, one as growth is first seen, one every ten minutes and one at the end. Once tracing windows
-have named their suspects, the chains that hold the type that grew most are looked for.
+One is taken at the start, one after some seconds, one as growth is first seen, one every ten minutes and one at the
+end. Once a line is a suspect, or where memory grew by the end, the chains that hold the type that grew most are found.
 """
 
 import sys
@@ -15,6 +15,9 @@ from memanalysis.capture.sample import Clock
 from memanalysis.watcher.overhead_budget import OverheadBudget
 
 __all__ = ["ObjectGrowth"]
+
+FIRST_PAUSE_S = 20.0
+"""From the start to the census that growth is counted from at the end: imports are over by then."""
 
 CENSUS_INTERVAL_S = 600.0
 """A census of the objects by type costs 0.3 to 1 µs an object."""
@@ -69,7 +72,8 @@ class ObjectGrowth:
         self._write = write
         self._record_event = record_event
         self._first_census: dict[str, int] = {}
-        self._is_explained = True
+        self._is_growth_seen = self._is_explained = False
+        self._pause_s = FIRST_PAUSE_S
         self._next_census_at = float("-inf")
         self._census_s = 0.0
         self._blocks = 1
@@ -82,7 +86,8 @@ class ObjectGrowth:
 
     def read(self) -> list[dict[str, Any]]:
         """Read a census; empty where there are too many objects, or none is wanted."""
-        self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
+        self._next_census_at = self._clock.monotonic() + self._pause_s
+        self._pause_s = CENSUS_INTERVAL_S
         started = time.thread_time()
         rows = [] if self._top_types == 0 or count_objects() > MAX_CENSUS_OBJECTS else read_object_census()
         self._census_s, self._blocks = time.thread_time() - started, max(1, sys.getallocatedblocks())
@@ -105,13 +110,13 @@ class ObjectGrowth:
         """Describe who holds the type that grew most since growth was seen."""
         self._waiting = self._report_holders
 
-    def report_last(self) -> None:
-        """Take the census at the end; where growth was seen and not explained yet, describe who holds it."""
+    def report_last(self, *, is_growing: bool) -> None:
+        """Take the census at the end; where memory grew and that is not explained yet, describe who holds it."""
         self._waiting = None
-        if self._is_explained:
-            self.write(self.read())
-        else:
+        if self._first_census and not self._is_explained and (self._is_growth_seen or is_growing):
             self._report_holders()
+        else:
+            self.write(self.read())
 
     def check(self) -> None:
         """Do what is waiting, or a census that is due, if it can be afforded."""
@@ -127,7 +132,9 @@ class ObjectGrowth:
         elif needed_s <= self._budget.available_s():
             work, self._waiting = self._waiting, None
             if work is None:
-                self.write(self.read())
+                census = self.read()
+                self._first_census = self._first_census or _count_types(census)
+                self.write(census)
             else:
                 work()
 
@@ -137,8 +144,8 @@ class ObjectGrowth:
 
     def _note_types(self) -> None:
         census = self.read()
-        self._first_census = {row["type"]: row["count"] for row in census}
-        self._is_explained = not census
+        self._first_census = _count_types(census)
+        self._is_growth_seen, self._is_explained = True, False
         self.write(census)
 
     def _report_holders(self) -> None:
@@ -156,3 +163,7 @@ class ObjectGrowth:
                 self._record_event("holders", level="info", message=message, data=data)
             self._budget.spend(time.thread_time() - started)
         self.write(census)
+
+
+def _count_types(census: list[dict[str, Any]]) -> dict[str, int]:
+    return {row["type"]: row["count"] for row in census}

@@ -219,7 +219,7 @@ class Observer:
         if self._sampled is not None:  # after the sample, whose number the table has: one table a number
             self._sampled.write_table()
         self._tracer.stop()
-        self._objects.report_last()
+        self._objects.report_last(is_growing=self._live is not None and self._live.has_grown())
         self._has_last = True
 
     def end(self) -> None:

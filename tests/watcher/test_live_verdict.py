@@ -53,6 +53,19 @@ def test_sampled_bytes_settle_a_live_verdict_as_they_do_that_of_a_ledger() -> No
     assert run.judge().is_leak
 
 
+def test_growth_after_the_first_quarter_is_seen_without_a_verdict() -> None:
+    grows, warms_up, few = LiveRun(), LiveRun(), LiveRun()
+    for second in range(60):
+        grows.add(_sample(second, rss=100 * MIB + 10_000.0 * second))
+        warms_up.add(_sample(second, rss=(100 + min(second, 10)) * MIB))
+    few.add(_sample(0, rss=100 * MIB))
+
+    assert grows.has_grown()
+    assert not warms_up.has_grown()
+    assert not few.has_grown()
+    assert not LiveRun().has_grown()
+
+
 def test_the_lower_of_budget_and_container_limit_counts() -> None:
     policy = parse_policy({"memory_budgets": {"services": {"api": "400MB"}}})
     run = make_live_run("api", policy)

@@ -51,7 +51,7 @@ def test_growth_that_was_seen_is_explained_at_the_end_where_it_was_not_before(re
     recorded.growth.write(recorded.growth.read())
     recorded.growth._note_types()  # what waits for the overhead budget, done now
     grow()
-    recorded.growth.report_last()
+    recorded.growth.report_last(is_growing=False)
 
     assert recorded.events == [HELD]
     assert len(recorded.censuses) == 3
@@ -61,7 +61,7 @@ def test_what_was_explained_is_not_explained_again(recorded):
     recorded.growth._note_types()
     grow()
     recorded.growth._report_holders()
-    recorded.growth.report_last()
+    recorded.growth.report_last(is_growing=False)
 
     assert recorded.events == [HELD]
     assert len(recorded.censuses) == 3
@@ -69,7 +69,25 @@ def test_what_was_explained_is_not_explained_again(recorded):
 
 def test_a_run_in_which_no_growth_was_seen_ends_with_a_census_alone(recorded):
     grow()
-    recorded.growth.report_last()
+    recorded.growth.report_last(is_growing=False)
 
     assert recorded.events == []
     assert len(recorded.censuses) == 1
+
+
+def test_growth_that_is_seen_at_the_end_alone_is_counted_from_the_first_census_after_the_start(recorded):
+    recorded.growth.write(recorded.growth.read())
+    recorded.growth._next_census_at = 0.0  # some seconds later
+    recorded.growth.check()
+    grow()
+    recorded.growth.report_last(is_growing=True)
+
+    assert recorded.events == [HELD]
+
+
+def test_without_a_census_after_the_start_imports_are_not_taken_for_growth(recorded):
+    recorded.growth.write(recorded.growth.read())
+    grow()
+    recorded.growth.report_last(is_growing=True)
+
+    assert recorded.events == []

@@ -60,6 +60,11 @@ class LiveSeries:
         """Number of known samples that were given, one a moment."""
         return self._n_samples + (self._newest is not None)
 
+    @property
+    def values(self) -> list[float]:
+        """The values that are kept, in the order of time; several samples are one where the series is long."""
+        return self._points()[1]
+
     def add(self, elapsed_s: float, value: float | None) -> None:
         """Take the next sample; an unknown value is passed over.
 
