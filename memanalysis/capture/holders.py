@@ -75,11 +75,17 @@ def find_holders(
     list of HolderChain
         Empty when there are no such objects. Those whose chain did not end in time are under ``... -> type``.
     """
-    objects = gc.get_objects(generation=None if newest is None else OLDEST_GENERATION)  # there in the order of age
-    chosen = [item for item in objects if name_type(type(item)) == type_name][-(newest or 0) :]
+    chosen = [] if newest is None else _list_objects(type_name, OLDEST_GENERATION)  # there in the order of age
+    if len(chosen) < MIN_GROWTH:  # of what allocates seldom, next to nothing has outlived collections
+        chosen = _list_objects(type_name, None)
+    chosen = chosen[-(newest or 0) :]
     chosen = chosen[:: max(1, -(-len(chosen) // sample))]
-    del objects  # it holds everything
     return find_object_holders(chosen, seconds=seconds)
+
+
+def _list_objects(type_name: str, generation: int | None) -> list[Any]:
+    """Return the objects of a type that are tracked; of all generations where none is given."""
+    return [item for item in gc.get_objects(generation=generation) if name_type(type(item)) == type_name]
 
 
 def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[HolderChain]:
