@@ -210,8 +210,9 @@ def _lows_rise(times: FloatArray, values: FloatArray, period_s: float, rise: flo
     whole = back < int((times[-1] - times[0]) / period_s)
     lows = np.full(int(back[whole].max()) + 1, np.inf)
     np.minimum.at(lows, back[whole], values[whole])
-    rises = -np.diff(lows)
-    rule = thresholds.jump
+    if not np.isfinite(lows).all():  # a period without a sample
+        return False
+    rises, rule = -np.diff(lows), thresholds.jump
     return bool(rise > 0 and rises.min() > rule.min_low_rise * rise and rises.mean() > rule.min_mean_low_rise * rise)
 
 
