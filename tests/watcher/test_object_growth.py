@@ -3,6 +3,7 @@
 import pytest
 
 from memanalysis.capture.sample import Clock
+from memanalysis.watcher import object_growth
 from memanalysis.watcher.object_growth import ObjectGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
 
@@ -32,7 +33,11 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded():
+def recorded(monkeypatch):
+    """The process of a whole suite has more objects than a census, or a search, of a watched program may take."""
+    monkeypatch.setattr(object_growth, "MAX_CENSUS_OBJECTS", 10**9)
+    monkeypatch.setattr(object_growth, "MIN_HOLDERS_S", 60.0)
+    monkeypatch.setattr(object_growth, "HOLDERS_S", 60.0)
     yield Recorded()
     kept.clear()
 
