@@ -40,9 +40,8 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
 
 
 MIN_SHARES_PAUSE_S = 2.0
-MAX_SHARES_PAUSE_S = 30.0
 SHARES_OVERHEAD = 0.001
-"""Private memory is read this often, so that a fork's copying is seen: its share of time, and the pauses between."""
+"""Private memory is read for this share of the time at most, and after this pause: so the copying of a fork is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class SampleReader:
         started = perf_counter()
         shares = self._process.read_pss_and_uss_bytes()
         pause_s = (perf_counter() - started) / SHARES_OVERHEAD
-        self._shares_due = now + min(MAX_SHARES_PAUSE_S, max(MIN_SHARES_PAUSE_S, pause_s))
+        self._shares_due = now + max(MIN_SHARES_PAUSE_S, pause_s)
         return shares
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:

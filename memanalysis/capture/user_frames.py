@@ -4,13 +4,11 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
-from memanalysis.capture.wrapper_frames import is_own_file
+from memanalysis.capture.wrapper_frames import SITE_FOLDERS, is_own_file
 
 __all__ = ["find_user_frame", "is_library_file"]
 
 Frame = tuple[str, int]
-
-_SITE_FOLDERS = frozenset(("site-packages", "dist-packages"))
 
 
 def find_user_frame(frames: tuple[Frame, ...]) -> Frame | None:
@@ -39,12 +37,14 @@ def is_library_file(file: str) -> bool:
     if file.startswith("<"):  # <string>, <stdin>: typed in by the user
         return False
     path = Path(file)
-    if not _SITE_FOLDERS.isdisjoint(path.parts):
+    if not set(SITE_FOLDERS).isdisjoint(path.parts):
         return True
     return any(path.is_relative_to(folder) for folder in _library_folders())
 
 
 @cache
 def _library_folders() -> frozenset[str]:
+    """Return Python's own folders, and where links among them lead: a file may be named by either."""
     paths = sysconfig.get_paths()
-    return frozenset(paths[name] for name in ("stdlib", "platstdlib") if name in paths)
+    folders = {Path(paths[name]) for name in ("stdlib", "platstdlib") if name in paths}
+    return frozenset(map(str, folders | {folder.resolve() for folder in folders}))

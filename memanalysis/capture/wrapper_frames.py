@@ -12,12 +12,12 @@ from pathlib import Path
 
 from memanalysis.capture.notebook_cells import display_file, is_cell
 
-__all__ = ["is_own_file", "is_wrapper_frame", "make_portable", "register_wrapper_frame"]
+__all__ = ["SITE_FOLDERS", "is_own_file", "is_wrapper_frame", "make_portable", "register_wrapper_frame"]
 
 PACKAGE_FOLDER = str(Path(__file__).parent.parent) + os.sep
 EXAMPLES_FOLDER = PACKAGE_FOLDER + "examples" + os.sep
 
-_SITE_FOLDERS = ("site-packages", "dist-packages")
+SITE_FOLDERS = ("site-packages", "dist-packages")
 STDLIB_FOLDER = str(Path(os.__file__).parent)
 
 _wrapper_frames: set[str] = set()
@@ -57,7 +57,7 @@ def make_portable(filename: str) -> str:
         return filename
     parts = Path(filename).parts
     for place in range(len(parts) - 1, -1, -1):
-        if parts[place] in _SITE_FOLDERS:
+        if parts[place] in SITE_FOLDERS:
             return "/".join(parts[place + 1 :])
         if parts[place].startswith("ipykernel_"):  # ipykernel writes the kernel's pid into the name of a cell's file
             return "/".join(("ipykernel", *parts[place + 1 :]))

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from memanalysis.capture.user_frames import is_library_file
 from memanalysis.schema import Row
 
 __all__ = ["DEEP_LIBRARIES", "LineMemory", "Place", "find_place", "kind_of_file", "sum_lines"]
@@ -112,7 +113,7 @@ def kind_of_file(file: str) -> FileKind:
         return "user"  # exec'd text, %timeit, doctest: code that the user handed over
     if _is_under(file, _tool_roots()) or Path(file).name in _TOOL_FILES:
         return "tool"
-    return "library" if _is_under(file, _library_roots()) else "user"
+    return "library" if is_library_file(file) else "user"
 
 
 def _find_cell(frames: Sequence[Sequence[object]]) -> tuple[str, int] | None:

@@ -1,8 +1,8 @@
 """The shape of a series, and of other readings of it where growth is hidden: by jumps, a late onset, a cycle.
 
 A series that is growing as it is needs no other reading. One whose end lies above the rest is read again: without its
-sudden jumps, without its cycle, and from where its growth began. The first that grows by
-the same rules, and by a good part of the movement that the series has, decides.
+sudden jumps, without its cycle, from where its growth began, and after a fall that it made good. The first that grows
+by the same rules, and by a good part of the movement that the series has, decides.
 """
 
 from collections.abc import Callable, Iterator
