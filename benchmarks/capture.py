@@ -1,4 +1,4 @@
-"""What capture costs: the site table, the fork, the tick, a watched service, the recorder's own memory, real programs.
+"""What capture costs: the site table, the fork, the tick, a watched service, the recorder's own memory.
 
 Peers are measured in the same run. Wall-clock figures of a busy machine are said with its load, which the table of
 benchmarks prints at the start.
@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import programs
 from benchmarks.measure import print_table
 from benchmarks.service import measure_service
 from memanalysis.capture import snapshot_sites
@@ -38,7 +37,6 @@ def main() -> None:
     """Measure and print."""
     rows = [*measure_site_table(), *measure_ticks(), *measure_one_hertz(), *measure_memory(), *measure_service()]
     print_table("Capture", ["what", "must reach", "here"], rows)
-    programs.main()
 
 
 def measure_site_table() -> Table:
