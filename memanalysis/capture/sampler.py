@@ -27,6 +27,8 @@ except ImportError as exc:
 __all__ = [
     "CELL_INTERVAL_BYTES",
     "DEFAULT_INTERVAL_BYTES",
+    "NOTHING",
+    "UNKNOWN_PLACE",
     "SampledSite",
     "SampledTable",
     "SamplerStats",
@@ -82,6 +84,10 @@ class SampledSite:
     size_bytes: float
     live_allocations: float
     size_stderr_bytes: float
+
+
+NOTHING = SampledSite((UNKNOWN_PLACE,), (UNKNOWN_PLACE[0],), 0.0, 0.0, 0.0)
+"""The site of a table that has none."""
 
 
 @dataclass(frozen=True, slots=True)

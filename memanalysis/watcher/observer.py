@@ -111,6 +111,7 @@ class Observer:
         self._budget = OverheadBudget(settings.max_overhead, clock=clock)
         self._objects = ObjectGrowth(
             top_types=settings.top_types,
+            is_early=engine == "sampled",
             budget=self._budget,
             clock=clock,
             write=lambda rows: self._append_stamped("objects", rows),

@@ -108,18 +108,20 @@ class SampledSites:
             self._tables_due = [due for due in self._tables_due if due > now] or [now + TABLE_INTERVAL_S]
 
     def write_table(self) -> None:
-        """Write a table now: the sites that hold the most, and those that grew most since the first one."""
+        """Write a table now: the sites that hold the most, and those that grew most since the first one.
+
+        An empty one has a row of nothing: what grows later grew from there.
+        """
         if not sampler.is_running():
             return
-        sites = self._read_sites()
+        sites = self._read_sites() or {(sampler.UNKNOWN_PLACE,): sampler.NOTHING}
         groups = [(frames, round(site.size_bytes), round(site.live_allocations)) for frames, site in sites.items()]
         table = SiteTable(groups, own_bytes=0, own_blocks=0)
         picked = table.pick(self._top_sites, first_sizes=self._first_sizes)
         self._first_sizes = self._first_sizes or table.read_sizes(MAX_REMEMBERED_SITES)
         errors = [round(sites[frames].size_stderr_bytes) for frames, _, _ in picked]
         rows = [row | {"size_stderr_bytes": error} for row, error in zip(make_rows(picked), errors, strict=True)]
-        if rows:
-            self._write_sites(rows)
+        self._write_sites(rows)
 
     def release(self) -> None:
         """End sampling, if it was started here."""

@@ -18,13 +18,14 @@ kept: list[Session] = []
 class Recorded:
     """An ObjectGrowth, with what it wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_early: bool = False) -> None:
         self.seconds = 0.0
         self.events: list[str] = []
         self.censuses: list[int] = []
         clock = Clock(monotonic=lambda: self.seconds, wall=lambda: self.seconds)
         self.growth = ObjectGrowth(
             top_types=20,
+            is_early=is_early,
             budget=OverheadBudget(1.0, clock=clock),
             clock=clock,
             write=lambda rows: self.censuses.append(len(rows)),
@@ -95,3 +96,29 @@ def test_without_a_census_after_the_start_imports_are_not_taken_for_growth(recor
     recorded.growth.report_last(is_growing=True)
 
     assert recorded.events == []
+
+
+def test_an_early_census_explains_growth_at_the_end_that_was_too_slow_to_be_seen(recorded):
+    early = Recorded(is_early=True)
+    early.growth.write(early.growth.read())
+    early.seconds = 9.0
+    early.growth.check()
+    assert len(early.censuses) == 1
+    early.seconds = 10.0
+    early.growth.check()
+    assert len(early.censuses) == 2
+
+    grow()
+    early.growth.report_last(is_growing=True)
+
+    assert early.events == [HELD]
+
+
+def test_the_early_census_is_taken_once(recorded):
+    early = Recorded(is_early=True)
+    early.growth.write(early.growth.read())
+    for seconds in range(0, 600, 10):
+        early.seconds = float(seconds)
+        early.growth.check()
+
+    assert len(early.censuses) == 2
