@@ -199,7 +199,7 @@ def _find_runs(files: Files, file: SealedFile) -> set[tuple[str, str]]:
         return {(file.partition, file.run_stem)}
     try:
         with files.open(file.path) as stream, open_parquet(stream, file.path, dictionaries=["run_id"]) as parquet:
-            found = parquet.read(columns=["run_id"])["run_id"].unique().to_pylist()
+            found = parquet.read(columns=["run_id"], use_threads=False)["run_id"].unique().to_pylist()
     except (LedgerFormatError, pa.ArrowException, OSError):
         return {(file.partition, file.run_stem)}
     return {(file.partition, run_id) for run_id in found}
@@ -220,7 +220,7 @@ def _thin_out(files: Files, file: SealedFile, interval_s: float, result: Retenti
         return
     with files.open(file.path) as stream, open_parquet(stream, file.path) as parquet:
         try:
-            samples = conform_table(parquet.read(), "samples", name=file.path)
+            samples = conform_table(parquet.read(use_threads=False), "samples", name=file.path)
         except Exception as exc:  # what cannot be read stays as it is
             result.failed.append(_describe_unreadable(files, file.path, exc))
             return

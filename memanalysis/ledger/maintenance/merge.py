@@ -34,6 +34,7 @@ from memanalysis.ledger.merge_journal import (
 )
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, run_of_stem
 from memanalysis.ledger.reading.footers import DOWNSAMPLED_KEY, open_parquet, read_footer
+from memanalysis.ledger.reading.native_files import read_native
 from memanalysis.ledger.values import microseconds_from
 from memanalysis.ledger.walk import FoundFile, walk_ledger
 from memanalysis.schema import SCHEMA_VERSION, TABLES
@@ -277,7 +278,7 @@ def _read_whole(files: LocalFiles, path: str, table: str) -> tuple[MergeSource, 
     texts = ["traceback"] if table == "sites" else []
     try:
         with files.open(path) as stream:
-            content = stream.read()
+            content = read_native(stream)
         with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as parquet:
             rows = parquet.read(columns=_find_known(parquet.metadata, table), use_threads=False)
             if rows.num_rows != parquet.metadata.num_rows:

@@ -273,7 +273,11 @@ def read_parquet(
         is_old = version < schema.SCHEMA_VERSION
         try:
             present = [column for column in parquet.schema_arrow.names if is_old or column in set(columns)]
-            found = parquet.read(columns=present) if present else _rows_without_columns(parquet.metadata.num_rows)
+            found = (
+                parquet.read(columns=present, use_threads=False)
+                if present
+                else _rows_without_columns(parquet.metadata.num_rows)
+            )
         except Exception as exc:  # what is corrupt makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
     if is_old:

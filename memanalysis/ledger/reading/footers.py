@@ -11,6 +11,7 @@ from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import VERSION_KEY
 from memanalysis.ledger.marker import check_version
 from memanalysis.ledger.reading.migrations import FIRST_VERSION
+from memanalysis.ledger.reading.native_files import open_native
 from memanalysis.ledger.reading.row_order import FileOrder, parse_order
 from memanalysis.ledger.values import microseconds_from
 from memanalysis.schema import TABLES
@@ -54,6 +55,8 @@ class Footer:
 def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a Parquet file, and read the named columns as dictionaries.
 
+    Read it with ``use_threads=False``: see `open_native` for what threads do to a file of Python's, as of a bucket.
+
     Raises
     ------
     LedgerFormatError
@@ -62,8 +65,9 @@ def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) ->
         It is of a newer version.
     """
     try:
-        metadata = pq.read_metadata(stream)
-        parquet = pq.ParquetFile(stream, metadata=metadata, read_dictionary=_texts_of(metadata) & set(dictionaries))
+        source = open_native(stream)
+        metadata = pq.read_metadata(source)
+        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=_texts_of(metadata) & set(dictionaries))
     except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways; each means the same
         raise broken_parquet(name, exc) from exc
     check_version(_version_of(parquet.metadata, name=name), name=name)

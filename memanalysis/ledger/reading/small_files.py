@@ -15,6 +15,7 @@ from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import arrow_schema
 from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.reading.footers import read_footer
+from memanalysis.ledger.reading.native_files import read_native
 from memanalysis.ledger.reading.row_order import FileOrder
 
 __all__ = ["SMALL_BYTES", "SMALL_ROWS", "read_small"]
@@ -38,7 +39,7 @@ def read_small(files: Files, path: str, table: str, columns: Sequence[str]) -> t
     with files.open(path) as stream:
         if os.fstat(stream.fileno()).st_size > SMALL_BYTES:
             return None
-        content = stream.read()
+        content = read_native(stream)
     wanted = arrow_schema(table, columns)
     try:
         parquet = pq.ParquetFile(pa.BufferReader(content))
