@@ -35,7 +35,7 @@ IMPORTS = {
     "widgets": {"analysis", "reports", "verdicts"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
-    "cli": {"analysis", "capture", "examples", "ledger", "policy", "reports", "verdicts", "watcher"},
+    "cli": {"capture", "examples", "ledger", "policy", "reports", "verdicts", "watcher"},
     "magic": {"notebook"},
     "__main__": {"cli"},
 }

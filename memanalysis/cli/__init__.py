@@ -51,7 +51,7 @@ memanalysis report logs/ledger -o r.html  write the same with charts
 
 _EXIT_CODES = """\
 0  success
-1  a finding: assess --check found a new leak, or a demo program failed
+1  a finding: check found a reason not to pass, or a demo program failed
 2  an error: wrong arguments, or a file that cannot be read or written
 run exits with the code of its program.
 """
@@ -73,6 +73,7 @@ commands = CommandGroup(
         "record": ("memanalysis.cli.record_command:command", "Record a running process from outside."),
         "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
         "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
+        "check": ("memanalysis.cli.check_command:command", "Fail where memory leaks, breaks a budget or became worse."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),

@@ -1,7 +1,8 @@
 """``memanalysis assess LEDGER``: a verdict on every service of a ledger, for people or for programs."""
 
 import sys
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["EXIT_LEAK", "FORMATS", "FORMULA_STARTS", "command"]
+__all__ = ["DEFAULT_TOP", "FORMATS", "FORMULA_STARTS", "add_selection_options", "command", "make_selection"]
 
 FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
 
-EXIT_LEAK = 1
-"""Code of ``--check`` where a leak is new, or accepted no longer."""
+DEFAULT_TOP = 10
+"""Verdicts of a table; more are not read in a terminal, and the worst come first."""
 
 FORMULA_STARTS = ("=", "+", "-", "@")
 """Spreadsheets run a cell of text that begins so, also after blanks, tabs and line ends."""
@@ -26,16 +27,31 @@ FORMULA_STARTS = ("=", "+", "-", "@")
 _EXAMPLES = """\
 memanalysis assess logs/ledger --policy config/memory_policy.yaml
 memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
-memanalysis assess logs/ledger --known-leaks known_leaks.yaml --check
+memanalysis assess logs/ledger --service api --service worker --since 7d --all
 memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 """
+
+
+def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]":
+    """Add the options that select runs."""
+    for option in (
+        click.option("--all", "is_all", is_flag=True, help="Every run, not the latest of each service."),
+        click.option(
+            "--since",
+            metavar="WHEN",
+            help="Only runs still recorded then or later: 2026-11-01, 2026-11-01T08:00, or 7d, 12h, 30m ago.",
+        ),
+        click.option("--service", "services", multiple=True, metavar="NAME", help="Only this one; may be repeated."),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command(
     "assess",
     cls=Command,
-    help="Print a verdict on every service of a ledger: its shape, whether it leaks, how fast it grows, the line "
-    "that is responsible, and the time until it reaches its budget.",
+    help="Print a verdict on the latest run of every service of a ledger: its shape, whether it leaks, how fast it "
+    "grows, the line that is responsible, and the time until it reaches its budget.",
     examples=_EXAMPLES,
     needs=(*ROWS, "rich"),
 )
@@ -44,22 +60,30 @@ memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 @click.option(
     "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
 )
-@click.option("--check", is_flag=True, help=f"Exit with {EXIT_LEAK} where a leak is new or its acceptance has expired.")
+@add_selection_options
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Only the N worst verdicts (default: {DEFAULT_TOP} in a table, else all).",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print (default: table).")
-def command(ledger: str, policy: str | None, known_leaks: str | None, check: bool, form: str) -> int:
+def command(ledger: str, form: str, top: int | None, **settings: Any) -> int:
     """Assess the ledger and print the verdicts."""
     from memanalysis.cli.terminal import open_console, show_progress
 
     with show_progress(f"Reading {ledger}") as show:
-        from memanalysis.analysis.leaks.accepted_leaks import count_unaccepted
         from memanalysis.cli.verdict_output import print_verdicts
+        from memanalysis.reports.headline import order_verdicts
         from memanalysis.reports.json_report import render_verdicts_json
         from memanalysis.reports.markdown_report import render_verdicts_markdown
         from memanalysis.verdicts.assess import assess
         from memanalysis.verdicts.known_leaks import render_known_leaks
 
         show(f"Assessing {ledger}")
-        verdicts = assess(ledger, policy=policy, known_leaks=known_leaks)
+        files = {name: settings.pop(name) for name in ("policy", "known_leaks")}
+        verdicts = assess(ledger, **files, **make_selection(**settings))
+    worst = verdicts if top is None else order_verdicts(verdicts).head(top)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
         "csv": _render_csv,
@@ -67,10 +91,21 @@ def command(ledger: str, policy: str | None, known_leaks: str | None, check: boo
         "known-leaks": render_known_leaks,
     }
     if form == "table":
-        print_verdicts(open_console(), verdicts)
+        print_verdicts(open_console(), verdicts, top=top or DEFAULT_TOP)
     else:
-        sys.stdout.write(render[form](verdicts).rstrip("\n") + "\n")
-    return EXIT_LEAK if check and count_unaccepted(verdicts) else 0
+        sys.stdout.write(render[form](worst).rstrip("\n") + "\n")
+    return 0
+
+
+def make_selection(services: tuple[str, ...], since: str | None, is_all: bool) -> dict[str, Any]:
+    """Return the arguments of `assess` that select runs."""
+    from memanalysis.verdicts.run_selection import parse_since
+
+    return {
+        "services": services or None,
+        "since": None if since is None else parse_since(since, datetime.now(UTC)),
+        "only_latest": not is_all,
+    }
 
 
 def _render_csv(verdicts: "pd.DataFrame") -> str:

@@ -174,7 +174,7 @@ def _show(console: "Console", path: Path, report_path: Path) -> None:
     rows = ", ".join(f"{name} {count}" for name, count in counts.items())
     print_paragraph(console, f"Read {path} into DataFrames. Rows: {rows}.")
     print_line(console)
-    print_verdicts(console, made.verdicts)
+    print_verdicts(console, made.verdicts, top=len(made.verdicts))
     print_line(console)
     print_line(console, f"Report    {report_path}  (open it in a browser)")
     print_line(console, f"Ledger    {path}")

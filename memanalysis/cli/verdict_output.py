@@ -19,17 +19,14 @@ __all__ = ["print_verdicts"]
 TITLES = ("service\n  responsible line", "shape", "leak,\nseverity", "growth\nper hour", "time to\nbudget")
 NUMBERS = TITLES[-2:]
 
-MAX_VERDICTS = 100
-"""More are not read in a terminal; the worst come first, and the other formats hold all."""
-
 _STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 """Colour of each severity; what is coloured always says the same in words."""
 
 
-def print_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
-    """Print the table and the sentences, the worst first, fitted to the console."""
+def print_verdicts(console: Console, verdicts: "pd.DataFrame", *, top: int) -> None:
+    """Print the table and the sentences, the `top` worst, fitted to the console."""
     ordered = order_verdicts(verdicts)
-    cells = render_all_cells(ordered.head(MAX_VERDICTS))
+    cells = render_all_cells(ordered.head(top))
     if not cells:
         print_line(console, "No verdicts: the ledger has no samples.")
         return
@@ -47,10 +44,10 @@ def print_verdicts(console: Console, verdicts: "pd.DataFrame") -> None:
     for cell in cells:
         name = f"{cell.service} (run {cell.run})" if counts[cell.service] > 1 else cell.service
         print_paragraph(console, f"{name}: {cell.sentence}")
-    _print_rest(console, ordered.iloc[MAX_VERDICTS:])
+    _print_rest(console, ordered.iloc[top:], top=top)
 
 
-def _print_rest(console: Console, rest: "pd.DataFrame") -> None:
+def _print_rest(console: Console, rest: "pd.DataFrame", *, top: int) -> None:
     """Print how many verdicts are not shown, and how many of them are leaks."""
     if rest.empty:
         return
@@ -58,7 +55,7 @@ def _print_rest(console: Console, rest: "pd.DataFrame") -> None:
     print_line(console)
     print_paragraph(
         console,
-        f"Not shown: {len(rest):,} more verdicts, {leaks:,} of them leaks. --format json, csv or markdown lists all.",
+        f"Not shown: {len(rest):,} more verdicts, {leaks:,} of them leaks. --top {top + len(rest)} shows them.",
     )
 
 

@@ -3,7 +3,7 @@
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.run_selection import Moment, RunSelection, select_runs
 from memanalysis.verdicts.sources import (
     LedgerSource,
     PolicySource,
@@ -43,6 +45,9 @@ JUDGED_COLUMNS = (
 """The columns that a verdict needs; nothing else is read."""
 
 
+EVERY_RUN = RunSelection()
+
+
 @dataclass(frozen=True, slots=True)
 class _Evidence:
     """What explains a leak, read when it is first needed."""
@@ -57,6 +62,9 @@ def assess(
     policy: PolicySource = None,
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
+    services: Collection[str] | None = None,
+    since: Moment | None = None,
+    only_latest: bool = False,
 ) -> pd.DataFrame:
     """Return the verdicts on a ledger, a row a service and run.
 
@@ -72,6 +80,12 @@ def assess(
         accepted, which were and are no longer, and which are new. Without one every leak is new.
     today : date, optional
         The day by which entries expire; today in UTC when not given.
+    services : collection of str, optional
+        Runs of these services only.
+    since : float, str or datetime, optional
+        Only runs that were still recorded then or later: seconds since 1970, ISO 8601 text or a datetime.
+    only_latest : bool
+        Of each service only the run that was recorded last, and those beside it, such as workers.
 
     Returns
     -------
@@ -82,7 +96,8 @@ def assess(
     Raises
     ------
     InvalidArgumentError
-        The first argument is neither ledger, path nor frame.
+        The first argument is neither ledger, path nor frame; runs of a frame were to be selected; the ledger has no
+        such service; or ``since`` is no moment.
     LedgerError
         The ledger cannot be read.
     PolicyError
@@ -117,16 +132,23 @@ def assess(
     """
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
+    selection = RunSelection(services=services, since=since, only_latest=only_latest)
     if isinstance(ledger_or_frame, pd.DataFrame):
+        if not selection.is_all:
+            raise InvalidArgumentError(
+                "assess selects runs of a ledger, but got a DataFrame. Pass the rows of the runs that are wanted."
+            )
         verdicts = assess_tables(ledger_or_frame, policy=resolved)
     else:
-        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved)
+        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved, selection)
     return apply_known_leaks(verdicts, known, today=today)
 
 
-def assess_ledger(ledger: Ledger, policy: Policy | None) -> pd.DataFrame:
+def assess_ledger(ledger: Ledger, policy: Policy | None, selection: RunSelection = EVERY_RUN) -> pd.DataFrame:
     """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
     samples = _read_judged(ledger)
+    if not selection.is_all:
+        samples = samples.merge(select_runs(ledger, selection), on=["service", "run_id"])
     tables = _Evidence(
         sites=lambda: ledger.sites,
         events=lambda: ledger.read("events", columns=("service", "run_id", "timestamp", "kind", "data")),

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
-from memanalysis.cli.assess_command import EXIT_LEAK, _render_csv
+from memanalysis.cli.assess_command import _render_csv
+from memanalysis.cli.check_command import EXIT_FOUND
 from memanalysis.units import MIB
 
 
@@ -90,7 +91,7 @@ def test_a_check_fails_until_the_leak_is_accepted(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The entries that are proposed are refused until somebody writes the reasons."""
-    assert main(["assess", str(recorded), "--check"]) == EXIT_LEAK
+    assert main(["check", str(recorded)]) == EXIT_FOUND
     capsys.readouterr()
     assert main(["assess", str(recorded), "--format", "known-leaks"]) == 0
     proposed = capsys.readouterr().out
@@ -100,7 +101,8 @@ def test_a_check_fails_until_the_leak_is_accepted(
     assert f"{file}:5: known_leaks[0].reason: needs a reason, but got nothing." in capsys.readouterr().err
 
     file.write_text(proposed.replace("reason:", "reason: mended in 2.4"), encoding="utf-8")
-    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == 0
+    assert main(["check", str(recorded), "--known-leaks", str(file)]) == 0
+    assert main(["assess", str(recorded), "--known-leaks", str(file)]) == 0
     text = " ".join(capsys.readouterr().out.split())
 
     assert "growing accepted " in text
@@ -116,7 +118,7 @@ def test_an_expired_acceptance_fails_the_check_again(
     entry = {"fingerprint": fingerprint, "reason": "old", "expires": "2020-02-29"}
     file.write_text(json.dumps({"known_leaks": [entry]}), encoding="utf-8")
 
-    assert main(["assess", str(recorded), "--known-leaks", str(file), "--check"]) == EXIT_LEAK
+    assert main(["check", str(recorded), "--known-leaks", str(file)]) == EXIT_FOUND
     assert "Was accepted until 2020-02-29: old." in " ".join(capsys.readouterr().out.split())
 
 
@@ -184,13 +186,13 @@ def test_markup_of_rich_in_a_name_is_shown_as_it_is(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.count("[red]a[/red] :bug:") == 2
 
 
-def test_a_terminal_shows_the_worst_hundred_and_how_many_more_there_are(
+def test_a_terminal_shows_the_ten_worst_and_how_many_more_there_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "ledger.jsonl"
     with path.open("w") as stream:
-        for number in range(160):
-            grows = MIB if number == 157 else 0
+        for number in range(60):
+            grows = MIB if number == 57 else 0
             for at in range(40):
                 row = {
                     "service": f"s{number:03}",
@@ -203,5 +205,8 @@ def test_a_terminal_shows_the_worst_hundred_and_how_many_more_there_are(
     assert main(["assess", str(path)]) == 0
     shown = capsys.readouterr().out
     sentences = [line.partition(":")[0] for line in shown.splitlines() if line[:1] == "s" and ": " in line]
-    assert sentences == ["s157", *(f"s{number:03}" for number in range(99))]
-    assert "Not shown: 60 more verdicts, 0 of them leaks." in shown
+    assert sentences == ["s057", *(f"s{number:03}" for number in range(9))]
+    assert "Not shown: 50 more verdicts, 0 of them leaks. --top 60 shows them." in shown
+
+    assert main(["assess", str(path), "--top", "2", "--format", "json"]) == 0
+    assert [row["service"] for row in json.loads(capsys.readouterr().out)] == ["s057", "s000"]

@@ -176,14 +176,15 @@ def test_a_shell_sees_the_code_of_the_finding_and_not_of_the_damage(ledger: Path
     FAULTS["negative"](ledger / BAD)
     shrinking = pa.array([50_000_000 - 100 * second for second in range(ROWS)])
 
-    assert run("assess", "led", "--check", cwd=ledger.parent).returncode == 1
+    assert run("check", "led", cwd=ledger.parent).returncode == 1
     for path in (ledger / "samples").rglob("*.parquet"):
         path.unlink()
     write(ledger / "samples/service_key=good/x.parquet", columns_of("good") | {"rss_bytes": shrinking})
     FAULTS["twice"](ledger / BAD)
-    checked = run("assess", "led", "--check", cwd=ledger.parent)
+    checked = run("check", "led", cwd=ledger.parent)
     assert (checked.returncode, checked.stderr.count("Traceback")) == (0, 0)
-    assert "unreadable" in checked.stdout
+    checked = run("check", "led", "--fail-on", "unknown", cwd=ledger.parent)
+    assert (checked.returncode, checked.stderr.count("Traceback")) == (1, 0)
 
 
 def test_what_is_left_out_stands_in_every_shape_of_a_verdict(ledger: Path, command: Command) -> None:

@@ -14,7 +14,7 @@ from memanalysis.errors import InvalidArgumentError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AcceptedLeak", "apply_known_leaks", "count_unaccepted", "mark_known"]
+__all__ = ["AcceptedLeak", "apply_known_leaks", "are_unaccepted", "mark_known"]
 
 _CHANGED = ("known", "accepted_until", "accepted_reason", "reasons", "sentence")
 
@@ -124,9 +124,9 @@ def mark_known(
     return verdicts.assign(**{name: table[name] for name in _CHANGED})
 
 
-def count_unaccepted(verdicts: "pd.DataFrame") -> int:
-    """Count the leaks that nobody accepted, or whose acceptance has expired: what a gate fails on."""
+def are_unaccepted(verdicts: "pd.DataFrame") -> "pd.Series[bool]":
+    """Return which verdicts are leaks that nobody accepted, or whose acceptance has expired: what a gate fails on."""
     from memanalysis.analysis.input_frames import require_columns
 
-    require_columns("count_unaccepted", verdicts, ["known"])
-    return int(verdicts["known"].isin(["new", "expired"]).sum())
+    require_columns("are_unaccepted", verdicts, ["known"])
+    return verdicts["known"].isin(["new", "expired"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from factories import as_samples, plateau, ramp
 
-from memanalysis.analysis.leaks.accepted_leaks import apply_known_leaks, count_unaccepted, mark_known
+from memanalysis.analysis.leaks.accepted_leaks import apply_known_leaks, are_unaccepted, mark_known
 from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.verdict import Reason
@@ -43,7 +43,7 @@ def test_an_entry_holds_to_the_end_of_its_last_day(verdicts, today, known, endin
     assert marked["known"].tolist() == [known, None, "new"]
     assert marked["sentence"][0] == verdicts["sentence"][0] + ending
     assert marked["sentence"][2] == verdicts["sentence"][2]
-    assert count_unaccepted(marked) == (1 if known == "accepted" else 2)
+    assert are_unaccepted(marked).sum() == (1 if known == "accepted" else 2)
 
 
 def test_the_verdict_and_its_severity_stay(verdicts):
@@ -71,8 +71,8 @@ def test_an_empty_frame_stays_empty(verdicts):
 def test_a_missing_column_is_named(verdicts):
     with pytest.raises(MissingColumnError, match=r"mark_known needs the columns \['fingerprint'\]"):
         mark_known(verdicts.drop(columns="fingerprint"), [], today=date(2027, 1, 1))
-    with pytest.raises(MissingColumnError, match=r"count_unaccepted needs the columns \['known'\]"):
-        count_unaccepted(verdicts.drop(columns="known"))
+    with pytest.raises(MissingColumnError, match=r"are_unaccepted needs the columns \['known'\]"):
+        are_unaccepted(verdicts.drop(columns="known"))
 
 
 def test_the_step_needs_a_day_only_where_something_is_accepted(verdicts):

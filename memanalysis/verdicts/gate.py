@@ -1,0 +1,191 @@
+"""May this recording pass? What a gate finds in it: leaks, breaches of budgets, regressions, and what is not judged."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, get_args
+
+import pandas as pd
+
+from memanalysis._text import make_printable
+from memanalysis.analysis.budgets.budget_breaches import find_breaches
+from memanalysis.analysis.leaks.accepted_leaks import are_unaccepted
+from memanalysis.analysis.verdict import UNREADABLE
+from memanalysis.errors import InvalidArgumentError, LedgerError
+from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.policy.model import Policy
+from memanalysis.units import format_bytes, format_duration, format_growth
+from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.compare import compare
+from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.run_selection import RunSelection, select_runs
+from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
+
+__all__ = ["DEFAULT_FAIL_ON", "KINDS", "Finding", "count_kinds", "find_findings"]
+
+Kind = Literal["leak", "breach", "regression", "unknown"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What can be found."""
+
+DEFAULT_FAIL_ON: tuple[Kind, ...] = ("leak", "breach", "regression")
+"""A short run is often not judged, so what is unknown passes unless that is asked for."""
+
+BREACH_LEVELS = ("critical",)
+"""Levels of a budget that fail: a warning is no failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason not to pass.
+
+    Parameters
+    ----------
+    kind : {"leak", "breach", "regression", "unknown"}
+    service, run_id : str
+        Whose it is; a regression has no run.
+    text : str
+        What was found, in a sentence.
+    file, line : str, int, optional
+        The line that is responsible, where it is known.
+    """
+
+    kind: Kind
+    service: str
+    run_id: str | None
+    text: str
+    file: str | None = None
+    line: int | None = None
+
+
+def find_findings(
+    ledger: LedgerSource,
+    *,
+    policy: PolicySource = None,
+    known_leaks: KnownLeaksSource = None,
+    baseline: LedgerSource | None = None,
+    fail_on: Collection[str] = DEFAULT_FAIL_ON,
+    selection: RunSelection | None = None,
+    today: date | None = None,
+) -> list[Finding]:
+    """Return every reason for which a recording does not pass; empty where it passes.
+
+    Parameters
+    ----------
+    ledger : Ledger, path or URL
+        The recording.
+    policy, known_leaks, today
+        As for `assess`.
+    baseline : Ledger, path or URL, optional
+        An earlier recording; without one there are no regressions.
+    fail_on : collection of {"leak", "breach", "regression", "unknown"}
+        What is looked for.
+    selection : RunSelection, optional
+        The runs that are judged; the latest of each service when not given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        ``fail_on`` names something else, or the ledger or the runs are not there.
+    LedgerError
+        The ledger cannot be read, or has no samples: a recording that did not happen must not pass.
+    PolicyError
+        The policy or the file of known leaks is broken.
+    """
+    unknown = [name for name in fail_on if name not in KINDS]
+    if unknown or not fail_on:
+        raise InvalidArgumentError(
+            f"A check fails on some of {', '.join(KINDS)}, but got {', '.join(map(repr, unknown)) or 'none'}."
+        )
+    opened = resolve_ledger(ledger, call="check")
+    resolved = resolve_policy(policy, call="check")
+    selection = selection or RunSelection(only_latest=True)
+    verdicts = assess_ledger(opened, resolved, selection)
+    if verdicts[verdicts["shape"] != UNREADABLE].empty:
+        raise LedgerError(
+            f"There is nothing to check: {opened.path} has no samples of the runs that are asked about. "
+            "Record the program first, such as with memanalysis run."
+        )
+    verdicts = apply_known_leaks(verdicts, resolve_known_leaks(known_leaks, call="check"), today=today)
+    findings: list[Finding] = []
+    if "leak" in fail_on:
+        findings += _describe_verdicts(verdicts[are_unaccepted(verdicts)], "leak")
+    if "breach" in fail_on:
+        findings += _find_breaches(opened, resolved, selection)
+    if "regression" in fail_on and baseline is not None:
+        findings += _find_regressions(resolve_ledger(baseline, call="check"), opened)
+    if "unknown" in fail_on:
+        findings += _describe_verdicts(verdicts[verdicts["shape"].isin([UNREADABLE, "inconclusive"])], "unknown")
+    return findings
+
+
+def _describe_verdicts(verdicts: pd.DataFrame, kind: Kind) -> Iterable[Finding]:
+    for row in verdicts.to_dict("records"):
+        yield Finding(
+            kind=kind,
+            service=_name(row["service"]),
+            run_id=None if pd.isna(row["run_id"]) else str(row["run_id"]),
+            text=str(row["sentence"]),
+            **_place(row["responsible_file"], row["responsible_line"]),
+        )
+
+
+def _find_breaches(ledger: Ledger, policy: Policy | None, selection: RunSelection) -> Iterable[Finding]:
+    budgets = find_budgets(policy, ledger.services)
+    if not budgets:
+        return
+    runs = select_runs(ledger, selection)
+    samples = ledger.read("samples", services=sorted(runs["service"].dropna().unique()))
+    breaches = find_breaches(samples.merge(runs, on=["service", "run_id"]), budgets)
+    breaches = breaches[breaches["level"].isin(BREACH_LEVELS)]
+    for (service, run_id), own in breaches.groupby(["service", "run_id"], dropna=False, observed=True):
+        worst = own.sort_values("worst_bytes").iloc[-1]
+        times = "once" if len(own) == 1 else f"{len(own)} times"
+        text = (
+            f"At the critical level of its budget of {format_bytes(worst['budget_bytes'])} {times}, "
+            f"for {format_duration(own['duration_s'].sum())} in all, with {format_bytes(worst['worst_bytes'])} "
+            f"at most. It began at {worst['first']:%Y-%m-%d %H:%M:%S} UTC."
+        )
+        yield Finding(kind="breach", service=_name(service), run_id=str(run_id), text=text)
+
+
+def _find_regressions(baseline: Ledger, ledger: Ledger) -> Iterable[Finding]:
+    """Return what is significantly worse than before: levels and growth, each with the line that rose most."""
+    changes = compare(baseline, ledger)
+    worse = changes[changes["verdict"].isin(["more", "new"])]
+    lines = worse[worse["what"] == "site_bytes"].drop_duplicates("service").set_index("service")
+    for row in worse[worse["what"] != "site_bytes"].to_dict("records"):
+        line: Mapping[Any, Any] = lines.loc[row["service"]] if row["service"] in lines.index else {}
+        yield Finding(
+            kind="regression",
+            service=_name(row["service"]),
+            run_id=None,
+            text=_describe_change(row),
+            **_place(line.get("file"), line.get("line")),
+        )
+
+
+def _describe_change(row: Mapping[Any, Any]) -> str:
+    if row["what"] == "slope_bytes_per_s":
+        return (
+            f"Grows faster than in the baseline: by {format_growth(row['after'])} after {format_growth(row['before'])}."
+        )
+    return (
+        f"Holds {format_bytes(row['change'])} more than in the baseline "
+        f"({format_bytes(row['low'])} to {format_bytes(row['high'])}): "
+        f"{format_bytes(row['after'])} after {format_bytes(row['before'])}."
+    )
+
+
+def _name(service: Any) -> str:
+    return "(no service)" if pd.isna(service) else make_printable(str(service))
+
+
+def _place(file: Any, line: Any) -> dict[str, Any]:
+    return {} if file is None or pd.isna(file) or pd.isna(line) else {"file": str(file), "line": int(line)}
+
+
+def count_kinds(findings: Sequence[Finding]) -> dict[Kind, int]:
+    """Return how many findings there are of each kind that occurs."""
+    counts = {kind: sum(finding.kind == kind for finding in findings) for kind in KINDS}
+    return {kind: count for kind, count in counts.items() if count}

@@ -1,0 +1,96 @@
+"""Which runs of a ledger are asked about: of some services, since a moment, or the latest of each service."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from re import fullmatch
+
+import pandas as pd
+
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.ledger import Ledger
+
+__all__ = ["Moment", "RunSelection", "find_latest", "parse_since", "read_spans", "select_runs"]
+
+Moment = float | str | datetime
+"""Seconds since 1970, ISO 8601 text or a datetime; without a zone it is UTC."""
+
+_KEYS = ["service", "run_id"]
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSelection:
+    """Runs that are asked about; all of them where nothing is set.
+
+    Parameters
+    ----------
+    services : collection of str, optional
+        Runs of these services.
+    since : float, str or datetime, optional
+        Runs that were still recorded then or later; see `Moment`.
+    only_latest : bool
+        Of each service the run that was recorded last, and those that were recorded beside it, such as workers.
+    """
+
+    services: Collection[str] | None = None
+    since: Moment | None = None
+    only_latest: bool = False
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every run is asked about."""
+        return self.services is None and self.since is None and not self.only_latest
+
+
+def parse_since(text: str, now: datetime) -> str:
+    """Return the moment of ``7d``, ``12h``, ``30m`` or ``6w`` before `now` in ISO 8601, and other text as it is."""
+    found = fullmatch(r"(\d+)([mhdw])", text.strip())
+    if found is None:
+        return text
+    return (now.astimezone(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})).isoformat()
+
+
+def select_runs(ledger: Ledger, selection: RunSelection) -> pd.DataFrame:
+    """Return service and run_id of the runs that are asked about.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The ledger has no such service, or ``since`` is no moment.
+    """
+    if selection.services is not None:
+        unknown = sorted(set(selection.services) - set(ledger.services))
+        if unknown:
+            raise InvalidArgumentError(
+                f"The ledger {ledger.path} has no service {', '.join(map(repr, unknown))}. It has "
+                f"{', '.join(map(repr, ledger.services)) or 'none'}."
+            )
+    spans = read_spans(ledger, services=selection.services, since=selection.since)
+    return (find_latest(spans) if selection.only_latest else spans)[_KEYS].reset_index(drop=True)
+
+
+def read_spans(ledger: Ledger, *, services: Collection[str] | None = None, since: Moment | None = None) -> pd.DataFrame:
+    """Return ``service``, ``run_id``, and the times ``first`` and ``last`` of the samples of each run."""
+    samples = ledger.read("samples", columns=[*_KEYS, "timestamp"], services=services, since=since)
+    times = samples.groupby(_KEYS, dropna=False, observed=True)["timestamp"]
+    return times.agg(first="min", last="max").reset_index()
+
+
+def find_latest(spans: pd.DataFrame) -> pd.DataFrame:
+    """Return of each service the run that ended last, and each that overlaps one that is returned.
+
+    The workers of a program are recorded beside it, so they are returned together; an earlier start of the program is
+    not. Runs whose times are not known are returned too.
+
+    Parameters
+    ----------
+    spans : DataFrame
+        ``service``, ``run_id``, ``first`` and ``last`` of each run.
+    """
+    ordered = spans.sort_values(["service", "last"], ascending=[True, False], kind="stable", na_position="first")
+    began = ordered.groupby("service", dropna=False, observed=True)["first"].cummin()
+    earlier_begin = began.groupby(ordered["service"], dropna=False, observed=True).shift()
+    gap = (ordered["last"] < earlier_begin).groupby(ordered["service"], dropna=False, observed=True).cummax()
+    return ordered[~gap.astype(bool)]

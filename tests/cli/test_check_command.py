@@ -1,0 +1,125 @@
+"""The gate fails on what became worse than is allowed, never passes what was not recorded, and says it to machines."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from memanalysis.cli import EXIT_ERROR, main
+from memanalysis.cli.check_command import EXIT_FOUND
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+def test_a_finding_is_a_line_with_the_place_and_the_code_is_1(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(recorded)]) == EXIT_FOUND
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0].startswith("leak: leaking_registry: A leak: grows by ")
+    assert "app/registry.py:42" in " ".join(lines)
+    assert lines[-1] == "1 finding: 1 leak."
+
+
+def test_a_sound_service_passes(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(recorded), "--service", "größe"]) == 0
+    assert capsys.readouterr().out == "Nothing was found that fails.\n"
+
+
+def test_what_was_not_judged_fails_where_that_is_asked_for(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(recorded), "--service", "young"]) == 0
+    assert main(["check", str(recorded), "--service", "young", "--fail-on", "leak,unknown"]) == EXIT_FOUND
+    assert "unknown: young: Too early to judge" in capsys.readouterr().out
+
+
+def test_the_critical_level_of_a_budget_fails(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("memory_budgets: {global: {max_memory_mb: 52}}")
+    assert main(["check", str(recorded), "--policy", str(policy), "--service", "größe"]) == EXIT_FOUND
+    text = capsys.readouterr().out
+
+    assert "breach: größe: At the critical level of its budget of 52.0 MiB once, for " in text
+    assert main(["check", str(recorded), "--service", "größe"]) == 0
+
+
+def test_a_ledger_without_samples_is_an_error_and_never_passes(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(recorded), "--since", "2100-01-01"]) == EXIT_ERROR
+    assert "There is nothing to check" in capsys.readouterr().err
+
+
+def test_a_kind_that_does_not_exist_is_named_beside_those_that_do(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(recorded), "--fail-on", "leaks"]) == EXIT_ERROR
+    assert "some of leak, breach, regression, unknown, but got 'leaks'" in capsys.readouterr().err
+
+
+def test_a_ledger_is_no_regression_of_itself_and_a_leak_is_one_of_none(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = ["check", str(recorded), "--fail-on", "regression", "--baseline"]
+    assert main([*check, str(recorded)]) == 0
+
+    samples = tmp_path / "flat.jsonl"
+    samples.write_text(
+        "".join(
+            json.dumps(
+                {"run_id": "a", "service": "leaking_registry", "seq": at, "timestamp": f"2025-06-14T15:{at:02}:00Z",
+                 "elapsed_s": at, "rss_bytes": 40 * 2**20 + at % 7 * 1000}
+            ) + "\n"
+            for at in range(60)
+        )
+    )  # fmt: skip
+    capsys.readouterr()
+    assert main([*check, str(samples)]) == EXIT_FOUND
+    assert "regression: leaking_registry: Grows faster than in the baseline: by +1.8 GiB/h" in capsys.readouterr().out
+
+
+def test_github_gets_an_annotation_at_the_line_and_a_summary(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert main(["check", str(recorded)]) == EXIT_FOUND
+    first = capsys.readouterr().out.splitlines()[0]
+
+    assert first.startswith("::error file=app/registry.py,line=42,title=Memory leak%3A leaking_registry::A leak: ")
+    assert "| leak | leaking\\_registry: A leak: " in summary.read_text(encoding="utf-8")
+
+
+def test_json_has_the_fields_of_a_finding(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", str(recorded), "--format", "json"])
+    (finding,) = json.loads(capsys.readouterr().out)
+
+    assert (finding["kind"], finding["service"], finding["line"]) == ("leak", "leaking_registry", 42)
+    assert set(finding) == {"kind", "service", "run_id", "text", "file", "line"}
+
+
+def test_junit_has_a_failed_case_a_finding_and_a_passed_one_without(recorded: Path, tmp_path: Path) -> None:
+    file = tmp_path / "memory.xml"
+    main(["check", str(recorded), "--junit", str(file)])
+    suite = ET.parse(file).getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    (case,) = suite.iter("testcase")
+    assert (case.get("classname"), case.get("file"), case.get("line")) == ("leaking_registry", "app/registry.py", "42")
+
+    main(["check", str(recorded), "--service", "größe", "--junit", str(file)])
+    suite = ET.parse(file).getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), len(list(suite.iter("failure")))) == ("1", "0", 0)
+
+
+def test_a_file_that_cannot_be_written_is_an_error(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(recorded), "--junit", "/nowhere/memory.xml"]) == EXIT_ERROR
+    assert "--junit cannot write to /nowhere/memory.xml" in capsys.readouterr().err
