@@ -1,6 +1,7 @@
-"""How often ``find_leak`` is right, in how many calls and seconds: each callable in a process of its own."""
+"""How often ``find_leak`` is right, after how many calls, at what cost: each callable in a process of its own."""
 
 import multiprocessing
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.detection.callables import BENIGN, list_leaks, make_benign, make_leak
+from benchmarks.detection.callables import BENIGN, Case, list_leaks, make_benign, make_leak
+from benchmarks.detection.healthy_calls import HEALTHY_CALLS
+from benchmarks.detection.leaky_calls import LEAKY_CALLS
 from benchmarks.measure import print_table
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.leaktest.sequential_test import FALSE_ALARMS, judge_calls, next_reading, weigh_rises
@@ -31,6 +34,9 @@ READINGS_UP_TO = 200_000
 Job = tuple[str, str, int, int, int]
 Row = tuple[str, str, bool | None, float | None, int, float]
 
+REAL = {"real, leaks": LEAKY_CALLS, "real, healthy": HEALTHY_CALLS}
+"""Calls as programs make them, each once."""
+
 
 def main(*, rounds: int = ROUNDS, leak_share: float = LEAK_SHARE) -> None:
     """Run all and print tables by kind."""
@@ -41,7 +47,9 @@ def main(*, rounds: int = ROUNDS, leak_share: float = LEAK_SHARE) -> None:
         rows = list(pool.imap_unordered(_run, jobs, chunksize=1))
     _print("Calls that leak, by where they keep it", [row for row in rows if row[0] == "leak"], right=True)
     _print("Calls that do not leak", [row for row in rows if row[0] == "benign"], right=False)
-    wrong = [f"{row[1]}: {row[2]}" for row in rows if row[2] is not (row[0] == "leak")]
+    _print("Calls of real programs that leak", [row for row in rows if row[0] == "real, leaks"], right=True)
+    _print("Calls of real programs that do not leak", [row for row in rows if row[0] == "real, healthy"], right=False)
+    wrong = [f"{row[1]}: {row[2]}" for row in rows if row[2] is not ("leak" in row[0])]
     print("Not as it is:", "; ".join(sorted(wrong)) or "none")
     _print_noise()
     print(f"{len(rows)} callables, {PROCESSES} processes at a time, {time.perf_counter() - started:.0f} s\n")
@@ -55,6 +63,9 @@ def _list_jobs(rounds: int, leak_share: float) -> Iterator[Job]:
     for kind in BENIGN:
         for _ in range(rounds):
             yield "benign", kind, 0, 0, rng.randrange(2**31)
+    for truth, calls in REAL.items():
+        for kind in calls:
+            yield truth, kind, 0, 0, rng.randrange(2**31)
 
 
 def _run(job: Job) -> Row:
@@ -62,10 +73,19 @@ def _run(job: Job) -> Row:
 
     truth, kind, size, every, seed = job
     rng = random.Random(seed)
-    case = make_leak(kind, size, every, rng) if truth == "leak" else make_benign(kind, rng)
+    if truth in REAL:
+        case = Case(kind, REAL[truth][kind](rng), "leak" in truth)
+    else:
+        case = make_leak(kind, size, every, rng) if truth == "leak" else make_benign(kind, rng)
+    started_s = _cpu_s()
     found: Any = find_leak(case.call, collect=case.collect)
-    rate = found.bytes_per_call
-    return truth, case.name, found.is_leak, rate, found.calls, found.duration_s
+    return truth, case.name, found.is_leak, found.bytes_per_call, found.calls, _cpu_s() - started_s
+
+
+def _cpu_s() -> float:
+    """Seconds of processor time of this process and of the children that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _print_noise() -> None:
@@ -108,7 +128,7 @@ NOISE: dict[str, Callable[[np.random.Generator, FloatArray], FloatArray]] = {
 def _print(title: str, rows: list[Row], *, right: bool) -> None:
     kinds = sorted({_kind(row) for row in rows})
     table = [_cells(kind, [row for row in rows if _kind(row) == kind], right) for kind in kinds]
-    header = ["kind", "callables", "leak", "no leak", "cannot tell", "median calls", "median s", "worst s"]
+    header = ["kind", "callables", "leak", "no leak", "cannot tell", "median calls", "median CPU s", "worst CPU s"]
     print_table(title, header, [*table, _cells("all", rows, right)])
 
 

@@ -1,6 +1,5 @@
 """Lines, types and containers that grow with each call, from one bout of calls measured before and after."""
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from memanalysis.capture.sites import make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import ContainerGrowth, LeakSite, TypeGrowth
-from memanalysis.leaktest.measurements import WRAPPER_FILE
+from memanalysis.leaktest.measurements import WRAPPER_FILE, collect_garbage
 
 __all__ = ["CallGrowthDetails", "find_call_growth"]
 
@@ -76,7 +75,7 @@ def find_call_growth(
     if tracing is not None:
         tracing.stop()
     if collect:
-        gc.collect()
+        collect_garbage()
     counts_before, lengths_before = _count_types(), read_container_lengths()
     calls = 0
     if tracing is not None:
@@ -86,7 +85,7 @@ def find_call_growth(
     traced_calls = run()
     calls += traced_calls
     if collect:
-        gc.collect()
+        collect_garbage()
     counts = _count_types()
     sites = _compare_sites(sites_before, _read_sites(), traced_calls)
     if tracing is not None:

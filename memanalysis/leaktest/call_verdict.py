@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from memanalysis.analysis.verdict import Origin
 from memanalysis.leaktest.call_growth import CallGrowthDetails
 from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.kept_bound import bound_events
 from memanalysis.leaktest.sequential_test import CallGrowth
-from memanalysis.units import format_bytes_per_call
+from memanalysis.leaktest.untraced_calls import UntracedCheck
+from memanalysis.units import format_bytes, format_bytes_per_call
 
 __all__ = ["GrowthChecks", "describe_finding"]
 
 MIN_EXPLAINED_SHARE = 0.5
 """Native growth is what the traced bytes explain less of than this share."""
-
-RARE = 4.6
-"""A leak that happens once in n / 4.6 calls on average is not seen in n calls with a probability of 1 %: -ln(0.01)."""
 
 JUDGED = 7 / 8
 """Share of the calls that is judged."""
@@ -22,11 +21,17 @@ JUDGED = 7 / 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthChecks:
-    """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known."""
+    """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known.
+
+    ``is_native_cleared`` is True where the C allocator's bytes were quiet before tracing began, and ``is_rss_open``
+    where resident memory grows that no allocator knows of: a call may map memory itself.
+    """
 
     traced: CallGrowth
     native: CallGrowth | None
     rss: CallGrowth | None
+    is_native_cleared: bool = False
+    is_rss_open: bool = False
 
     @property
     def origin(self) -> Origin | None:
@@ -38,7 +43,7 @@ class GrowthChecks:
     @property
     def is_quiet(self) -> bool:
         """Whether no leak can be said of all that is exact."""
-        return self.traced.is_leak is False and (self.native is None or self.native.is_leak is False)
+        return self.traced.is_leak is False and not self._is_native_open and not self.is_rss_open
 
     @property
     def telling(self) -> CallGrowth:
@@ -48,8 +53,18 @@ class GrowthChecks:
         found = self._native_leak()
         if found is not None:
             return found
-        is_native_open = self.traced.is_leak is False and self.native is not None and self.native.is_leak is None
-        return self.native if is_native_open and self.native else self.traced
+        if self.traced.is_leak is False:
+            if self.native is not None and self._is_native_open:
+                return self.native
+            if self.rss is not None and self.is_rss_open:
+                return self.rss
+        return self.traced
+
+    @property
+    def _is_native_open(self) -> bool:
+        if self.native is None or self.native.is_leak is False:
+            return False
+        return self.native.is_leak is True or not self.is_native_cleared
 
     def _native_leak(self) -> CallGrowth | None:
         for growth in (self.native, self.rss):
@@ -60,6 +75,29 @@ class GrowthChecks:
     def _is_explained(self, growth: CallGrowth) -> bool:
         traced, all_of_it = self.traced.bytes_per_call, growth.bytes_per_call
         return traced is None or all_of_it is None or traced > MIN_EXPLAINED_SHARE * all_of_it
+
+
+def describe_cleared(check: UntracedCheck, *, min_per_call: float, calls: int) -> LeakFinding:
+    """Put the answer together for a call that the allocators' figures cleared."""
+    growth = CallGrowth(
+        is_leak=False,
+        shape="stable",
+        bytes_per_call=check.bytes_per_call,
+        low=0.0,
+        high=check.most_per_call,
+        rises=0,
+        windows=0,
+        stake=0.0,
+        step=check.step,
+    )
+    return describe_finding(
+        GrowthChecks(traced=growth, native=None, rss=None),
+        is_leak=False,
+        kept=None,
+        blocks_per_call=check.blocks_per_call,
+        min_per_call=min_per_call,
+        calls=calls,
+    )
 
 
 def describe_finding(
@@ -108,8 +146,12 @@ def _describe_leak(growth: CallGrowth, origin: Origin) -> str:
 
 def _describe_none(growth: CallGrowth, calls: int) -> str:
     most = format_bytes_per_call(max(0.0, growth.high or 0.0))
-    rare = max(1, round(calls * JUDGED / RARE))
-    return f"No leak: a call keeps {most} at most. A leak in fewer than one of {rare:,} calls would not have been seen."
+    rare = max(1, round(calls * JUDGED / bound_events(1 if growth.step else 0)))
+    step = f" beside {format_bytes(growth.step)} that came at once" if growth.step else ""
+    return (
+        f"No leak: a call keeps {most} at most{step}. "
+        f"A leak in fewer than one of {rare:,} calls would not have been seen."
+    )
 
 
 def _missing(growth: CallGrowth, kept: CallGrowthDetails | None, min_per_call: float, calls: int) -> str:

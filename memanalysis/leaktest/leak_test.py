@@ -12,24 +12,30 @@ from memanalysis.capture.containers import read_remaining_capacities
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.call_growth import CallGrowthDetails, find_call_growth
-from memanalysis.leaktest.call_verdict import GrowthChecks, describe_finding
+from memanalysis.leaktest.call_verdict import GrowthChecks, describe_cleared, describe_finding
 from memanalysis.leaktest.finding import LeakFinding
+from memanalysis.leaktest.kept_bound import bound_kept
 from memanalysis.leaktest.measurements import MAX_MEASUREMENTS, CallRepeater, Measurements
 from memanalysis.leaktest.sequential_test import (
     CHECK_RATIO,
     FALSE_ALARMS,
     CallGrowth,
+    find_stretch,
     judge_calls,
     next_reading,
     rate_from_end_to_end,
     weigh_rises,
 )
+from memanalysis.leaktest.untraced_calls import (
+    ENOUGH_CALLS,
+    MAX_RSS_GROWTH_BYTES,
+    MAX_UNTRACED_CALLS,
+    UntracedCheck,
+    check_untraced,
+)
 from memanalysis.units import MIB
 
 __all__ = ["LeakTest"]
-
-ENOUGH_CALLS = 1_000
-"""From here on it may be said that nothing leaks: one call in a hundred that leaks was then seen several times."""
 
 MANY_CALLS = 20_000
 """From here on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
@@ -41,7 +47,10 @@ ABUNDANT_CALLS = 100_000
 """This number is enough at once."""
 
 LATE = 0.5
-"""Share after which `ENOUGH_CALLS` will do; fewer, only at the end."""
+"""Share after which `ENOUGH_CALLS` will do; fewer, only at the end. A single rise is left out from then on."""
+
+MIN_CALLS_UNTRACED = 4 * MAX_UNTRACED_CALLS
+"""With fewer calls allowed all of them are traced."""
 
 FRAMES_TO_MEASURE = 1
 """Each frame costs, in every allocation: they are recorded only when a leak is there to be named."""
@@ -100,6 +109,8 @@ class LeakTest:
         self._capacities: dict[int, int] = {}
         self._checked_at = 0
         self._filled_at = 0
+        self._calls_before = 0
+        self._untraced: UntracedCheck | None = None
 
     def close(self) -> None:
         """Leave tracing as it was found."""
@@ -115,14 +126,25 @@ class LeakTest:
             Second of ``time.perf_counter`` from where the time counts.
         """
         self._started = started
+        if self._may_run_untraced():
+            self._untraced = check_untraced(
+                self._repeater,
+                collect=self._collect,
+                min_per_call=self._least,
+                started=started,
+                max_s=self._max_s,
+            )
+            if self._untraced.is_cleared:
+                return describe_cleared(self._untraced, min_per_call=self._least, calls=self._repeater.calls)
+            self._calls_before = self._repeater.calls - 1
         self._tracing.start()
-        self._readings.read(self._repeater.calls)
+        self._readings.read(self._calls)
         self._capacities = read_remaining_capacities()
         self._check()  # what a first look keeps under tracing is ours
         self._readings.set_aside()
         self._readings.leave_out_ours()
         while True:
-            self._readings.read(self._repeater.calls)
+            self._readings.read(self._calls)
             is_over = self._is_over()
             if self._is_time_to_check(is_over=is_over):
                 calls = self._repeater.calls
@@ -131,11 +153,23 @@ class LeakTest:
                     return finding
                 if self._repeater.calls == calls:  # else what came meanwhile is the program's too
                     self._readings.leave_out_ours()
-            self._call_until(min(self._max_calls, next_reading(self._repeater.calls)))
+            self._call_until(min(self._max_calls, self._calls_before + next_reading(self._calls)))
+
+    def _may_run_untraced(self) -> bool:
+        return self._readings.has_native and not self._was_tracing and self._max_calls >= MIN_CALLS_UNTRACED
+
+    def _may_clear(self) -> bool:
+        """Whether there are as many traced calls as untraced ones that did not clear it, or enough."""
+        return self._untraced is None or self._calls >= min(ENOUGH_CALLS, self._untraced.calls)
+
+    @property
+    def _calls(self) -> int:
+        """Calls made under tracing, and one before."""
+        return self._repeater.calls - self._calls_before
 
     def _is_time_to_check(self, *, is_over: bool) -> bool:
         """Checking is expensive under tracing: not before something may be said, and then at every few readings."""
-        calls = self._repeater.calls
+        calls = self._calls
         if is_over:
             return True
         if calls < CHECK_RATIO * self._checked_at or not (calls >= ENOUGH_CALLS or self._is_late()):
@@ -154,17 +188,20 @@ class LeakTest:
             finding = self._name_leak(checks, is_over=is_over)
             if finding is not None:
                 return finding
-        elif checks.is_quiet:
+        elif checks.is_quiet and self._may_clear():
             return self._make_finding(checks, is_leak=False)
         if is_over and checks.traced.is_rising:
             self._finds_filling(is_over=True)
         return self._make_finding(checks, is_leak=None) if is_over else None
 
     def _check(self) -> GrowthChecks:
+        rss = self._judge_rss() if self._readings.has_rss else None
         return GrowthChecks(
             traced=self._judge("traced"),
             native=self._judge("native") if self._readings.has_native else None,
-            rss=self._judge_rss() if self._readings.has_rss else None,
+            rss=rss,
+            is_rss_open=rss is not None and rss.is_rising and self._kept_rss_bytes() > MAX_RSS_GROWTH_BYTES,
+            is_native_cleared=self._untraced is not None and self._untraced.is_native_quiet,
         )
 
     def _judge(self, name: str) -> CallGrowth:
@@ -172,15 +209,21 @@ class LeakTest:
             np.array(self._readings.take("calls")),
             np.array(self._readings.take(name)),
             min_per_call=self._least,
+            without_step=self._is_late() and self._calls >= ENOUGH_CALLS,
         )
 
     def _judge_rss(self) -> CallGrowth:
         return judge_calls(
             np.array(self._readings.take("calls")),
             np.array(self._readings.take("rss")),
-            min_per_call=max(self._least, MIN_RSS_GROWTH_BYTES / self._repeater.calls),
+            min_per_call=max(self._least, MIN_RSS_GROWTH_BYTES / self._calls),
             tolerance=PAGES_BYTES,
         )
+
+    def _kept_rss_bytes(self) -> float:
+        at, levels = self._readings.take("calls"), self._readings.take("rss")
+        first = find_stretch(at)
+        return bound_kept(at[first:], levels[first:]).kept
 
     def _elapsed_share(self) -> float:
         return (time.perf_counter() - self._started) / self._max_s
@@ -200,7 +243,7 @@ class LeakTest:
 
     def _has_lasted(self) -> bool:
         """Whether growth has lasted so often or so long that a leak may be named."""
-        calls, elapsed = self._repeater.calls, self._elapsed_share()
+        calls, elapsed = self._calls, self._elapsed_share()
         return (
             calls >= ABUNDANT_CALLS
             or (calls >= MANY_CALLS and elapsed >= SOON)
@@ -220,7 +263,7 @@ class LeakTest:
         """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
         if checks.origin != "python":
             return self._make_finding(checks, is_leak=True)
-        if self._repeater.calls < FILLING_AGAIN * self._filled_at and not is_over:
+        if self._calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
         if self._finds_filling(is_over=is_over):
             return self._make_finding(checks, is_leak=None) if is_over else None
@@ -242,7 +285,7 @@ class LeakTest:
             tracing=self._trace_deeper() if is_over else None,
         )
         if kept.is_filling:
-            self._kept, self._filled_at = kept, self._repeater.calls
+            self._kept, self._filled_at = kept, self._calls
         if not is_over:
             self._readings.set_aside()
         return kept.is_filling
@@ -261,10 +304,10 @@ class LeakTest:
 
     def _call_once_more(self) -> int:
         """Calls for naming lines, even past the bounds: as many as to the next reading, in a bounded time."""
-        before = self._repeater.calls
+        before = self._calls
         until_s = time.perf_counter() + NAMING * self._max_s
         self._repeater.repeat(next_reading(before) - before, until_s=until_s)
-        return self._repeater.calls - before
+        return self._calls - before
 
     def _make_finding(self, checks: GrowthChecks, *, is_leak: bool | None) -> LeakFinding:
         return describe_finding(

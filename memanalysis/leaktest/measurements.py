@@ -17,8 +17,9 @@ from typing import Any
 from memanalysis.capture.process import ProcessReader, read_allocator_used_bytes
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.leaktest.thread_cache import ThreadCache
 
-__all__ = ["MAX_MEASUREMENTS", "WRAPPER_FILE", "CallRepeater", "Measurements"]
+__all__ = ["MAX_MEASUREMENTS", "WRAPPER_FILE", "CallRepeater", "Measurements", "collect_garbage"]
 
 WRAPPER_FILE = __file__
 """Frames of this file stand between find_leak and the call."""
@@ -26,10 +27,24 @@ WRAPPER_FILE = __file__
 MAX_MEASUREMENTS = 256
 """Four to a doubling make 80 of a million calls."""
 
+MAX_SHARED_NUMBER = 256
+"""Numbers above are objects of their own in CPython."""
+
 SLICE_S = 0.1
 """The clock is read about this often while calls are repeated."""
 
+_clear_type_cache = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)
+"""The interpreter's cache of attributes of types holds up to 4,096 of the names that programs make up for ``getattr``,
+and fills slowly, at random: without it healthy calls drift by some bytes each."""
+
 register_wrapper_frame(__file__)
+
+
+def collect_garbage() -> None:
+    """Collect garbage, and empty the cache of attributes of types."""
+    gc.collect()
+    if _clear_type_cache is not None:
+        _clear_type_cache()
 
 
 class CallRepeater:
@@ -114,7 +129,9 @@ class Measurements:
         self._is_aside = False
         self._size = 0
         self._ours = array("q", bytes(8 * 3))
+        self._spare: int | None = MAX_SHARED_NUMBER + len(self._ours)
         self.has_native = read_allocator_used_bytes() is not None
+        self._thread_cache = ThreadCache() if self.has_native else None
         self.has_rss = self._process.read_rss_bytes() is not None
         self.calls, self.traced, self.native, self.rss, self.blocks = (
             array("q", bytes(8 * MAX_MEASUREMENTS)) for _ in range(5)
@@ -125,6 +142,8 @@ class Measurements:
 
     def read(self, calls: int) -> None:
         """Measure after a number of calls; two after as many calls are one."""
+        if calls > MAX_SHARED_NUMBER:
+            self._spare = None  # in its place the number of calls is now an object of its own
         if self._size and self.calls[self._size - 1] == calls:
             self._size -= 1
         self._read_into(self._size, calls)
@@ -133,20 +152,22 @@ class Measurements:
     def leave_out_ours(self) -> None:
         """Say that what came since the last reading is ours: later readings leave it out."""
         place = self._size
-        self._read_into(place, self.calls[place - 1])
+        self._read_into(place, 0)  # a number that is there already: a new one would count
         for column, ours in zip((self.traced, self.native, self.blocks), range(3), strict=True):
             self._ours[ours] += column[place] - column[place - 1]
 
     def _read_into(self, place: int, calls: int) -> None:
         if self._collect:
-            gc.collect()
-        traced, native, blocks = _read_in_use()
+            collect_garbage()
+        if self._thread_cache is not None:
+            self._thread_cache.fill()
+        traced, native, blocks, tracer = _read_in_use()
         rss = self._process.read_rss_bytes()
         self.calls[place] = calls
         self.traced[place] = traced - self._ours[0]
         self.native[place] = native - self._ours[1]
         self.blocks[place] = blocks - self._ours[2]
-        self.rss[place] = 0 if rss is None else rss
+        self.rss[place] = 0 if rss is None else rss - tracer
 
     def take(self, name: str) -> list[float]:
         """One column, as ``calls``, ``traced``, ``native``, ``rss`` or ``blocks``."""
@@ -173,11 +194,11 @@ class Measurements:
         self._process.close()
 
 
-def _read_in_use() -> tuple[int, int, int]:
-    """Traced bytes, bytes of the C allocator without the tracer's (0 where unknown), blocks of Python's allocator."""
+def _read_in_use() -> tuple[int, int, int, int]:
+    """Traced bytes, those of the C allocator but the tracer's (0 where unknown), blocks of Python's, the tracer's."""
     traced = tracemalloc.get_traced_memory()[0]
-    used = read_allocator_used_bytes()
-    return traced, 0 if used is None else used - tracemalloc.get_tracemalloc_memory(), sys.getallocatedblocks()
+    used, tracer = read_allocator_used_bytes(), tracemalloc.get_tracemalloc_memory()
+    return traced, 0 if used is None else used - tracer, sys.getallocatedblocks(), tracer
 
 
 def _has_running_loop() -> bool:

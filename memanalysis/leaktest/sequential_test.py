@@ -15,7 +15,7 @@ Three rules, and one judgement of growth:
   where the calls are few. The shape is the engine's alone.
 - *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
   together, lies under the smallest rate that is worth the name, and so does the line from the stretch's first reading
-  to its last.
+  to its last; or when the bound of `memanalysis.leaktest.kept_bound` does, of readings that hardly move.
 """
 
 import math
@@ -31,11 +31,13 @@ from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.verdict import Shape
+from memanalysis.leaktest.kept_bound import bound_kept
 
 __all__ = [
     "CHECK_RATIO",
     "FALSE_ALARMS",
     "CallGrowth",
+    "find_stretch",
     "judge_calls",
     "next_reading",
     "rate_from_end_to_end",
@@ -73,6 +75,10 @@ FEW_CALLS = 1_000
 PRECISION = 0.5
 """Of fewer calls the rate must be known to within a half of itself: a leak at each call is even, a warm-up is not."""
 
+MAX_SPREAD = 3.0
+"""The bound counts where readings lie this close together, in multiples of the least leak over the stretch: a low one
+among high teeth is chance."""
+
 MIN_READINGS = 9
 """Two doublings; of fewer readings nothing is said."""
 
@@ -94,6 +100,8 @@ class CallGrowth:
         Readings of the stretch that lie above the one before, and all that have one before.
     stake : float
         What a stake of 1 has become by betting on rises: above 1 / `FALSE_ALARMS` it rises.
+    step : float
+        Bytes of a single rise that was left out.
     """
 
     is_leak: bool | None
@@ -104,6 +112,7 @@ class CallGrowth:
     rises: int
     windows: int
     stake: float
+    step: float = 0.0
 
     @property
     def is_rising(self) -> bool:
@@ -116,7 +125,14 @@ def next_reading(calls: int) -> int:
     return max(calls + 1, round(calls * 2 ** (1 / READINGS_A_DOUBLING)))
 
 
-def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, tolerance: float = 0.0) -> CallGrowth:
+def judge_calls(
+    calls: FloatArray,
+    levels: FloatArray,
+    *,
+    min_per_call: float,
+    tolerance: float = 0.0,
+    without_step: bool = False,
+) -> CallGrowth:
     """Judge the readings that there are.
 
     Parameters
@@ -127,6 +143,8 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, t
         Bytes a call under which growth is no leak worth the name; above 0.
     tolerance : float
         Bytes by which two readings may differ and count as equal.
+    without_step : bool
+        Leave a single rise out where that shows that there is no leak.
 
     Notes
     -----
@@ -137,7 +155,7 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, t
     1-27; many starts: Shin, Ramdas and Rinaldo (2024), New Engl. J. Stat. Data Sci. 2, 229-260. The interval is the
     engine's, at 1 - `MISSES` / `MAX_CHECKS` (Bonferroni).
     """
-    first = _first_of_stretch(calls.tolist())
+    first = find_stretch(calls.tolist())
     stretch, heights = calls[first:], levels[first:]
     signs = _signs(heights.tolist(), tolerance)
     stake = weigh_rises(calls.tolist(), levels.tolist(), tolerance=tolerance)
@@ -160,17 +178,28 @@ def judge_calls(calls: FloatArray, levels: FloatArray, *, min_per_call: float, t
     known_to = half_width if calls[-1] >= FEW_CALLS else half_width / PRECISION
     if stake >= 1 / FALSE_ALARMS and shape == "growing" and slope >= min_per_call and slope > known_to:
         is_leak = True
-    elif max(slope + half_width, rate_from_end_to_end(calls.tolist(), levels.tolist())) < min_per_call:
+    low, high, step = slope - half_width, slope + half_width, 0.0
+    if is_leak is None and max(high, rate_from_end_to_end(calls.tolist(), levels.tolist())) < min_per_call:
         is_leak = False
+    elif is_leak is None:
+        for leaves_out in (False, True)[: 1 + without_step]:
+            bound = bound_kept(stretch.tolist(), heights.tolist(), without_step=leaves_out)
+            most = bound.find_most(max_spread=MAX_SPREAD * min_per_call * float(np.ptp(stretch)))
+            if most < min_per_call:
+                is_leak, high, step = False, most, bound.step
+                slope = min(slope, high)
+                low = min(low, slope)
+                break
     return CallGrowth(
         is_leak=is_leak,
         shape=shape,
         bytes_per_call=slope,
-        low=slope - half_width,
-        high=slope + half_width,
+        low=low,
+        high=high,
         rises=rises,
         windows=len(signs),
         stake=stake,
+        step=step,
     )
 
 
@@ -195,11 +224,12 @@ def weigh_rises(calls: Sequence[float], levels: Sequence[float], *, tolerance: f
 
 def rate_from_end_to_end(calls: Sequence[float], levels: Sequence[float]) -> float:
     """Bytes a call from the first reading of the judged stretch to the last; 0 where there is one; plain Python."""
-    first = _first_of_stretch(calls)
+    first = find_stretch(calls)
     return (levels[-1] - levels[first]) / (calls[-1] - calls[first]) if first < len(calls) - 1 else 0.0
 
 
-def _first_of_stretch(calls: Sequence[float]) -> int:
+def find_stretch(calls: Sequence[float]) -> int:
+    """Return the place of the first reading of the judged stretch: from an eighth of the calls on; plain Python."""
     return bisect_left(calls, calls[-1] / STRETCH) if calls else 0
 
 

@@ -6,14 +6,18 @@ import ctypes
 import functools
 import gc
 import itertools
+import mmap
 import random
 import tracemalloc
+from array import array
 from collections.abc import Callable
 
 import pytest
 
 import memanalysis
 from benchmarks.detection.callables import BENIGN, LEAKS, make_benign, make_leak
+from benchmarks.detection.healthy_calls import HEALTHY_CALLS
+from benchmarks.detection.leaky_calls import LEAKY_CALLS
 from memanalysis import LeakFoundError, find_leak
 from memanalysis.errors import InvalidArgumentError
 
@@ -91,6 +95,42 @@ def test_what_looks_like_a_leak_is_not_called_one(kind: str):
     finding = find_leak(make_benign(kind, seeded(2)).call, max_calls=20_000, max_s=4)
 
     assert finding.is_leak is not True
+
+
+@pytest.mark.parametrize("kind", ["sqlite3, a database a call", "socket pair", "an event loop a call", "compiled code"])
+def test_a_real_call_is_cleared_by_the_figures_of_the_allocators(kind: str):
+    """In fewer calls than tracing alone would need, and with a bound."""
+    finding = find_leak(HEALTHY_CALLS[kind](seeded(5)), max_s=60)
+
+    assert finding.is_leak is False
+    assert 0 <= finding.bytes_per_call <= finding.high < finding.min_bytes_per_call
+
+
+@pytest.mark.parametrize("kind", ["extension, references", "sqlite3, a database in memory", "callbacks"])
+def test_the_leaky_twin_of_a_real_call_is_found(kind: str):
+    assert find_leak(LEAKY_CALLS[kind](seeded(6)), max_calls=3_000).is_leak is True
+
+
+def test_memory_that_a_call_maps_itself_is_found():
+    """No allocator knows of it: two pages each."""
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long]
+    libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    taken: array[int] = array("Q")
+
+    def leak() -> None:
+        taken.append(libc.mmap(None, 8_192, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0))
+        libc.memset(taken[-1], 1, 8_192)
+
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    finding = find_leak(leak, max_s=30)
+    for address in taken:
+        libc.munmap(address, 8_192)
+
+    assert (finding.is_leak, finding.origin) == (True, "native")
+    assert 8_000 < finding.bytes_per_call < 8_600
 
 
 def test_a_leak_at_one_call_of_a_hundred_is_found():

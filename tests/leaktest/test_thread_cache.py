@@ -1,0 +1,44 @@
+"""Freed blocks that the C allocator keeps for a thread are the same at every reading."""
+
+import ctypes
+
+import pytest
+
+from memanalysis.capture.process import read_allocator_used_bytes
+from memanalysis.leaktest.thread_cache import ThreadCache
+
+pytestmark = pytest.mark.skipif(read_allocator_used_bytes() is None, reason="the C allocator has no mallinfo2")
+
+
+def test_blocks_that_were_freed_change_nothing_once_the_cache_is_filled():
+    """They would count as handed out, up to seven of a size."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    cache = ThreadCache()
+    cache.fill()
+    cache.fill()
+    before = read_allocator_used_bytes()
+    for size in (40, 200, 600, 1_000):
+        for pointer in [libc.malloc(size) for _ in range(5)]:
+            libc.free(pointer)
+    cache.fill()
+
+    assert abs(read_allocator_used_bytes() - before) < 600
+
+
+def test_a_block_that_is_kept_is_seen():
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    cache = ThreadCache()
+    cache.fill()
+    cache.fill()
+    before = read_allocator_used_bytes()
+    kept = [libc.malloc(1_000) for _ in range(20)]
+    cache.fill()
+    grown = read_allocator_used_bytes() - before
+    for pointer in kept:
+        libc.free(pointer)
+
+    assert 20_000 < grown < 24_000
