@@ -1,6 +1,6 @@
 """From what three readings say of a call to one answer, and the sentence that gives it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memanalysis.analysis.verdict import Origin
 from memanalysis.leaktest.call_growth import CallGrowthDetails
@@ -14,6 +14,9 @@ __all__ = ["GrowthChecks", "describe_finding"]
 
 MIN_EXPLAINED_SHARE = 0.5
 """Native growth is what the traced bytes explain less of than this share."""
+
+MIN_LEAKED_SHARE = 0.1
+"""Where the traced bytes leak too, it is native when they explain less than this share."""
 
 JUDGED = 7 / 8
 """Share of the calls that is judged."""
@@ -35,10 +38,10 @@ class GrowthChecks:
 
     @property
     def origin(self) -> Origin | None:
-        """Where a leak comes from; None when none is shown."""
-        if self.traced.is_leak:
-            return "python"
-        return "native" if self._native_leak() is not None else None
+        """Where most of a leak comes from; None when none is shown."""
+        if self._native_leak() is not None:
+            return "native"
+        return "python" if self.traced.is_leak else None
 
     @property
     def is_quiet(self) -> bool:
@@ -48,8 +51,6 @@ class GrowthChecks:
     @property
     def telling(self) -> CallGrowth:
         """The readings that the answer is about: of the leak, or of what is still open."""
-        if self.traced.is_leak:
-            return self.traced
         found = self._native_leak()
         if found is not None:
             return found
@@ -74,7 +75,8 @@ class GrowthChecks:
 
     def _is_explained(self, growth: CallGrowth) -> bool:
         traced, all_of_it = self.traced.bytes_per_call, growth.bytes_per_call
-        return traced is None or all_of_it is None or traced > MIN_EXPLAINED_SHARE * all_of_it
+        share = MIN_LEAKED_SHARE if self.traced.is_leak else MIN_EXPLAINED_SHARE
+        return traced is None or all_of_it is None or traced > share * all_of_it
 
 
 def describe_cleared(check: UntracedCheck, *, min_per_call: float, calls: int) -> LeakFinding:
@@ -90,7 +92,7 @@ def describe_cleared(check: UntracedCheck, *, min_per_call: float, calls: int) -
         stake=0.0,
         step=check.step,
     )
-    return describe_finding(
+    finding = describe_finding(
         GrowthChecks(traced=growth, native=None, rss=None),
         is_leak=False,
         kept=None,
@@ -98,6 +100,7 @@ def describe_cleared(check: UntracedCheck, *, min_per_call: float, calls: int) -
         min_per_call=min_per_call,
         calls=calls,
     )
+    return replace(finding, traced_bytes_per_call=None)  # only the number of blocks is known
 
 
 def describe_finding(
@@ -113,7 +116,7 @@ def describe_finding(
     growth = checks.telling
     missing = _missing(growth, kept, min_per_call, calls) if is_leak is None else None
     origin = checks.origin or "unknown" if is_leak else "unknown"
-    sentence = _describe_leak(growth, origin) if is_leak else _describe_none(growth, calls)
+    sentence = _describe_leak(checks, origin) if is_leak else _describe_none(growth, calls)
     shown = None if is_leak is False else kept
     return LeakFinding(
         name="",
@@ -123,6 +126,8 @@ def describe_finding(
         bytes_per_call=growth.bytes_per_call,
         low=growth.low,
         high=growth.high,
+        traced_bytes_per_call=checks.traced.bytes_per_call,
+        resident_bytes_per_call=checks.rss.bytes_per_call if checks.rss else None,
         blocks_per_call=blocks_per_call,
         min_bytes_per_call=min_per_call,
         calls=calls,
@@ -136,12 +141,23 @@ def describe_finding(
     )
 
 
-def _describe_leak(growth: CallGrowth, origin: Origin) -> str:
+def _describe_leak(checks: GrowthChecks, origin: Origin) -> str:
+    growth = checks.telling
     where = "" if origin == "python" else " of native memory, which has no line here"
     return (
         f"A leak: each call keeps {format_bytes_per_call(growth.bytes_per_call)}{where} "
-        f"({_format_interval(growth)}); it rose at {growth.rises} of {growth.windows} readings."
+        f"({_format_interval(growth)}){_describe_both(checks)}; it rose at {growth.rises} of {growth.windows} readings."
     )
+
+
+def _describe_both(checks: GrowthChecks) -> str:
+    """Traced and resident growth, the larger first; nothing where one of them is not known."""
+    known = (("traced", checks.traced), ("resident", checks.rss))
+    rates = [(growth.bytes_per_call, name) for name, growth in known if growth and growth.bytes_per_call is not None]
+    if len(rates) < len(known):
+        return ""
+    both = " and ".join(f"{name} {format_bytes_per_call(max(0.0, rate))}" for rate, name in sorted(rates, reverse=True))
+    return f", {both} a call"
 
 
 def _describe_none(growth: CallGrowth, calls: int) -> str:

@@ -74,6 +74,8 @@ class LeakFinding:
         ``python``, ``native``, or ``unknown`` where there is no leak.
     bytes_per_call, low, high : float or None
         Kept by each call, with an interval that holds however often was looked; None with too few readings.
+    traced_bytes_per_call, resident_bytes_per_call : float or None
+        Growth of what tracemalloc follows, and of the resident size without the tracer's own; None where unknown.
     blocks_per_call : float or None
         Blocks of Python's allocator that each call keeps.
     min_bytes_per_call : float
@@ -107,6 +109,8 @@ class LeakFinding:
     min_bytes_per_call: float
     calls: int
     duration_s: float
+    traced_bytes_per_call: float | None = None
+    resident_bytes_per_call: float | None = None
     sites: tuple[LeakSite, ...] = ()
     types: tuple[TypeGrowth, ...] = ()
     containers: tuple[ContainerGrowth, ...] = ()

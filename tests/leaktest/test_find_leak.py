@@ -8,6 +8,7 @@ import gc
 import itertools
 import mmap
 import random
+import re
 import tracemalloc
 from array import array
 from collections.abc import Callable
@@ -130,7 +131,9 @@ def test_memory_that_a_call_maps_itself_is_found():
         libc.munmap(address, 8_192)
 
     assert (finding.is_leak, finding.origin) == (True, "native")
-    assert 8_000 < finding.bytes_per_call < 8_600
+    assert 8_000 < finding.resident_bytes_per_call == finding.bytes_per_call < 8_600
+    assert 0 < finding.traced_bytes_per_call < 100
+    assert re.search(r"\), resident 8\.\d KiB and traced \d+(\.\d)? B a call; it rose", finding.sentence)
 
 
 def test_a_leak_at_one_call_of_a_hundred_is_found():
@@ -262,6 +265,16 @@ def test_raise_for_leak_gives_the_finding_back_where_there_is_none():
     finding = find_leak(int, max_calls=2_000)
 
     assert finding.raise_for_leak() is finding
+
+
+def test_our_own_objects_are_not_listed():
+    """Types, containers and lines of a native leak with a little of Python: only the program's."""
+    finding = find_leak(keep_a_session, max_calls=400)
+
+    assert {row.type.rsplit(".", 1)[-1] for row in finding.types} <= {"Session", "dict"}
+    assert len(finding.containers) == 1
+    assert "memanalysis" not in "".join(row.text for row in finding.containers)
+    assert "memanalysis" not in "".join(chain.text for chain in finding.holders).replace("memanalysis.tests", "")
 
 
 def test_few_calls_tell_nothing():
