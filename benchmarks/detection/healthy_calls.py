@@ -53,7 +53,7 @@ class Order:
 
     number: int
     lines: list[str]
-    paid: bool = False
+    open: bool = False
 
 
 def _orders(rng: random.Random) -> list[Order]:
@@ -231,10 +231,10 @@ def _dates(rng: random.Random) -> Call:
 
 def _dataclasses(rng: random.Random) -> Call:
     orders = _orders(rng)
-    return lambda: [dataclasses.asdict(dataclasses.replace(order, paid=True)) for order in orders]
+    return lambda: [dataclasses.asdict(dataclasses.replace(order, open=True)) for order in orders]
 
 
-def _classes_made_anew(_rng: random.Random) -> Call:
+def _new_classes(_rng: random.Random) -> Call:
     return lambda: dataclasses.make_dataclass("Point", [("x", int), ("y", int)])(1, 2)
 
 
@@ -250,7 +250,7 @@ def _coroutines(_rng: random.Random) -> Call:
     return call
 
 
-def _loop_anew(_rng: random.Random) -> Call:
+def _new_loop(_rng: random.Random) -> Call:
     async def main() -> None:
         await asyncio.sleep(0)
 
@@ -310,10 +310,10 @@ HEALTHY_CALLS: dict[str, Make] = {
     "decimal": _decimals,
     "datetime": _dates,
     "dataclasses": _dataclasses,
-    "dataclasses made anew": _classes_made_anew,
+    "new dataclasses": _new_classes,
     "pickle": _pickles,
     "coroutines": _coroutines,
-    "an event loop a call": _loop_anew,
+    "an event loop a call": _new_loop,
     "csv": _tables_of_text,
     "compiled code": _compiled_code,
     "e-mail": _messages,

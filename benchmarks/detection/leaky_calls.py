@@ -113,7 +113,7 @@ def _callbacks_registered(_rng: random.Random) -> Call:
 
     def call() -> None:
         order = Order(1, ["line"] * 5)
-        listeners["paid"].append(lambda: order.paid)
+        listeners["open"].append(lambda: order.open)
 
     return call
 
@@ -149,7 +149,7 @@ LEAKY_CALLS: dict[str, Make] = {
     "logging, handlers": _handlers_added,
     "decimal": _keep_results(HEALTHY_CALLS["decimal"]),
     "datetime": _keep_results(HEALTHY_CALLS["datetime"]),
-    "dataclasses made anew": _keep_results(HEALTHY_CALLS["dataclasses made anew"]),
+    "new dataclasses": _keep_results(HEALTHY_CALLS["new dataclasses"]),
     "pickle": _keep_results(HEALTHY_CALLS["pickle"]),
     "tasks that wait": _tasks_wait,
     "callbacks": _callbacks_registered,

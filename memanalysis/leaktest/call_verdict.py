@@ -86,7 +86,7 @@ def describe_cleared(check: UntracedCheck, *, min_per_call: float, calls: int) -
         shape="stable",
         bytes_per_call=check.bytes_per_call,
         low=0.0,
-        high=check.most_per_call,
+        high=check.max_per_call,
         rises=0,
         windows=0,
         stake=0.0,

@@ -33,7 +33,7 @@ class KeptBound:
     ----------
     kept : float
         Sum of the rises that were not given back.
-    most_per_call : float
+    max_per_call : float
         Upper bound of what a call keeps.
     spread : float
         From the lowest reading to the highest.
@@ -44,14 +44,14 @@ class KeptBound:
     """
 
     kept: float
-    most_per_call: float
+    max_per_call: float
     spread: float
     step: float = 0.0
     baseline_per_call: float = float("inf")
 
-    def find_most(self, *, max_spread: float) -> float:
+    def find_bound(self, *, max_spread: float) -> float:
         """Return the bound that holds: of close readings, or of those that lie further apart."""
-        return self.most_per_call if self.spread <= max_spread else self.baseline_per_call
+        return self.max_per_call if self.spread <= max_spread else self.baseline_per_call
 
 
 def bound_kept(calls: Sequence[float], levels: Sequence[float], *, without_step: bool = False) -> KeptBound:

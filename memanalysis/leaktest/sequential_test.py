@@ -184,7 +184,7 @@ def judge_calls(
     elif is_leak is None:
         for leaves_out in (False, True)[: 1 + without_step]:
             bound = bound_kept(stretch.tolist(), heights.tolist(), without_step=leaves_out)
-            most = bound.find_most(max_spread=MAX_SPREAD * min_per_call * float(np.ptp(stretch)))
+            most = bound.find_bound(max_spread=MAX_SPREAD * min_per_call * float(np.ptp(stretch)))
             if most < min_per_call:
                 is_leak, high, step = False, most, bound.step
                 slope = min(slope, high)

@@ -30,9 +30,9 @@ ENOUGH_CALLS = 1_000
 
 FEW_CALLS = 200
 SOON = 0.15
-"""Of slow calls, so few will do after this share of the time."""
+"""Of slow calls, `FEW_CALLS` will do after this share of the time."""
 
-LEAST_CALLS = 32
+MIN_CALLS = 32
 UNTRACED = 0.25
 """And so few at the end of this share, after which calls are traced."""
 
@@ -40,13 +40,13 @@ UNTRACED_QUIET = 0.5
 """Calls that are quiet so far, but fewer, go on up to this share."""
 
 STEP_CALLS = 500
-"""After so many a single rise is left out at the end: a table of the interpreter that has grown once."""
+"""From this number on a single rise is left out at the end: a table of the interpreter that has grown once."""
 
 RISING = 0.1
 """Calls whose figures rise are traced after this share of the time."""
 
 MAX_UNTRACED_CALLS = 4_000
-"""After so many calls they are traced, however fast they are."""
+"""After this number calls are traced, however fast they are."""
 
 MAX_BLOCK_BYTES = 512
 """Larger blocks Python takes from the C allocator: ``SMALL_REQUEST_THRESHOLD`` of CPython's ``obmalloc``."""
@@ -75,7 +75,7 @@ class UntracedCheck:
         Nothing leaks.
     is_native_quiet : bool
         Nothing leaks in the C allocator.
-    bytes_per_call, most_per_call : float
+    bytes_per_call, max_per_call : float
         Bytes that a call kept, each block counted as the largest, and their upper bound.
     blocks_per_call : float
         Blocks of Python's allocator that a call kept.
@@ -88,7 +88,7 @@ class UntracedCheck:
     is_cleared: bool
     is_native_quiet: bool
     bytes_per_call: float
-    most_per_call: float
+    max_per_call: float
     blocks_per_call: float
     step: float
     calls: int
@@ -120,7 +120,7 @@ def check_untraced(
             is_over = share >= UNTRACED or repeater.calls >= MAX_UNTRACED_CALLS or _has_grown(readings)
             if is_over or repeater.calls >= ENOUGH_CALLS or (repeater.calls >= FEW_CALLS and share >= SOON):
                 found = _check(readings, min_per_call, without_step=is_over and repeater.calls >= STEP_CALLS)
-                if found.is_cleared and repeater.calls >= LEAST_CALLS:
+                if found.is_cleared and repeater.calls >= MIN_CALLS:
                     is_cleared = _is_traced_quiet(repeater, min_per_call, collect=collect)
                     return replace(found, is_cleared=is_cleared)
                 if is_over and (share >= UNTRACED_QUIET or not found.is_cleared):
@@ -141,13 +141,13 @@ def _check(readings: Measurements, min_per_call: float, *, without_step: bool = 
     native = bound_kept(at[first:], readings.take("native")[first:], without_step=without_step)
     span = max(1.0, at[-1] - at[first])
     spread = MAX_SPREAD * min_per_call * span
-    most_native = native.find_most(max_spread=spread)
-    most = most_native + MAX_BLOCK_BYTES * blocks.find_most(max_spread=spread / MAX_BLOCK_BYTES)
+    max_native = native.find_bound(max_spread=spread)
+    most = max_native + MAX_BLOCK_BYTES * blocks.find_bound(max_spread=spread / MAX_BLOCK_BYTES)
     return UntracedCheck(
         is_cleared=most < min_per_call and rss.kept <= MAX_RSS_GROWTH_BYTES,
-        is_native_quiet=most_native < min_per_call,
+        is_native_quiet=max_native < min_per_call,
         bytes_per_call=min(most, (native.kept + MAX_BLOCK_BYTES * blocks.kept) / span),
-        most_per_call=most,
+        max_per_call=most,
         blocks_per_call=blocks.kept / span,
         step=native.step,
         calls=int(at[-1]),
