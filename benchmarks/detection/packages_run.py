@@ -68,7 +68,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         environments = Path(os.environ.get("MEMANALYSIS_ENVIRONMENTS", place))
-        rows = [judge(release, environments) for release in list_releases(folder / "leakbench" / "cases")]
+        rows = []
+        for release in list_releases(folder / "leakbench" / "cases"):
+            rows.append(judge(release, environments))
+            print(*rows[-1], sep=" | ", flush=True)  # a run of all takes an hour
     header = ["case", "release", "kind", "called", "tenth by tenth", "right file", "what was said"]
     print_table(f"Released packages, {SECONDS} s, defaults", header, rows)
 

@@ -10,7 +10,7 @@ from memanalysis.leaktest.sequential_test import CallGrowth
 from memanalysis.leaktest.untraced_calls import UntracedCheck
 from memanalysis.units import format_bytes, format_bytes_per_call
 
-__all__ = ["GrowthChecks", "describe_finding"]
+__all__ = ["GrowthChecks", "describe_cleared", "describe_finding"]
 
 MIN_EXPLAINED_SHARE = 0.5
 """Native growth is what the traced bytes explain less of than this share."""
