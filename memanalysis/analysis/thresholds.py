@@ -14,6 +14,7 @@ from memanalysis.analysis.trend_thresholds import (
     DETECTION,
     SPEED,
     BaselineThresholds,
+    FallThresholds,
     GrowthThresholds,
     JumpThresholds,
     LevelChangeThresholds,
@@ -31,6 +32,7 @@ __all__ = [
     "DEFAULT_THRESHOLDS",
     "BaselineThresholds",
     "ComparisonThresholds",
+    "FallThresholds",
     "ForecastThresholds",
     "GrowthThresholds",
     "JumpThresholds",
@@ -204,6 +206,7 @@ class Thresholds:
     level_change: LevelChangeThresholds = field(default_factory=LevelChangeThresholds)
     slowing: SlowingThresholds = field(default_factory=SlowingThresholds)
     jump: JumpThresholds = field(default_factory=JumpThresholds)
+    fall: FallThresholds = field(default_factory=FallThresholds)
     onset: OnsetThresholds = field(default_factory=OnsetThresholds)
     shape: ShapeThresholds = field(default_factory=ShapeThresholds)
     severity: SeverityThresholds = field(default_factory=SeverityThresholds)

@@ -16,6 +16,7 @@ __all__ = [
     "DETECTION",
     "SPEED",
     "BaselineThresholds",
+    "FallThresholds",
     "GrowthThresholds",
     "JumpThresholds",
     "LevelChangeThresholds",
@@ -66,6 +67,9 @@ class SeriesThresholds:
     )
     min_samples_of_a_leak: int = make_number(
         30, "samples", DETECTION, "With fewer, most warm-ups and filling caches look like a leak in their first hour"
+    )
+    min_samples_of_unsteady_growth: int = make_number(
+        100, "samples", DETECTION, "With fewer, in the first hour, only steady growth is a leak: caches bend early"
     )
     min_seconds_of_few_samples: float = make_number(
         3600.0, "seconds", CONVENTION, "A longer record may have fewer samples: few programs warm up for an hour"
@@ -167,6 +171,8 @@ class PeriodThresholds:
         0.9, "share of the highest peak", CONVENTION, "The first peak this high is the period, not a multiple of it"
     )
     min_points: int = make_number(12, "points", CONVENTION, "Fewer points show no period")
+    min_phases: int = make_number(4, "parts of a period", CONVENTION, "The mean of each is taken out with a cycle")
+    max_phases: int = make_number(24, "parts of a period", CONVENTION, "The same where there are many samples: hours")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +221,19 @@ class SlowingThresholds:
         0.85, "ratio of slopes", DETECTION, "The same in the second half alone, where a curve bends less"
     )
     min_points_of_half: int = make_number(5, "points", CONVENTION, "Fewer points show no bend")
+    beginning_part: int = make_number(
+        10, "1 / share of points", CONVENTION, "The very beginning, left out of early growth, is a tenth of it"
+    )
+    points_of_a_short_series: int = make_number(
+        50, "points", DETECTION, "With fewer a cache that fills is nearly a line: growth must be the steadier"
+    )
+    min_steady_end_to_mean_of_short: float = make_number(
+        0.9, "ratio of slopes", DETECTION, "Steady growth of few points ends this fast, after its very beginning"
+    )
+    min_steady_end_to_mean: float = make_number(0.85, "ratio of slopes", DETECTION, "The same of more points")
+    min_steady_end_to_mean_of_warm: float = make_number(
+        0.98, "ratio of slopes", DETECTION, "Or this fast after the warm-up, which may take longer"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +241,11 @@ class JumpThresholds:
     """Which sudden jumps are taken out before growth is judged again."""
 
     min_sigmas: float = make_number(
-        8.0, "robust standard deviations", DETECTION, "A step this far beyond the usual one is a jump"
+        6.0, "robust standard deviations", DETECTION, "A step this far beyond the usual one is a jump"
     )
     min_range_share: float = make_number(0.015, "share of the range", DETECTION, "A smaller jump bends no line")
     min_half_share: float = make_number(
-        0.25, "share of the least jump", CONVENTION, "In each of two steps over which a jump is spread"
+        0.25, "share of the jump", CONVENTION, "In each of two steps over which a jump is spread"
     )
     max_steps: int = make_number(2, "steps", CONVENTION, "A rise over more steps is growth, not a jump")
     max_jumps: int = make_number(5, "jumps", CONVENTION, "More are the way in which a series grows")
@@ -237,10 +256,49 @@ class JumpThresholds:
     fitted_share: float = make_number(
         0.125, "share of the samples", CONVENTION, "On each side of a jump, by which its size is measured"
     )
+    min_fitted_samples: int = make_number(4, "samples", CONVENTION, "The same of a short series")
     min_low_rise: float = make_number(
         0.25, "share of the mean rise", DETECTION, "By which each low must rise, of a part or a period"
     )
-    min_mean_low_rise: float = make_number(0.6, "share of the mean rise", DETECTION, "The same for all lows of periods")
+    min_mean_low_rise: float = make_number(
+        0.6, "share of the mean rise", DETECTION, "The same for all lows of periods, or after falls"
+    )
+    min_falls_with_lows: int = make_number(3, "falls", CONVENTION, "Fewer levels after falls show no rise")
+    min_explained_of_lows: float = make_number(
+        0.6, "share of variance", DETECTION, "What a line must explain of the levels after falls"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallThresholds:
+    """Which large falls make growth after them doubtful, and which are restarts."""
+
+    min_share_of_growth: float = make_number(
+        0.5, "share of the growth", DETECTION, "A fall by this much of what grew since may come again"
+    )
+    min_share_of_largest: float = make_number(
+        0.5, "share of the largest fall", CONVENTION, "A smaller fall does not compare with the largest"
+    )
+    min_falls_of_a_cycle: int = make_number(3, "falls", CONVENTION, "As many show a baseline, which the windows judge")
+    min_samples_before: int = make_number(4, "samples", CONVENTION, "Fewer show no rate of growth before the fall")
+    max_ratio_of_slopes: float = make_number(
+        2.5, "ratio of slopes", DETECTION, "Growth before and after a fall is the same up to this"
+    )
+    max_share_of_other_falls: float = make_number(
+        0.25, "share of the largest fall", DETECTION, "Another fall by more, beside that of a restart, is a collection"
+    )
+    min_rise_of_lows: float = make_number(
+        0.5, "share of the slope", DETECTION, "At least as fast the lows after many falls must rise"
+    )
+    max_ratio_of_slopes_of_restart: float = make_number(
+        1.5, "ratio of slopes", DETECTION, "A leak goes on after a restart at its rate up to this"
+    )
+    min_samples_after_restart: int = make_number(
+        75, "samples", DETECTION, "With fewer a fall that took back all that had grown may be one of many"
+    )
+    max_share_of_a_part: float = make_number(
+        0.8, "share of the growth", DETECTION, "A fall by more of what grew before it may be collected garbage"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +341,9 @@ class ShapeThresholds:
     min_growth_bytes: int = make_number(
         32 * KIB, "bytes", CONVENTION, "Eight pages: allocators move by as much with nothing retained"
     )
+    min_end_rise_bytes: int = make_number(
+        16 * KIB, "bytes", CONVENTION, "Half of that: what lies less above its middle at the end hides no growth"
+    )
     min_growth_share: float = make_number(
         0.001, "share of the level", CONVENTION, "Less is not distinct from an allocator's drift"
     )
@@ -296,6 +357,9 @@ class ShapeThresholds:
     )
     still_share: float = make_number(
         0.1, "share of the rise", CONVENTION, "A level that moves by less than this, after its rise, keeps still"
+    )
+    min_rise_without_jumps: float = make_number(
+        0.1, "share of the range", CONVENTION, "What rises by less without its jumps is not read without them"
     )
     min_share_of_range: float = make_number(
         0.2, "share of the range", DETECTION, "Growth of another reading must be this part of what the series moved"

@@ -73,18 +73,25 @@ def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Threshol
         more = int(least - n_samples)
         return f"{more} more sample{'s' if more > 1 else ''}: {int(n_samples)} of at least {least} are there"
     if reason is Reason.GROWS_SO_FAR:
-        rule = thresholds.series
-        needed = f"{rule.min_samples_of_a_leak} samples"
-        if n_samples >= rule.min_samples_of_a_leak:
-            is_short = cells["duration_s"][i] < rule.min_seconds_of_a_leak
-            bytes_needed = f"growth of {format_bytes(rule.min_early_bytes_of_a_leak)}"
-            needed = format_duration(rule.min_seconds_of_a_leak) if is_short else bytes_needed
-        return f"{needed}, and grew by {format_bytes(cells['growth_bytes'][i])} so far"
+        return f"{_describe_needed(cells, i, thresholds)}, and grew by {format_bytes(cells['growth_bytes'][i])} so far"
     if reason is Reason.STILL_RISES:
         return "a longer record: it was flat, and rises at its end"
     windows = int(cells["windows"][i])
     length = format_duration(cells["judged_s"][i] / (windows + 1))
     return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
+
+
+def _describe_needed(cells: Cells, i: int, thresholds: Thresholds) -> str:
+    """Return what growth needs before it is called a leak."""
+    rule, duration_s = thresholds.series, cells["duration_s"][i]
+    if cells["n_samples"][i] < rule.min_samples_of_a_leak and duration_s < rule.min_seconds_of_few_samples:
+        return f"{rule.min_samples_of_a_leak} samples"
+    if duration_s < rule.min_seconds_of_a_leak:
+        return format_duration(rule.min_seconds_of_a_leak)
+    is_little = cells["growth_bytes"][i] < rule.min_early_bytes_of_a_leak
+    if is_little and duration_s < rule.min_seconds_of_few_bytes:
+        return f"growth of {format_bytes(rule.min_early_bytes_of_a_leak)}"
+    return "a longer record: it is not steady yet, or fell as far before"
 
 
 @lru_cache(maxsize=256)

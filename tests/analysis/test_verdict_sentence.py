@@ -123,10 +123,12 @@ def test_what_is_missing_is_a_column_and_a_sentence():
         "Growing, but too early to call it a leak: needs 30 samples, and grew by 3.0 MiB so far.",
         "30 samples, and grew by 3.0 MiB so far",
     )
-    assert (
-        write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=20.0)[1] == "growth of 256 KiB, and grew by 3.0 MiB so far"
-    )
+    little = write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=20.0, growth_bytes=102_400.0)
+    assert little[1] == "growth of 256 KiB, and grew by 100 KiB so far"
     assert write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=5.0)[1] == "10.0 s, and grew by 3.0 MiB so far"
+    assert write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=90.0)[1] == (
+        "a longer record: it is not steady yet, or fell as far before, and grew by 3.0 MiB so far"
+    )
     assert write(Reason.STILL_RISES)[1] == "a longer record: it was flat, and rises at its end"
     more = Thresholds(series=SeriesThresholds(min_samples=4))
     assert write(Reason.TOO_FEW_SAMPLES, thresholds=more)[1] == "1 more sample: 3 of at least 4 are there"

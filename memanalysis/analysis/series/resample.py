@@ -1,10 +1,11 @@
 """Series of many lengths as matrices: at most 64 points a row, so that any length costs the same to judge."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.row_statistics import row_medians
@@ -12,7 +13,7 @@ from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.series.warm_up import find_warm_up_ends
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
 
-__all__ = ["EqualLengthGroup", "SeriesMatrix", "group_equal_lengths", "make_series_matrix"]
+__all__ = ["EqualLengthGroup", "SeriesMatrix", "group_equal_lengths", "make_series_matrix", "take_rows"]
 
 ROWS_AT_ONCE = 4096
 """Series judged in one go: their pairwise slopes take 16 MB; fewer would cost more steps of Python each."""
@@ -82,6 +83,11 @@ def make_series_matrix(
     times, levels = _resample(batch, judged_from, size, max_points)
     lows = _find_lows(batch, judged_from, size, max_points) if size > max_points else levels
     return SeriesMatrix(index=index, whole_s=whole_s, whole=whole, times=times, levels=levels, lows=lows)
+
+
+def take_rows(matrix: SeriesMatrix, rows: NDArray[np.bool_]) -> SeriesMatrix:
+    """Return some of the rows."""
+    return SeriesMatrix(**{field.name: getattr(matrix, field.name)[rows] for field in fields(SeriesMatrix)})
 
 
 def _find_lows(batch: SeriesBatch, starts: IntArray, size: int, max_points: int) -> FloatArray:

@@ -6,48 +6,28 @@ by the same rules, and by a good part of the movement that the series has, decid
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.series.prepare import SeriesBatch, take_series
 from memanalysis.analysis.series.resample import SeriesMatrix, group_equal_lengths, make_series_matrix
-from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, JumpThresholds, PeriodThresholds, Thresholds
+from memanalysis.analysis.trend.after_restart import read_since_restart
+from memanalysis.analysis.trend.altered_series import AlteredSeries
+from memanalysis.analysis.trend.early_growth import has_few_samples, hold_back_early
 from memanalysis.analysis.trend.onset import find_onsets
 from memanalysis.analysis.trend.periods import find_periods
 from memanalysis.analysis.trend.sudden_jumps import find_jumps
-from memanalysis.analysis.trend.trend_shape import (
-    GROWING,
-    INCONCLUSIVE,
-    PLATEAUING,
-    SLOWING,
-    STABLE,
-    STEPPED,
-    TrendFits,
-    fit_shapes,
-    min_growth_bytes,
-)
+from memanalysis.analysis.trend.trend_shape import GROWING, PLATEAUING, SAWTOOTH, SLOWING, TrendFits, fit_shapes
 
 __all__ = ["classify_shapes"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """One series read otherwise: which of the batch it is, its seconds and bytes, and the range that it had.
-
-    Without samples it is a series that rises at its end, but not for long enough to be read.
-    """
-
-    place: int
-    elapsed_s: FloatArray
-    values: FloatArray
-    range_bytes: float
-    onset_s: float = np.nan
-
-
-_Reader = Callable[[SeriesBatch, SeriesMatrix, Thresholds], Iterator[_Reading]]
+_Finder = Callable[[SeriesBatch, TrendFits, Thresholds], NDArray[np.bool_]]
+_Reader = Callable[[SeriesBatch, SeriesMatrix, Thresholds], Iterator[AlteredSeries]]
 
 
 def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
@@ -61,39 +41,39 @@ def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRE
         The numbers to judge by.
     """
     fits = fit_shapes(batch, thresholds=thresholds)
-    for read in _READERS:
-        hidden = _may_hide_growth(batch, fits, thresholds)
-        if read is not _without_jumps:  # nothing else makes growth look like a rise that levels off
-            hidden &= (fits.shape != PLATEAUING) & (fits.shape != SLOWING)
-        if not hidden.any():
-            continue
-        fits = _take_growing(fits, _read_again(batch, hidden, read, thresholds), thresholds)
-    return _hold_back_early(batch, fits, thresholds)
+    for find, read in _READINGS:
+        which = np.flatnonzero(find(batch, fits, thresholds) & (batch.sizes >= thresholds.onset.min_samples))
+        if which.size:
+            fits = _take_growing(fits, _read_again(batch, which, read, thresholds), thresholds)
+    return hold_back_early(batch, fits, thresholds=thresholds)
 
 
-def _hold_back_early(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> TrendFits:
-    """Return the fits with what grows but is too short to be called a leak as inconclusive."""
-    rule = thresholds.series
-    lasted_s = batch.durations_s
-    few = (batch.n_samples < rule.min_samples_of_a_leak) & (lasted_s < rule.min_seconds_of_few_samples)
-    few |= (fits.growth < rule.min_early_bytes_of_a_leak) & (lasted_s < rule.min_seconds_of_few_bytes)
-    early = (fits.shape == GROWING) & (few | (lasted_s < rule.min_seconds_of_a_leak))
-    still_rises = fits.still_rises & (fits.shape != GROWING)
-    shape = np.where(early | (still_rises & np.isin(fits.shape, (STABLE, STEPPED))), INCONCLUSIVE, fits.shape)
-    return replace(fits, shape=shape, grows_so_far=early, still_rises=still_rises & (shape == INCONCLUSIVE))
+def _may_jump(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which series may be bent by jumps: they end above their middle level, and do not grow, or not steadily."""
+    unsteady = (fits.shape == GROWING) & has_few_samples(batch, thresholds=thresholds) & ~fits.steady
+    bent: NDArray[np.bool_] = unsteady | ((fits.shape != GROWING) & _end_high(fits, thresholds))
+    return bent
 
 
-def _may_hide_growth(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
-    """Return which series are not growing as they are, but are long enough and end above their middle level."""
+def _may_hide_growth(_batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which series end above their middle level, and neither grow nor level off."""
+    return ~np.isin(fits.shape, (GROWING, PLATEAUING, SLOWING)) & _end_high(fits, thresholds)
+
+
+def _may_have_restarted(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which series fell far, and neither swing nor level off; medians hide up to half of a fall."""
+    far: NDArray[np.bool_] = fits.fall >= thresholds.series.partial_fall / 2 * batch.latest
+    return far & ~np.isin(fits.shape, (SAWTOOTH, PLATEAUING, SLOWING))
+
+
+def _end_high(fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
     rule = thresholds.shape
-    least = np.maximum(min_growth_bytes(np.zeros(1), thresholds=rule) / 2, rule.min_end_rise_noise * fits.noise)
-    hidden: NDArray[np.bool_] = (fits.shape != GROWING) & (fits.end_rise >= least)
-    hidden &= batch.sizes >= thresholds.onset.min_samples
-    return hidden
+    least = np.maximum(rule.min_end_rise_bytes, rule.min_end_rise_noise * fits.noise)
+    high: NDArray[np.bool_] = fits.end_rise >= least
+    return high
 
 
-def _read_again(batch: SeriesBatch, hidden: NDArray[np.bool_], read: _Reader, thresholds: Thresholds) -> list[_Reading]:
-    which = np.flatnonzero(hidden)
+def _read_again(batch: SeriesBatch, which: IntArray, read: _Reader, thresholds: Thresholds) -> list[AlteredSeries]:
     some = take_series(batch, which)
     readings = []
     for group in group_equal_lengths(some, thresholds=thresholds.series):
@@ -102,7 +82,7 @@ def _read_again(batch: SeriesBatch, hidden: NDArray[np.bool_], read: _Reader, th
     return readings
 
 
-def _take_growing(fits: TrendFits, readings: list[_Reading], thresholds: Thresholds) -> TrendFits:
+def _take_growing(fits: TrendFits, readings: list[AlteredSeries], thresholds: Thresholds) -> TrendFits:
     """Return the fits with those of the readings that grow."""
     unread = [reading.place for reading in readings if not reading.values.size]
     readings = [reading for reading in readings if reading.values.size]
@@ -129,13 +109,14 @@ def _take_growing(fits: TrendFits, readings: list[_Reading], thresholds: Thresho
     )
     ranges = np.array([reading.range_bytes for reading in readings])
     grows = (again.shape == GROWING) & (again.growth >= thresholds.shape.min_share_of_range * ranges)
-    again = replace(again, onset_s=onsets_s)
-    for name, column in columns.items():
-        column[places[grows]] = getattr(again, name)[grows]
+    restarted = np.array([reading.restarted for reading in readings])
+    again = replace(again, onset_s=onsets_s, restarted=restarted)
+    for name in columns.keys() - {"fall"}:  # falls are those of the series as it was
+        columns[name][places[grows]] = getattr(again, name)[grows]
     return TrendFits(**columns)
 
 
-def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[_Reading]:
+def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[AlteredSeries]:
     """Yield the series that have a few sudden jumps, as if they had been at their last level from the start."""
     jumps = find_jumps(matrix.whole, thresholds=thresholds.jump)
     for row in np.flatnonzero(jumps.any(axis=1) & _still_rise(matrix.whole, jumps, thresholds)):
@@ -147,10 +128,10 @@ def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresho
                 for step in np.flatnonzero(jumps[row])
             }
         )
-        yield _Reading(
+        yield AlteredSeries(
             place=place,
             elapsed_s=times,
-            values=_remove_jumps(times, values, edges, thresholds.jump.fitted_share),
+            values=_remove_jumps(times, values, edges, thresholds.jump),
             range_bytes=np.ptp(matrix.whole[row]),
         )
 
@@ -158,7 +139,7 @@ def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresho
 def _still_rise(levels: FloatArray, jumps: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
     """Return whether the rows rise without their jumps too, which steps do not."""
     steps = np.diff(levels, axis=1) - jumps
-    rises: NDArray[np.bool_] = steps.sum(axis=1) >= thresholds.shape.min_share_of_range / 2 * np.ptp(levels, axis=1)
+    rises: NDArray[np.bool_] = steps.sum(axis=1) >= thresholds.shape.min_rise_without_jumps * np.ptp(levels, axis=1)
     return rises
 
 
@@ -168,9 +149,9 @@ def _find_edge(times: FloatArray, values: FloatArray, points_s: FloatArray, jump
     return int(first) + 1 + int(np.argmax(np.diff(values[first : last + 1]) * np.sign(jumps[step])))
 
 
-def _remove_jumps(times: FloatArray, values: FloatArray, edges: list[int], fitted_share: float) -> FloatArray:
+def _remove_jumps(times: FloatArray, values: FloatArray, edges: list[int], rule: JumpThresholds) -> FloatArray:
     """Return values with all before each jump at the level after it; its size is that of a step on a line near it."""
-    most = max(4, round(fitted_share * times.size))
+    most = max(rule.min_fitted_samples, round(rule.fitted_share * times.size))
     bounds = [0, *edges, times.size]
     flat = values.copy()
     for before, edge, after in zip(bounds, edges, bounds[2:], strict=False):
@@ -181,7 +162,7 @@ def _remove_jumps(times: FloatArray, values: FloatArray, edges: list[int], fitte
     return flat
 
 
-def _without_cycle(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[_Reading]:
+def _without_cycle(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[AlteredSeries]:
     """Yield the series that swing with a period, without what comes back after each period."""
     periods_s = find_periods(matrix.whole_s, matrix.whole, thresholds=thresholds.period)
     for row in np.flatnonzero(np.isfinite(periods_s)):
@@ -189,10 +170,10 @@ def _without_cycle(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresho
         times, values = batch.take(place)
         rise = _rises_in_a_period(times, values, periods_s[row])
         if _lows_rise(times, values, periods_s[row], rise, thresholds):
-            yield _Reading(
+            yield AlteredSeries(
                 place=place,
                 elapsed_s=times,
-                values=_remove_cycle(times, values, periods_s[row], rise),
+                values=_remove_cycle(times, values, periods_s[row], rise, thresholds.period),
                 range_bytes=np.ptp(matrix.whole[row]),
             )
 
@@ -216,11 +197,13 @@ def _lows_rise(times: FloatArray, values: FloatArray, period_s: float, rise: flo
     return bool(rise > 0 and rises.min() > rule.min_low_rise * rise and rises.mean() > rule.min_mean_low_rise * rise)
 
 
-def _remove_cycle(times: FloatArray, values: FloatArray, period_s: float, rise: float) -> FloatArray:
+def _remove_cycle(
+    times: FloatArray, values: FloatArray, period_s: float, rise: float, rule: PeriodThresholds
+) -> FloatArray:
     """Return values less the mean of their phase, about a line that rises by so much a period."""
     since = times - times[0]
     beside = values - rise / period_s * since
-    bins = int(np.clip(times.size * period_s / since[-1], 4, 24))
+    bins = int(np.clip(times.size * period_s / since[-1], rule.min_phases, rule.max_phases))
     phase = (since % period_s / period_s * bins).astype(np.int64) % bins
     totals, counts = np.bincount(phase, weights=beside, minlength=bins), np.bincount(phase, minlength=bins)
     means = totals / np.maximum(counts, 1)
@@ -228,7 +211,7 @@ def _remove_cycle(times: FloatArray, values: FloatArray, period_s: float, rise: 
     return steady
 
 
-def _since_onset(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[_Reading]:
+def _since_onset(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[AlteredSeries]:
     """Yield the series that were flat first, from where they begin to rise."""
     onsets_s = find_onsets(matrix.whole_s, matrix.whole, thresholds=thresholds.onset)
     for row in np.flatnonzero(np.isfinite(onsets_s)):
@@ -238,7 +221,7 @@ def _since_onset(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Threshold
         latest_s = times[0] + thresholds.onset.last_share * (times[-1] - times[0])
         if times.size - first < thresholds.onset.min_samples or onsets_s[row] > latest_s:
             first = times.size
-        yield _Reading(
+        yield AlteredSeries(
             place=place,
             elapsed_s=times[first:],
             values=values[first:],
@@ -247,19 +230,10 @@ def _since_onset(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Threshold
         )
 
 
-def _since_fall(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresholds) -> Iterator[_Reading]:
-    """Yield the series that fell a good part once, as after a restart, and lie higher at the end than before it."""
-    rule = thresholds.series
-    for row, place in enumerate(matrix.index):
-        times, values = batch.take(int(place))
-        falls = np.flatnonzero(values[1:] < values[:-1] * (1 - rule.partial_fall))
-        if falls.size != 1:
-            continue
-        first = int(falls[0]) + 1
-        is_long = times[-1] - times[first] >= rule.restart_share * (times[-1] - times[0])
-        if is_long and np.median(matrix.whole[row, -3:]) > values[:first].max():
-            range_bytes = float(np.ptp(values[first:]))
-            yield _Reading(place=int(place), elapsed_s=times[first:], values=values[first:], range_bytes=range_bytes)
-
-
-_READERS: tuple[_Reader, ...] = (_without_jumps, _without_cycle, _since_onset, _since_fall)
+_READINGS: tuple[tuple[_Finder, _Reader], ...] = (
+    (_may_jump, _without_jumps),
+    (_may_hide_growth, _without_cycle),
+    (_may_hide_growth, _since_onset),
+    (_may_have_restarted, read_since_restart),
+)
+"""Which series are read otherwise, and how: in this order."""

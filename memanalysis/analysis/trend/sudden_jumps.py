@@ -41,7 +41,7 @@ def find_jumps(levels: FloatArray, *, thresholds: JumpThresholds = DEFAULT_THRES
     sigma = MAD_TO_SIGMA * row_medians(np.abs(beyond), overwrite=True)
     least = np.maximum(thresholds.min_sigmas * sigma, thresholds.min_range_share * np.ptp(levels, axis=1))[:, None]
     jumps = _keep_sudden(np.where(_reach(beyond, least, thresholds), beyond, 0.0), thresholds)
-    falls = np.where(_reach(-beyond, least, thresholds), beyond, 0.0)
+    falls = np.where(_reach(-beyond, least, thresholds) & (steps < 0), beyond, 0.0)
     jumps += np.where(_are_releases(levels, falls, jumps, thresholds)[:, None], falls, 0.0)
     return jumps
 
@@ -56,6 +56,8 @@ def _reach(beyond: FloatArray, least: FloatArray, thresholds: JumpThresholds) ->
 
 def _keep_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:
     """Return the rises that take few steps, of the rows that have few."""
+    beside = np.pad(rises, ((0, 0), (1, 1)))
+    rises = np.where(rises >= thresholds.min_half_share * np.maximum(beside[:, :-2], beside[:, 2:]), rises, 0.0)
     is_rise, length = rises > 0, rises.shape[1]
     padded = np.pad(is_rise, ((0, 0), (thresholds.max_steps, thresholds.max_steps)))
     in_a_longer_run = np.zeros_like(is_rise)
@@ -72,14 +74,33 @@ def _keep_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:
 def _are_releases(
     levels: FloatArray, falls: FloatArray, jumps: FloatArray, thresholds: JumpThresholds
 ) -> NDArray[np.bool_]:
-    """Return whether the sudden falls of a row give back a part of its rise only, and its low rises in each quarter."""
+    """Return whether the sudden falls of a row give back a part of its rise only, and its lows rise."""
     levels = levels.copy()
     levels[:, 1:] -= np.cumsum(jumps, axis=1)  # what jumped up may fall again: that is no release of what grew
     released = -falls.sum(axis=1)
     risen = levels[:, -1] - levels[:, 0] + released
-    edges = np.linspace(0, levels.shape[1], thresholds.parts_with_lows + 1).round().astype(int)
-    lows = np.stack([levels[:, first:last].min(axis=1) for first, last in pairwise(edges)], axis=1)
-    rises = np.diff(lows, axis=1)
-    are_rising = rises.min(axis=1) > thresholds.min_low_rise * np.maximum(0.0, rises.mean(axis=1))
-    partial: NDArray[np.bool_] = (released > 0) & (released <= thresholds.max_released_share * risen) & are_rising
+    partial: NDArray[np.bool_] = (released > 0) & (released <= thresholds.max_released_share * risen)
+    for row in np.flatnonzero(partial):
+        net = risen[row] - released[row]
+        partial[row] = _lows_rise_by_part(levels[row], thresholds) or _lows_rise_by_fall(
+            levels[row], falls[row], net, thresholds
+        )
     return partial
+
+
+def _lows_rise_by_part(levels: FloatArray, thresholds: JumpThresholds) -> bool:
+    """Return whether the low of each quarter lies well above that of the one before."""
+    edges = np.linspace(0, levels.size, thresholds.parts_with_lows + 1).round().astype(int)
+    rises = np.diff([levels[first:last].min() for first, last in pairwise(edges)])
+    return bool(rises.min() > thresholds.min_low_rise * max(0.0, rises.mean()))
+
+
+def _lows_rise_by_fall(levels: FloatArray, falls: FloatArray, net: float, thresholds: JumpThresholds) -> bool:
+    """Return whether the levels that the falls end at rise along a line, by a good part of what the row rises."""
+    ends = 1 + np.flatnonzero((falls < 0) & ~np.append(falls[1:] < 0, False))
+    if ends.size < thresholds.min_falls_with_lows:
+        return False
+    place, lows = ends / (levels.size - 1) - np.mean(ends) / (levels.size - 1), levels[ends] - levels[ends].mean()
+    together, own = float(place @ lows), float(place @ place)
+    slope, explained = together / own, together**2 / (own * float(lows @ lows) + 1e-9)
+    return slope >= thresholds.min_mean_low_rise * net and explained >= thresholds.min_explained_of_lows

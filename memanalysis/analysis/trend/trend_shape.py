@@ -17,18 +17,26 @@ from numpy.typing import NDArray
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import SeriesBatch
-from memanalysis.analysis.series.resample import EqualLengthGroup, SeriesMatrix, group_equal_lengths, make_series_matrix
+from memanalysis.analysis.series.resample import (
+    EqualLengthGroup,
+    SeriesMatrix,
+    group_equal_lengths,
+    make_series_matrix,
+    take_rows,
+)
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ShapeThresholds, Thresholds
 from memanalysis.analysis.trend.baselines import Baselines, find_baselines
 from memanalysis.analysis.trend.changepoints import are_stepped
 from memanalysis.analysis.trend.growth import GrowthFits, fit_growth
 from memanalysis.analysis.trend.slowing import fit_slowing
+from memanalysis.analysis.trend.steadiness import are_steady
 from memanalysis.analysis.trend.swings import count_swings
 
 __all__ = [
     "GROWING",
     "INCONCLUSIVE",
     "PLATEAUING",
+    "SAWTOOTH",
     "SHAPES",
     "SHRINKING",
     "SLOWING",
@@ -74,6 +82,12 @@ class TrendFits:
         Bytes by which the last tenth of the whole stretch lies above its middle level.
     onset_s : array of float
         Second at which the growth began, where the series was flat before.
+    steady : array of bool
+        Of what is growing: whether it grows as fast at its end as before.
+    fall : array of float
+        The largest fall over two points of the whole stretch in bytes.
+    restarted : array of bool
+        Whether the growth is that since a restart.
     grows_so_far, still_rises : array of bool
         Of what is inconclusive: whether it grows like a leak but is too short to be called one, and whether it was
         flat and rises at its end.
@@ -93,6 +107,9 @@ class TrendFits:
     baselines: FloatArray
     end_rise: FloatArray
     onset_s: FloatArray
+    steady: NDArray[np.bool_]
+    fall: FloatArray
+    restarted: NDArray[np.bool_]
     grows_so_far: NDArray[np.bool_]
     still_rises: NDArray[np.bool_]
 
@@ -141,6 +158,8 @@ def _put_together(
         "windows": np.zeros(count, dtype=np.int64),
         "baseline_times": np.full((count, max_windows), np.nan),
         "baselines": np.full((count, max_windows), np.nan),
+        "steady": np.zeros(count, dtype=bool),
+        "restarted": np.zeros(count, dtype=bool),
         "grows_so_far": np.zeros(count, dtype=bool),
         "still_rises": np.zeros(count, dtype=bool),
     }
@@ -153,8 +172,9 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
     fits = fit_growth(matrix.times, matrix.levels, thresholds=thresholds.growth)
     baselines = find_baselines(matrix.times, matrix.levels, fits, lows=matrix.lows, thresholds=thresholds)
     half_width = fits.half_width()
+    shape = _name_shapes(matrix, fits, baselines, thresholds)
     return TrendFits(
-        shape=_name_shapes(matrix, fits, baselines, thresholds),
+        shape=shape,
         slope=fits.slope,
         low=fits.slope - half_width,
         high=fits.slope + half_width,
@@ -168,9 +188,21 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         baselines=baselines.values,
         end_rise=_measure_end_rise(matrix, thresholds.shape),
         onset_s=np.full(matrix.index.size, np.nan),
+        steady=_find_steady(matrix, fits.slope, shape, thresholds),
+        fall=(matrix.whole[:, :-2] - matrix.whole[:, 2:]).max(axis=1, initial=0.0),
+        restarted=np.zeros(matrix.index.size, dtype=bool),
         grows_so_far=np.zeros(matrix.index.size, dtype=bool),
         still_rises=np.zeros(matrix.index.size, dtype=bool),
     )
+
+
+def _find_steady(matrix: SeriesMatrix, slope: FloatArray, shape: IntArray, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which rows grow steadily, of those that are growing."""
+
+    def hold(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return are_steady(take_rows(matrix, rows), slope[rows], thresholds=thresholds.slowing)
+
+    return _among(shape == GROWING, hold)
 
 
 def _measure_end_rise(matrix: SeriesMatrix, rule: ShapeThresholds) -> FloatArray:

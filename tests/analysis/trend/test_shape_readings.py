@@ -65,11 +65,12 @@ def test_a_leak_that_is_released_in_part_is_found():
     assert judge(100 + 0.5 * T - given + noise()).is_leak
 
 
-def test_a_leak_that_went_on_after_a_restart_is_found_once_it_passes_what_it_held_before():
+def test_a_leak_that_went_on_after_a_restart_is_found_once_it_has_lasted():
     level = np.where(T < 70, 200 + T, 200 + T - 100)
 
     assert judge(level + noise()).is_leak
-    assert not judge(level[:150] + noise()[:150]).is_leak
+    assert judge(level[:150] + noise()[:150]).is_leak
+    assert not judge(level[:120] + noise()[:120]).is_leak
 
 
 def test_saw_teeth_whose_swing_grows_over_a_baseline_that_stays_are_no_leak():

@@ -46,3 +46,18 @@ def test_falls_that_give_back_a_part_of_a_rise_are_taken_out():
 
     assert np.flatnonzero(jumps).tolist() == [13, 29, 45]
     assert jumps[13] == pytest.approx(-20)
+
+
+def test_levels_after_many_falls_show_a_leak_that_quarters_hide():
+    """Two releases one after the other lower a quarter, and yet every level after a fall lies on a rising line."""
+    places = np.array([20, 26, 33, 50])
+    levels = 100 + 2.0 * np.arange(64.0)
+    for place in places:
+        levels[place:] -= 11.0
+    found = find_jumps(levels[None])
+    assert np.flatnonzero(found[0] < 0).tolist() == (places - 1).tolist()
+
+
+def test_a_flat_stretch_after_a_jump_is_no_fall():
+    levels = np.concatenate([np.arange(30.0), 40 + np.zeros(5), 41 + np.arange(29.0)])
+    assert (find_jumps(levels[None]) >= 0).all()

@@ -1,0 +1,59 @@
+"""What grows like a leak but is not called one yet: too short, not steady, or likely to fall again.
+
+Most warm-ups, filling caches and unfinished saw-teeth look like a leak at first. Until the word is safe, they are
+inconclusive, and the sentence says what is missing.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memanalysis.analysis.series.prepare import SeriesBatch
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.trend.falls import judge_falls
+from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SAWTOOTH, STABLE, STEPPED, TrendFits
+
+__all__ = ["has_few_samples", "hold_back_early"]
+
+
+def hold_back_early(batch: SeriesBatch, fits: TrendFits, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
+    """Return the fits with what grows, but is too early to be called a leak, as inconclusive.
+
+    Parameters
+    ----------
+    batch : SeriesBatch
+        The prepared series.
+    fits : TrendFits
+        Their shapes, by all readings.
+    thresholds : Thresholds, optional
+        The numbers to judge by.
+    """
+    growing, has_few = fits.shape == GROWING, has_few_samples(batch, thresholds=thresholds)
+    early = growing & (_is_short(batch, fits, thresholds) | (has_few & ~fits.steady))
+    fell = fits.fall >= thresholds.fall.min_share_of_growth / 2 * fits.growth  # medians hide up to half of a fall
+    which = np.flatnonzero(growing & ~early & ~fits.restarted & fell)
+    early[which], swings = judge_falls(
+        batch, which, slopes=fits.slope[which], early=has_few[which], thresholds=thresholds.fall
+    )
+    still_rises = fits.still_rises & ~growing
+    shape = np.where(early | (still_rises & np.isin(fits.shape, (STABLE, STEPPED))), INCONCLUSIVE, fits.shape)
+    shape[which[swings]] = SAWTOOTH
+    return replace(fits, shape=shape, grows_so_far=early, still_rises=still_rises & (shape == INCONCLUSIVE))
+
+
+def has_few_samples(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> NDArray[np.bool_]:
+    """Return which series are so short that only steady growth is called a leak."""
+    rule = thresholds.series
+    few: NDArray[np.bool_] = (batch.n_samples < rule.min_samples_of_unsteady_growth) & (
+        batch.durations_s < rule.min_seconds_of_few_samples
+    )
+    return few
+
+
+def _is_short(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+    rule, lasted_s = thresholds.series, batch.durations_s
+    few = (batch.n_samples < rule.min_samples_of_a_leak) & (lasted_s < rule.min_seconds_of_few_samples)
+    few |= (fits.growth < rule.min_early_bytes_of_a_leak) & (lasted_s < rule.min_seconds_of_few_bytes)
+    short: NDArray[np.bool_] = few | (lasted_s < rule.min_seconds_of_a_leak)
+    return short
