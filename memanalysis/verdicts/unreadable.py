@@ -42,10 +42,11 @@ def add_unreadable(
         Runs that could not be judged.
     """
     by_service: dict[str | None, list[SkippedRows]] = {}
-    names = {slug_of_service(name): name for name in verdicts["service"].dropna().unique() if name}
     for record in damage:
         if not record.is_torn_tail:
             by_service.setdefault(_slug_of(record.file), []).append(record)
+    services = verdicts["service"].dropna().unique() if by_service else ()  # a fleet has many, and mostly no damage
+    names = {slug_of_service(name): name for name in services if name}
     rows = [_make_row(service, run_id, f"This run could not be judged: {reason}") for service, run_id, reason in runs]
     for slug, records in by_service.items():
         service = None if slug is None else names.get(slug) or service_of_slug(slug)

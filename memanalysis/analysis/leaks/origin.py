@@ -119,6 +119,8 @@ def _classify_by_sampler(
     if samples is None or not wanted.any():
         return origins
     wanted &= _is_known(samples, "sampled_bytes")
+    if not wanted.any():
+        return origins
     growth = np.nan_to_num(frame["slope_bytes_per_s"])
     seconds = np.maximum(np.nan_to_num(frame["judged_s"]), 1.0)
     sampled = _fit_slopes(samples, "sampled_bytes", wanted, thresholds)
@@ -135,7 +137,9 @@ def _is_known(samples: RunSamples, column: str) -> NDArray[np.bool_]:
     """Return for each run whether a column is known in more than half of its samples."""
     from memanalysis.analysis.input_frames import known_floats
 
-    known = np.isfinite(known_floats(samples.frame, column)).astype(np.int64)
+    known = np.isfinite(known_floats(samples.frame, column))
+    if not known.any():
+        return np.zeros(samples.counts.size, dtype=bool)
     of_run = np.repeat(np.arange(samples.counts.size), samples.counts)
     n_known = np.bincount(of_run, weights=known, minlength=samples.counts.size)
     is_known: NDArray[np.bool_] = n_known > samples.counts / 2

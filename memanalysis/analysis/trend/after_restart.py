@@ -7,6 +7,7 @@ of many, falls by less. Several falls are garbage collection, and no restart.
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.series.prepare import SeriesBatch
@@ -30,7 +31,7 @@ def read_since_restart(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thr
     thresholds : Thresholds
         The numbers to judge by.
     """
-    for index in matrix.index:
+    for index in matrix.index[_fall_once(matrix.whole, thresholds)]:
         times, values = batch.take(int(index))
         first = _find_only_fall(times, values, thresholds)
         if not first:
@@ -46,6 +47,15 @@ def read_since_restart(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thr
                 range_bytes=float(np.ptp(values[first:])),
                 restarted=is_restart,
             )
+
+
+def _fall_once(levels: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which rows have one fall over two points that compares with the largest: a quick test before the exact."""
+    falls = levels[:, :-2] - levels[:, 2:]
+    large = falls >= thresholds.fall.min_share_of_largest * falls.max(axis=1, keepdims=True)
+    begins = large & ~np.pad(large, ((0, 0), (1, 0)))[:, :-1]
+    once: NDArray[np.bool_] = begins.sum(axis=1) == 1
+    return once
 
 
 def _kept_a_part(times: FloatArray, values: FloatArray, first: int, thresholds: Thresholds) -> bool:

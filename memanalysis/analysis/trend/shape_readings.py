@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import SeriesBatch, take_series
 from memanalysis.analysis.series.resample import SeriesMatrix, group_equal_lengths, make_series_matrix
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, JumpThresholds, PeriodThresholds, Thresholds
@@ -138,8 +139,11 @@ def _without_jumps(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thresho
 
 def _still_rise(levels: FloatArray, jumps: FloatArray, thresholds: Thresholds) -> NDArray[np.bool_]:
     """Return whether the rows rise without their jumps too, which steps do not."""
-    steps = np.diff(levels, axis=1) - jumps
-    rises: NDArray[np.bool_] = steps.sum(axis=1) >= thresholds.shape.min_rise_without_jumps * np.ptp(levels, axis=1)
+    rest = levels.copy()
+    rest[:, 1:] -= np.cumsum(jumps, axis=1)
+    part = thresholds.shape.min_points_of_part
+    rise = row_medians(rest[:, -part:]) - row_medians(rest[:, :part])
+    rises: NDArray[np.bool_] = rise >= thresholds.shape.min_rise_without_jumps * np.ptp(levels, axis=1)
     return rises
 
 
