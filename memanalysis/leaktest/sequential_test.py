@@ -36,6 +36,7 @@ from memanalysis.leaktest.kept_bound import bound_kept
 __all__ = [
     "CHECK_RATIO",
     "FALSE_ALARMS",
+    "MAX_SPREAD",
     "CallGrowth",
     "find_stretch",
     "judge_calls",
