@@ -40,6 +40,10 @@ def main() -> int:
     )
     parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")
+    parser.add_argument(
+        "--detector", metavar="MODULE:FUNCTION", help="of detection: score this detector beside ours (times, values)"
+    )
+    parser.add_argument("--write", action="store_true", help="of detection: write the figures of the accuracy page")
     arguments = parser.parse_args()
     names = arguments.names or [name for name in BENCHMARKS if name not in ONLY_WHEN_NAMED]
     unknown = [name for name in names if name not in BENCHMARKS]
@@ -52,6 +56,8 @@ def main() -> int:
         benchmark = import_module(BENCHMARKS[name])
         if name == "fuzz":
             n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed)
+        elif name == "detection":
+            benchmark.main(detector=arguments.detector, write=arguments.write)
         else:
             benchmark.main()
     return 1 if n_faults else 0

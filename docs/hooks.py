@@ -6,12 +6,14 @@ A page marks such a part with a comment::
     <!-- generated: policy keys -->                 each key of the policy, its default and meaning
     <!-- generated: policy file -->                 the shipped policy
     <!-- generated: ledger tables -->               the columns of the ledger, with their types
+    <!-- generated: accuracy -->                    the figures that the benchmark of detection wrote
     <!-- output: memanalysis info LEDGER -->        what a command prints, run beside the sample ledgers
 
 All other comments are left out of the built page: they are for the tests of the examples.
 """
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -26,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 POLICY_FILE = ROOT / "config" / "memory_policy.yaml"
 SCHEMA_FILE = ROOT / "memanalysis" / "schema.py"
+ACCURACY_FILE = ROOT / "docs" / "accuracy.json"
 SAMPLE_LEDGER = ROOT / "sample_ledgers" / "leaking_service"
 
 COLUMNS = 76
@@ -129,6 +132,36 @@ def render_ledger_tables() -> str:
     return "\n\n".join(sections)
 
 
+def render_accuracy() -> str:
+    """Return the tables of the accuracy page, from the file that ``python -m benchmarks detection --write`` wrote."""
+    figures = json.loads(ACCURACY_FILE.read_text(encoding="utf-8"))
+    detectors = figures["detectors"]
+    sections = []
+    for is_leak, title in ((True, "Leaks that are found"), (False, "Benign, and called a leak at any moment")):
+        of_kind = [cell for cell in figures["ours"] if cell["is_leak"] == is_leak]
+        shares = {(cell["kind"], cell["length"]): f"{cell['share']:.2f}" for cell in of_kind}
+        kinds, lengths = dict.fromkeys(kind for kind, _ in shares), dict.fromkeys(length for _, length in shares)
+        rows = [[kind, *(shares[kind, length] for length in lengths)] for kind in kinds]
+        sections.append(f"## {title}\n\n{_table([f'{title.lower()}, by samples', *map(str, lengths)], rows)}")
+    parts = []
+    for group, title in {
+        "found": "leaks found",
+        "alarms": "benign, at any tenth",
+        "benign": "benign, at the end",
+    }.items():
+        kinds = detectors["memanalysis"][group]
+        rows = [[kind, *(f"{figure[group][kind]:.2f}" for figure in detectors.values())] for kind in kinds]
+        parts.append(_table([title, *detectors], rows))
+    sections.append("## Other detectors on the same series\n\n" + "\n\n".join(parts))
+    lengths = detectors["memanalysis"]["smallest_growth"]
+    rows = [
+        [name, *(_or_none(figure["smallest_growth"][length]) for length in lengths)]
+        for name, figure in detectors.items()
+    ]
+    sections.append("## The smallest leak that is found\n\n" + _table(["detector, by samples", *lengths], rows))
+    return "\n\n".join(sections)
+
+
 def read_notes(source: str) -> dict[str, str]:
     """Return the text that follows each constant of a module, by the constant's name."""
     body = ast.parse(source).body
@@ -144,7 +177,16 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "policy keys": render_policy_keys,
     "policy file": render_policy_file,
     "ledger tables": render_ledger_tables,
+    "accuracy": render_accuracy,
 }
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
+
+
+def _or_none(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1f}"
 
 
 def _fill(text: str) -> str:

@@ -128,6 +128,10 @@ def test_a_page_is_built_with_its_generated_parts(hooks: ModuleType) -> None:
     for name, columns in TABLES.items():
         section = tables.split(f"## {name}\n")[1].split("\n## ")[0]
         assert re.findall(r"^\| `(\w+)` \| (\w+) \| .+ \|$", section, re.MULTILINE) == list(columns.items())
+    accuracy = built[DOCS / "accuracy.md"]
+    for kind in ("partial releases", "filling caches", "saw-teeth"):
+        assert re.search(rf"^\| {kind} \| [01]\.\d\d \|", accuracy, re.MULTILINE)
+    assert re.search(r"^\| memanalysis \| \d", accuracy, re.MULTILINE)
     assert "leaky_service: A leak" in built[DOCS / "tasks" / "post-mortem.md"]
 
 

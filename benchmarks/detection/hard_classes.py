@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.detection.simulated import LEVEL, SEED, Series, ar_noise, judge_all
+from benchmarks.detection.detector import Judge, judge_by_engine
+from benchmarks.detection.simulated import LEVEL, SEED, Series, ar_noise
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.units import MIB
 
-__all__ = ["HARD_BENIGN", "HARD_LEAKS", "LENGTHS", "Cell", "score_hard_classes"]
+__all__ = ["HARD_BENIGN", "HARD_LEAKS", "LENGTHS", "Cell", "make_series", "score_hard_classes"]
 
 LENGTHS = (60, 200, 1000)
 TENTHS = 10
@@ -31,8 +33,6 @@ class Cell:
         Whether its series leak.
     length, found, count : int
         Samples a series, series called leaks, and series.
-    shapes : dict
-        The shapes at the end, and how often each was given.
     """
 
     name: str
@@ -40,7 +40,6 @@ class Cell:
     length: int
     found: int
     count: int
-    shapes: dict[str, int]
 
 
 def _noise(rng: np.random.Generator, n: int, size: float) -> FloatArray:
@@ -170,44 +169,24 @@ HARD_BENIGN: dict[str, Maker] = {
 }
 
 
-def score_hard_classes(count: int = 200, lengths: tuple[int, ...] = LENGTHS) -> Iterator[Cell]:
+def score_hard_classes(
+    count: int = 200, lengths: tuple[int, ...] = LENGTHS, *, judge: Judge = judge_by_engine
+) -> Iterator[Cell]:
     """Yield a cell for each kind and length."""
-    for name, make in HARD_LEAKS.items():
-        for length in lengths:
-            series = _make(make, count, length)
-            judged = judge_all(series)
-            yield Cell(
-                name=name,
-                is_leak=True,
-                length=length,
-                found=int(np.sum(judged["is_leak"])),
-                count=count,
-                shapes=_count(judged["shape"]),
-            )
-    for name, make in HARD_BENIGN.items():
-        for length in lengths:
-            series = _make(make, count, length)
-            judged_tenths = [_judge_first(series, tenth * length // TENTHS) for tenth in range(1, TENTHS + 1)]
-            alarmed = np.any([judged["is_leak"] for judged in judged_tenths], axis=0)
-            yield Cell(
-                name=name,
-                is_leak=False,
-                length=length,
-                found=int(alarmed.sum()),
-                count=count,
-                shapes=_count(judged_tenths[-1]["shape"]),
-            )
+    for is_leak, makers in ((True, HARD_LEAKS), (False, HARD_BENIGN)):
+        for name, make in makers.items():
+            for length in lengths:
+                series = make_series(make, count, length)
+                found = judge(series) if is_leak else _alarm_at_any_tenth(series, length, judge)
+                yield Cell(name=name, is_leak=is_leak, length=length, found=int(found.sum()), count=count)
 
 
-def _make(make: Maker, count: int, length: int) -> list[Series]:
+def make_series(make: Maker, count: int, length: int) -> list[Series]:
+    """Return series of one kind, the same ones each time."""
     rng = np.random.default_rng(SEED)
     return [make(rng, length) for _ in range(count)]
 
 
-def _judge_first(series: list[Series], length: int) -> dict[str, FloatArray]:
-    return judge_all([(times[:length], values[:length]) for times, values in series])
-
-
-def _count(shapes: FloatArray) -> dict[str, int]:
-    names, counts = np.unique(shapes.astype(str), return_counts=True)
-    return {str(name): int(found) for name, found in sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])}
+def _alarm_at_any_tenth(series: list[Series], length: int, judge: Judge) -> NDArray[np.bool_]:
+    moments = (tenth * length // TENTHS for tenth in range(1, TENTHS + 1))
+    return np.any([judge([(times[:end], values[:end]) for times, values in series]) for end in moments], axis=0)

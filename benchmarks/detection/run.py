@@ -1,13 +1,17 @@
 """Score the verdict and print the tables: ``python -m benchmarks detection``."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.detection.accuracy import COUNT as COUNT_HARD
+from benchmarks.detection.accuracy import PEER_COUNT, measure_accuracy, write_accuracy
+from benchmarks.detection.detector import MIN_SCORE, Detector, Judge, judge_by, judge_by_engine, load_detector
 from benchmarks.detection.hard_classes import LENGTHS, score_hard_classes
 from benchmarks.detection.material import LeakCase, find_material, read_leak_cases, read_recorded
-from benchmarks.detection.naive import NAIVE
+from benchmarks.detection.peers import PEERS
 from benchmarks.detection.scores import Score, by_source
 from benchmarks.detection.simulated import (
     coverage_of_forecasts,
@@ -25,48 +29,66 @@ HEADER = ["detector", "precision", "recall", "F1", "false alarms", "missed"]
 PUBLISHED = ["Precog, published on other series", "-", "-", "-", "85 % accurate", "-"]
 
 
-def main(count: int = COUNT) -> None:
-    """Score on everything that is here."""
+def main(count: int = COUNT, *, detector: str | None = None, write: bool = False) -> None:
+    """Score on everything that is here; ours, and beside it the peers or the one detector that is named."""
     folder = find_material()
+    peers = PEERS if detector is None else {detector: load_detector(detector)}
     if folder is None:
         print(
             "The recorded series and the leaking packages are not on this machine: MEMANALYSIS_MATERIAL names them.\n"
         )
     else:
-        score_recorded(folder)
-        score_leak_cases(folder)
+        score_recorded(folder, peers)
+        score_leak_cases(folder, peers)
     score_simulated(count)
-    print_hard_classes()
+    print_hard_classes(judge_by_engine, "memanalysis")
+    if detector is not None:
+        judge = judge_by(load_detector(detector))
+        print_hard_classes(judge, detector)
+        print_own_false_alarms(judge, detector)
+    if write:
+        write_accuracy()
 
 
-def print_hard_classes() -> None:
+def print_own_false_alarms(judge: Judge, name: str) -> None:
+    """Print how many benign series a detector calls a leak, and the least growth that it finds."""
+    figures = measure_accuracy(judge, count=PEER_COUNT)
+    rows = [[kind, f"{share:.2f}"] for kind, share in figures["benign"].items()]
+    print_table(f"{name}: called a leak, and are none", ["series", "share"], rows)
+    growths = [[length, f"{growth}"] for length, growth in figures["smallest_growth"].items()]
+    print_table(f"{name}: least growth over noise found in 0.9", ["samples", "standard deviations"], growths)
+
+
+def print_hard_classes(judge: Judge, name: str) -> None:
     """Print the share called a leak, of leaks and of what is none, by kind and length."""
     rows: dict[tuple[bool, str], list[str]] = {}
-    for cell in score_hard_classes():
+    for cell in score_hard_classes(COUNT_HARD if name == "memanalysis" else PEER_COUNT, judge=judge):
         rows.setdefault((cell.is_leak, cell.name), []).append(f"{cell.found / cell.count:.2f}")
     header = ["samples a series", *map(str, LENGTHS)]
-    for is_leak, title in ((True, "Leaks that are found"), (False, "Benign, and called a leak at any moment")):
-        print_table(title, header, [[name, *cells] for (leaks, name), cells in rows.items() if leaks == is_leak])
+    for is_leak, title in ((True, "leaks that are found"), (False, "benign, and called a leak at any moment")):
+        print_table(
+            f"{name}: {title}", header, [[kind, *cells] for (leaks, kind), cells in rows.items() if leaks == is_leak]
+        )
 
 
-def score_recorded(folder: Path) -> None:
+def score_recorded(folder: Path, peers: Mapping[str, Detector]) -> None:
     """Score on recorded series with labels."""
     series = read_recorded(folder)
     for strength in ("strong", "weak"):
-        scores = {name: Score() for name in ["memanalysis", *NAIVE]}
+        scores = {name: Score() for name in ["memanalysis", *peers]}
         labelled = series[series["strength"].eq(strength) & series["label"].isin(["leak", "benign", "stress"])]
         for name, rows in labelled.groupby("series_id"):
             times, values = rows["t_seconds"].to_numpy(float), rows["size_bytes"].to_numpy(float)
             is_leak = rows["label"].iloc[0] == "leak"
             scores["memanalysis"].add(str(name), is_leak=is_leak, said=assess_series(times, values).is_leak)
-            for naive, detect in NAIVE.items():
-                scores[naive].add(str(name), is_leak=is_leak, said=detect(times, values))
+            for peer, detect in peers.items():
+                scores[peer].add(str(name), is_leak=is_leak, said=float(detect(times, values)) >= MIN_SCORE)
         print_scores(f"Recorded series, {strength} labels", scores)
 
 
-def score_leak_cases(folder: Path) -> None:
+def score_leak_cases(folder: Path, peers: Mapping[str, Detector]) -> None:
     """Score on real leaks of real packages: RSS of the plain run, or RSS and traced bytes of the traced run."""
-    scores = {name: Score() for name in ["memanalysis", "memanalysis, plain run only", *NAIVE]}
+    scores = {name: Score() for name in ["memanalysis", "memanalysis, plain run only", *peers]}
     named, right = [], []
     for case in read_leak_cases(folder):
         if not case.is_scored:
@@ -76,9 +98,9 @@ def score_leak_cases(folder: Path) -> None:
         traced = bool(assess_samples(case.traced)["is_leak"].iloc[0])
         scores["memanalysis"].add(label, is_leak=case.is_leak, said=plain or traced)
         scores["memanalysis, plain run only"].add(label, is_leak=case.is_leak, said=plain)
-        for naive, detect in NAIVE.items():
+        for peer, detect in peers.items():
             times, values = (case.plain[name].to_numpy(float)[1:] for name in ("elapsed_s", "rss_bytes"))
-            scores[naive].add(label, is_leak=case.is_leak, said=detect(times, values))
+            scores[peer].add(label, is_leak=case.is_leak, said=float(detect(times, values)) >= MIN_SCORE)
         if case.is_leak and case.kind == "python":
             named.append(case.case)
             right += [case.case] if names_guilty(case) else []
