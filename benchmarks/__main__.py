@@ -16,6 +16,7 @@ BENCHMARKS = {
     "detection": "benchmarks.detection.run",
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
+    "families": "benchmarks.families",
     "calls": "benchmarks.detection.calls",
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
@@ -25,7 +26,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"fuzz", "packages", "programs"}
+ONLY_WHEN_NAMED = {"families", "fuzz", "packages", "programs"}
 """These take long, or measure nothing."""
 
 
@@ -36,7 +37,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"one of {', '.join(BENCHMARKS)}; all but fuzz, packages and programs when none is named",
+        help=f"one of {', '.join(BENCHMARKS)}; all but families, fuzz, packages and programs when none is named",
     )
     parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")

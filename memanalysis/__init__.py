@@ -1,8 +1,9 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
-The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``, ``explore`` and
-``find_leak``; ``cells`` are those of a notebook. Each name below is imported from its module when it is first used, so
-``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
+The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``, ``explore``,
+``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name below is imported from its module when it is
+first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type
+checkers.
 """
 
 from memanalysis._version import __version__
@@ -21,6 +22,7 @@ _VERBS = {
     "find_leak": "memanalysis.leaktest.find_leak",
     "open_ledger": "memanalysis.ledger.reading.ledger",
     "report": "memanalysis.reports.make_report",
+    "trim": "memanalysis.response.trim",
     "watch": "memanalysis.watcher.watch",
 }
 _NOTEBOOK = {

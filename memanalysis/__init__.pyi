@@ -27,6 +27,7 @@ from memanalysis.notebook.cell_log import cells as cells
 from memanalysis.policy.model import MemoryBudget as MemoryBudget
 from memanalysis.reports.make_report import Report as Report
 from memanalysis.reports.make_report import report as report
+from memanalysis.response.trim import trim as trim
 from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess
 from memanalysis.verdicts.compare import compare as compare

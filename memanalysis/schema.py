@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 __all__ = [
     "BYTE_METRICS",
+    "COUNT_METRICS",
     "EVENTS",
     "JUDGED_METRICS",
     "OBJECTS",
     "PRIVATE_METRIC",
+    "PROPORTIONAL_METRIC",
     "RUNS",
     "SAMPLED_METRIC",
     "SAMPLES",
@@ -41,6 +43,8 @@ RUNS: Mapping[str, ColumnType] = {
     "service": "string",
     "host": "string",
     "pid": "int64",
+    "parent_pid": "int64",
+    "program_pid": "int64",
     "started": "timestamp",
     "ended": "timestamp",
     "python": "string",
@@ -53,7 +57,8 @@ RUNS: Mapping[str, ColumnType] = {
     "sampling_interval_bytes": "int64",
     "schema_version": "int64",
 }
-"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed."""
+"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed.
+``program_pid`` is the program under ``memanalysis run``, from which all other processes descend."""
 
 SAMPLES: Mapping[str, ColumnType] = {
     "run_id": "string",
@@ -77,6 +82,8 @@ SAMPLES: Mapping[str, ColumnType] = {
     "gc_collected": "int64",
     "allocator_free_bytes": "int64",
     "tracer_bytes": "int64",
+    "thread_count": "int64",
+    "descriptor_count": "int64",
     "capture_s": "float64",
 }
 """One tick a row. ``allocation_count`` and ``deallocation_count`` come from the JSON array: CPython has no such."""
@@ -141,7 +148,13 @@ SAMPLED_METRIC = "sampled_bytes"
 PRIVATE_METRIC = "uss_bytes"
 """The column that shows whether memory that was shared with a parent is copied."""
 
-JUDGED_METRICS = (*BYTE_METRICS, SAMPLED_METRIC, PRIVATE_METRIC)
+PROPORTIONAL_METRIC = "pss_bytes"
+"""The column that may be summed over processes: a page that several share is counted once."""
+
+COUNT_METRICS = ("thread_count", "descriptor_count")
+"""The columns whose growth is a leak of its own name: threads and descriptors that pile up."""
+
+JUDGED_METRICS = (*BYTE_METRICS, SAMPLED_METRIC, PRIVATE_METRIC, *COUNT_METRICS)
 """The columns of ``samples`` that a verdict is made from."""
 
 

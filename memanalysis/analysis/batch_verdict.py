@@ -16,7 +16,7 @@ from memanalysis.analysis.trend.settled_growth import settle_slowing
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SHAPES, STABLE, TrendFits
 from memanalysis.analysis.verdict import SEVERITIES, Reason, VerdictFrame
-from memanalysis.schema import BYTE_METRICS, PRIVATE_METRIC, SAMPLED_METRIC
+from memanalysis.schema import BYTE_METRICS, COUNT_METRICS, PRIVATE_METRIC, SAMPLED_METRIC
 
 __all__ = ["METRIC_FACTS", "choose_metrics", "judge_batch", "judge_series"]
 
@@ -66,7 +66,7 @@ def judge_series(
         The numbers to judge by.
     batches : mapping
         The prepared series by metric, the metric that is asked first before others. Sampled bytes give no verdict, but
-        settle that on RSS, and private memory is for a later step.
+        settle that on RSS; private memory and counts are for later steps.
     limits : array of float, shape (m,)
         Their limits in bytes, NaN where there is none.
     rules : SeverityRules
@@ -83,7 +83,7 @@ def judge_series(
             batch, limits, rules, sampled=sampled if metric == BYTE_METRICS[0] else None, thresholds=thresholds
         )
         for metric, batch in batches.items()
-        if metric not in (SAMPLED_METRIC, PRIVATE_METRIC)
+        if metric not in (SAMPLED_METRIC, PRIVATE_METRIC, *COUNT_METRICS)
     }
     chosen = choose_metrics(list(judged.values()))
     facts = {f"{metric}:{name}": columns[name] for metric, columns in judged.items() for name in METRIC_FACTS}

@@ -28,6 +28,7 @@ def assess_samples(
     *,
     sites: TableSource = None,
     events: TableSource = None,
+    runs: TableSource = None,
     budgets_bytes: Mapping[str, float] | None = None,
     rules: SeverityRules | None = None,
     accepted: Iterable[AcceptedLeak] = (),
@@ -46,6 +47,8 @@ def assess_samples(
         leak.
     events : DataFrame or callable, optional
         Rows of the table ``events``, whose tracing windows show the origin where samples do not.
+    runs : DataFrame or callable, optional
+        Rows of the table ``runs``, which show the families of processes.
     budgets_bytes : mapping, optional
         From service to its budget; the lower of budget and recorded limit counts.
     rules : SeverityRules, optional
@@ -60,8 +63,8 @@ def assess_samples(
     Returns
     -------
     DataFrame
-        ``VERDICT_COLUMNS``, a row a service and run, in the order of service and time. The row is given on RSS where it
-        is known, on traced bytes where only they are known or only they show the leak.
+        ``VERDICT_COLUMNS``, a row a service and run, in the order of service and time, then one a family. The
+        row of a run is given on RSS where it is known, on traced bytes where only they are known or show the leak.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def assess_samples(
     """
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
-    samples, runs, counts = _group_runs(samples)
+    samples, groups, counts = _group_runs(samples)
     elapsed_s = with_elapsed(samples)
     inputs = VerdictInputs(
         batches={
@@ -80,15 +83,16 @@ def assess_samples(
             for metric in JUDGED_METRICS
             if metric in samples
         },
-        limits=_limits(samples, counts, elapsed_s, runs["service"], budgets_bytes or {}),
+        limits=_limits(samples, counts, elapsed_s, groups["service"], budgets_bytes or {}),
         rules=rules or SeverityRules(),
         samples=RunSamples(frame=samples, counts=counts, elapsed_s=elapsed_s),
         sites=sites,
         events=events,
+        runs=runs,
         accepted=accepted,
         today=today,
     )
-    frame = {name: runs[name].to_numpy(dtype=object) for name in ("service", "run_id")}
+    frame = {name: groups[name].to_numpy(dtype=object) for name in ("service", "run_id")}
     return table_from_frame(run_verdict_steps(make_verdict_steps(inputs), frame, thresholds))
 
 

@@ -30,9 +30,11 @@ from memanalysis.units import KIB, MIB
 
 __all__ = [
     "DEFAULT_THRESHOLDS",
+    "AllocatorThresholds",
     "BaselineThresholds",
     "ComparisonThresholds",
     "FallThresholds",
+    "FamilyThresholds",
     "ForecastThresholds",
     "GrowthThresholds",
     "JumpThresholds",
@@ -40,6 +42,7 @@ __all__ = [
     "OnsetThresholds",
     "OriginThresholds",
     "PeriodThresholds",
+    "PileUpThresholds",
     "RetainerThresholds",
     "SeriesThresholds",
     "SeverityThresholds",
@@ -127,9 +130,21 @@ class OriginThresholds:
         128 * KIB, "bytes", CONVENTION, "Mean bytes between two samples of the recorder's sampler"
     )
     min_private_samples: int = make_number(5, "samples", CONVENTION, "As many as every verdict needs")
-    min_copied_share: float = make_number(
-        0.02, "share of the level", CONVENTION, "Private memory that grows by less is copied by every forked process"
+    min_copy_steps: int = make_number(3, "steps", CONVENTION, "Of private memory, at least: fewer are ends of children")
+    min_copy_step_share: float = make_number(0.02, "share of the growth", CONVENTION, "A rise by less is no such step")
+    min_rest_share: float = make_number(
+        0.1, "share of the growth", CONVENTION, "Left without its largest step: one step is the end of a child"
     )
+    max_falling_share: float = make_number(
+        0.1, "share of the growth", CONVENTION, "By which private memory may fall between: copies are not undone"
+    )
+    max_resident_share_of_a_leak: float = make_number(
+        0.1, "share of the growth", CONVENTION, "Resident memory that seems to leak is none beside so much more copying"
+    )
+    min_copied_bytes: int = make_number(
+        8 * MIB, "bytes", CONVENTION, "The heap of an interpreter, which every forked process copies in the end"
+    )
+    min_copied_share: float = make_number(0.02, "share of the level", CONVENTION, "The same for large processes")
     max_resident_share: float = make_number(
         0.25, "share of the growth", CONVENTION, "Resident memory that grows by more of it is no mere copying"
     )
@@ -142,6 +157,43 @@ class OriginThresholds:
     sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PileUpThresholds:
+    """Which growth of the number of threads or descriptors is a leak."""
+
+    min_growth: int = make_number(10, "count", CONVENTION, "A pool that fills adds fewer after the warm-up")
+    min_share: float = make_number(0.25, "share of the count", CONVENTION, "The same for processes that have many")
+    min_readings: int = make_number(10, "readings", CONVENTION, "They are read every two seconds at most")
+    min_seconds: float = make_number(20.0, "seconds", CONVENTION, "Pools open their threads and connections at first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorThresholds:
+    """When memory that the allocator holds free is mentioned though nothing leaks."""
+
+    min_free_bytes: int = make_number(16 * MIB, "bytes", CONVENTION, "Less is the reserve of a healthy allocator")
+    min_free_share: float = make_number(0.2, "share of the level", CONVENTION, "The same for large processes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyThresholds:
+    """How the sum over a family of processes is judged."""
+
+    min_readings: int = make_number(8, "readings", CONVENTION, "Of the sum: it is read every two seconds at most")
+    min_seconds: float = make_number(20.0, "seconds", CONVENTION, "Workers start and warm up at first")
+    min_share: float = make_number(0.5, "share of the growth", CONVENTION, "What explains this much is the explanation")
+    min_alike_share: float = make_number(
+        0.3, "share of the largest growth", CONVENTION, "A worker that grows by this much grows like the others"
+    )
+    min_alike_workers: float = make_number(0.7, "share of the workers", CONVENTION, "This part of them is each of them")
+    max_flat_share: float = make_number(
+        0.25, "share of the growth", CONVENTION, "Private memory and sum that move by less show that pages are shared"
+    )
+    min_private_readings: int = make_number(5, "readings", CONVENTION, "As many as every verdict needs")
+    edge_share: float = make_number(0.1, "share of the time", CONVENTION, "Processes are counted so far from both ends")
+    max_points: int = make_number(2_000, "points", CONVENTION, "Of the series of a sum: more are not judged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +264,9 @@ class Thresholds:
     severity: SeverityThresholds = field(default_factory=SeverityThresholds)
     forecast: ForecastThresholds = field(default_factory=ForecastThresholds)
     origin: OriginThresholds = field(default_factory=OriginThresholds)
+    pile_up: PileUpThresholds = field(default_factory=PileUpThresholds)
+    allocator: AllocatorThresholds = field(default_factory=AllocatorThresholds)
+    family: FamilyThresholds = field(default_factory=FamilyThresholds)
     site: SiteThresholds = field(default_factory=SiteThresholds)
     retainer: RetainerThresholds = field(default_factory=RetainerThresholds)
     comparison: ComparisonThresholds = field(default_factory=ComparisonThresholds)
@@ -222,6 +277,11 @@ class Thresholds:
             self.series, min_seconds_of_a_leak=0.0, min_seconds_of_few_samples=0.0, min_seconds_of_few_bytes=0.0
         )
         return replace(self, series=series)
+
+    def of_counts(self) -> "Thresholds":
+        """Return the same for counts of threads or descriptors, which are read rarely."""
+        rules = self.from_first_evidence()
+        return replace(rules, shape=replace(rules.shape, min_growth_bytes=self.pile_up.min_growth))
 
 
 DEFAULT_THRESHOLDS = Thresholds()

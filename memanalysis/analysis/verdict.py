@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Shape = Literal["growing", "slowing", "plateauing", "stepped", "sawtooth", "stable", "shrinking", "inconclusive"]
-Origin = Literal["python", "native", "fragmentation", "copy-on-write", "unknown"]
+Origin = Literal["python", "native", "fragmentation", "copy-on-write", "shared", "threads", "descriptors", "unknown"]
 Severity = Literal["none", "low", "medium", "high", "critical"]
 
 SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high", "critical")
@@ -54,6 +54,14 @@ class Reason(StrEnum):
     TOO_SMALL = "too_small"
     DRIFTS = "drifts"
     COPIES_ON_WRITE = "copies_on_write"
+    SHARES_PAGES = "shares_pages"
+    MORE_PROCESSES = "more_processes"
+    GROWS_IN_MASTER = "grows_in_master"
+    GROWS_IN_EACH_WORKER = "grows_in_each_worker"
+    GROWS_IN_SOME_WORKERS = "grows_in_some_workers"
+    THREADS_PILE_UP = "threads_pile_up"
+    DESCRIPTORS_PILE_UP = "descriptors_pile_up"
+    FREE_IN_ALLOCATOR = "free_in_allocator"
     AT_LIMIT = "at_limit"
     REACHES_LIMIT = "reaches_limit"
     NATIVE_IN_WINDOWS = "native_in_windows"
@@ -69,6 +77,8 @@ class Reason(StrEnum):
 VERDICT_COLUMNS = (
     "service",
     "run_id",
+    "role",
+    "family_id",
     "metric",
     "shape",
     "origin",
@@ -81,6 +91,11 @@ VERDICT_COLUMNS = (
     "growth_percent",
     "onset_s",
     "latest_bytes",
+    "allocator_free_bytes",
+    "process_count",
+    "growing_count",
+    "growth_count",
+    "slope_count_per_s",
     "limit_bytes",
     "time_to_exhaustion_s",
     "time_to_exhaustion_low_s",
@@ -108,7 +123,13 @@ VERDICT_COLUMNS = (
     "reasons",
     "sentence",
 )
-"""Columns of the frame that ``assess`` gives, a row a service and run.
+"""Columns of the frame that ``assess`` gives, a row a service and run, and one a family of processes.
+
+``role`` is ``master`` or ``worker`` in a family of processes, None elsewhere, and ``family`` in the row of the whole
+family, whose ``run_id`` is "family" and ``family_id``, which is the run of its master where that was recorded.
+``process_count`` and ``growing_count`` are the members of a family, and those whose private memory grew.
+``growth_count`` and ``slope_count_per_s`` belong to a ``metric`` that counts threads or descriptors which pile up;
+sizes in bytes are those of the memory beside it. ``allocator_free_bytes`` is what the C allocator held free at the end.
 
 ``responsible_`` is the line of the user's code that retains what leaked, or for which most of it is allocated, and its
 own part of the traced growth; ``allocated_`` is the line that allocates, where that is another. ``held_by`` is the
@@ -121,6 +142,11 @@ separated by spaces; ``sentence`` is written from them and the other columns.
 
 VERDICT_DTYPES = {
     **{name: "float64" for name in VERDICT_COLUMNS if name.endswith(("_s", "_bytes", "_percent", "_share"))},
+    "role": "object",
+    "family_id": "object",
+    "process_count": "float64",
+    "growing_count": "float64",
+    "growth_count": "float64",
     "is_leak": "bool",
     "windows": "int64",
     "n_samples": "int64",

@@ -140,6 +140,59 @@ def _describe_copies(cells: Cells, i: int) -> str:
     )
 
 
+def _describe_shared(cells: Cells, i: int) -> str:
+    grown = format_bytes(cells["growth_bytes"][i])
+    return (
+        f"No leak: it grew by {grown} of memory that it shares with other processes, and that each of them counts; "
+        "its private memory and the sum over all of them are flat."
+    )
+
+
+def _describe_more_processes(cells: Cells, i: int) -> str:
+    grown, count = format_bytes(cells["growth_bytes"][i]), cells["process_count"][i]
+    return (
+        f"No leak by itself: the memory of the family grew by {grown} because there are more processes, {count:.0f} in "
+        "all, and each keeps its size."
+    )
+
+
+def _describe_master(cells: Cells, i: int) -> str:
+    return f"This is the sum over {cells['process_count'][i]:.0f} processes: the master grows."
+
+
+def _describe_workers(cells: Cells, i: int) -> str:
+    return f"This is the sum over {cells['process_count'][i]:.0f} processes: each worker grows alike."
+
+
+def _describe_some_workers(cells: Cells, i: int) -> str:
+    return (
+        f"This is the sum over {cells['process_count'][i]:.0f} processes: {cells['growing_count'][i]:.0f} of them grow."
+    )
+
+
+def _describe_threads(cells: Cells, i: int) -> str:
+    return _describe_pile(cells, i, "thread")
+
+
+def _describe_descriptors(cells: Cells, i: int) -> str:
+    return f"{_describe_pile(cells, i, 'descriptor')} Close files, sockets and pipes, best in a with statement."
+
+
+def _describe_pile(cells: Cells, i: int, noun: str) -> str:
+    is_own = cells["metric"][i] == f"{noun}_count"
+    if not is_own:
+        return f"Its {noun}s pile up."
+    an_hour = 3600 * cells["slope_count_per_s"][i]
+    return f"A leak: {noun}s pile up, {cells['growth_count'][i]:.0f} more after warm-up, {an_hour:.3g} an hour."
+
+
+def _describe_free(cells: Cells, i: int) -> str:
+    return (
+        f"Up to {format_bytes(cells['allocator_free_bytes'][i])} of its resident memory are free in the C allocator: "
+        "memanalysis.trim() gives them back, MALLOC_ARENA_MAX=2 or jemalloc keeps them few."
+    )
+
+
 def _describe_slowing(cells: Cells, i: int) -> str:
     slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
     rate = format_growth(slope, low, high).removeprefix("+")
@@ -206,6 +259,14 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.GROWS_SINCE_ONSET: _describe_growth_since,
     Reason.SLOWS_DOWN: _describe_slowing,
     Reason.COPIES_ON_WRITE: _describe_copies,
+    Reason.SHARES_PAGES: _describe_shared,
+    Reason.MORE_PROCESSES: _describe_more_processes,
+    Reason.GROWS_IN_MASTER: _describe_master,
+    Reason.GROWS_IN_EACH_WORKER: _describe_workers,
+    Reason.GROWS_IN_SOME_WORKERS: _describe_some_workers,
+    Reason.THREADS_PILE_UP: _describe_threads,
+    Reason.DESCRIPTORS_PILE_UP: _describe_descriptors,
+    Reason.FREE_IN_ALLOCATOR: _describe_free,
     Reason.DRIFTS: _describe_drift,
     Reason.WITHIN_NOISE: _describe_noise,
     Reason.TOO_SMALL: _describe_small,

@@ -13,8 +13,11 @@ from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.batch_verdict import judge_series
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak, apply_known_leaks
 from memanalysis.analysis.leaks.copy_on_write import find_copy_on_write
+from memanalysis.analysis.leaks.families import judge_families
 from memanalysis.analysis.leaks.fingerprint import add_fingerprint
+from memanalysis.analysis.leaks.held_free import find_held_free
 from memanalysis.analysis.leaks.origin import RunSamples, find_origin
+from memanalysis.analysis.leaks.pile_ups import find_pile_ups
 from memanalysis.analysis.leaks.responsible_line import TableSource, find_responsible
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.severity_rules import SeverityRules
@@ -43,6 +46,8 @@ class VerdictInputs:
         The samples, whose other columns show the origin.
     sites, events : DataFrame or callable, optional
         These tables, or what reads them; a callable is called only where there is a leak.
+    runs : DataFrame or callable, optional
+        The table, or what reads it where there is more than one run: shows which processes are one family.
     accepted : iterable of AcceptedLeak
         Leaks that somebody accepted.
     today : date, optional
@@ -55,6 +60,7 @@ class VerdictInputs:
     samples: RunSamples | None = None
     sites: TableSource = None
     events: TableSource = None
+    runs: TableSource = None
     accepted: Iterable[AcceptedLeak] = ()
     today: date | None = None
 
@@ -66,7 +72,10 @@ def make_verdict_steps(inputs: VerdictInputs) -> list[VerdictStep]:
         partial(judge_series, batches=inputs.batches, limits=inputs.limits, rules=inputs.rules),
         partial(find_origin, samples=inputs.samples, events=events),
         partial(find_copy_on_write, batches=inputs.batches),
+        partial(find_pile_ups, batches=inputs.batches),
+        partial(find_held_free, samples=inputs.samples),
         partial(find_responsible, sites=inputs.sites, events=events),
+        partial(judge_families, runs=inputs.runs, samples=inputs.samples, limits=inputs.limits, rules=inputs.rules),
         add_fingerprint,
         partial(apply_known_leaks, accepted=inputs.accepted, today=inputs.today),
         write_sentence,

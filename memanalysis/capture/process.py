@@ -1,8 +1,8 @@
 """How much memory does a process use, and what may it use? As the system tells it.
 
 RSS is one ``pread`` on a descriptor that stays open and is checked before (about 4 µs together), so it can be asked on
-every tick. PSS and USS walk the process's whole memory map (10 ms and more at 1 GB): ask them rarely. Bytes throughout;
-None where the system does not tell.
+every tick. PSS and USS walk the process's whole memory map (10 ms and more at 1 GB), and threads and descriptors are
+listed one by one: ask them rarely. Bytes and counts; None where the system does not tell.
 
 Source: ``proc(5)`` for ``statm`` and ``smaps_rollup``, ``mallinfo(3)`` for the C allocator; psutil on other systems.
 """
@@ -91,6 +91,22 @@ class ProcessReader:
         text = self._read_rollup()
         return (None, None) if text is None else (parse_pss_bytes(text), parse_uss_bytes(text))
 
+    def read_thread_count(self) -> int | None:
+        """Threads of the process, also those that Python does not know. Costs time for each."""
+        if not _has_proc():
+            return _as_int(self._read_psutil("num_threads"))
+        threads = self._list("task")
+        return None if threads is None else len(threads)
+
+    def read_descriptor_count(self) -> int | None:
+        """Descriptors that the process holds open (handles on Windows). Costs time for each."""
+        if not _has_proc():
+            return _as_int(self._read_psutil("num_handles" if sys.platform == "win32" else "num_fds"))
+        descriptors = self._list("fd")
+        if descriptors is None:
+            return None
+        return len(descriptors) - (self.pid is None)  # the folder itself is open while it is listed
+
     def close(self) -> None:
         """Close the descriptor; the next reading opens it again."""
         if self._statm is not None:
@@ -109,6 +125,12 @@ class ProcessReader:
         self.close()
         with contextlib.suppress(*_GONE):
             self._statm = _StatmFile(f"/proc/{self.pid or 'self'}/statm")
+
+    def _list(self, folder: str) -> list[str] | None:
+        try:
+            return os.listdir(f"/proc/{self.pid or 'self'}/{folder}")  # noqa: PTH208  thousands of names, and only counted
+        except OSError:
+            return None
 
     def _read_rollup(self) -> str | None:
         try:
@@ -243,5 +265,8 @@ def _sum_fields(smaps_rollup: str, *names: str) -> int | None:
 
 
 def _pick(reading: object | None, name: str) -> int | None:
-    value = getattr(reading, name, None)
+    return _as_int(getattr(reading, name, None))
+
+
+def _as_int(value: Any) -> int | None:
     return None if value is None else int(value)

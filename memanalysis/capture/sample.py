@@ -1,8 +1,8 @@
 """What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is expensive.
 
 A sample is a row of the table ``samples`` without the columns that only the recorder knows (``run_id``, ``service``,
-``seq``, ``label``). The C allocator's free bytes and the object count are read on deep ticks alone, PSS and
-USS also between them.
+``seq``, ``label``). The object count is read on deep ticks alone. PSS, USS, threads, descriptors and the free bytes of
+the C allocator are read on these and rarely between them.
 """
 
 import gc
@@ -11,7 +11,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from memanalysis.capture.objects import count_objects
@@ -35,13 +35,22 @@ _COUNTED = (
     "traced_peak_bytes",
     "live_allocations",
 )
-_REST = ("sampled_bytes", "object_count", "gc_collections", "gc_collected", "allocator_free_bytes", "tracer_bytes")
+_REST = (
+    "sampled_bytes",
+    "object_count",
+    "gc_collections",
+    "gc_collected",
+    "allocator_free_bytes",
+    "tracer_bytes",
+    "thread_count",
+    "descriptor_count",
+)
 _UNKNOWN: dict[str, Any] = dict.fromkeys((*_COUNTED, *_REST))
 
 
-MIN_SHARES_PAUSE_S = 2.0
-SHARES_OVERHEAD = 0.001
-"""Private memory is read for this share of the time at most, and after this pause: so the copying of a fork is seen."""
+MIN_RARE_PAUSE_S = 2.0
+RARE_OVERHEAD = 0.001
+"""What is read rarely takes this share of the time at most, with this pause between: so copies of a fork are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class SampleReader:
         self._limit_good_until = float("-inf")
         self._block_count_s = BLOCK_COUNT_S_A_TICK / 2
         self._ticks_to_block_count = 0
-        self._shares_due = float("-inf")
+        self._rare_due = float("-inf")
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -88,8 +97,8 @@ class SampleReader:
         sample["elapsed_s"] = round((now - self._started) * 1e6) / 1e6  # few digits are written in half the time
         sample["rss_bytes"] = self._process.read_rss_bytes()
         sample["limit_bytes"] = self._limit_bytes if now < self._limit_good_until else self._read_limit_bytes(now)
-        if deep or now >= self._shares_due:
-            sample["pss_bytes"], sample["uss_bytes"] = self._read_shares(now)
+        if deep or now >= self._rare_due:
+            self._read_rare(sample, now)
         if self._pid is None:
             self._read_interpreter(sample, deep=deep)
         sample["capture_s"] = perf_counter() - started
@@ -99,13 +108,17 @@ class SampleReader:
         """Close what is held open; a later reading opens it again."""
         self._process.close()
 
-    def _read_shares(self, now: float) -> tuple[int | None, int | None]:
-        """Read proportional and private memory, the next time after a pause that this takes a thousandth of."""
-        started = perf_counter()
-        shares = self._process.read_pss_and_uss_bytes()
-        pause_s = (perf_counter() - started) / SHARES_OVERHEAD
-        self._shares_due = now + max(MIN_SHARES_PAUSE_S, pause_s)
-        return shares
+    def _read_rare(self, sample: dict[str, Any], now: float) -> None:
+        """Read what may take milliseconds, the next time after a pause that this takes a thousandth of."""
+        started = thread_time()  # on a busy machine the clock would put the next reading off for long
+        process = self._process
+        sample["pss_bytes"], sample["uss_bytes"] = process.read_pss_and_uss_bytes()
+        sample["thread_count"] = process.read_thread_count()
+        sample["descriptor_count"] = process.read_descriptor_count()
+        if self._pid is None:
+            sample["allocator_free_bytes"] = read_allocator_free_bytes()
+        pause_s = (thread_time() - started) / RARE_OVERHEAD
+        self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s)
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:
         if tracemalloc.is_tracing():
@@ -124,7 +137,6 @@ class SampleReader:
             self._ticks_to_block_count -= 1
         if deep:
             sample["object_count"] = count_objects()
-            sample["allocator_free_bytes"] = read_allocator_free_bytes()
 
     def _read_limit_bytes(self, now: float) -> int | None:
         self._limit_bytes = read_limit_bytes(self._pid)

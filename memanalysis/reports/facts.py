@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from memanalysis._text import make_printable
-from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_place, render_time_interval
+from memanalysis.reports.verdict_cells import (
+    COUNT_NOUNS,
+    METRIC_NAMES,
+    known_number,
+    render_place,
+    render_time_interval,
+)
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 
 if TYPE_CHECKING:
@@ -43,6 +49,13 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     interval = format_growth_interval(slope, low, high)
     rate = format_growth(slope, low, high)
     facts.append(("Growth an hour", f"{rate}, 95 % interval {interval}" if interval else rate))
+    if noun := COUNT_NOUNS.get(verdict["metric"]):
+        count, per_s = known_number(verdict["growth_count"]), known_number(verdict["slope_count_per_s"])
+        facts.append((noun.capitalize(), f"{count or 0:.0f} more, {3600 * (per_s or 0):.3g} an hour"))
+    if (free := known_number(verdict["allocator_free_bytes"])) is not None:
+        facts.append(("Free in the C allocator", format_bytes(free)))
+    if (processes := known_number(verdict["process_count"])) is not None:
+        facts.append(("Processes", f"{processes:.0f}; {known_number(verdict['growing_count']) or 0:.0f} of them grow"))
     if windows:
         facts.append(
             (
@@ -50,7 +63,7 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"{format_growth(weakest)}, in {windows} {'window' if windows == 1 else 'windows'}",
             )
         )
-    if verdict["is_leak"] or verdict["origin"] == "copy-on-write":
+    if verdict["is_leak"] or verdict["origin"] != "unknown":
         facts.append(("Origin", _ORIGINS[verdict["origin"]]))
     for role, title in (("responsible", "Line"), ("allocated", "Allocated in")):
         if isinstance(file := verdict.get(f"{role}_file"), str) and file:
@@ -67,6 +80,9 @@ _ORIGINS = {
     "native": "native code: what is traced does not carry the growth",
     "fragmentation": "the allocator: memory that is free but was not given back",
     "copy-on-write": "shared memory that the process copied as it wrote: no leak",
+    "shared": "pages that several processes share, and each counts: no leak",
+    "threads": "threads that pile up",
+    "descriptors": "files, sockets or pipes that are not closed",
     "unknown": "not available: what was recorded does not show it",
 }
 

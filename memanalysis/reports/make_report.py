@@ -27,6 +27,7 @@ from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
+from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
@@ -182,12 +183,15 @@ def report(
 
 def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, budget: Budget | None) -> ServiceSection:
     own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
+    is_process = ~own["role"].eq("family").fillna(value=False).astype(bool)  # a family has no samples of its own
+    own = pd.concat([own[is_process].head(1), own.drop(index=own[is_process].index[:1])])
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
     samples, sites, events = (read.run(table, service, run_id) for table in ("samples", "sites", "events"))
     budgets = {} if budget is None else {service: budget}
     breaches = find_breaches(samples, budgets)
-    whole = read_series(samples, verdict["metric"])
+    metric = str(verdict["metric"])
+    whole = read_series(samples, BYTE_METRICS[0] if metric in COUNT_METRICS else metric)
     sites = use_user_lines(sites)
     ranked = rank_sites(sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "COUNT_NOUNS",
     "METRIC_NAMES",
     "NOTHING",
     "SEVERITY_MARKS",
@@ -32,11 +33,16 @@ __all__ = [
 
 METRIC_NAMES = {
     "rss_bytes": "resident memory",
-    "pss_bytes": "resident memory, shared pages split",
+    "pss_bytes": "resident memory, shared pages counted once",
     "uss_bytes": "memory of this process alone",
     "traced_bytes": "memory that Python allocated",
+    "thread_count": "number of threads",
+    "descriptor_count": "number of open descriptors",
 }
 """What a metric is called in a sentence and on an axis."""
+
+COUNT_NOUNS = {"thread_count": "threads", "descriptor_count": "descriptors"}
+"""What is counted by the metrics that are no sizes."""
 
 SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑", "high": "◕", "critical": "●"}
 """A shape beside each severity, for those to whom its colour says nothing."""
@@ -68,15 +74,21 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
     slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
     limit, time_s = known_number(verdict["limit_bytes"]), known_number(verdict["time_to_exhaustion_s"])
     is_unreadable = verdict["shape"] == UNREADABLE
+    noun = COUNT_NOUNS.get(verdict["metric"])
+    per_s = known_number(verdict["slope_count_per_s"])
     is_open = is_unreadable or verdict["shape"] == "inconclusive"
     return VerdictCells(
         service=make_printable(verdict["service"]) if _is_known(verdict["service"]) else "(no service)",
-        run=short_run_id(verdict["run_id"]) if _is_known(verdict["run_id"]) else NOTHING,
+        run=_name_run(verdict),
         shape=str(verdict["shape"]),
         leak="unknown" if is_open else _render_leak(verdict),
         severity="unknown" if is_open else str(verdict["severity"]),
-        growth=NOTHING if is_unreadable else format_growth(slope, low, high),
-        growth_interval=format_growth_interval(slope, low, high),
+        growth=NOTHING
+        if is_unreadable
+        else f"+{3600 * per_s:.3g} {noun}/h"
+        if noun and per_s is not None
+        else format_growth(slope, low, high),
+        growth_interval="" if noun else format_growth_interval(slope, low, high),
         time=NOTHING
         if is_unreadable
         else "no budget"
@@ -122,6 +134,14 @@ def render_place(file: str, line: float | None, *, short: bool) -> str:
 def short_run_id(run_id: object) -> str:
     """Return the last part of a run id, enough to distinguish the runs of one service."""
     return make_printable(run_id).rpartition("-")[2][:12]
+
+
+def _name_run(verdict: Mapping[str, Any]) -> str:
+    """Return the last part of the run's id, and what the process is in its family."""
+    if not _is_known(verdict["run_id"]):
+        return NOTHING
+    run, role = short_run_id(verdict["run_id"]), verdict["role"]
+    return "whole family" if role == "family" else f"{run}, {role}" if _is_known(role) else run
 
 
 def _is_known(name: object) -> bool:

@@ -39,10 +39,16 @@ JUDGED_COLUMNS = (
     "traced_bytes",
     "sampled_bytes",
     "uss_bytes",
+    "pss_bytes",
+    "thread_count",
+    "descriptor_count",
     "allocator_free_bytes",
     "tracer_bytes",
 )
 """The columns that a verdict needs; nothing else is read."""
+
+_FAMILY_COLUMNS = ("run_id", "service", "host", "pid", "parent_pid", "program_pid", "started")
+"""The columns of ``runs`` that show which processes are one family."""
 
 
 EVERY_RUN = RunSelection()
@@ -54,6 +60,7 @@ class _Evidence:
 
     sites: Callable[[], pd.DataFrame]
     events: Callable[[], pd.DataFrame]
+    runs: Callable[[], pd.DataFrame] | None = None
 
 
 def assess(
@@ -66,7 +73,7 @@ def assess(
     since: Moment | None = None,
     only_latest: bool = False,
 ) -> pd.DataFrame:
-    """Return the verdicts on a ledger, a row a service and run.
+    """Return the verdicts on a ledger, a row a service and run, and one a family of processes.
 
     Parameters
     ----------
@@ -152,6 +159,7 @@ def assess_ledger(ledger: Ledger, policy: Policy | None, selection: RunSelection
     tables = _Evidence(
         sites=lambda: ledger.sites,
         events=lambda: ledger.read("events", columns=("service", "run_id", "timestamp", "kind", "data")),
+        runs=lambda: ledger.read("runs", columns=_FAMILY_COLUMNS),
     )
     verdicts, failed = _assess_runs(samples, tables, policy)
     return add_unreadable(verdicts, ledger.damage_found, failed)
@@ -169,7 +177,8 @@ def _assess_runs(
 ) -> tuple[pd.DataFrame, list[UnreadableRun]]:
     """Judge all runs at once; where that fails, each alone, so that one run takes no other down."""
     try:
-        return assess_samples(**_judging(samples, policy), sites=tables.sites, events=tables.events), []
+        read = _judging(samples, policy) | {"runs": tables.runs}
+        return assess_samples(**read, sites=tables.sites, events=tables.events), []
     except Exception:  # the boundary of a run: whatever its rows hold, the others are judged
         if not {"service", "run_id"} <= set(samples):
             raise

@@ -13,6 +13,7 @@ from _thread import allocate_lock, get_native_id, start_new_thread
 
 from memanalysis._forked_child import defer, settle
 from memanalysis.standard_library import standard_library_first
+from memanalysis.watcher.run_request import RUN_VARIABLE
 from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
 TYPE_CHECKING = False
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from memanalysis.watcher.recorder import Recorder
 
-__all__ = ["RUN_VARIABLE", "LateStart", "Membership", "encode_request", "join_ledger"]
-
-RUN_VARIABLE = "MEMANALYSIS_RUN"
-"""Holds the pid of the program, its interval in seconds and the arguments of ``watch`` as JSON."""
+__all__ = ["LateStart", "Membership", "join_ledger"]
 
 BEGIN_TIMEOUT_S = 5.0
 """A process that ends or forks while its recorder is being loaded waits for it no longer than this."""
@@ -34,11 +32,6 @@ _PYTHONS_OWN = ("multiprocessing.resource_tracker",)
 """Processes of Python's own that do nothing worth watching."""
 
 _membership: "Membership | None" = None
-
-
-def encode_request(pid: int, interval_s: float, options_json: str) -> str:
-    """Return the text of ``RUN_VARIABLE``; what a child needs at once stands first, so that it parses no JSON."""
-    return f"{pid} {interval_s!r} {options_json}"
 
 
 def join_ledger(*, at_once: bool = False) -> None:

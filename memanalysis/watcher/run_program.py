@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from memanalysis.watcher.joining import RUN_VARIABLE, encode_request
+from memanalysis.watcher.run_request import RUN_VARIABLE, encode_request
 
 __all__ = ["make_environment", "run_program"]
 

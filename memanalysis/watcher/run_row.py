@@ -13,6 +13,7 @@ from typing import Any
 from memanalysis.schema import SCHEMA_VERSION
 from memanalysis.watcher.git_commit import read_git_commit
 from memanalysis.watcher.redaction import ArgvMode, select_arguments
+from memanalysis.watcher.run_request import read_program_pid
 
 __all__ = ["list_packages", "make_run_id", "make_run_row"]
 
@@ -60,6 +61,8 @@ def make_run_row(
         "service": service,
         "host": host,
         "pid": os.getpid(),
+        "parent_pid": os.getppid(),
+        "program_pid": read_program_pid(),
         "started": started,
         "ended": None,
         "python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}",

@@ -51,6 +51,8 @@ METRIC_COLUMNS: dict[str, tuple[str, ...]] = {
         "traced_bytes",
         "traced_peak_bytes",
         "allocator_free_bytes",
+        "thread_count",
+        "descriptor_count",
     ),
     "object_counts": ("object_count",),
     "allocation_rates": _BLOCKS,

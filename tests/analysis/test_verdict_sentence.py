@@ -21,6 +21,12 @@ ROW = {
     "onset_s": 600.0,
     "latest_bytes": 512.0 * MIB,
     "duration_s": 100.0,
+    "metric": "thread_count",
+    "growth_count": 36.0,
+    "slope_count_per_s": 0.5,
+    "allocator_free_bytes": 48.0 * MIB,
+    "process_count": 5.0,
+    "growing_count": 2.0,
     "held_by": "app.registry -> dict -> app.Session",
     "limit_bytes": 512.0 * MIB,
     "time_to_exhaustion_s": 7200.0,
@@ -86,6 +92,29 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             Reason.COPIES_ON_WRITE,
             "No leak of code: 3.0 MiB that were shared with another process became its own (copy-on-write), while its "
             "resident memory is flat. Call gc.freeze() before the fork, or keep the data in arrays.",
+        ),
+        (
+            Reason.SHARES_PAGES,
+            "No leak: it grew by 3.0 MiB of memory that it shares with other processes, and that each of them counts; "
+            "its private memory and the sum over all of them are flat.",
+        ),
+        (
+            Reason.MORE_PROCESSES,
+            "No leak by itself: the memory of the family grew by 3.0 MiB because there are more processes, 5 in all, "
+            "and each keeps its size.",
+        ),
+        (Reason.GROWS_IN_MASTER, "This is the sum over 5 processes: the master grows."),
+        (Reason.GROWS_IN_EACH_WORKER, "This is the sum over 5 processes: each worker grows alike."),
+        (Reason.GROWS_IN_SOME_WORKERS, "This is the sum over 5 processes: 2 of them grow."),
+        (Reason.THREADS_PILE_UP, "A leak: threads pile up, 36 more after warm-up, 1.8e+03 an hour."),
+        (
+            Reason.DESCRIPTORS_PILE_UP,
+            "Its descriptors pile up. Close files, sockets and pipes, best in a with statement.",
+        ),
+        (
+            Reason.FREE_IN_ALLOCATOR,
+            "Up to 48.0 MiB of its resident memory are free in the C allocator: memanalysis.trim() gives them back, "
+            "MALLOC_ARENA_MAX=2 or jemalloc keeps them few.",
         ),
         (Reason.HELD_BY_CHAIN, "Held by app.registry -> dict -> app.Session."),
         (Reason.DRIFTS, "Drifts: it grew by 3.0 MiB, 1.4e+03 % an hour, too little to be called a leak."),

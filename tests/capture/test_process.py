@@ -1,10 +1,13 @@
 """Readings of real processes, held against psutil and against what the test itself allocates."""
 
+import contextlib
 import ctypes
 import mmap
 import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import psutil
 import pytest
@@ -209,3 +212,30 @@ def test_the_allocators_free_bytes_are_known_with_glibc():
     assert free is None or 0 <= free < 2**40
     if sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION"):
         assert free is not None
+
+
+def test_threads_and_descriptors_are_those_that_the_system_counts():
+    """psutil counts them on its own, and a descriptor that it opens for that."""
+    waiting = threading.Event()
+    threads = [threading.Thread(target=waiting.wait) for _ in range(3)]
+    with ProcessReader() as reader, contextlib.ExitStack() as opened:
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            opened.enter_context(Path("/dev/null").open())
+        info = psutil.Process()
+        try:
+            assert reader.read_thread_count() == info.num_threads()
+            assert reader.read_descriptor_count() == info.num_fds() - 1
+        finally:
+            waiting.set()
+            for thread in threads:
+                thread.join()
+
+
+def test_of_a_process_that_is_gone_they_are_unknown():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    with ProcessReader(done.pid) as reader:
+        assert reader.read_thread_count() is None
+        assert reader.read_descriptor_count() is None

@@ -16,7 +16,7 @@ from memanalysis.units import MIB
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 FROM_THE_RECORDER = {"run_id", "service", "seq", "label"}
-EXPENSIVE = {"pss_bytes", "uss_bytes", "object_count", "allocator_free_bytes"}
+EXPENSIVE = {"pss_bytes", "uss_bytes", "object_count", "allocator_free_bytes", "thread_count", "descriptor_count"}
 
 
 class HandClock:

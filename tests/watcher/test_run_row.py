@@ -24,6 +24,8 @@ def test_the_row_has_every_column_of_the_table():
 
     assert set(row) == set(RUNS)
     assert row["pid"] == os.getpid()
+    assert row["parent_pid"] == os.getppid()
+    assert row["program_pid"] is None
     assert row["host"] == platform.node()
     assert row["python"] == f"cpython {platform.python_version()}"
     assert row["argv"] == redact_arguments(sys.argv)

@@ -14,7 +14,6 @@ from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.thresholds import OriginThresholds, Thresholds
 from memanalysis.analysis.trend.shape_readings import classify_shapes
-from memanalysis.analysis.trend.trend_shape import GROWING, PLATEAUING, SLOWING
 from memanalysis.analysis.verdict import Reason, VerdictFrame
 from memanalysis.schema import BYTE_METRICS, PRIVATE_METRIC
 
@@ -42,18 +41,18 @@ def find_copy_on_write(
         ``copied_bytes``: by how much private memory grew there, 0 elsewhere.
     """
     private, resident = batches.get(PRIVATE_METRIC), batches.get(BYTE_METRICS[0])
-    wanted = np.flatnonzero(~frame["is_leak"])
-    nothing = {"copied_bytes": np.zeros(len(frame["is_leak"]))}
-    if private is None or resident is None or not wanted.size or not private.sizes.any():
+    count = len(frame["is_leak"])
+    nothing = {"copied_bytes": np.zeros(count)}
+    if private is None or resident is None or not private.sizes.any():
         return frame | nothing
-    fits = classify_shapes(private, thresholds=thresholds.from_first_evidence())
-    rise, copies = np.zeros(private.sizes.size), np.zeros(private.sizes.size, dtype=bool)
-    for i in wanted[np.isin(fits.shape[wanted], (GROWING, SLOWING, PLATEAUING))].tolist():
-        times, values = private.take(i)
-        rise[i] = _rise(values)
-        copies[i] = _is_flat(resident, i, times, rise[i], thresholds.origin)
+    rule, rise, copies = thresholds.origin, np.zeros(count), np.zeros(count, dtype=bool)
+    for i in np.flatnonzero((private.sizes >= rule.min_private_samples) & (resident.sizes > 1)).tolist():
+        most = rule.max_resident_share_of_a_leak if frame["is_leak"][i] else rule.max_resident_share
+        rise[i] = _measure_copies(*private.take(i), *resident.take(i), max_resident_share=most, rule=rule)
+        copies[i] = rise[i] > 0
     if not copies.any():
         return frame | nothing
+    fits = classify_shapes(private, thresholds=thresholds.from_first_evidence())
     return (
         frame
         | {"copied_bytes": np.where(copies, rise, 0.0)}
@@ -61,19 +60,38 @@ def find_copy_on_write(
     )
 
 
+def _measure_copies(
+    private_s: FloatArray,
+    private: FloatArray,
+    resident_s: FloatArray,
+    resident: FloatArray,
+    *,
+    max_resident_share: float,
+    rule: OriginThresholds,
+) -> float:
+    """Return by how much private memory grew at the expense of what is shared, or 0 where that is not what happened.
+
+    What is shared is greatest at the fork, or when the last child was started; copying follows.
+    """
+    level = np.interp(private_s, resident_s, resident)
+    first = int(np.argmax(level - private))
+    private, level = private[first:], level[first:]
+    if private.size < rule.min_private_samples:
+        return 0.0
+    steps = np.diff(private)
+    rise = _rise(private)
+    if rise < max(rule.min_copied_bytes, rule.min_copied_share * float(level[-1])):
+        return 0.0
+    grows_alone = _rise(level) <= max_resident_share * rise
+    is_gradual = private[-1] - private[0] - steps.max() >= rule.min_rest_share * rise
+    is_gradual &= np.count_nonzero(steps >= rule.min_copy_step_share * rise) >= rule.min_copy_steps
+    stays = -steps[steps < 0].sum() <= rule.max_falling_share * rise
+    return rise if grows_alone and is_gradual and stays else 0.0
+
+
 def _rise(values: FloatArray) -> float:
-    """Return by how much the last two values lie above the first two."""
-    return float(values[-2:].mean() - values[:2].mean())
-
-
-def _is_flat(resident: SeriesBatch, place: int, times: FloatArray, rise_bytes: float, rule: OriginThresholds) -> bool:
-    """Return whether resident memory rose by little of what private memory rose, which is large enough to matter."""
-    resident_s, levels = resident.take(place)
-    if levels.size < rule.min_private_samples:
-        return False
-    least = max(rule.min_seen_bytes, rule.min_copied_share * float(levels[-1]))
-    beside = _rise(np.interp(times, resident_s, levels))
-    return rise_bytes >= least and beside <= rule.max_resident_share * rise_bytes
+    """Return by how much the middle of the last values lies above the first one."""
+    return float(np.median(values[-3:]) - values[0])
 
 
 def _mark(
@@ -91,6 +109,7 @@ def _mark(
     new: dict[str, Any] = {
         "shape": "growing",
         "origin": "copy-on-write",
+        "severity": "none",
         "metric": PRIVATE_METRIC,
         "slope_bytes_per_s": slope,
         "low_bytes_per_s": low,
@@ -103,4 +122,9 @@ def _mark(
     for name, value in new.items():
         marked[name] = np.array(frame[name], dtype=object if isinstance(value, str) else np.float64)
         marked[name][copies] = value if isinstance(value, str) else value[copies]
-    return marked | {"reasons": reasons}
+    times_left = [name for name in frame if name.startswith("time_to_exhaustion")]
+    return (
+        marked
+        | {name: np.where(copies, np.nan, frame[name]) for name in times_left}
+        | {"reasons": reasons, "is_leak": frame["is_leak"] & ~copies}
+    )

@@ -35,6 +35,8 @@ _UNBOUNDED = {"limit_bytes"}
 _NOT_NEGATIVE = {"count", "object_count", "allocation_count", "deallocation_count", "live_allocations"} | {
     "gc_collections",
     "gc_collected",
+    "thread_count",
+    "descriptor_count",
     "line",
 }
 _FIRST_US = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 10**6

@@ -1,0 +1,33 @@
+"""A server that loads objects, then forks workers; each worker only reads them, and so copies their pages."""
+
+import os
+import random
+import sys
+import time
+
+TABLE = [(number, f"row {number}") for number in range(400_000)]
+
+
+def serve(until):
+    chance = random.Random(os.getpid())
+    total = 0
+    while time.monotonic() < until:
+        first = chance.randrange(len(TABLE) - 2_000)
+        total += sum(len(text) for _, text in TABLE[first : first + 2_000])
+        time.sleep(0.05)
+    os._exit(0)
+
+
+def main():
+    until = time.monotonic() + float(sys.argv[1])
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            serve(until)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+main()
