@@ -12,6 +12,7 @@ from typing import Any, Literal
 __all__ = [
     "BYTE_METRICS",
     "COUNT_METRICS",
+    "END_LABEL",
     "EVENTS",
     "JUDGED_METRICS",
     "OBJECTS",
@@ -141,6 +142,9 @@ TABLES: Mapping[str, Mapping[str, ColumnType]] = {
 
 BYTE_METRICS = ("rss_bytes", "traced_bytes")
 """The columns of ``samples`` that a verdict is given on, the preferred one first."""
+
+END_LABEL = "end"
+"""Label of the sample at a program's end: the main function has returned and freed what it held. It is not judged."""
 
 SAMPLED_METRIC = "sampled_bytes"
 """The column that settles a verdict on RSS; none is given on it."""

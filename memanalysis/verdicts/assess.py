@@ -34,6 +34,7 @@ JUDGED_COLUMNS = (
     "service",
     "timestamp",
     "elapsed_s",
+    "label",
     "rss_bytes",
     "limit_bytes",
     "traced_bytes",

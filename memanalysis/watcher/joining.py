@@ -126,6 +126,7 @@ class Membership:
         if late is not None and not late.cancel():
             late.join(BEGIN_TIMEOUT_S)
         if self._recorder is not None:
+            self._recorder.label_end()
             self._recorder.stop(seal=False)
 
     def before_fork(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memanalysis.analysis.series.live_series import LiveSeries
 from memanalysis.analysis.severity_rules import SeverityRules
-from memanalysis.schema import BYTE_METRICS, JUDGED_METRICS, Row
+from memanalysis.schema import BYTE_METRICS, END_LABEL, JUDGED_METRICS, Row
 from memanalysis.units import bytes_from_mb
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class LiveRun:
         self._lock = threading.Lock()
 
     def add(self, sample: Row) -> None:
-        """Take a row of ``samples``."""
+        """Take a row of ``samples``; that of the end says nothing of the program."""
+        if sample.get("label") == END_LABEL:
+            return
         with self._lock:
             for metric, series in self._series.items():
                 series.add(sample["elapsed_s"], sample.get(metric))

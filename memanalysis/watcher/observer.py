@@ -97,7 +97,7 @@ class Observer:
         self._clock = clock
         self._policy_runtime = policy_runtime
         self._live = live
-        self._label: str | None = None
+        self.label: str | None = None
         self._has_last = False
         self._next_snapshot_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
@@ -240,7 +240,7 @@ class Observer:
 
     def mark(self, text: str) -> None:
         """Write a mark, and label the next sample with it."""
-        self._label = text
+        self.label = text
         self.record_event("mark", message=text)
 
     def record_event(
@@ -284,7 +284,7 @@ class Observer:
         cpu_started = time.thread_time() if snapshot else 0.0
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
-        sample["label"], self._label = self._label, None
+        sample["label"], self.label = self.label, None
         if self._windows is not None and self._windows.is_open:
             _take_tracer_off(sample)
         if self._sampled is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
-from memanalysis.schema import MemorySnapshot
+from memanalysis.schema import END_LABEL, MemorySnapshot
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import HostBoundary
@@ -138,13 +138,20 @@ class Recorder:
 
     def stop_at_exit(self) -> None:
         """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
+        self.label_end()
         self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
+
+    def label_end(self) -> None:
+        """Label the next sample as that of the program's end, unless a mark labels it."""
+        if self._observer is not None and self._observer.label is None:
+            self._observer.label = END_LABEL
 
     def take_last(self) -> None:
         """Take the last sample now, before the program's exit handlers free what it held."""
         with self._lifecycle, standard_library_first():
             if self._is_running and self._observer is not None:
                 with self._boundary.guard("tick"), self._ticker.ticking:
+                    self.label_end()
                     self._observer.take_last()
 
     def mark(self, text: str) -> bool:
