@@ -6,20 +6,27 @@ So the result, the errors and their line numbers, ``await`` and the names that i
 """
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
+from IPython.paths import locate_profile
 
 from memanalysis.errors import MemAnalysisError
 from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
 from memanalysis.notebook.measure import CellMeter
-from memanalysis.notebook.memwatch_parser import WORDS, make_cell_parser, make_line_parser
+from memanalysis.notebook.memwatch_commands import COMMANDS
+from memanalysis.notebook.memwatch_completion import complete_line
+from memanalysis.notebook.memwatch_parser import HELP_WORDS, make_cell_parser, parse_line, render_help
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.plot import load_drawing
+from memanalysis.notebook.profile_config import CONFIG_FILE, install_line, remove_line
 from memanalysis.notebook.session import NotebookSession, read_rss_text
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
 from memanalysis.notebook.show import CellReport
@@ -28,6 +35,9 @@ __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
 
 REST_OF_CELL = "# the rest of this cell"
 """Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
+
+USER_FRAME = 2
+"""Calls between the line that is typed and IPython's expansion of its ``{names}``: the magic, and what runs magics."""
 
 _display: Callable[[object], object] = display
 _FIRST_LINE = re.compile(r"%%memwatch(?P<options>[ \t][^\n]*)?\n?")
@@ -45,7 +55,9 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Stop watching and take everything back that ``load`` did."""
+    """Stop watching and take everything back that ``load`` did; ``%reload_ext`` leaves all as it is."""
+    if _is_reloading():
+        return
     magics = _loaded.pop(id(shell), None)
     if magics is not None:
         magics.detach()
@@ -56,13 +68,18 @@ def unload(shell: Any) -> None:
 def replace_first_line(lines: list[str]) -> list[str]:
     """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
 
-    The cell has its line numbers as before, unless another cell magic follows, which has to stand first.
+    The cell has its line numbers as before, unless another cell magic follows, which has to stand first. A first line
+    that asks for help is all that runs.
     """
     match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
-    if match is None or not "".join(lines[1:]).strip():
+    if match is None:
         return lines
     options = (match["options"] or "").strip()
     call = f"get_ipython().run_cell_magic('memwatch', {options!r}, {REST_OF_CELL!r})\n"
+    if not set(HELP_WORDS).isdisjoint(options.split()):
+        return [call]
+    if not "".join(lines[1:]).strip():
+        return lines
     other = _OTHER_MAGIC.fullmatch("".join(lines[1:]).lstrip("\n"))
     if other is None:
         return [call, *lines[1:]]
@@ -91,6 +108,8 @@ class MemwatchMagics(Magics):
         self.shell.events.register("pre_run_cell", self._before_cell)
         self.shell.events.register("post_run_cell", self._after_cell)
         self.shell.input_transformers_cleanup.append(replace_first_line)
+        self._matcher = _make_matcher(self.shell)
+        self.shell.Completer.custom_matchers.append(self._matcher)
 
     def detach(self) -> None:
         """Stop listening, and stop what was started."""
@@ -99,8 +118,10 @@ class MemwatchMagics(Magics):
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
         self.shell.input_transformers_cleanup.remove(replace_first_line)
+        self.shell.Completer.custom_matchers.remove(self._matcher)
         restore_frames(self.shell)
 
+    @no_var_expand  # done below: code is taken as it is typed
     @line_cell_magic
     def memwatch(self, line: str, cell: str | None = None) -> Any:
         """Watch the memory of every cell, or measure one.
@@ -129,6 +150,10 @@ class MemwatchMagics(Magics):
             %memwatch release 3              forget Out[3], _3 and _
             %memwatch release                forget every Out, and the variables in the traceback of the last error
 
+        Load it everywhere::
+
+            %memwatch install                in every notebook from its next start on; %memwatch uninstall undoes it
+
         Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` and
         ``--trace`` follow each allocation by tracemalloc: arrays and frames hardly notice, but loops that make many
         small objects take some ten times as long, and so do imports, which are best done in a cell before. Tracing
@@ -136,6 +161,9 @@ class MemwatchMagics(Magics):
         kernel was killed.
         """
         try:
+            command = COMMANDS.get(line.split()[0]) if line.strip() else None
+            if command is None or not command.takes_statement:
+                line = self.shell.var_expand(line, depth=USER_FRAME)
             if cell is None:
                 return self._run_line(line)
             return self._start_measuring(line, cell)
@@ -143,20 +171,20 @@ class MemwatchMagics(Magics):
             raise UsageError(str(exc)) from exc
 
     def _run_line(self, line: str) -> Any:
-        options = make_line_parser().parse_line(line)
-        word = options.word
-        if word not in WORDS:
-            raise UsageError(f"%memwatch has no {word!r}. It knows {', '.join(WORDS)}; see %memwatch? for examples.")
-        if options.cells and word != "release":
-            raise UsageError(f"%memwatch {word} takes no {options.cells[0]!r}. See %memwatch? for examples.")
+        help_text = render_help(line)
+        if help_text is not None:
+            return self._show_text(help_text.rstrip())
+        options = parse_line(line)
         actions: dict[str, Callable[[Any], Any]] = {
             "on": self._turn_on,
             "off": lambda _: self._show_text(self._session.stop()),
             "status": lambda _: self._show_text(self._session.describe()),
             "report": lambda _: self._show_report(),
             "release": self._release,
+            "install": lambda _: self._install(),
+            "uninstall": lambda _: self._uninstall(),
         }
-        return actions[word](options)
+        return actions[options.word](options)
 
     def _turn_on(self, options: Any) -> None:
         self._show_text(
@@ -191,7 +219,26 @@ class MemwatchMagics(Magics):
         what = ", ".join(names) or "nothing: IPython holds none of that"
         self._show_text(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
+    def _install(self) -> None:
+        path = _find_profile(self.shell) / CONFIG_FILE
+        done = "Added one line to" if install_line(path.parent) else "The line stands already in"
+        self._show_text(
+            f"{done} {path}. Each notebook and IPython loads memanalysis from its next start on. "
+            "%memwatch uninstall takes the line out again."
+        )
+
+    def _uninstall(self) -> None:
+        path = _find_profile(self.shell) / CONFIG_FILE
+        done = "Took our line out of" if remove_line(path.parent) else "Our line does not stand in"
+        self._show_text(f"{done} {path}. What is loaded here stays loaded: %unload_ext memanalysis removes it.")
+
     def _start_measuring(self, line: str, cell: str) -> Any:
+        help_text = render_help(line, is_cell=True)
+        if help_text is not None:
+            return self._show_text(help_text.rstrip())
+        first = line.split()[0] if line.strip() else ""
+        if first in COMMANDS:
+            raise UsageError(f"%%memwatch measures the cell below it. For {first} type %memwatch {line.strip()}.")
         options = make_cell_parser().parse_line(line)
         if cell.strip() != REST_OF_CELL:
             result = self.shell.run_cell(f"%%memwatch {line}\n{cell}")
@@ -261,3 +308,31 @@ class MemwatchMagics(Magics):
 
     def _show_text(self, text: str) -> None:
         print(text)  # noqa: T201 - a magic talks to the person who typed it
+
+
+def _make_matcher(shell: Any) -> Any:
+    """Return a matcher for IPython's completer, which knows ``%memwatch`` lines and nothing else."""
+
+    @context_matcher(identifier="memanalysis.memwatch")  # type: ignore[untyped-decorator]
+    def match_memwatch(context: CompletionContext) -> SimpleMatcherResult:
+        names = (name for name in shell.user_ns if not name.startswith("_") and name not in shell.user_ns_hidden)
+        found = complete_line(context.line_with_cursor[: context.cursor_position], variables=sorted(names))
+        completions = [SimpleCompletion(text=word, type="param") for word in found or ()]
+        return SimpleMatcherResult(completions=completions, suppress=found is not None)
+
+    return match_memwatch
+
+
+def _is_reloading() -> bool:
+    """Whether IPython unloads the extension only to load it again at once."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "reload_extension" and frame.f_globals.get("__name__") == "IPython.core.extensions":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _find_profile(shell: Any) -> Path:
+    folder = shell.profile_dir
+    return Path(locate_profile() if folder is None else folder.location)

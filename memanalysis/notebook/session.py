@@ -14,6 +14,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.notebook.child_report import read_report_of
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.notebook.plot import load_drawing
+from memanalysis.notebook.quiet_start import check_ledger_folder, start_silently
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.notebook.show import SessionReport, describe_cells, make_cell_table
 from memanalysis.units import format_bytes
@@ -67,6 +68,7 @@ class NotebookSession:
         """
         if self._recorder is not None:
             return f"{self.describe()} %memwatch off first to watch in another way."
+        check_ledger_folder(ledger or DEFAULT_LEDGER)
         if trace:
             load_drawing()  # before tracing starts: it is 20 times as slow after
         self._service = service or _notebook_name() or DEFAULT_SERVICE
@@ -82,8 +84,9 @@ class NotebookSession:
         if not trace:
             left_out = recorder.settings.left_out | TRACED_COLUMNS
             recorder.settings = replace(recorder.settings, left_out=left_out)
-        if not recorder.start():
-            raise LedgerError(f"%memwatch on could not start: {recorder.status().last_error}")
+        if not start_silently(recorder):
+            reason = (recorder.status().last_error or "unknown").partition(": ")[2]
+            raise LedgerError(f"%memwatch on could not start: {reason}")
         self._recorder = recorder
         self._ledger = recorder.status().ledger or Path(DEFAULT_LEDGER)
         self._run_id = recorder.status().run_id or ""

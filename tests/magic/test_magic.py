@@ -247,14 +247,20 @@ class TestWrongWords:
     @pytest.mark.parametrize(
         ("typed", "said"),
         [
-            ("%memwatch onn", "%memwatch has no 'onn'. It knows on, off, status, report, release"),
-            ("%memwatch on --intervall 3", "%memwatch: unrecognized arguments: --intervall 3."),
-            ("%memwatch on --interval soon", "%memwatch: argument --interval: invalid float value: 'soon'."),
-            ("%memwatch on --interval 0", "watch needs interval of at least 0.01 s, but got 0.0."),
-            ("%memwatch on --ledger 'a", "%memwatch could not read"),
-            ("%memwatch off now", "%memwatch off takes no 'now'."),
+            ("%memwatch statsu", "%memwatch has no 'statsu': did you mean status? It has on, off, status,"),
+            ("%memwatch xyz", "%memwatch has no 'xyz'. It has on, off, status,"),
+            ("%memwatch --trace", "%memwatch needs a sub-command before '--trace', such as %memwatch on --trace."),
+            ("%memwatch on --intervall 3", "nothing is known of '--intervall': did you mean --interval? See"),
+            ("%memwatch on --interval soon", "argument --interval: seconds above 0 are needed, but got 'soon'."),
+            ("%memwatch on --interval 0", "argument --interval: seconds above 0 are needed, but got '0'."),
+            ("%memwatch on --ledger 'a", "%memwatch on could not read"),
+            ("%memwatch off now", "%memwatch off: nothing is known of 'now'."),
             ("%memwatch release three", "%memwatch release needs numbers, such as 3 for Out[3], but got 'three'."),
-            ("%%memwatch --topp 3\n1", "%%memwatch: unrecognized arguments: --topp 3."),
+            ("%%memwatch --topp 3\n1", "%%memwatch: nothing is known of '--topp': did you mean --top?"),
+            ("%%memwatch --top 0\n1", "argument --top: a whole number of at least 1 is needed, but got '0'."),
+            ("%%memwatch --frames none\n1", "argument --frames: a whole number of at least 1 is needed"),
+            ("%%memwatch status\n1", "For status type %memwatch status."),
+            ("%%memwatch", "Did you mean the line magic %memwatch"),
         ],
     )
     def test_one_sentence_and_no_traceback(self, kernel: Kernel, typed: str, said: str) -> None:
@@ -268,7 +274,8 @@ class TestWrongWords:
         (folder / "file").write_text("")
         shown = kernel.run("%memwatch on --ledger file/below")
 
-        assert "%memwatch on could not start" in shown.stderr
+        assert "needs a folder for --ledger, but got file/below" in shown.stderr
+        assert len(shown.stderr.strip().splitlines()) == 1
         assert kernel.run("%memwatch").stdout.startswith("memwatch is off.")
 
     def test_help_has_examples(self, kernel: Kernel) -> None:
