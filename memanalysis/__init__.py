@@ -1,8 +1,8 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
 The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``, ``explore`` and
-``find_leak``. Each name below is imported from its module when it is first used, so ``import memanalysis`` costs a
-watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
+``find_leak``; ``cells`` are those of a notebook. Each name below is imported from its module when it is first used, so
+``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
 """
 
 from memanalysis._version import __version__
@@ -23,7 +23,11 @@ _VERBS = {
     "report": "memanalysis.reports.make_report",
     "watch": "memanalysis.watcher.watch",
 }
+_NOTEBOOK = {
+    "cells": "memanalysis.notebook.cell_log",
+}
 _RECORDS = {
+    "CellRecord": "memanalysis.notebook.cell_log",
     "LeakFinding": "memanalysis.leaktest.finding",
     "Ledger": "memanalysis.ledger.reading.ledger",
     "Recorder": "memanalysis.watcher.recorder",
@@ -52,7 +56,7 @@ _CLASSES = {
     "PersistentLedgerManager": "memanalysis.classes.persistent_ledger_manager",
     "TracemallocIntegration": "memanalysis.classes.tracemalloc_integration",
 }
-_HOMES = {**_VERBS, **_RECORDS, **_ERRORS, **_CLASSES}
+_HOMES = {**_VERBS, **_NOTEBOOK, **_RECORDS, **_ERRORS, **_CLASSES}
 
 __all__ = ["__version__", *_HOMES]
 

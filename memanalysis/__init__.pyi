@@ -22,6 +22,8 @@ from memanalysis.leaktest.finding import LeakFinding as LeakFinding
 from memanalysis.ledger.json_array import LedgerEntry as LedgerEntry
 from memanalysis.ledger.reading.ledger import Ledger as Ledger
 from memanalysis.ledger.reading.ledger import open_ledger as open_ledger
+from memanalysis.notebook.cell_log import CellRecord as CellRecord
+from memanalysis.notebook.cell_log import cells as cells
 from memanalysis.policy.model import MemoryBudget as MemoryBudget
 from memanalysis.reports.make_report import Report as Report
 from memanalysis.reports.make_report import report as report

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from IPython.paths import locate_profile
 
 from memanalysis.errors import MemAnalysisError
 from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
-from memanalysis.notebook.measure import CellMeter
+from memanalysis.notebook.cell_log import cells, compare_cells, make_record
+from memanalysis.notebook.measure import CellCost, CellMeter
 from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_completion import complete_line
 from memanalysis.notebook.memwatch_parser import HELP_WORDS, make_cell_parser, parse_line, render_help
 from memanalysis.notebook.names import CellNames
+from memanalysis.notebook.passive import CellEvent
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.profile_config import CONFIG_FILE, install_line, remove_line
 from memanalysis.notebook.session import NotebookSession, read_rss_text
@@ -100,6 +103,9 @@ class MemwatchMagics(Magics):
         self._depth = 0
         self._measured: tuple[int, CellMeter, int] | None = None
         self._labels: list[tuple[str, int]] = []
+        self._cell = ("", datetime.now(UTC))
+        self._cost: CellCost | None = None
+        self._output_name: str | None = None
 
     def attach(self) -> None:
         """Listen to the shell: before each cell, after each cell, and to what is typed."""
@@ -145,6 +151,12 @@ class MemwatchMagics(Magics):
             %memwatch report                 the cells and the verdict so far
             %memwatch off                    stop, and turn tracing off again
 
+        Ask what the cells did::
+
+            %memwatch log                    the cells as a DataFrame: time, peak, retained, net, line of the peak
+            %memwatch diff In[3] In[7]       two of them beside each other
+            %%memwatch -o result             the measured cell as an object; also memanalysis.cells[-1]
+
         Release what IPython holds::
 
             %memwatch release 3              forget Out[3], _3 and _
@@ -183,6 +195,8 @@ class MemwatchMagics(Magics):
             "release": self._release,
             "install": lambda _: self._install(),
             "uninstall": lambda _: self._uninstall(),
+            "log": lambda _: cells.to_frame(),
+            "diff": lambda options: compare_cells(*map(cells.find, (options.first, options.second))),
         }
         return actions[options.word](options)
 
@@ -253,6 +267,7 @@ class MemwatchMagics(Magics):
             load_drawing()
         meter = CellMeter(label, trace_limit=options.frames)
         self._measured = (self._depth, meter, options.top)
+        self._output_name = options.output
         meter.start()
         self._session.begin_again()
         self._stop_at_error(meter)
@@ -277,17 +292,35 @@ class MemwatchMagics(Magics):
         label = self._names.learn(info, within=within)
         self._labels.append((label, self._depth))
         if self._depth == 1:
+            self._cell, self._cost, self._output_name = (info.raw_cell, datetime.now(UTC)), None, None
             self._session.before_cell(label, info.raw_cell, getattr(info, "cell_id", None) or info.raw_cell)
 
     def _after_cell(self, result: Any) -> None:
         depth, self._depth = self._depth, max(self._depth - 1, 0)
-        if self._labels:
-            self._labels.pop()
-        line = self._session.after_cell(result) if depth <= 1 else None
+        label = self._labels.pop()[0] if self._labels else ""
+        event = self._session.after_cell(result) if depth <= 1 else None
         if self._measured is not None and self._measured[0] >= depth:
             self._finish_measuring(result)
-        elif line:
-            self._show_text(line)
+        elif event is not None and self._session.shows(event):
+            self._show_text(event.render_line())
+        if depth <= 1 and (event is not None or self._cost is not None):
+            self._log_cell(label, event, result)
+
+    def _log_cell(self, label: str, event: CellEvent | None, result: Any) -> None:
+        source, started = self._cell
+        error = None if result is None else (result.error_in_exec or result.error_before_exec)
+        record = cells.add(
+            make_record(
+                cell=label,
+                source=source,
+                started=started,
+                event=event,
+                cost=self._cost,
+                error=None if error is None else type(error).__name__,
+            )
+        )
+        if self._output_name is not None:
+            self.shell.user_ns[self._output_name] = record
 
     def _finish_measuring(self, result: Any) -> None:
         assert self._measured is not None  # noqa: S101 - the caller has checked
@@ -295,6 +328,7 @@ class MemwatchMagics(Magics):
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
+        self._cost = cost
         hints = [
             find_result_holders(
                 self.shell,

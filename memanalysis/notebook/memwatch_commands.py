@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.notebook.show import TOP_LINES
@@ -80,9 +81,23 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    for name, which in (("first", "a cell, In[3] or 3"), ("second", "the cell to compare it with")):
+        parser.add_argument(name, metavar=name.upper(), help=which)
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier() or iskeyword(text):
+        raise argparse.ArgumentTypeError(f"the name of a variable is needed, but got {text!r}")
+    return text
+
+
 def _add_cell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=_at_least_one, default=TOP_LINES, metavar="LINES", help=f"lines shown; {TOP_LINES}"
+    )
+    parser.add_argument(
+        "-o", "--output", type=_name, metavar="NAME", help="variable for the measured cell as an object"
     )
     parser.add_argument(
         "--frames",
@@ -104,6 +119,15 @@ COMMANDS: dict[str, Command] = {
         summary="is it on, since when, how much memory (also: %memwatch alone)", examples=("%memwatch status",)
     ),
     "report": Command(summary="the cells and the verdict so far", examples=("%memwatch report",)),
+    "log": Command(
+        summary="the cells as a DataFrame: source, time, peak, retained, net, line of the peak, run count",
+        examples=("%memwatch log",),
+    ),
+    "diff": Command(
+        summary="the figures of two cells beside each other",
+        examples=("%memwatch diff In[3] In[7]",),
+        add_options=_add_diff,
+    ),
     "release": Command(
         summary="let go of shown results and of the last error",
         examples=("%memwatch release 3", "%memwatch release"),

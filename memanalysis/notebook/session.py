@@ -148,15 +148,19 @@ class NotebookSession:
             self._running.abandon()
             self._running = PassiveMeter(self._running.label, self._reader, run_number=self._running.run_number)
 
-    def after_cell(self, result: Any) -> str | None:
-        """Record what the cell did; gives a line to show when there is reason to."""
+    def after_cell(self, result: Any) -> CellEvent | None:
+        """Record what the cell did, and return it; None where the cell was not watched."""
         meter, self._running = self._running, None
         if meter is None or self._recorder is None:
             return None
         event = meter.finish(result)
         self.events.append(event)
         self._recorder.record_event("cell", message=event.render_line(), data=asdict(event))
-        return event.render_line() if self._verbose or event.is_notable else None
+        return event
+
+    def shows(self, event: CellEvent) -> bool:
+        """Whether a line about the cell is shown below it."""
+        return self._verbose or event.is_notable
 
     def _abandon_cell(self) -> None:
         if self._running is not None:
