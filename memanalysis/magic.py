@@ -22,6 +22,7 @@ from IPython.paths import locate_profile
 from memanalysis.errors import MemAnalysisError
 from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
 from memanalysis.notebook.cell_log import cells, compare_cells, make_record
+from memanalysis.notebook.holder_table import show_holders
 from memanalysis.notebook.measure import CellCost, CellMeter
 from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_completion import complete_line
@@ -33,6 +34,7 @@ from memanalysis.notebook.profile_config import CONFIG_FILE, install_line, remov
 from memanalysis.notebook.session import NotebookSession, read_rss_text
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
 from memanalysis.notebook.show import CellReport
+from memanalysis.notebook.variable_table import show_variables
 
 __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
 
@@ -157,6 +159,12 @@ class MemwatchMagics(Magics):
             %memwatch diff In[3] In[7]       two of them beside each other
             %%memwatch -o result             the measured cell as an object; also memanalysis.cells[-1]
 
+        Ask where memory is::
+
+            %memwatch vars                   the variables by size
+            %memwatch holders df             who keeps df alive; also of a type: %memwatch holders DataFrame
+            %memwatch leak -n 200 f(x)       does each f(x) keep memory? Which line, and who holds it?
+
         Release what IPython holds::
 
             %memwatch release 3              forget Out[3], _3 and _
@@ -195,6 +203,9 @@ class MemwatchMagics(Magics):
             "release": self._release,
             "install": lambda _: self._install(),
             "uninstall": lambda _: self._uninstall(),
+            "vars": lambda options: show_variables(self.shell, top=options.top),
+            "holders": lambda options: show_holders(self.shell, options.name),
+            "leak": self._find_leak,
             "log": lambda _: cells.to_frame(),
             "diff": lambda options: compare_cells(*map(cells.find, (options.first, options.second))),
         }
@@ -233,6 +244,18 @@ class MemwatchMagics(Magics):
         what = ", ".join(names) or "nothing: IPython holds none of that"
         self._show_text(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
 
+    def _find_leak(self, options: Any) -> Any:
+        from memanalysis.notebook.statement_leak import find_statement_leak  # it loads numpy
+
+        return find_statement_leak(
+            self.shell,
+            options.statement,
+            label=self._read_label(),
+            caller=__file__,
+            max_calls=options.calls,
+            max_s=options.seconds,
+        )
+
     def _install(self) -> None:
         path = _find_profile(self.shell) / CONFIG_FILE
         done = "Added one line to" if install_line(path.parent) else "The line stands already in"
@@ -262,7 +285,7 @@ class MemwatchMagics(Magics):
             raise UsageError(
                 "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
             )
-        label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
+        label = self._read_label()
         if getattr(self.shell, "kernel", None) is not None:  # a terminal shows no picture
             load_drawing()
         meter = CellMeter(label, trace_limit=options.frames)
@@ -339,6 +362,10 @@ class MemwatchMagics(Magics):
             find_error_holder(error, retained_bytes=cost.retained_bytes),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
+
+    def _read_label(self) -> str:
+        """Label of the cell that runs."""
+        return self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
 
     def _show_text(self, text: str) -> None:
         print(text)  # noqa: T201 - a magic talks to the person who typed it

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Any, cast
 
-__all__ = ["count_objects", "name_type", "read_object_census"]
+__all__ = ["count_objects", "name_type", "read_object_census", "read_own_bytes"]
 
 GC_HEADER_BYTES = sys.getsizeof([]) - [].__sizeof__()
 """What the collector keeps before each object that it tracks."""
@@ -61,6 +61,13 @@ def _sum_sizes(kind: type, group: list[object]) -> int:
     if size_of is object.__sizeof__ and _read_type("__itemsize__", kind) == 0:
         return len(group) * (size_of(group[0]) + around_bytes)
     return sum(map(size_of, group)) + len(group) * around_bytes
+
+
+def read_own_bytes(item: object) -> int:
+    """Bytes of one object without what it refers to, as ``sys.getsizeof`` says; nothing of the program runs."""
+    if _find_native_size(type(item)) is None:  # written in Python: not called
+        return object.__sizeof__(item) + GC_HEADER_BYTES
+    return sys.getsizeof(item)
 
 
 def _find_native_size(kind: type) -> Callable[[object], int] | None:

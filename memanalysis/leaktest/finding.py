@@ -1,7 +1,7 @@
 """What `find_leak` found: whether each call keeps memory, how much, which lines, and who holds it. Shows itself."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from memanalysis._tables import Column, Table
 from memanalysis.analysis.verdict import Origin, Shape
@@ -135,6 +135,9 @@ class LeakFinding:
             frames = [f"{file}:{line}" for file, line in self.sites[0].traceback[-SHOWN_FRAMES:]]
             lines += ["", "way to the first (most recent call last)", *(_fit_line("  ", frame) for frame in frames)]
         return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         """Tables without colours of their own, for light and dark notebooks."""

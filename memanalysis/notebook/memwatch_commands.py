@@ -10,6 +10,9 @@ from memanalysis.notebook.show import TOP_LINES
 
 __all__ = ["CELL_COMMAND", "COMMANDS", "Command"]
 
+TOP_VARIABLES = 20
+"""Variables shown unless asked otherwise."""
+
 AddOptions = Callable[[argparse.ArgumentParser], None]
 
 
@@ -86,6 +89,21 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, metavar=name.upper(), help=which)
 
 
+def _add_vars(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--top", type=_at_least_one, default=TOP_VARIABLES, metavar="ROWS", help=f"rows; {TOP_VARIABLES}"
+    )
+
+
+def _add_holders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME|TYPE", help="a variable, or a type such as DataFrame")
+
+
+def _add_leak(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", type=_at_least_one, dest="calls", metavar="TIMES", help="runs at most, 16 or more")
+    parser.add_argument("-s", type=_seconds, dest="seconds", metavar="SECONDS", help="time at most; 15")
+
+
 def _name(text: str) -> str:
     if not text.isidentifier() or iskeyword(text):
         raise argparse.ArgumentTypeError(f"the name of a variable is needed, but got {text!r}")
@@ -127,6 +145,23 @@ COMMANDS: dict[str, Command] = {
         summary="the figures of two cells beside each other",
         examples=("%memwatch diff In[3] In[7]",),
         add_options=_add_diff,
+    ),
+    "vars": Command(
+        summary="the variables by size, what they share counted once",
+        examples=("%memwatch vars",),
+        add_options=_add_vars,
+    ),
+    "holders": Command(
+        summary="who keeps a variable, or the objects of a type, alive",
+        examples=("%memwatch holders df", "%memwatch holders DataFrame"),
+        add_options=_add_holders,
+        names_variables=True,
+    ),
+    "leak": Command(
+        summary="repeat a statement until it is known whether each run keeps memory",
+        examples=("%memwatch leak -n 200 cache.append(bytes(1000))",),
+        add_options=_add_leak,
+        takes_statement=True,
     ),
     "release": Command(
         summary="let go of shown results and of the last error",
