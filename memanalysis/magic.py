@@ -9,29 +9,26 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
-from IPython.paths import locate_profile
 
 from memanalysis.errors import MemAnalysisError
-from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
-from memanalysis.notebook.cell_log import cells, compare_cells, make_record
+from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders
+from memanalysis.notebook.cell_log import cells, compare_cells
+from memanalysis.notebook.cell_notes import CellNotes
 from memanalysis.notebook.holder_table import show_holders
-from memanalysis.notebook.measure import CellCost, CellMeter
+from memanalysis.notebook.line_answers import install_extension, release_results, uninstall_extension
+from memanalysis.notebook.measure import CellMeter
 from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_completion import complete_line
 from memanalysis.notebook.memwatch_parser import HELP_WORDS, make_cell_parser, parse_line, render_help
 from memanalysis.notebook.names import CellNames
-from memanalysis.notebook.passive import CellEvent
 from memanalysis.notebook.plot import load_drawing
-from memanalysis.notebook.profile_config import CONFIG_FILE, install_line, remove_line
-from memanalysis.notebook.session import NotebookSession, read_rss_text
+from memanalysis.notebook.session import NotebookSession
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
 from memanalysis.notebook.show import CellReport
 from memanalysis.notebook.variable_table import show_variables
@@ -105,9 +102,7 @@ class MemwatchMagics(Magics):
         self._depth = 0
         self._measured: tuple[int, CellMeter, int] | None = None
         self._labels: list[tuple[str, int]] = []
-        self._cell = ("", datetime.now(UTC))
-        self._cost: CellCost | None = None
-        self._output_name: str | None = None
+        self._notes = CellNotes()
 
     def attach(self) -> None:
         """Listen to the shell: before each cell, after each cell, and to what is typed."""
@@ -200,9 +195,9 @@ class MemwatchMagics(Magics):
             "off": lambda _: self._show_text(self._session.stop()),
             "status": lambda _: self._show_text(self._session.describe()),
             "report": lambda _: self._show_report(),
-            "release": self._release,
-            "install": lambda _: self._install(),
-            "uninstall": lambda _: self._uninstall(),
+            "release": lambda options: self._show_text(release_results(self.shell, options.cells)),
+            "install": lambda _: self._show_text(install_extension(self.shell)),
+            "uninstall": lambda _: self._show_text(uninstall_extension(self.shell)),
             "vars": lambda options: show_variables(self.shell, top=options.top),
             "holders": lambda options: show_holders(self.shell, options.name),
             "leak": self._find_leak,
@@ -229,21 +224,6 @@ class MemwatchMagics(Magics):
         else:
             _display(report)  # shown, not returned: Out would hold it
 
-    def _release(self, options: Any) -> None:
-        counts = None
-        if options.cells:
-            try:
-                counts = [int(text) for text in options.cells]
-            except ValueError:
-                raise UsageError(
-                    f"%memwatch release needs numbers, such as 3 for Out[3], but got {' '.join(options.cells)!r}."
-                ) from None
-        before = read_rss_text()
-        gone = release(self.shell, counts)
-        names = [f"Out[{count}]" for count in gone.outputs] + (["the last error"] if gone.error else [])
-        what = ", ".join(names) or "nothing: IPython holds none of that"
-        self._show_text(f"Released {what}. Resident memory: {before} before, {read_rss_text()} now.")
-
     def _find_leak(self, options: Any) -> Any:
         from memanalysis.notebook.statement_leak import find_statement_leak  # it loads numpy
 
@@ -255,19 +235,6 @@ class MemwatchMagics(Magics):
             max_calls=options.calls,
             max_s=options.seconds,
         )
-
-    def _install(self) -> None:
-        path = _find_profile(self.shell) / CONFIG_FILE
-        done = "Added one line to" if install_line(path.parent) else "The line stands already in"
-        self._show_text(
-            f"{done} {path}. Each notebook and IPython loads memanalysis from its next start on. "
-            "%memwatch uninstall takes the line out again."
-        )
-
-    def _uninstall(self) -> None:
-        path = _find_profile(self.shell) / CONFIG_FILE
-        done = "Took our line out of" if remove_line(path.parent) else "Our line does not stand in"
-        self._show_text(f"{done} {path}. What is loaded here stays loaded: %unload_ext memanalysis removes it.")
 
     def _start_measuring(self, line: str, cell: str) -> Any:
         help_text = render_help(line, is_cell=True)
@@ -290,7 +257,7 @@ class MemwatchMagics(Magics):
             load_drawing()
         meter = CellMeter(label, trace_limit=options.frames)
         self._measured = (self._depth, meter, options.top)
-        self._output_name = options.output
+        self._notes.output_name = options.output
         meter.start()
         self._session.begin_again()
         self._stop_at_error(meter)
@@ -315,7 +282,7 @@ class MemwatchMagics(Magics):
         label = self._names.learn(info, within=within)
         self._labels.append((label, self._depth))
         if self._depth == 1:
-            self._cell, self._cost, self._output_name = (info.raw_cell, datetime.now(UTC)), None, None
+            self._notes.begin(info.raw_cell)
             self._session.before_cell(label, info.raw_cell, getattr(info, "cell_id", None) or info.raw_cell)
 
     def _after_cell(self, result: Any) -> None:
@@ -326,24 +293,12 @@ class MemwatchMagics(Magics):
             self._finish_measuring(result)
         elif event is not None and self._session.shows(event):
             self._show_text(event.render_line())
-        if depth <= 1 and (event is not None or self._cost is not None):
-            self._log_cell(label, event, result)
-
-    def _log_cell(self, label: str, event: CellEvent | None, result: Any) -> None:
-        source, started = self._cell
-        error = None if result is None else (result.error_in_exec or result.error_before_exec)
-        record = cells.add(
-            make_record(
-                cell=label,
-                source=source,
-                started=started,
-                event=event,
-                cost=self._cost,
-                error=None if error is None else type(error).__name__,
-            )
-        )
-        if self._output_name is not None:
-            self.shell.user_ns[self._output_name] = record
+        if depth <= 1:
+            record, finding = self._notes.end(label, event, result)
+            if finding is not None:
+                self._show_text(finding)
+            if self._notes.output_name is not None:
+                self.shell.user_ns[self._notes.output_name] = record
 
     def _finish_measuring(self, result: Any) -> None:
         assert self._measured is not None  # noqa: S101 - the caller has checked
@@ -351,7 +306,7 @@ class MemwatchMagics(Magics):
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
-        self._cost = cost
+        self._notes.cost = cost
         hints = [
             find_result_holders(
                 self.shell,
@@ -392,8 +347,3 @@ def _is_reloading() -> bool:
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
-
-
-def _find_profile(shell: Any) -> Path:
-    folder = shell.profile_dir
-    return Path(locate_profile() if folder is None else folder.location)
