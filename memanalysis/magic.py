@@ -218,7 +218,7 @@ class MemwatchMagics(Magics):
         )
 
     def _show_report(self) -> None:
-        report = self._session.report()
+        report = self._session.report(cells)
         if report is None:
             self._show_text("No cell was watched yet. %memwatch on watches every cell from the next one on.")
         else:

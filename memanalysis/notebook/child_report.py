@@ -13,8 +13,12 @@ from os import PathLike
 
 from memanalysis._tables import Column, Table, render_text_table
 from memanalysis.errors import LedgerError
+from memanalysis.units import format_duration
 
 __all__ = ["ShownReport", "read_report_of"]
+
+MIN_SESSION_S = 60.0
+"""A verdict on a session that was watched for less would be about its imports: only its curve is shown."""
 
 TIMEOUT_S = 120.0
 """A ledger of many days on a slow disk; beyond that something is wrong."""
@@ -68,19 +72,39 @@ def main(path: str, run_id: str) -> int:
     """Print the report on one run of a ledger as JSON, below the cells from standard input; an error as one line."""
     from memanalysis._html import Markup, render_template
     from memanalysis.errors import MemAnalysisError
+    from memanalysis.reports.html_report import render_styles
     from memanalysis.reports.make_report import report
+    from memanalysis.reports.pictures import draw_series_picture
 
     given = json.load(sys.stdin)
     cells = Table([Column(*column) for column in given["columns"]], given["rows"], label="Cells")
     try:
         made = report(path, run_id=run_id)
-        page = Markup(made._repr_html_())
-        html = str(render_template("session_report.html.j2", headline=given["headline"], cells=cells, report=page))
+        lasted_s = 0.0 if made.started is None or made.ended is None else (made.ended - made.started).total_seconds()
+        is_long = lasted_s >= MIN_SESSION_S
+        note = made.headline if is_long else _describe_short_session(lasted_s)
+        pictures = [draw_series_picture(section, salt="session") for section in made.sections[:1] if not is_long]
+        html = render_template(
+            "session_report.html.j2",
+            headline=given["headline"],
+            cells=cells,
+            report=Markup(made._repr_html_()) if is_long else "",
+            note="" if is_long else note,
+            pictures=pictures,
+            styles=render_styles(),
+        )
     except MemAnalysisError as exc:
         sys.stderr.write(f"{' '.join(str(exc).split())}\n")
         return 2
-    sys.stdout.write(json.dumps({"html": html, "headline": made.headline}))
+    sys.stdout.write(json.dumps({"html": str(html), "headline": note}))
     return 0
+
+
+def _describe_short_session(lasted_s: float) -> str:
+    return (
+        f"Watched for {format_duration(lasted_s)} so far. A verdict on the session as a whole needs "
+        f"{format_duration(MIN_SESSION_S)}; until then the cells show what kept memory."
+    )
 
 
 if __name__ == "__main__":

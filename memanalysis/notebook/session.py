@@ -4,19 +4,20 @@ import os
 import re
 import sys
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from memanalysis.capture.process import ProcessReader, read_limit_bytes
 from memanalysis.errors import LedgerError
+from memanalysis.notebook.cell_log import CellRecord
 from memanalysis.notebook.child_report import read_report_of
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.quiet_start import check_ledger_folder, start_silently
+from memanalysis.notebook.session_show import SessionReport, describe_cells, make_cell_table
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
-from memanalysis.notebook.show import SessionReport, describe_cells, make_cell_table
 from memanalysis.units import format_bytes
 from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.settings import DEFAULT_LEDGER
@@ -108,8 +109,10 @@ class NotebookSession:
         self._reader.close()
         return f"memwatch is off. {_count_cells(self.events)} in {self._ledger}: %memwatch report shows them."
 
-    def report(self) -> SessionReport | None:
+    def report(self, noted: Iterable[CellRecord]) -> SessionReport | None:
         """The cells of this session and the verdict on its ledger; None where nothing was watched.
+
+        ``noted`` are the cells of the log; those that this session watched are taken.
 
         Raises
         ------
@@ -120,11 +123,12 @@ class NotebookSession:
             return None
         if self._recorder is not None:
             self._recorder.snapshot_now()
-        events = list(self.events)
+        watched = {event.cell for event in self.events}
+        cells = [record for record in noted if record.cell in watched]
         shown = read_report_of(
-            self._ledger, run_id=self._run_id, headline=describe_cells(events), cells=make_cell_table(events)
+            self._ledger, run_id=self._run_id, headline=describe_cells(cells), cells=make_cell_table(cells)
         )
-        return SessionReport(events, shown)
+        return SessionReport(cells, shown)
 
     def describe(self) -> str:
         """Return whether watching is on, and how much memory there is."""

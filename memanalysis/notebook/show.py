@@ -1,4 +1,4 @@
-"""Show the cost of a cell, or of all cells: as tables with a picture in a notebook, as text elsewhere.
+"""Show the cost of a cell: as tables with a picture in a notebook, as text elsewhere.
 
 Everything that comes from a cell or a file name is escaped: it is text, whatever it contains. Colours are those of
 the page, so that light and dark themes both suit.
@@ -9,32 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from memanalysis._tables import Column, Table, render_text_table
-from memanalysis.notebook.child_report import ShownReport
 from memanalysis.notebook.lines import DEEP_LIBRARIES
 from memanalysis.notebook.measure import CellCost, CellLine, HighWater
 from memanalysis.notebook.names import CellNames
-from memanalysis.notebook.passive import CellEvent
 from memanalysis.notebook.plot import is_ready_for_html, is_ready_to_draw, render_curve_png
 from memanalysis.units import KIB, NOT_AVAILABLE, format_bytes, format_duration
 
-__all__ = [
-    "TOP_LINES",
-    "CellReport",
-    "SessionReport",
-    "describe_cells",
-    "make_cell_table",
-    "render_html",
-    "render_text",
-]
+__all__ = ["TOP_LINES", "CellReport", "render_html", "render_text"]
 
 TOP_LINES = 8
 """Lines shown unless asked otherwise."""
 
 SMALL_LINE_BYTES = 4 * KIB
 """A line that never held more is not shown: names and small objects of every cell."""
-
-MAX_CELLS = 50
-"""Cells in the table of a session."""
 
 SOURCE_WIDTH = 90
 """Characters of a source line that are shown."""
@@ -59,52 +46,6 @@ class CellReport:
 
     def _repr_html_(self) -> str | None:
         return render_html(self) if is_ready_for_html() else None  # the text is shown then
-
-
-class SessionReport:
-    """What ``%memwatch report`` shows: the cells, and below them the report on the ledger."""
-
-    def __init__(self, events: Sequence[CellEvent], shown: ShownReport) -> None:
-        self.events = tuple(events)
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return self._shown.text
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text("SessionReport(...)" if cycle else repr(self))
-
-    def _repr_html_(self) -> str:
-        return self._shown.html
-
-
-def describe_cells(events: Sequence[CellEvent]) -> str:
-    """Return a line that counts the watched cells."""
-    count = len(events)
-    which = f", the last {MAX_CELLS} are shown" if count > MAX_CELLS else ""
-    return f"{count} watched {'cell' if count == 1 else 'cells'}{which}."
-
-
-def make_cell_table(events: Sequence[CellEvent]) -> Table:
-    """Return a row a cell that ran, the last ones."""
-    is_traced = any(event.traced_retained_bytes is not None for event in events)
-    sizes = ["resident change", "peak", *(["Python change"] if is_traced else [])]
-    columns = [Column("cell", "code"), *(Column(title, "number") for title in ("run", "time", *sizes)), Column("")]
-    rows = []
-    for event in events[-MAX_CELLS:]:
-        at_least = "" if event.rss_peak_is_exact or event.rss_peak_bytes is None else "\u2265 "
-        rows.append(
-            [
-                event.cell,
-                str(event.run_number),
-                _seconds(event.seconds),
-                _change(event.rss_delta_bytes),
-                at_least + format_bytes(event.rss_peak_bytes),
-                *([_change(event.traced_retained_bytes)] if is_traced else []),
-                "" if event.success else event.error or "failed",
-            ]
-        )
-    return Table(columns, rows, label="Cells")
 
 
 def render_text(report: CellReport) -> str:

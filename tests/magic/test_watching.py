@@ -87,17 +87,21 @@ class TestWatching:
         before = kernel.run("import sys; 'pandas' in sys.modules").result
         kernel.run("%memwatch on --ledger reported --service older\n%memwatch off")
         kernel.run("%memwatch on --ledger reported --service reported --interval 0.05")
-        shown = kernel.run("x = bytearray(2**20)")
+        shown = kernel.run("# loads\nx = bytearray(2**20)")
+        large = kernel.run("y = bytearray(40 * 2**20)")
         report = kernel.run("%memwatch report")
         kernel.run("%memwatch off")
         after = kernel.run("%memwatch report")
 
         assert before == "False"
         assert kernel.run("'pandas' in sys.modules").result == "False"
-        assert report.displayed()[0].startswith("1 watched cell.")
-        assert f"In[{shown.execution_count}]" in report.displayed("text/html")[0]
-        assert "Memory of reported" in report.displayed("text/html")[0]
-        assert after.displayed()[0].startswith("1 watched cell.")
+        first = f"2 watched cells. In[{large.execution_count}] kept the most: 40.0 MiB."
+        assert report.displayed()[0].startswith(first)
+        rows = [row.split()[0] for row in report.displayed()[0].splitlines()[2:4]]
+        assert rows == [f"In[{large.execution_count}]", f"In[{shown.execution_count}]"]
+        assert "x = bytearray(2**20)" in report.displayed("text/html")[0]
+        assert "A verdict on the session as a whole needs 60 s" in report.displayed("text/html")[0]
+        assert after.displayed()[0].startswith(first)
 
     def test_status_says_what_is_on(self, kernel: Kernel) -> None:
         assert "memwatch is off. Resident memory: " in kernel.run("%memwatch").stdout

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from memanalysis import open_ledger
 from memanalysis._tables import Column, Table
 from memanalysis.errors import LedgerError
 from memanalysis.notebook.child_report import read_report_of
@@ -16,7 +17,7 @@ import json, sys, time
 import memanalysis
 from memanalysis._tables import Column, Table
 from memanalysis.notebook.child_report import read_report_of
-from memanalysis.notebook.show import SessionReport
+from memanalysis.notebook.session_show import SessionReport
 
 with memanalysis.watch("earlier", ledger=sys.argv[1], interval=0.01, seal=False):
     pass
@@ -39,9 +40,23 @@ def test_cells_and_report_are_rendered_elsewhere_and_hostile_names_are_escaped(t
     assert shown["loaded"] == []
     assert "1 &lt;watched&gt; cell." in shown["html"]
     assert "&lt;b&gt;In[1]\\udc80" in shown["html"]
-    assert "Memory of session" in shown["html"]
+    assert "Watched for " in shown["html"]
+    assert "resident memory" in shown["html"]
+    assert "/h" not in shown["text"]
     assert "earlier" not in shown["html"]
     assert shown["text"].splitlines()[0] == "1 <watched> cell."
+
+
+def test_a_session_that_lasted_has_its_verdict_below_the_cells(tmp_path: Path) -> None:
+    """A sample ledger of some minutes."""
+    ledger = Path(__file__).parents[2] / "sample_ledgers" / "leaking_service"
+    run_id = open_ledger(ledger).samples["run_id"].iloc[0]
+    cells = Table([Column("cell", "code")], [["In[1]"]])
+
+    shown = read_report_of(ledger, run_id=run_id, headline="1 watched cell.", cells=cells)
+
+    assert shown.html.index("1 watched cell.") < shown.html.index("Memory of ")
+    assert "Watched for " not in shown.html
 
 
 def test_a_ledger_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
