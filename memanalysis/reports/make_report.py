@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import pandas as pd
 
@@ -52,6 +52,11 @@ class Report(ReportModel):
 
     def __repr__(self) -> str:
         return f"<Report on {self.ledger}: {self.headline}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from memanalysis.reports.text_report import render_text
+
+        printer.text(repr(self) if cycle else render_text(self))
 
     @overload
     def to_html(self, path: None = None) -> str: ...

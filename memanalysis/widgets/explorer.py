@@ -32,6 +32,7 @@ from memanalysis.widgets.state import (
     list_choices,
     make_view,
 )
+from memanalysis.widgets.static_view import join_parts, render_view_text
 
 __all__ = ["Explorer", "explore"]
 
@@ -84,6 +85,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._events = opened.events
         self.selection = first_selection(self._samples)
         if self.selection is None:
+            self._static_text = f"No samples are in {make_printable(str(opened.path))} yet."
             super().__init__([ipywidgets.HTML(_render("empty", render_styles(), opened.path))])
             return
         self._verdicts = assess(opened, policy=policy)
@@ -110,6 +112,19 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.run.observe(self._on_run, names="value")
         self.metric.observe(self._on_metric, names="value")
         self.range.observe(self._on_range, names="value")
+
+    def __repr__(self) -> str:
+        selected = self.selection
+        return "<Explorer>" if selected is None else f"<Explorer of {make_printable(selected.service)}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
+        """Give the widget, and beside it what it shows as text and as HTML, for where no widgets are."""
+        bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None:
+            bundle["text/plain"] = self._static_text
+            shown = self.children if self.selection is None else (self.range_text, self.picture, self.table)
+            bundle["text/html"] = join_parts([part.value for part in shown])
+        return bundle
 
     def _on_service(self, change: Any) -> None:
         if self._is_reader_asking():
@@ -152,6 +167,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         view = make_view(self._samples, self._events, selection)
         self.range_text.value = _describe_range(view)
         self.picture.value = _draw(view)
+        self._static_text = render_view_text(view, stretch=self.range_text.value, verdicts=self._verdicts)
 
 
 def _picker(description: str) -> Any:

@@ -40,6 +40,34 @@ def test_the_pickers_show_what_is_selected_and_hide_the_run_where_there_is_one()
     explorer.close_all()
 
 
+def test_beside_the_widget_stands_the_same_as_text_and_as_html_for_where_no_widgets_are() -> None:
+    """As a terminal and a page saved by nbconvert show it."""
+    explorer = explore(SAMPLES / "leaking_service")
+    bundle = explorer._repr_mimebundle_() or {}
+    explorer.metric.value = "traced_bytes"
+    after = explorer._repr_mimebundle_() or {}
+    explorer.close_all()
+
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"].startswith("resident memory of leaky_service, 20")
+    assert "leaky_service.py:58" in bundle["text/plain"]
+    assert "A leak" in bundle["text/plain"]
+    assert "<svg" in bundle["text/html"]
+    assert "leaky_service.py:58" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert after["text/plain"].startswith("memory that Python allocated of leaky_service")
+
+
+def test_an_empty_ledger_is_said_in_text_too(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path, run=run_row("api", "20250101T000000Z-1-00000001")).close(ended=1735689600.0)
+    explorer = explore(tmp_path)
+    bundle = explorer._repr_mimebundle_() or {}
+    explorer.close_all()
+
+    assert bundle["text/plain"] == f"No samples are in {tmp_path} yet."
+    assert "No samples are in" in bundle["text/html"]
+
+
 def test_a_new_metric_or_range_changes_picture_and_sentence_and_nothing_else() -> None:
     explorer = explore(SAMPLES / "leaking_service")
     table, picture = explorer.table.value, explorer.picture.value

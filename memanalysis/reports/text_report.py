@@ -1,0 +1,32 @@
+"""Render a report as plain text, for a terminal: the headline, the verdicts, and each service with its lines."""
+
+from memanalysis._tables import render_text_table
+from memanalysis._text import make_printable
+from memanalysis.reports.facts import describe_no_sites, describe_range
+from memanalysis.reports.report_model import ReportModel, ServiceSection
+from memanalysis.reports.report_tables import site_table, verdict_table
+from memanalysis.reports.verdict_cells import render_cells
+
+__all__ = ["render_text"]
+
+MAX_SECTIONS = 5
+"""Services with a part of their own, the worst first; the table has them all."""
+
+
+def render_text(report: ReportModel) -> str:
+    """Return the report as text; pictures, breaches and events are left to the other formats."""
+    parts = [f"{report.title}: {report.headline}", f"{report.ledger}, {describe_range(report.started, report.ended)}"]
+    if len(report.verdicts):
+        parts.append(render_text_table(verdict_table(report.verdicts)))
+    parts += [part for section in report.sections[:MAX_SECTIONS] for part in _render_section(section)]
+    if report.damage:
+        count = len(report.damage)
+        parts.append(f"{count} {'part' if count == 1 else 'parts'} of the ledger could not be read.")
+    parts.append("to_html() and to_markdown() give the whole report.")
+    return "\n".join(make_printable(line) for part in parts for line in part.split("\n"))
+
+
+def _render_section(section: ServiceSection) -> list[str]:
+    table = site_table(section, short=True)
+    lines = [render_text_table(table)] if table.rows else [describe_no_sites(section)]
+    return ["", render_cells(section.verdict).sentence, *lines]
