@@ -20,6 +20,9 @@ __all__ = ["show_holders"]
 MAX_S = 1.0
 """Seconds that the search may take, about."""
 
+MIN_S = 0.2
+"""Seconds for each holder at least: a chain has a few levels, of some 50 ms a million objects each."""
+
 MAX_HOLDERS = 20
 """Holders that are listed."""
 
@@ -28,9 +31,6 @@ MAX_SAMPLE = 50
 
 CHUNK = 10_000
 """Objects whose referents are listed together."""
-
-_OF_IPYTHON = " -> IPython.core.interactiveshell.ExecutionResult"
-"""Holds the last shown result beside ``Out``; released with it."""
 
 MAX_KEYS = 100_000
 """Entries of a container among which the one that holds is searched for."""
@@ -55,11 +55,7 @@ def _show_holders_of_name(shell: Any, name: str) -> ShownTable:
     del variables
     value = [shell.user_ns[name]]  # in a list, which is left out below
     names = _find_names(shell, value[0])
-    chains = [
-        text
-        for text in _find_containers(shell, value)
-        if not text.startswith(f"__main__.{name} -> ") and _OF_IPYTHON not in text
-    ]
+    chains = [text for text in _find_containers(shell, value) if not text.startswith(f"__main__.{name} -> ")]
     row = sizes.get(name)
     shared = [] if row is None else [entry for entry in row.shared_with if entry[0] not in (*names, "Out")]
     rows = [
@@ -108,20 +104,24 @@ def _find_containers(shell: Any, value: list[Any]) -> list[str]:
     holders = [
         holder
         for holder in gc.get_referrers(value[0])
-        if id(holder) not in namespaces and not isinstance(holder, FrameType)
+        if id(holder) not in namespaces and not isinstance(holder, FrameType) and not _is_of_ipython(holder)
     ][:MAX_HOLDERS]
     found: list[str] = []
     while holders:
         holder = [holders.pop(0)]
         link = _describe_link(holder[0], value[0])
-        left_s = max(deadline - time.monotonic(), 0.05)
+        left_s = max(deadline - time.monotonic(), MIN_S)
         try:
             chain = find_object_holders(holder, seconds=left_s)[0].text
         finally:
             holder.clear()
-        if not chain.startswith("...") or not found:
-            found.append(f"{chain}{link}")
+        found.append(f"{chain}{link}")
     return list(dict.fromkeys(found))
+
+
+def _is_of_ipython(holder: object) -> bool:
+    """Whether it is an object of IPython's own: what that holds of a shown result is released with ``Out``."""
+    return name_type(type(holder)).startswith(("IPython.", "ipykernel."))
 
 
 def _describe_link(holder: Any, held: object) -> str:
