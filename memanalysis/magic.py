@@ -19,12 +19,16 @@ from memanalysis.notebook.cell_holders import find_error_holder, find_result_hol
 from memanalysis.notebook.measure import CellMeter
 from memanalysis.notebook.memwatch_parser import WORDS, make_cell_parser, make_line_parser
 from memanalysis.notebook.names import CellNames
+from memanalysis.notebook.nested_cells import body_offset, forget_body, register_body
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession, read_rss_text
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
 from memanalysis.notebook.show import CellReport
+from memanalysis.notebook.statements import pass_through
 
 __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
+
+pass_through(__file__)
 
 REST_OF_CELL = "# the rest of this cell"
 """Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
@@ -110,9 +114,9 @@ class MemwatchMagics(Magics):
             %%memwatch
             rows = [str(number) for number in range(1_000_000)]
 
-        shows how long the cell took, how high memory rose, what it retains after garbage collection, and which of its
-        lines hold it (``In[3]:2``). The cell's result, errors and names are as without it. ``--top 20`` shows more
-        lines; ``--frames 25`` follows calls deeper into libraries than the usual 8, and takes longer.
+        shows how long the cell took, how high memory rose, which of its lines held it then (``In[3]:2``), and what
+        they retain after garbage collection. The cell's result, errors and names are as without it. ``--top 20`` shows
+        more lines.
 
         Watch all cells::
 
@@ -129,11 +133,10 @@ class MemwatchMagics(Magics):
             %memwatch release 3              forget Out[3], _3 and _
             %memwatch release                forget every Out, and the variables in the traceback of the last error
 
-        Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` and
-        ``--trace`` follow each allocation by tracemalloc: arrays and frames hardly notice, but loops that make many
-        small objects take some ten times as long, and so do imports, which are best done in a cell before. Tracing
-        that was on already is left on. The ledger is a folder that ``memanalysis.open_ledger`` reads, also after the
-        kernel was killed.
+        Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` samples
+        allocations, which hardly slows a cell down. ``--trace`` follows each allocation by tracemalloc: loops that make
+        many small objects take some ten times as long, and so do imports. The ledger is a folder that
+        ``memanalysis.open_ledger`` reads, also after the kernel was killed.
         """
         try:
             if cell is None:
@@ -202,9 +205,10 @@ class MemwatchMagics(Magics):
                 "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
             )
         label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
-        if getattr(self.shell, "kernel", None) is not None:  # a terminal shows no picture
+        if getattr(self.shell, "kernel", None) is not None:  # a terminal shows text
             load_drawing()
-        meter = CellMeter(label, trace_limit=options.frames)
+        register_body(label, body_offset(self._names.read_cell(label)))
+        meter = CellMeter(label, shell=self.shell, max_frames=options.frames)
         self._measured = (self._depth, meter, options.top)
         meter.start()
         self._session.begin_again()
@@ -248,6 +252,7 @@ class MemwatchMagics(Magics):
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
+        forget_body()
         hints = [
             find_result_holders(
                 self.shell,

@@ -83,7 +83,7 @@ typedef struct { uintptr_t address; uint64_t size : 47, lifted : 1, stack : 16; 
 typedef struct { uint64_t hash; int depth; } Stack;
 typedef struct { PyObject *file, *name, *table; int first_line, lasti, line; } Frame;
 typedef struct { PyCodeObject *code; int lasti; } Place;
-typedef struct { double size, count, variance, depth; } Sum;
+typedef struct { double size, count, variance, depth, youngest; } Sum;
 
 static _Thread_local Thread thread;  /* setup.py makes it as cheap as a global variable where that is possible */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -547,7 +547,7 @@ static PyObject *read_table(PyObject *Py_UNUSED(module), PyObject *of_peak) {
     Sum *sums = (Sum *)PyBytes_AS_STRING(bytes[0]);
     memcpy(PyBytes_AS_STRING(bytes[1]), places, (size_t)sizes[1]);
     for (Py_ssize_t i = 0; i < n_sums; i++)
-        sums[i] = (Sum){0, 0, 0, stacks[i].depth};
+        sums[i] = (Sum){0, 0, 0, stacks[i].depth, 0};
     for (Py_ssize_t i = 0; i < n_lines; i++) {
         ((int *)PyBytes_AS_STRING(bytes[2]))[i] = frames[i].line;
         PyTuple_SET_ITEM(texts, 2 * i, Py_NewRef(frames[i].file ? frames[i].file : Py_None));
@@ -562,6 +562,7 @@ static PyObject *read_table(PyObject *Py_UNUSED(module), PyObject *of_peak) {
             sums[b->stack].size += estimate;
             sums[b->stack].count += 1 / p;
             sums[b->stack].variance += estimate * estimate * (1 - p);
+            if ((double)b->birth > sums[b->stack].youngest) sums[b->stack].youngest = (double)b->birth;
         }
     }
     pthread_mutex_unlock(&lock);

@@ -12,7 +12,7 @@ import re
 import sysconfig
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Literal
 from memanalysis.capture.user_frames import is_library_file
 from memanalysis.schema import Row
 
-__all__ = ["DEEP_LIBRARIES", "LineMemory", "Place", "find_place", "kind_of_file", "sum_lines"]
+__all__ = ["DEEP_LIBRARIES", "LineMemory", "Place", "add_native", "find_place", "kind_of_file", "sum_lines"]
 
 TOOLS = ("IPython", "ipykernel", "jupyter_client", "zmq", "tornado", "matplotlib_inline")
 """Packages that run around a cell, not in it."""
@@ -49,11 +49,27 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineMemory:
-    """Memory that one line holds more (or, negative, less) than before the cell."""
+    """Memory that one line holds more (or, negative, less) than before the cell; ``native_bytes`` is part of it."""
 
     place: Place
     size_bytes: int
     live_allocations: int
+    native_bytes: int = 0
+
+
+def add_native(lines: Iterable[LineMemory], native: Mapping[Place, int]) -> list[LineMemory]:
+    """Add native bytes to the lines that they belong to; the most bytes first."""
+    left = {(place.file, place.line): size for place, size in native.items()}
+    found = []
+    for line in lines:
+        size = left.pop((line.place.file, line.place.line), 0)
+        found.append(replace(line, size_bytes=line.size_bytes + size, native_bytes=size) if size else line)
+    found += [
+        LineMemory(place=Place(file, line), size_bytes=size, live_allocations=0, native_bytes=size)
+        for (file, line), size in left.items()
+        if size
+    ]
+    return sorted(found, key=lambda each: -each.size_bytes)
 
 
 def sum_lines(before: Iterable[Row], after: Iterable[Row]) -> list[LineMemory]:
@@ -98,7 +114,8 @@ def find_place(traceback: Sequence[Sequence[object]]) -> Place | None:
         calling_cell = _find_cell(traceback[: position + 1])
         file, line = calling_cell or (file, line)
         here = (file, line) == (inner_file, inner_line)
-        return Place(file, line, via=None if here else f"{_short_file(inner_file)}:{inner_line}")
+        hides = here or inner_file.startswith("<")
+        return Place(file, line, via=None if hides else f"{_short_file(inner_file)}:{inner_line}")
     return Place(DEEP_LIBRARIES, 0, via=f"{_short_file(inner_file)}:{inner_line}")
 
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from IPython.core.error import UsageError
 
-from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
+from memanalysis.notebook.sampled_cell import CELL_FRAMES
 from memanalysis.notebook.show import TOP_LINES
 
 __all__ = ["WORDS", "MagicParser", "make_cell_parser", "make_line_parser"]
@@ -50,6 +50,13 @@ def make_line_parser() -> MagicParser:
 def make_cell_parser() -> MagicParser:
     """Return the parser of the first line of a ``%%memwatch`` cell."""
     parser = MagicParser("%%memwatch")
-    parser.add_argument("--top", type=int, default=TOP_LINES)
-    parser.add_argument("--frames", type=int, default=CELL_TRACE_LIMIT)
+    parser.add_argument("--top", type=_at_least_one, default=TOP_LINES)
+    parser.add_argument("--frames", type=_at_least_one, default=CELL_FRAMES)
     return parser
+
+
+def _at_least_one(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number of 1 or more, but got {text!r}")
+    return int(text)

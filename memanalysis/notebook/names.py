@@ -19,6 +19,7 @@ class CellNames:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._file_of: dict[str, str] = {}
+        self._typed: dict[str, list[str]] = {}
 
     def learn_all(self) -> None:
         """Learn the cells that ran before anybody watched: functions defined there may run now."""
@@ -40,14 +41,22 @@ class CellNames:
         number = count_of(self._shell, info)
         return self._learn(info.raw_cell, transformed, number, label=within)
 
+    def read_cell(self, label: str) -> str:
+        """Text of a cell as it was typed, from its first line that is not empty; empty where it is not known."""
+        return "\n".join(self._typed.get(label, ()))
+
     def read_source(self, label: str, line: int) -> str:
-        """Text of a line of ``In[3]`` or of a file, stripped; empty where there is none."""
+        """Text of a line of ``In[3]`` as it was typed, or of a file, stripped; empty where there is none."""
+        typed = self._typed.get(label)
+        if typed is not None:
+            return typed[line - 1].strip() if 0 < line <= len(typed) else ""
         return linecache.getline(self._file_of.get(label, label), line).strip()
 
     def _learn(self, raw: str, transformed: str, number: int, *, label: str | None = None) -> str:
         label = label or f"In[{number}]"
         filename = self._shell.compile.get_code_name(raw, transformed, number)
         self._file_of[label] = filename
+        self._typed[label] = _drop_empty_start(raw)
         register_cell(filename, label)
         return label
 
@@ -59,3 +68,10 @@ def count_of(shell: Any, info: Any) -> int:
     """
     count: int = shell.execution_count
     return count - 1 if info.store_history and not info.silent else count
+
+
+def _drop_empty_start(raw: str) -> list[str]:
+    """Lines of a cell from its first that is not empty: IPython counts from there."""
+    lines = raw.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    return lines[first:]

@@ -24,7 +24,9 @@ def test_a_cell_takes_the_number_of_lines_and_frames():
     ("line", "message"),
     [
         ("--tpo 3", r"^%%memwatch: unrecognized arguments: --tpo 3\. See %%memwatch\? for examples\.$"),
-        ("--top many", r"^%%memwatch: argument --top: invalid int value: 'many'\. See %%memwatch\? for examples\.$"),
+        ("--top many", r"^%%memwatch: argument --top: needs a whole number of 1 or more, but got 'many'\. See"),
+        ("--top 0", r"^%%memwatch: argument --top: needs a whole number of 1 or more, but got '0'\. See"),
+        ("--frames 0", r"^%%memwatch: argument --frames: needs a whole number of 1 or more, but got '0'\. See"),
         ("--top '3", r"^%%memwatch could not read \"--top '3\": No closing quotation\.$"),
     ],
 )
