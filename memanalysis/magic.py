@@ -15,11 +15,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
 from memanalysis.errors import MemAnalysisError
-from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders, release
+from memanalysis.notebook.cell_holders import find_result_holders, release
 from memanalysis.notebook.measure import CellMeter
 from memanalysis.notebook.memwatch_parser import WORDS, make_cell_parser, make_line_parser
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.nested_cells import body_offset, forget_body, register_body
+from memanalysis.notebook.net_sentences import describe_error_locals, describe_holders, describe_rebound
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession, read_rss_text
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
@@ -260,7 +261,9 @@ class MemwatchMagics(Magics):
                 None if result is None else result.execution_count,
                 retained_bytes=cost.retained_bytes,
             ),
-            find_error_holder(error, retained_bytes=cost.retained_bytes),
+            describe_error_locals(error, self.shell.user_ns),
+            *describe_rebound(cost, self._names.read_code(cost.label), self.shell.user_ns),
+            *describe_holders(cost),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 

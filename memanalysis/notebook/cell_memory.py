@@ -23,6 +23,8 @@ class CellMemory:
     ----------
     peak_bytes : int or None
         Most that was held more than before the cell.
+    rss_peak_bytes : int or None
+        Most that resident memory rose.
     followed_peak_bytes : int or None
         What Python and numpy had allocated at the highest point; None where allocations were not followed.
     native_peak_bytes, native_retained_bytes : int
@@ -33,9 +35,14 @@ class CellMemory:
         By line: what it held at the highest point, and in the end.
     is_exact : bool
         False where a peak between two readings may have been missed.
+    is_net : bool
+        Whether what the cell freed of older memory is taken off ``retained`` already.
+    is_resident : bool
+        False where much of what was allocated at the highest point was not in memory.
     """
 
     peak_bytes: int | None
+    rss_peak_bytes: int | None = None
     followed_peak_bytes: int | None = None
     native_peak_bytes: int = 0
     native_retained_bytes: int = 0
@@ -43,6 +50,8 @@ class CellMemory:
     highest: Sequence[LineMemory] = ()
     retained: Sequence[LineMemory] = ()
     is_exact: bool = True
+    is_net: bool = False
+    is_resident: bool = True
     notes: tuple[str, ...] = ()
 
 

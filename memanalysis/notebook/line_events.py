@@ -58,6 +58,8 @@ class LineEvents:
         self._place: Place | None = None
         self._segment_rss = 0
         self._free_bytes = 0
+        self._free_before = 0
+        self._highest_rise = 0
         self._peak_bytes = 0
         self._peak_place: Place | None = None
         self._highest: dict[Place, int] = {}
@@ -75,7 +77,7 @@ class LineEvents:
         self._is_exact = mark_high_water()
         resident = read_resident()
         self._rss_before = None if resident is None else resident.now_bytes
-        self._free_bytes = read_allocator_free_bytes() or 0
+        self._free_bytes = self._free_before = read_allocator_free_bytes() or 0
         self._segment_rss = (self._rss_before or 0) - self._free_bytes
         self._is_closed = False
 
@@ -124,11 +126,13 @@ class LineEvents:
         if total > max(end, 0):  # the collector freed some, of unknown lines
             self._held = defaultdict(int, {line: size * max(end, 0) // total for line, size in self._held.items()})
         return CellMemory(
-            peak_bytes=max(self._peak_bytes, end),
+            peak_bytes=max(self._highest_rise, end),
+            rss_peak_bytes=self._highest_rise,
             peak_place=self._peak_place,
             highest=_make_lines(self._highest),
             retained=_make_lines(self._held),
             is_exact=self._is_exact,
+            is_net=True,
             notes=(NO_SAMPLER,),
         )
 
@@ -188,7 +192,10 @@ class LineEvents:
         ran = max(self._polled, key=self._polled.__getitem__, default=None) if not self._is_tracing else None
         place = ran or self._place
         if place is not None:
-            above = resident.highest_bytes - self._rss_before
+            rise = resident.highest_bytes - self._rss_before
+            self._highest_rise = max(self._highest_rise, rise)
+            free_bytes = resident.now_bytes - used
+            above = rise - max(min(free_bytes, self._free_bytes) - self._free_before, 0)  # resident, and nobody's
             if above > self._peak_bytes:
                 self._peak_bytes, self._peak_place = above, place
                 self._highest = dict(self._held)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -20,6 +20,7 @@ from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve
 from memanalysis.notebook.lines import Place
 from memanalysis.notebook.native import LibraryCounter, list_children, read_children_bytes, read_counters
 from memanalysis.notebook.nested_cells import locate
+from memanalysis.notebook.net_change import NetChange, UserValues
 from memanalysis.notebook.sampled_cell import CELL_FRAMES, SampledCell
 from memanalysis.notebook.statements import StatementHook, first_line
 from memanalysis.response.trim import return_free_memory
@@ -67,6 +68,8 @@ class CellCost:
         Most that child processes held more than before; None where there were none.
     counters : sequence of (before, after)
         What loaded libraries count themselves.
+    net : NetChange
+        Large values of the user's names that the cell freed and made.
     """
 
     label: str
@@ -78,6 +81,7 @@ class CellCost:
     lines: Sequence[CellLine] = ()
     children_bytes: int | None = None
     counters: Sequence[tuple[LibraryCounter | None, LibraryCounter]] = ()
+    net: NetChange = field(default_factory=NetChange)
     notes: tuple[str, ...] = ()
     succeeded: bool = True
 
@@ -108,6 +112,8 @@ class CellMeter:
             self._reader.read_rss_bytes, read_python_bytes=self._recorder.read_python_bytes, on_point=self._poll
         )
         self._hook = StatementHook(shell, before=self._before_statement, after=self._after_statement)
+        self._names = getattr(shell, "user_ns", {})
+        self._values: UserValues | None = None
         self._depth = 0
         self._thread = threading.get_ident()
         self._counters: dict[str, LibraryCounter] = {}
@@ -122,6 +128,7 @@ class CellMeter:
         gc.collect()
         return_free_memory()
         try:
+            self._values = UserValues(self._names)
             self._recorder.start()
             self._counters = read_counters()
             self._children.start()
@@ -154,16 +161,19 @@ class CellMeter:
         gc.collect()
         memory = self._recorder.finish()
         after = self._reader.read_rss_bytes()
-        peak = memory.peak_bytes
+        net = NetChange()
+        if self._values is not None:
+            net = self._values.compare(new_blocks=sum(line.live_allocations for line in memory.retained))
+        peak, rise = memory.peak_bytes, memory.rss_peak_bytes
         if peak is not None and after is not None and self._rss_before is not None:
-            peak = max(peak, after - self._rss_before, 0)
-            memory = replace(memory, peak_bytes=peak)
+            rise = max(rise or 0, after - self._rss_before, 0)
+            memory = replace(memory, peak_bytes=max(peak, rise), rss_peak_bytes=rise)
         return CellCost(
             label=self.label,
             seconds=seconds,
             rss=HighWater(
                 before=self._rss_before,
-                peak=None if peak is None or self._rss_before is None else self._rss_before + peak,
+                peak=None if rise is None or self._rss_before is None else self._rss_before + rise,
                 after=after,
                 is_exact=memory.is_exact,
             ),
@@ -173,6 +183,7 @@ class CellMeter:
             lines=join_lines(memory.retained, memory.highest, peak_place=memory.peak_place),
             children_bytes=self._children.rise_bytes,
             counters=[pair for pair in counters if pair[1].highest_bytes],
+            net=net,
             notes=memory.notes,
         )
 

@@ -45,6 +45,10 @@ class CellNames:
         """Text of a cell as it was typed, from its first line that is not empty; empty where it is not known."""
         return "\n".join(self._typed.get(label, ()))
 
+    def read_code(self, label: str) -> str:
+        """Text of a cell as Python compiled it, with the line numbers of the typed one; empty where it is not known."""
+        return "".join(linecache.getlines(self._file_of.get(label, label)))
+
     def read_source(self, label: str, line: int) -> str:
         """Text of a line of ``In[3]`` as it was typed, or of a file, stripped; empty where there is none."""
         typed = self._typed.get(label)

@@ -25,11 +25,17 @@ __all__ = ["CELL_FRAMES", "SampledCell"]
 CELL_FRAMES = sampler.MAX_FRAMES
 """Frames of a stack: the cell's own line is reached also below the imports of a large package."""
 
-MIN_NATIVE_BYTES = MIB
-"""Less may be free memory of the allocators, and pages of code that was run for the first time."""
+MIN_NATIVE_BYTES = 4 * MIB
+"""Less may be pages of code that runs for the first time, and free memory of the allocators."""
 
-MIN_NATIVE_SHARE = 0.1
+MIN_NATIVE_SHARE = 0.2
 """... and so may be less than this share of what was followed: pymalloc's arenas are never quite full."""
+
+SURE_NATIVE_BYTES = 16 * MIB
+"""From here on half of that share is enough."""
+
+MIN_UNTOUCHED_BYTES = 8 * MIB
+"""A smaller difference between allocated and resident memory is not mentioned."""
 
 MIN_PEAK_SHARE = 0.2
 """A line is said to have run at the peak if it holds this share of it: small objects are made all the time."""
@@ -55,6 +61,7 @@ class SampledCell:
         self._highest: Sequence[Row] = ()
         self._peak_bytes = 0
         self._followed_peak_bytes = 0
+        self._highest_rise = 0
         self._native_peak_bytes = 0
         self._peak_place: Place | None = None
         self._native_at_peak: dict[Place, int] = {}
@@ -102,6 +109,7 @@ class SampledCell:
         followed = max(peak - self._live_before, 0)
         rise = 0 if resident is None or self._rss_before is None else resident.highest_bytes - self._rss_before
         rise -= self._own_bytes()
+        self._highest_rise = max(self._highest_rise, rise)
         unused = min(self._free_at_start, self._read_free_bytes())
         native = rise - followed - unused if _is_native(rise - followed - unused, followed) else 0
         if followed + native > self._peak_bytes:
@@ -151,10 +159,12 @@ class SampledCell:
         native_retained = min(native, total)
         kept_native = {place: size * native_retained // total for place, size in held.items()} if total else {}
         return CellMemory(
-            peak_bytes=max(self._peak_bytes, live + native_retained),
+            peak_bytes=max(self._highest_rise, self._peak_bytes, live + native_retained),
             followed_peak_bytes=self._followed_peak_bytes,
             native_peak_bytes=self._native_peak_bytes,
             native_retained_bytes=native_retained,
+            rss_peak_bytes=self._highest_rise,
+            is_resident=self._is_resident,
             peak_place=self._peak_place,
             highest=add_native(sum_lines(self._before, self._highest), self._native_at_peak),
             retained=add_native(retained, kept_native),
@@ -197,8 +207,16 @@ class SampledCell:
         """The line inside the statement at which native memory was seen highest; else the statement's own."""
         return max(self._native_seen, key=self._native_seen.__getitem__, default=place)
 
+    @property
+    def _is_resident(self) -> bool:
+        """Whether what was allocated at the highest point was in memory, nearly all of it."""
+        unseen = self._followed_peak_bytes - self._highest_rise
+        return not self._is_exact or unseen < max(MIN_UNTOUCHED_BYTES, MIN_PEAK_SHARE * self._followed_peak_bytes)
+
     def _describe(self, stats: sampler.SamplerStats) -> tuple[str, ...]:
         notes = []
+        if not self._is_resident:
+            notes.append("What did not become resident was not touched yet, or had been free before the cell.")
         if stats.times_cut_off > self._times_cut_off:
             notes.append("tracemalloc was turned off inside the cell: what was allocated before that is not shown.")
         if stats.interval_bytes > COARSE * sampler.CELL_INTERVAL_BYTES and not self._is_ours and self._before:
@@ -210,7 +228,8 @@ class SampledCell:
 
 
 def _is_native(size: int, followed: int) -> bool:
-    return size >= max(MIN_NATIVE_BYTES, MIN_NATIVE_SHARE * followed)
+    share = MIN_NATIVE_SHARE if size < SURE_NATIVE_BYTES else MIN_NATIVE_SHARE / 2
+    return size >= max(MIN_NATIVE_BYTES, share * followed)
 
 
 def _find_youngest(rows: Sequence[Row], total_bytes: int) -> Place | None:

@@ -39,6 +39,9 @@ NOTABLE_PEAK_BYTES = 256 * KIB
 NOTABLE_COUNTER_BYTES = MIB
 """What a library counts itself is mentioned from this change on."""
 
+MAX_GONE = 3
+"""Freed values that are named."""
+
 MAX_CELLS = 50
 """Cells in the table of a session."""
 
@@ -142,12 +145,15 @@ def _headline(report: CellReport) -> str:
     ended = "took" if cost.succeeded else "failed after"
     text = f"{cost.label} {ended} {_seconds(cost.seconds)}"
     if cost.peak_bytes is not None:
-        text += f"; memory rose by up to {format_bytes(cost.peak_bytes)}"
+        rose = "memory rose by" if cost.memory.is_resident else "it allocated"
+        text += f"; {rose} up to {format_bytes(cost.peak_bytes)}"
         if cost.lines and cost.lines[0].highest_bytes >= NOTABLE_PEAK_BYTES:
             text += f", most at {_place(cost.lines[0])}"
     if cost.retained_bytes is not None:
         retained = cost.retained_bytes
         text += f"; retained {format_bytes(retained)}" if retained >= 0 else f"; released {format_bytes(-retained)}"
+        if cost.net.gone and not cost.memory.is_net:
+            text += f", net {format_bytes(retained - cost.net.gone_bytes, sign=True)}"
     return text + "."
 
 
@@ -190,7 +196,7 @@ def _source(line: CellLine, source: str) -> str:
 
 def _footnotes(report: CellReport) -> list[str]:
     cost = report.cost
-    notes = [*_describe_native(cost), *cost.notes]
+    notes = [*_describe_gone(cost), *_describe_native(cost), *cost.notes]
     if not report.lines and cost.retained_bytes is not None:
         notes.append(f"No line held more than {format_bytes(SMALL_LINE_BYTES)}.")
     if report.lines_left_out:
@@ -200,6 +206,15 @@ def _footnotes(report: CellReport) -> list[str]:
         )
     notes.extend(report.hints)
     return notes
+
+
+def _describe_gone(cost: CellCost) -> list[str]:
+    sizes: dict[str, int] = {}
+    for value in cost.net.gone:
+        sizes[value.path] = sizes.get(value.path, 0) + value.size_bytes
+    largest = sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_GONE]
+    named = " and ".join(f"the old `{path}` ({format_bytes(sizes[path])})" for path in largest)
+    return [f"Freed from before the cell: {named}."] if named else []
 
 
 def _describe_native(cost: CellCost) -> list[str]:
