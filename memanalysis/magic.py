@@ -208,6 +208,7 @@ class MemwatchMagics(Magics):
         label = self._labels[-1][0] if self._labels else f"In[{self.shell.execution_count}]"
         if getattr(self.shell, "kernel", None) is not None:  # a terminal shows text
             load_drawing()
+        self._names.show_as_typed(label)
         register_body(label, body_offset(self._names.read_cell(label)))
         meter = CellMeter(label, shell=self.shell, max_frames=options.frames)
         self._measured = (self._depth, meter, options.top)
@@ -254,16 +255,18 @@ class MemwatchMagics(Magics):
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
         forget_body()
+        self._names.forget_body()
+        shown = find_result_holders(
+            self.shell,
+            None if result is None else result.result,
+            None if result is None else result.execution_count,
+            retained_bytes=cost.retained_bytes,
+        )
         hints = [
-            find_result_holders(
-                self.shell,
-                None if result is None else result.result,
-                None if result is None else result.execution_count,
-                retained_bytes=cost.retained_bytes,
-            ),
+            shown,
             describe_error_locals(error, self.shell.user_ns),
             *describe_rebound(cost, self._names.read_code(cost.label), self.shell.user_ns),
-            *describe_holders(cost),
+            *describe_holders(cost, is_shown=shown is not None),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 

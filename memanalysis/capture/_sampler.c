@@ -573,10 +573,10 @@ static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
     size_t memory = sizeof(filter) + sizeof(block_buckets) + sizeof(stack_buckets) + sizeof(frame_buckets)
                     + sizeof(stack_used) + sizeof(frame_used) + (sizeof(Block) + 2) * top_block
                     + (sizeof(Stack) + 2 + 2 * (size_t)max_depth) * top_stack + (sizeof(Frame) + 2) * top_frame;
-    return Py_BuildValue("{sOsdsisdsdsnsnsnsKsKsKsKsKsOsn}", "running", LOAD(epoch) ? Py_True : Py_False,
+    return Py_BuildValue("{sOsdsisdsdsnsnsnsKsKsKsKsKsKsOsn}", "running", LOAD(epoch) ? Py_True : Py_False,
         "interval_bytes", LOAD(interval), "max_frames", max_depth, "live_bytes", live_bytes, "peak_bytes", peak_bytes,
         "blocks", n_blocks, "stacks", n_stacks, "frames", n_frames, "sampled", n_sampled, "interval_raised", n_raised,
-        "cut_off", n_cut_off, "lookups", n_lookups, "collected", n_collected,
+        "cut_off", n_cut_off, "lookups", n_lookups, "collected", n_collected, "births", births,
         "numpy", numpy && numpy->allocator.malloc == numpy_malloc ? Py_True : Py_False, "memory_bytes", memory);
 }
 

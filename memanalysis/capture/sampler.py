@@ -132,6 +132,8 @@ class SamplerStats:
         How often somebody had taken the hooks away; all blocks from before are forgotten then.
     is_numpy_followed : bool
         False as long as numpy is not loaded, or where its memory handler is not the known one.
+    n_births : int
+        Blocks sampled in the life of this process: `SampledSite.youngest` is counted so.
     n_sampled, n_live, n_stacks, n_frames : int
         Blocks sampled since the start; blocks, stacks and places in the code that the tables hold.
     memory_bytes : int
@@ -143,6 +145,7 @@ class SamplerStats:
     times_raised: int
     times_cut_off: int
     is_numpy_followed: bool
+    n_births: int
     n_sampled: int
     n_live: int
     n_stacks: int
@@ -282,6 +285,7 @@ def read_stats() -> SamplerStats:
         times_raised=int(raw.get("interval_raised", 0)),
         times_cut_off=int(raw.get("cut_off", 0)),
         is_numpy_followed=bool(raw.get("numpy")),
+        n_births=int(raw.get("births", 0)),
         n_sampled=int(raw.get("sampled", 0)),
         n_live=int(raw.get("blocks", 0)),
         n_stacks=int(raw.get("stacks", 0)),

@@ -11,7 +11,7 @@ import os
 import re
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -72,8 +72,13 @@ def add_native(lines: Iterable[LineMemory], native: Mapping[Place, int]) -> list
     return sorted(found, key=lambda each: -each.size_bytes)
 
 
-def sum_lines(before: Iterable[Row], after: Iterable[Row]) -> list[LineMemory]:
-    """Memory by line, as the difference of two site tables; most bytes first, tools left out."""
+def sum_lines(
+    before: Iterable[Row], after: Iterable[Row], *, find_deep: Callable[[Row], Place | None] = lambda _: None
+) -> list[LineMemory]:
+    """Memory by line, as the difference of two site tables; most bytes first, tools left out.
+
+    ``find_deep`` gives the line that stands for what a library allocated in a thread of its own, where it is known.
+    """
     sizes: dict[tuple[str, int], int] = defaultdict(int)
     counts: dict[tuple[str, int], int] = defaultdict(int)
     deepest: dict[tuple[str, int], tuple[int, str | None]] = {}
@@ -82,6 +87,9 @@ def sum_lines(before: Iterable[Row], after: Iterable[Row]) -> list[LineMemory]:
             place = find_place(row["traceback"])
             if place is None:
                 continue
+            deep = find_deep(row) if place.file == DEEP_LIBRARIES else None
+            if deep is not None:
+                place = Place(deep.file, deep.line, via=place.via)
             key = (place.file, place.line)
             sizes[key] += sign * row["size_bytes"]
             counts[key] += sign * row["live_allocations"]

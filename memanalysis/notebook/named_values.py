@@ -33,6 +33,9 @@ MAX_OTHERS = 3
 SAMPLE = 100
 """Items of a large container that are measured."""
 
+OUR_REFERENCES = 3
+"""To a value under way: the row of its level, the variable, the argument of `sys.getrefcount`."""
+
 _LEAVES = (str, bytes, bytearray)
 _CONTAINERS = (list, dict, set, frozenset, tuple)
 _HIDDEN = ("In", "Out", "exit", "quit", "get_ipython")
@@ -54,6 +57,8 @@ class NamedValue:
         To the object that owns the data; None where Python allows none.
     others : tuple of str
         Further ways to the same data, some of them.
+    n_holders : int
+        References to the value at ``path``, those of a name or a container among them.
     """
 
     path: str
@@ -63,6 +68,7 @@ class NamedValue:
     kind: type
     reference: "weakref.ref[Any] | None"
     others: tuple[str, ...] = ()
+    n_holders: int = 1
 
     @property
     def is_gone(self) -> bool | None:
@@ -92,12 +98,15 @@ def walk_names(names: Mapping[str, Any]) -> dict[int, NamedValue]:
                     found[key] = replace(found[key], others=(*found[key].others, path)[:MAX_OTHERS])
                 continue
             seen.add(id(value))
+            n_holders = sys.getrefcount(value) - OUR_REFERENCES
             data = list(_iter_data(value))
             for owner, size, n_items in data:
                 if size < MIN_BYTES:
                     continue
                 if id(owner) not in found:
-                    found[id(owner)] = NamedValue(path, name, size, n_items, type(owner), _refer_to(owner))
+                    found[id(owner)] = NamedValue(
+                        path, name, size, n_items, type(owner), _refer_to(owner), n_holders=n_holders
+                    )
                     owners.setdefault(id(value), []).append(id(owner))
                 elif found[id(owner)].path != path:
                     found[id(owner)] = replace(found[id(owner)], others=(*found[id(owner)].others, path)[:MAX_OTHERS])
@@ -110,23 +119,25 @@ def walk_names(names: Mapping[str, Any]) -> dict[int, NamedValue]:
 def _iter_data(value: Any) -> Iterator[tuple[Any, int, int]]:
     """Owners of the data of a value, with their bytes and, for a large container, its items."""
     kind = type(value)
+    module = getattr(kind, "__module__", None)
+    package = module.partition(".")[0] if type(module) is str else ""
     container = _container_of(kind)
     if issubclass(kind, _LEAVES):
         yield value, sys.getsizeof(value), 0
     elif container is not None:
         if container.__len__(value) > MAX_CHILDREN:  # past a ``__len__`` of the user's
             yield value, _estimate(value, container), container.__len__(value)
-    elif hasattr(kind, "__array_interface__"):  # numpy
+    elif package == "numpy" and hasattr(kind, "__array_interface__"):
         while type(getattr(value, "base", None)) is kind:
             value = value.base
         yield value, int(value.nbytes), 0
-    elif kind.__module__.partition(".")[0] == "pandas":
+    elif package == "pandas":
         yield from _iter_pandas(value)
-    elif kind.__module__.partition(".")[0] in ("pyarrow", "torch"):
+    elif package in ("pyarrow", "torch"):
         size = getattr(value, "nbytes", None)
         if isinstance(size, int):
             yield value, size, 0
-    elif kind.__module__.partition(".")[0] == "polars" and hasattr(kind, "estimated_size"):
+    elif package == "polars" and hasattr(kind, "estimated_size"):
         yield value, int(value.estimated_size()), 0
 
 
@@ -161,14 +172,19 @@ def _iter_children(value: Any) -> Iterator[tuple[str, Any]]:
                 yield f".{name} (closure)", cell.cell_contents
             except ValueError:  # not filled yet
                 continue
-    elif getattr(type(value), "__module__", "") == "__main__" or getattr(value, "__module__", "") == "__main__":
+    elif issubclass(type(value), type):
+        attributes = type.__getattribute__(value, "__dict__")
+        if attributes.get("__module__") == "__main__":
+            yield from _iter_attributes(attributes)
+    elif type(value).__dict__.get("__module__") == "__main__":
         try:
-            attributes = object.__getattribute__(value, "__dict__")
-        except AttributeError:
+            yield from _iter_attributes(object.__getattribute__(value, "__dict__"))
+        except AttributeError:  # it has slots
             return
-        if isinstance(value, type):
-            attributes = type.__dict__["__dict__"].__get__(value)
-        yield from ((f".{name}", item) for name, item in list(attributes.items()) if not name.startswith("__"))
+
+
+def _iter_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((f".{name}", item) for name, item in list(attributes.items()) if not name.startswith("__"))
 
 
 def _container_of(kind: type) -> Any:

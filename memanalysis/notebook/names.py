@@ -6,11 +6,15 @@ before a cell runs, and handed to the capture package, so that no table and no l
 """
 
 import linecache
+import re
 from typing import Any
 
 from memanalysis.capture.notebook_cells import register_cell
+from memanalysis.notebook.nested_cells import BODY_FILES, body_offset
 
 __all__ = ["CellNames", "count_of"]
+
+_MAGIC = re.compile(r"^(\s*)[%!].*")
 
 
 class CellNames:
@@ -46,8 +50,27 @@ class CellNames:
         return "\n".join(self._typed.get(label, ()))
 
     def read_code(self, label: str) -> str:
-        """Text of a cell as Python compiled it, with the line numbers of the typed one; empty where it is not known."""
-        return "".join(linecache.getlines(self._file_of.get(label, label)))
+        """Text of a cell with ``pass`` in place of magics and shell commands, so that Python can parse it."""
+        return "\n".join(_MAGIC.sub(r"\1pass", line) for line in self._typed.get(label, ()))
+
+    def show_as_typed(self, label: str) -> None:
+        """Let tracebacks show a measured cell as it was typed, not the calls that stand in for magics."""
+        filename, typed = self._file_of.get(label, label), self._typed.get(label, [])
+        entry = linecache.cache.get(filename)
+        if entry is None or len(entry) != 4 or not typed:
+            return
+        offset = body_offset("\n".join(typed))
+        shown = [f"{line}\n" for line in (typed if offset else typed[:1])]
+        linecache.cache[filename] = (entry[0], entry[1], [*shown, *entry[2][len(shown) :]], entry[3])
+        if offset:
+            body = [f"{line}\n" for line in typed[offset:]]
+            for name in BODY_FILES:
+                linecache.cache[name] = (sum(map(len, body)), None, body, name)
+
+    def forget_body(self) -> None:
+        """Take the source of the body of magics away from where tracebacks look it up."""
+        for name in BODY_FILES:
+            linecache.cache.pop(name, None)
 
     def read_source(self, label: str, line: int) -> str:
         """Text of a line of ``In[3]`` as it was typed, or of a file, stripped; empty where there is none."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from memanalysis.capture.notebook_cells import display_file, is_cell
 
-__all__ = ["body_offset", "forget_body", "locate", "locate_frames", "register_body"]
+__all__ = ["BODY_FILES", "body_offset", "forget_body", "locate", "locate_frames", "register_body"]
 
 BODY_FILES = ("<timed exec>", "<timed eval>", "<magic-timeit>", "<magic-timeit-setup>")
 """Names under which IPython's magics compile what they are given."""

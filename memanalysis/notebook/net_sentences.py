@@ -43,17 +43,22 @@ def describe_rebound(cost: CellCost, source: str, names: Mapping[str, Any]) -> l
     return sentences
 
 
-def describe_holders(cost: CellCost) -> list[str]:
-    """Return a sentence that names what holds the most of what the cell made, with the command that lets go of it."""
+def describe_holders(cost: CellCost, *, is_shown: bool = False) -> list[str]:
+    """Return a sentence that names what holds the most of what the cell made, with the command that lets go of it.
+
+    ``is_shown`` says that IPython holds the result too, which another sentence is about.
+    """
     by_name: dict[str, list[NamedValue]] = defaultdict(list)
     for value in cost.net.made:
         by_name[value.name].append(value)
     sizes: dict[str, int] = {}
+    by_path: dict[str, list[NamedValue]] = {}
     others: dict[str, tuple[str, ...]] = {}
     for name, values in by_name.items():
         paths = {value.path for value in values}
         path = paths.pop() if len(paths) == 1 else name
         sizes[path] = min(sum(value.size_bytes for value in values), max(cost.retained_bytes or 0, 0))
+        by_path[path] = values
         others[path] = tuple(dict.fromkeys(other for value in values for other in value.others))
     largest = sorted((path for path in sizes if sizes[path] >= MIB), key=lambda path: -sizes[path])[:MAX_NAMED]
     if not largest:
@@ -62,9 +67,17 @@ def describe_holders(cost: CellCost) -> list[str]:
     for path in largest:
         also = f", also as {_join([f'`{other}`' for other in others[path]])}" if others[path] else ""
         parts.append(f"`{path}` ({format_bytes(sizes[path])}{also})")
-    deletable = [path for path in largest if " " not in path]
-    cure = f" {_join([f'`del {path}`' for path in deletable])} lets go." if len(deletable) == 1 else ""
-    return [f"Held by {_join(parts)}.{cure}"]
+    return [f"Held by {_join(parts)}.{'' if is_shown else _describe_cure(largest, by_path)}"]
+
+
+def _describe_cure(paths: Sequence[str], by_path: Mapping[str, Sequence[NamedValue]]) -> str:
+    """What lets go of the largest value: nothing where something without a name holds it too, as a cache does."""
+    if len(paths) > 1 or " " in paths[0]:
+        return ""
+    is_alone = all(value.n_holders == 1 and not value.others for value in by_path[paths[0]])
+    if is_alone:
+        return f" `del {paths[0]}` lets go."
+    return "" if any(value.others for value in by_path[paths[0]]) else " Something without a name holds it too."
 
 
 def describe_error_locals(error: BaseException | None, names: Mapping[str, Any]) -> str | None:

@@ -6,8 +6,10 @@ neither Python nor numpy allocated it. A sampler that runs already, because the 
 with its own interval, and left running.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 
 from memanalysis.capture import sampler
 from memanalysis.capture.process import read_allocator_free_bytes
@@ -64,6 +66,7 @@ class SampledCell:
         self._highest_rise = 0
         self._native_peak_bytes = 0
         self._peak_place: Place | None = None
+        self._statements: list[tuple[int, Place]] = []
         self._native_at_peak: dict[Place, int] = {}
         self._place: Place | None = None
         self._native_at_start = 0
@@ -91,6 +94,7 @@ class SampledCell:
         self.after_statement()  # of the one that began the measurement
         sampler.check()
         self._place = place
+        self._statements.append((sampler.read_stats().n_births, place))
         self._native_seen = {}
         self._native_at_start = self._read_native_bytes()
         self._free_at_start = self._read_free_bytes()
@@ -148,7 +152,7 @@ class SampledCell:
             return CellMemory(peak_bytes=None, notes=("The cell turned the allocation sampler off.",))
         stats = sampler.read_stats()
         _largest_tables[0] = max(_largest_tables[0], stats.memory_bytes)
-        retained = sum_lines(self._before, _make_rows(sampler.read_live()))
+        retained = sum_lines(self._before, _make_rows(sampler.read_live()), find_deep=self._find_statement)
         return_free_memory()
         live = (sampler.read_live_bytes() or 0) - self._live_before
         native = self._read_native_bytes()
@@ -166,7 +170,9 @@ class SampledCell:
             rss_peak_bytes=self._highest_rise,
             is_resident=self._is_resident,
             peak_place=self._peak_place,
-            highest=add_native(sum_lines(self._before, self._highest), self._native_at_peak),
+            highest=add_native(
+                sum_lines(self._before, self._highest, find_deep=self._find_statement), self._native_at_peak
+            ),
             retained=add_native(retained, kept_native),
             is_exact=self._is_exact,
             notes=self._describe(stats),
@@ -202,6 +208,11 @@ class SampledCell:
         here = self._find_native_place(place)
         shares[here] = shares.get(here, 0) + native - sum(shares.values())
         return {line: size for line, size in shares.items() if size > 0}
+
+    def _find_statement(self, row: Row) -> Place | None:
+        """The statement that ran when the youngest block of a row was made; None where that was before the cell."""
+        number = bisect_left(self._statements, row["youngest"], key=itemgetter(0))
+        return self._statements[number - 1][1] if number else None
 
     def _find_native_place(self, place: Place) -> Place:
         """The line inside the statement at which native memory was seen highest; else the statement's own."""

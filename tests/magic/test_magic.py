@@ -109,6 +109,8 @@ class TestTheCellIsAsWithoutTheMagic:
 
         assert (shown.error.ename, shown.error.evalue) == ("ZeroDivisionError", "division by zero")
         assert f"Cell In[{shown.execution_count}], line 3" in shown.traceback
+        assert "1 %%memwatch\n" in shown.traceback
+        assert "run_cell_magic" not in shown.traceback
         assert "memanalysis" not in shown.traceback
         assert re.match(r"In\[\d+\] failed after \d+ ms", shown.displayed()[0])
 
@@ -159,6 +161,23 @@ class TestTheCellIsAsWithoutTheMagic:
             text = shown.displayed()[0]
             assert sizes_at(text, f"In[{shown.execution_count}]:3") == [1.0, 1.0]
             assert "1.0 MiB  x = bytearray(2**20)" in text
+
+    def test_an_error_below_another_magic_is_shown_with_the_source(self, kernel: Kernel) -> None:
+        shown = kernel.run("%%memwatch\n%%time\na = 1\na / 0")
+
+        assert "----> 2 a / 0" in shown.traceback
+        assert "run_cell_magic" not in shown.traceback
+
+    def test_lines_of_a_timed_statement_and_of_threads_are_lines_of_the_cell(self, kernel: Kernel) -> None:
+        timed = kernel.run("%%memwatch\n%%timeit -n 1 -r 1\ny = 1\nlarge_one = bytearray(2**22)")
+        threads = kernel.run(
+            "%%memwatch\nfrom concurrent.futures import ThreadPoolExecutor\nimport json\n"
+            "text = json.dumps(list(range(400_000)))\nwith ThreadPoolExecutor(1) as pool:\n"
+            "    numbers = list(pool.map(json.loads, [text]))"
+        )
+
+        assert sizes_at(timed.displayed()[0], f"In[{timed.execution_count}]:4") == [4]
+        assert sizes_at(threads.displayed()[0], f"In[{threads.execution_count}]:5")[0] > 10
 
     def test_a_cell_inside_a_captured_cell_is_measured_into_the_capture(self, kernel: Kernel) -> None:
         shown = kernel.run("%%capture captured\n%%memwatch\nx = bytearray(2**20)")
@@ -316,6 +335,15 @@ class TestHolders:
         kernel.run("del cache, Model")
 
         assert "Held by `Model.history[0]` (8.0 MiB) and `cache['w']` (4.0 MiB)." in shown.displayed()[0]
+
+    def test_deleting_a_name_is_not_recommended_where_a_cache_holds_the_value_too(self, kernel: Kernel) -> None:
+        shown = kernel.run(
+            "%%memwatch\nimport functools\n@functools.cache\ndef load(size):\n    return bytearray(size)\n"
+            "cached = load(2**22)"
+        )
+        kernel.run("load.cache_clear()")
+
+        assert "Held by `cached` (4.0 MiB). Something without a name holds it too." in shown.displayed()[0]
 
     def test_nothing_to_release_is_said(self, kernel: Kernel) -> None:
         assert "Released nothing" in kernel.run("%memwatch release 9999").stdout
