@@ -56,7 +56,12 @@ class CellMemory:
 
 
 class CellRecorder(Protocol):
-    """A way to measure the statements of one cell."""
+    """A way to measure the statements of one cell.
+
+    ``collect_before`` is the oldest generation that is collected before it starts.
+    """
+
+    collect_before: int
 
     def start(self) -> None:
         """Begin; memory that is held now is not the cell's."""

@@ -51,6 +51,9 @@ _CALLS_BETWEEN_CHECKS = 256
 class LineEvents:
     """A `CellRecorder` that follows the lines of the cell."""
 
+    collect_before = 2
+    """Garbage that the cell happens to free would be taken off what it made."""
+
     def __init__(self) -> None:
         self._rss_before: int | None = None
         self._is_exact = False

@@ -125,7 +125,7 @@ class CellMeter:
 
     def start(self) -> None:
         """Collect garbage and give free memory back, so that neither is taken for the cell's doing, and begin."""
-        gc.collect()
+        gc.collect(self._recorder.collect_before)
         return_free_memory()
         try:
             self._values = UserValues(self._names)
