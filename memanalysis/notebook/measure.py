@@ -33,6 +33,9 @@ CHILDREN_EVERY_S = 0.1
 MAX_CHILDREN_SHARE = 0.1
 """... and longer where they take more than this share of the time."""
 
+FIRST_INSTRUCTIONS = 16
+"""Bytes of byte code in which a function begins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HighWater:
@@ -184,7 +187,7 @@ class CellMeter:
             children_bytes=self._children.rise_bytes,
             counters=[pair for pair in counters if pair[1].highest_bytes],
             net=net,
-            notes=memory.notes,
+            notes=(*memory.notes, *_describe_error(self._hook.error)),
         )
 
     def _close(self) -> None:
@@ -247,13 +250,23 @@ def make_recorder(max_frames: int = CELL_FRAMES) -> CellRecorder:
 
 
 def _find_place(frame: Any) -> Place | None:
-    """The innermost line of a cell in a stack."""
+    """The innermost line of a cell in a stack; that of the caller where a function has only begun.
+
+    Python lets other threads run where a function begins, so that readings would show the line of ``def`` most often.
+    """
     while frame is not None:
         located = locate(frame.f_code.co_filename, frame.f_lineno)
-        if located is not None:
+        begins = frame.f_lineno == frame.f_code.co_firstlineno and frame.f_lasti < FIRST_INSTRUCTIONS
+        if located is not None and not (begins and frame.f_back is not None and frame.f_code.co_name != "<module>"):
             return Place(*located)
         frame = frame.f_back
     return None
+
+
+def _describe_error(error: Exception | None) -> tuple[str, ...]:
+    if error is None:
+        return ()
+    return (f"The measurement failed within the cell, so that lines are missing: {type(error).__name__}: {error}",)
 
 
 def _sum_retained(memory: CellMemory) -> int | None:

@@ -66,7 +66,9 @@ def describe_holders(cost: CellCost, *, is_shown: bool = False) -> list[str]:
     parts = []
     for path in largest:
         also = f", also as {_join([f'`{other}`' for other in others[path]])}" if others[path] else ""
-        parts.append(f"`{path}` ({format_bytes(sizes[path])}{also})")
+        is_partly_sized = any(value.n_items for value in by_path[path]) and sizes[path] < (cost.retained_bytes or 0) / 2
+        size = "" if is_partly_sized else f" ({format_bytes(sizes[path])}{also})"  # objects hold more than is seen
+        parts.append(f"`{path}`{size}")
     return [f"Held by {_join(parts)}.{'' if is_shown else _describe_cure(largest, by_path)}"]
 
 

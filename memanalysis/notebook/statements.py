@@ -24,30 +24,43 @@ class StatementHook:
         self._before = before
         self._after = after
         self._is_attached = False
+        self._stand_in: Any = None
+        self._replaced: Any = None
+        self.error: Exception | None = None
 
     def attach(self) -> None:
         """Begin with the statement after the one that runs now; nothing where the shell has no ``run_code``."""
         run_code = getattr(self._shell, "run_code", None)
-        if run_code is None or "run_code" in vars(self._shell):  # somebody else's stand-in is left alone
+        if run_code is None:
             return
 
         async def run_statement(code: CodeType, *arguments: Any, **options: Any) -> Any:
-            if self._is_attached:
-                self._before(code)
+            self._call(self._before, code)
             try:
                 return await run_code(code, *arguments, **options)
             finally:
-                if self._is_attached:
-                    self._after()
+                self._call(self._after)
 
-        self._shell.run_code = run_statement
+        self._replaced = vars(self._shell).get("run_code")
+        self._stand_in = self._shell.run_code = run_statement
         self._is_attached = True
 
     def detach(self) -> None:
-        """Take the stand-in away; a statement under way is not reported any more."""
+        """Take the stand-in away, or let it pass everything on where somebody stands before it."""
+        self._is_attached = False
+        if self._stand_in is not None and vars(self._shell).get("run_code") is self._stand_in:
+            del self._shell.run_code
+            if self._replaced is not None:
+                self._shell.run_code = self._replaced
+        self._stand_in = self._replaced = None
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._is_attached:
-            self._is_attached = False
-            vars(self._shell).pop("run_code", None)
+            try:
+                function(*arguments)
+            except Exception as exc:
+                self._is_attached = False
+                self.error = exc
 
 
 def pass_through(filename: str) -> None:
