@@ -23,6 +23,9 @@ __all__ = ["main"]
 
 MIB = 2**20
 TIMEOUT_S = 120
+TIMED_AGAIN = 2
+"""Further runs in the same kernel: the shortest of all counts."""
+
 CLOCK = """
 import gc, time
 from memanalysis.notebook.high_water import mark_high_water, read_resident
@@ -88,7 +91,7 @@ class _Sums:
             self._count(f"headline within 10 %{way}", error <= 0.1 * plain.peak_bytes)
             limit = factor * plain.seconds if cell.kind == "object" else 1.2 * plain.seconds
             self._count(f"time within its limit, and 0.1 s{way}", result.seconds <= limit + 0.1)
-            self._count(f"memory after within 10 MiB{way}", abs(result.after_bytes - plain.after_bytes) <= 10 * MIB)
+            self._count(f"at most 10 MiB more left{way}", result.after_bytes - plain.after_bytes <= 10 * MIB)
 
     def show(self) -> None:
         rows = [
@@ -113,11 +116,15 @@ def _run(cell: BenchmarkCell, *, measured: bool, before: str = "") -> Result:
         run(CLOCK)
         shown = run(("%%memwatch\n" if measured else "# plain\n") + cell.body)
         seconds, peak, after = map(float, run(READ)[0]["text"].split())
+        for _ in range(TIMED_AGAIN):
+            run(CLOCK)
+            run(("%%memwatch\n" if measured else "# plain\n") + cell.body)
+            seconds = min(seconds, float(run(READ)[0]["text"].split()[0]))
         result = Result(seconds, peak, after)
         card = next((output["data"] for output in shown if output["output_type"] == "display_data"), None)
         if card is None:
             return result
-        size, unit = _SIZE.search(card["text/plain"]).groups()
+        size, unit = _SIZE.findall(card["text/plain"])[0]
         line = re.search(r"most at In\[\d+\]:(\d+)", card["text/plain"])
         return Result(
             seconds,

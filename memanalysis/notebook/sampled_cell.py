@@ -166,7 +166,7 @@ class SampledCell:
         native_retained = min(native, total)
         kept_native = {place: size * native_retained // total for place, size in held.items()} if total else {}
         return CellMemory(
-            peak_bytes=max(self._highest_rise, self._peak_bytes, live + native_retained),
+            peak_bytes=max(self._highest_rise if self._is_seen else self._peak_bytes, live + native_retained),
             followed_peak_bytes=self._followed_peak_bytes,
             native_peak_bytes=self._native_peak_bytes,
             native_retained_bytes=native_retained,
@@ -226,6 +226,11 @@ class SampledCell:
         """Whether what was allocated at the highest point was in memory, nearly all of it."""
         unseen = self._followed_peak_bytes - self._highest_rise
         return not self._is_exact or unseen < max(MIN_UNTOUCHED_BYTES, MIN_PEAK_SHARE * self._followed_peak_bytes)
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether resident memory says how high the cell rose: to the byte, while samples are estimates."""
+        return self._is_exact and self._is_resident
 
     def _describe(self, stats: sampler.SamplerStats) -> tuple[str, ...]:
         notes = []

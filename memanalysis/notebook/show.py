@@ -39,6 +39,9 @@ NOTABLE_PEAK_BYTES = 256 * KIB
 NOTABLE_COUNTER_BYTES = MIB
 """What a library counts itself is mentioned from this change on."""
 
+ABOUT_ZERO = 0.05
+"""A net change below this share of what was freed is zero: containers are measured by samples of their items."""
+
 MAX_GONE = 3
 """Freed values that are named."""
 
@@ -127,13 +130,14 @@ def render_text(report: CellReport) -> str:
 
 def render_html(report: CellReport) -> str:
     """Render as HTML without scripts or style sheets, so that it shows in notebooks that are not trusted too."""
-    from memanalysis._html import render_template
+    from memanalysis._html import Markup, render_template
 
+    picture = draw_curve(report.cost.curve, label=report.cost.label)
     shown = render_template(
         "cell_report.html.j2",
         headline=_headline(report),
         resident=_resident(report.cost),
-        picture=draw_curve(report.cost.curve, label=report.cost.label),
+        picture=Markup(picture),
         lines=_line_table(report),
         notes=_footnotes(report),
     )
@@ -153,7 +157,9 @@ def _headline(report: CellReport) -> str:
         retained = cost.retained_bytes
         text += f"; retained {format_bytes(retained)}" if retained >= 0 else f"; released {format_bytes(-retained)}"
         if cost.net.gone and not cost.memory.is_net:
-            text += f", net {format_bytes(retained - cost.net.gone_bytes, sign=True)}"
+            net = retained - cost.net.gone_bytes
+            is_zero = abs(net) < ABOUT_ZERO * cost.net.gone_bytes
+            text += f", net {format_bytes(0 if is_zero else net, sign=True)}"
     return text + "."
 
 
