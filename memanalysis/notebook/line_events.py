@@ -169,14 +169,12 @@ class LineEvents:
     def _trace_line(self, frame: FrameType, event: str, _: object) -> Any:
         if not self._is_tracing:
             return None
-        if event == "line":
-            place = _place_of(frame)
-        elif event == "return":
-            place = _find_caller(frame)
-        else:
+        if event not in ("line", "return"):
             return self._trace_line
         began = time.perf_counter()
-        self._close_segment(place or self._place)
+        place = _place_of(frame) if event == "line" else _find_caller(frame)
+        if place != self._place or event == "return":  # else a loop within one line
+            self._close_segment(place or self._place)
         self._spent_s += time.perf_counter() - began
         if self._is_too_slow():
             self._stop_tracing()
@@ -205,7 +203,10 @@ class LineEvents:
                 self._highest[place] = self._held[place] + max(
                     resident.highest_bytes - self._segment_rss - self._free_bytes, 0
                 )
-            self._credit(place, used - self._segment_rss)
+            change = used - self._segment_rss
+            grown = self._polled[place] if ran is not None and change < 0 else 0  # before something else was freed
+            self._credit(place, grown)
+            self._credit(place, change - grown)
         self._place = following
         self._segment_rss, self._free_bytes = used, resident.now_bytes - used
         self._polled.clear()
