@@ -23,6 +23,7 @@ BENCHMARKS = {
     "overhead": "benchmarks.overhead",
     "host": "benchmarks.isolation",
     "sampler": "benchmarks.sampler.run",
+    "notebook": "benchmarks.notebook.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 

@@ -17,7 +17,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display
 
 from memanalysis.errors import MemAnalysisError
-from memanalysis.notebook.cell_holders import find_error_holder, find_result_holders
+from memanalysis.notebook.cell_holders import find_result_holders
 from memanalysis.notebook.cell_log import cells, compare_cells
 from memanalysis.notebook.cell_notes import CellNotes
 from memanalysis.notebook.holder_table import show_holders
@@ -27,13 +27,18 @@ from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_completion import complete_line
 from memanalysis.notebook.memwatch_parser import HELP_WORDS, make_cell_parser, parse_line, render_help
 from memanalysis.notebook.names import CellNames
+from memanalysis.notebook.nested_cells import body_offset, forget_body, register_body
+from memanalysis.notebook.net_sentences import describe_error_locals, describe_holders, describe_rebound
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
 from memanalysis.notebook.show import CellReport
+from memanalysis.notebook.statements import pass_through
 from memanalysis.notebook.variable_table import show_variables
 
 __all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
+
+pass_through(__file__)
 
 REST_OF_CELL = "# the rest of this cell"
 """Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
@@ -134,9 +139,9 @@ class MemwatchMagics(Magics):
             %%memwatch
             rows = [str(number) for number in range(1_000_000)]
 
-        shows how long the cell took, how high memory rose, what it retains after garbage collection, and which of its
-        lines hold it (``In[3]:2``). The cell's result, errors and names are as without it. ``--top 20`` shows more
-        lines; ``--frames 25`` follows calls deeper into libraries than the usual 8, and takes longer.
+        shows how long the cell took, how high memory rose, which of its lines held it then (``In[3]:2``), and what
+        they retain after garbage collection. The cell's result, errors and names are as without it. ``--top 20`` shows
+        more lines.
 
         Watch all cells::
 
@@ -169,11 +174,10 @@ class MemwatchMagics(Magics):
 
             %memwatch install                in every notebook from its next start on; %memwatch uninstall undoes it
 
-        Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` and
-        ``--trace`` follow each allocation by tracemalloc: arrays and frames hardly notice, but loops that make many
-        small objects take some ten times as long, and so do imports, which are best done in a cell before. Tracing
-        that was on already is left on. The ledger is a folder that ``memanalysis.open_ledger`` reads, also after the
-        kernel was killed.
+        Watching costs about a millisecond a cell: resident memory is read, nothing is followed. ``%%memwatch`` samples
+        allocations, which hardly slows a cell down. ``--trace`` follows each allocation by tracemalloc: loops that make
+        many small objects take some ten times as long, and so do imports. The ledger is a folder that
+        ``memanalysis.open_ledger`` reads, also after the kernel was killed.
         """
         try:
             command = COMMANDS.get(line.split()[0]) if line.strip() else None
@@ -253,9 +257,11 @@ class MemwatchMagics(Magics):
                 "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
             )
         label = self._read_label()
-        if getattr(self.shell, "kernel", None) is not None:  # a terminal shows no picture
+        if getattr(self.shell, "kernel", None) is not None:  # a terminal shows text
             load_drawing()
-        meter = CellMeter(label, trace_limit=options.frames)
+        self._names.show_as_typed(label)
+        register_body(label, body_offset(self._names.read_cell(label)))
+        meter = CellMeter(label, shell=self.shell, max_frames=options.frames)
         self._measured = (self._depth, meter, options.top)
         self._notes.output_name = options.output
         meter.start()
@@ -307,14 +313,19 @@ class MemwatchMagics(Magics):
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
         self._notes.cost = cost
+        forget_body()
+        self._names.forget_body()
+        shown = find_result_holders(
+            self.shell,
+            None if result is None else result.result,
+            None if result is None else result.execution_count,
+            retained_bytes=cost.retained_bytes,
+        )
         hints = [
-            find_result_holders(
-                self.shell,
-                None if result is None else result.result,
-                None if result is None else result.execution_count,
-                retained_bytes=cost.retained_bytes,
-            ),
-            find_error_holder(error, retained_bytes=cost.retained_bytes),
+            shown,
+            describe_error_locals(error, self.shell.user_ns),
+            *describe_rebound(cost, self._names.read_code(cost.label), self.shell.user_ns),
+            *describe_holders(cost, is_shown=shown is not None),
         ]
         _display(CellReport(cost, self._names, top=top, hints=[hint for hint in hints if hint]))
 

@@ -83,7 +83,7 @@ typedef struct { uintptr_t address; uint64_t size : 47, lifted : 1, stack : 16; 
 typedef struct { uint64_t hash; int depth; } Stack;
 typedef struct { PyObject *file, *name, *table; int first_line, lasti, line; } Frame;
 typedef struct { PyCodeObject *code; int lasti; } Place;
-typedef struct { double size, count, variance, depth; } Sum;
+typedef struct { double size, count, variance, depth, youngest; } Sum;
 
 static _Thread_local Thread thread;  /* setup.py makes it as cheap as a global variable where that is possible */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -547,7 +547,7 @@ static PyObject *read_table(PyObject *Py_UNUSED(module), PyObject *of_peak) {
     Sum *sums = (Sum *)PyBytes_AS_STRING(bytes[0]);
     memcpy(PyBytes_AS_STRING(bytes[1]), places, (size_t)sizes[1]);
     for (Py_ssize_t i = 0; i < n_sums; i++)
-        sums[i] = (Sum){0, 0, 0, stacks[i].depth};
+        sums[i] = (Sum){0, 0, 0, stacks[i].depth, 0};
     for (Py_ssize_t i = 0; i < n_lines; i++) {
         ((int *)PyBytes_AS_STRING(bytes[2]))[i] = frames[i].line;
         PyTuple_SET_ITEM(texts, 2 * i, Py_NewRef(frames[i].file ? frames[i].file : Py_None));
@@ -562,6 +562,7 @@ static PyObject *read_table(PyObject *Py_UNUSED(module), PyObject *of_peak) {
             sums[b->stack].size += estimate;
             sums[b->stack].count += 1 / p;
             sums[b->stack].variance += estimate * estimate * (1 - p);
+            if ((double)b->birth > sums[b->stack].youngest) sums[b->stack].youngest = (double)b->birth;
         }
     }
     pthread_mutex_unlock(&lock);
@@ -572,10 +573,10 @@ static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
     size_t memory = sizeof(filter) + sizeof(block_buckets) + sizeof(stack_buckets) + sizeof(frame_buckets)
                     + sizeof(stack_used) + sizeof(frame_used) + (sizeof(Block) + 2) * top_block
                     + (sizeof(Stack) + 2 + 2 * (size_t)max_depth) * top_stack + (sizeof(Frame) + 2) * top_frame;
-    return Py_BuildValue("{sOsdsisdsdsnsnsnsKsKsKsKsKsOsn}", "running", LOAD(epoch) ? Py_True : Py_False,
+    return Py_BuildValue("{sOsdsisdsdsnsnsnsKsKsKsKsKsKsOsn}", "running", LOAD(epoch) ? Py_True : Py_False,
         "interval_bytes", LOAD(interval), "max_frames", max_depth, "live_bytes", live_bytes, "peak_bytes", peak_bytes,
         "blocks", n_blocks, "stacks", n_stacks, "frames", n_frames, "sampled", n_sampled, "interval_raised", n_raised,
-        "cut_off", n_cut_off, "lookups", n_lookups, "collected", n_collected,
+        "cut_off", n_cut_off, "lookups", n_lookups, "collected", n_collected, "births", births,
         "numpy", numpy && numpy->allocator.malloc == numpy_malloc ? Py_True : Py_False, "memory_bytes", memory);
 }
 

@@ -38,6 +38,7 @@ __all__ = [
     "read_live",
     "read_live_bytes",
     "read_peak",
+    "read_peak_bytes",
     "read_stats",
     "start",
     "stop",
@@ -56,8 +57,8 @@ MAX_FRAMES = 128
 UNKNOWN_PLACE = ("<unknown>", 0)
 """The frame of what was allocated outside of any Python code, as tracemalloc names it."""
 
-SUM_COLUMNS = 4
-"""Doubles that the compiled module gives for each stack: bytes, blocks, variance of the bytes, number of frames."""
+SUM_COLUMNS = 5
+"""Doubles that the compiled module gives for each stack: bytes, blocks, variance, number of frames, youngest block."""
 
 NEEDED = (3, 11), (3, 13)
 """First and last version of CPython whose frames the compiled module reads."""
@@ -77,6 +78,8 @@ class SampledSite:
         Estimates without bias.
     size_stderr_bytes : float
         Standard error of ``size_bytes``: 0 where each block is much larger than the sampling interval.
+    youngest : int
+        Grows with the order in which blocks were made; that of the site's youngest.
     """
 
     frames: RawFrames
@@ -84,6 +87,7 @@ class SampledSite:
     size_bytes: float
     live_allocations: float
     size_stderr_bytes: float
+    youngest: int = 0
 
 
 NOTHING = SampledSite((UNKNOWN_PLACE,), (UNKNOWN_PLACE[0],), 0.0, 0.0, 0.0)
@@ -134,6 +138,8 @@ class SamplerStats:
         How often somebody had taken the hooks away; all blocks from before are forgotten then.
     is_numpy_followed : bool
         False as long as numpy is not loaded, or where its memory handler is not the known one.
+    n_births : int
+        Blocks sampled in the life of this process: `SampledSite.youngest` is counted so.
     n_sampled, n_live, n_stacks, n_frames : int
         Blocks sampled since the start; blocks, stacks and places in the code that the tables hold.
     memory_bytes : int
@@ -145,6 +151,7 @@ class SamplerStats:
     times_raised: int
     times_cut_off: int
     is_numpy_followed: bool
+    n_births: int
     n_sampled: int
     n_live: int
     n_stacks: int
@@ -269,6 +276,12 @@ def read_peak() -> SampledTable:
     return _read(of_peak=True)
 
 
+def read_peak_bytes() -> int | None:
+    """Return the estimated bytes at the highest point since `mark_peak`, or None where the sampler does not run."""
+    raw = {} if _sampler is None else _sampler.stats()
+    return round(raw["peak_bytes"]) if raw.get("running") else None
+
+
 def read_stats() -> SamplerStats:
     """Read what the sampler does and holds."""
     raw = {} if _sampler is None else _sampler.stats()
@@ -278,6 +291,7 @@ def read_stats() -> SamplerStats:
         times_raised=int(raw.get("interval_raised", 0)),
         times_cut_off=int(raw.get("cut_off", 0)),
         is_numpy_followed=bool(raw.get("numpy")),
+        n_births=int(raw.get("births", 0)),
         n_sampled=int(raw.get("sampled", 0)),
         n_live=int(raw.get("blocks", 0)),
         n_stacks=int(raw.get("stacks", 0)),
@@ -307,20 +321,21 @@ def _read(*, of_peak: bool) -> SampledTable:
     merged: dict[RawFrames, list[float]] = {}
     functions: dict[RawFrames, tuple[str, ...]] = {}
     for number in range(len(sums) // SUM_COLUMNS):
-        size, count, variance, depth = sums[number * SUM_COLUMNS : (number + 1) * SUM_COLUMNS]
+        size, count, variance, depth, youngest = sums[number * SUM_COLUMNS : (number + 1) * SUM_COLUMNS]
         if not count:
             continue
         stack = places[number * max_frames : number * max_frames + int(depth)].tolist()
         frames = tuple(map(pairs.__getitem__, stack)) or (UNKNOWN_PLACE,)
         if frames in merged:  # instructions of one line
             before = merged[frames]
-            merged[frames] = [before[0] + size, before[1] + count, before[2] + variance]
+            sums_of_both = [mine + other for mine, other in zip(before, (size, count, variance), strict=False)]
+            merged[frames] = [*sums_of_both, max(before[3], youngest)]
         else:
-            merged[frames] = [size, count, variance]
+            merged[frames] = [size, count, variance, youngest]
             functions[frames] = tuple(map(names.__getitem__, stack)) or (UNKNOWN_PLACE[0],)
     sites = [
-        SampledSite(frames, functions[frames], size, count, sqrt(variance))
-        for frames, (size, count, variance) in merged.items()
+        SampledSite(frames, functions[frames], size, count, sqrt(variance), round(youngest))
+        for frames, (size, count, variance, youngest) in merged.items()
     ]
     sites.sort(key=lambda site: site.size_bytes, reverse=True)
     return SampledTable(sites, interval_bytes)

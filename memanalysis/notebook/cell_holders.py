@@ -16,7 +16,7 @@ from typing import Any
 from memanalysis.response.trim import return_free_memory
 from memanalysis.units import MIB, format_bytes
 
-__all__ = ["Released", "find_error_holder", "find_result_holders", "release", "shallow_size_bytes"]
+__all__ = ["Released", "find_result_holders", "release", "shallow_size_bytes"]
 
 NOTABLE_BYTES = MIB
 """Smallest size of a held result that a cell report mentions: below it nobody misses the memory."""
@@ -51,16 +51,6 @@ def find_result_holders(shell: Any, result: Any, count: int | None, *, retained_
     return (
         f"IPython holds the shown result{size} as {', '.join(holders[:-1])} and {holders[-1]}. "
         f"%memwatch release {count} lets go of it; names of your own that hold it stay."
-    )
-
-
-def find_error_holder(error: BaseException | None, *, retained_bytes: int | None) -> str | None:
-    """Return one sentence on what the error of a cell holds; None when there was none or it is small."""
-    if error is None or error.__traceback__ is None or (retained_bytes or 0) < NOTABLE_BYTES:
-        return None
-    return (
-        "The traceback of this error holds the variables of every function it passed through, until the next error. "
-        "%memwatch release lets go of them."
     )
 
 

@@ -277,8 +277,9 @@ def _seconds(seconds: float) -> str:
 
 def _find_peak_line(cost: CellCost) -> str | None:
     """Return the line that held most at the highest moment that was seen."""
-    top = next((line for line in cost.lines if line.place.file != DEEP_LIBRARIES and line.highest_bytes > 0), None)
-    return None if top is None else f"{top.place.file}:{top.place.line}"
+    held = (line.place for line in cost.lines if line.place.file != DEEP_LIBRARIES and line.highest_bytes > 0)
+    place = next(held, cost.memory.peak_place)
+    return None if place is None else f"{place.file}:{place.line}"
 
 
 def _difference(before: int | None, after: int | None) -> int | None:

@@ -1,7 +1,7 @@
 """Record memory over time while one cell runs, and its highest value: bytes, by seconds since the cell began.
 
 A small thread reads two counters every few milliseconds while the cell
-runs: resident memory (RSS) and, where tracemalloc follows allocations, what Python holds. The curve never holds more
+runs: resident memory (RSS) and, where allocations are followed, what Python holds. The curve never holds more
 than ``MAX_POINTS`` points: when it is full, neighbours are merged into the higher one and the readings become rarer, so
 that a cell of a minute and one of a day cost the same memory.
 """
@@ -31,7 +31,7 @@ class CurvePoint:
 
     elapsed_s: float
     rss_bytes: int | None
-    traced_bytes: int | None
+    python_bytes: int | None
 
 
 class MemoryCurve:
@@ -57,9 +57,9 @@ class MemoryCurve:
         return max((point.rss_bytes for point in self.points if point.rss_bytes is not None), default=None)
 
     @property
-    def highest_traced_bytes(self) -> int | None:
+    def highest_python_bytes(self) -> int | None:
         """Most Python memory that was read, None when allocations were not followed."""
-        return max((point.traced_bytes for point in self.points if point.traced_bytes is not None), default=None)
+        return max((point.python_bytes for point in self.points if point.python_bytes is not None), default=None)
 
 
 class CurveSampler:
@@ -69,6 +69,8 @@ class CurveSampler:
     ----------
     read_rss_bytes : callable
         Gives resident memory, or None.
+    read_python_bytes : callable, optional
+        Gives what Python holds, or None; what tracemalloc follows when not given.
     on_point : callable, optional
         Called in the thread with every point, before it is added.
     """
@@ -77,12 +79,14 @@ class CurveSampler:
         self,
         read_rss_bytes: Callable[[], int | None],
         *,
+        read_python_bytes: Callable[[], int | None] | None = None,
         on_point: Callable[[CurvePoint], None] | None = None,
         period_s: float = FIRST_PERIOD_S,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.curve = MemoryCurve()
         self._read_rss_bytes = read_rss_bytes
+        self._read_python_bytes = read_python_bytes or _read_traced_bytes
         self._on_point = on_point
         self._period_s = period_s
         self._clock = clock
@@ -115,8 +119,7 @@ class CurveSampler:
                 self.curve.add(point)
 
     def _read_point(self) -> CurvePoint:
-        traced_bytes = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else None
-        return CurvePoint(self._clock() - self._began, self._read_rss_bytes(), traced_bytes)
+        return CurvePoint(self._clock() - self._began, self._read_rss_bytes(), self._read_python_bytes())
 
 
 def read_highest_rss_bytes() -> int | None:
@@ -132,9 +135,13 @@ def read_highest_rss_bytes() -> int | None:
     return highest if sys.platform == "darwin" else highest * 1024  # Linux and the BSDs count in KiB
 
 
+def _read_traced_bytes() -> int | None:
+    return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else None
+
+
 def _merge_points(first: CurvePoint, second: CurvePoint) -> CurvePoint:
     return CurvePoint(
         second.elapsed_s,
         max((value for value in (first.rss_bytes, second.rss_bytes) if value is not None), default=None),
-        max((value for value in (first.traced_bytes, second.traced_bytes) if value is not None), default=None),
+        max((value for value in (first.python_bytes, second.python_bytes) if value is not None), default=None),
     )

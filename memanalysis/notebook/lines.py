@@ -11,8 +11,8 @@ import os
 import re
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Literal
 from memanalysis.capture.user_frames import is_library_file
 from memanalysis.schema import Row
 
-__all__ = ["DEEP_LIBRARIES", "LineMemory", "Place", "find_place", "kind_of_file", "sum_lines"]
+__all__ = ["DEEP_LIBRARIES", "LineMemory", "Place", "add_native", "find_place", "kind_of_file", "sum_lines"]
 
 TOOLS = ("IPython", "ipykernel", "jupyter_client", "zmq", "tornado", "matplotlib_inline")
 """Packages that run around a cell, not in it."""
@@ -49,15 +49,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineMemory:
-    """Memory that one line holds more (or, negative, less) than before the cell."""
+    """Memory that one line holds more (or, negative, less) than before the cell; ``native_bytes`` is part of it."""
 
     place: Place
     size_bytes: int
     live_allocations: int
+    native_bytes: int = 0
 
 
-def sum_lines(before: Iterable[Row], after: Iterable[Row]) -> list[LineMemory]:
-    """Memory by line, as the difference of two site tables; most bytes first, tools left out."""
+def add_native(lines: Iterable[LineMemory], native: Mapping[Place, int]) -> list[LineMemory]:
+    """Add native bytes to the lines that they belong to; the most bytes first."""
+    left = {(place.file, place.line): size for place, size in native.items()}
+    found = []
+    for line in lines:
+        size = left.pop((line.place.file, line.place.line), 0)
+        found.append(replace(line, size_bytes=line.size_bytes + size, native_bytes=size) if size else line)
+    found += [
+        LineMemory(place=Place(file, line), size_bytes=size, live_allocations=0, native_bytes=size)
+        for (file, line), size in left.items()
+        if size
+    ]
+    return sorted(found, key=lambda each: -each.size_bytes)
+
+
+def sum_lines(
+    before: Iterable[Row], after: Iterable[Row], *, find_deep: Callable[[Row], Place | None] = lambda _: None
+) -> list[LineMemory]:
+    """Memory by line, as the difference of two site tables; most bytes first, tools left out.
+
+    ``find_deep`` gives the line that stands for what a library allocated in a thread of its own, where it is known.
+    """
     sizes: dict[tuple[str, int], int] = defaultdict(int)
     counts: dict[tuple[str, int], int] = defaultdict(int)
     deepest: dict[tuple[str, int], tuple[int, str | None]] = {}
@@ -66,6 +87,9 @@ def sum_lines(before: Iterable[Row], after: Iterable[Row]) -> list[LineMemory]:
             place = find_place(row["traceback"])
             if place is None:
                 continue
+            deep = find_deep(row) if place.file == DEEP_LIBRARIES else None
+            if deep is not None:
+                place = Place(deep.file, deep.line, via=place.via)
             key = (place.file, place.line)
             sizes[key] += sign * row["size_bytes"]
             counts[key] += sign * row["live_allocations"]
@@ -98,7 +122,8 @@ def find_place(traceback: Sequence[Sequence[object]]) -> Place | None:
         calling_cell = _find_cell(traceback[: position + 1])
         file, line = calling_cell or (file, line)
         here = (file, line) == (inner_file, inner_line)
-        return Place(file, line, via=None if here else f"{_short_file(inner_file)}:{inner_line}")
+        hides = here or inner_file.startswith("<")
+        return Place(file, line, via=None if hides else f"{_short_file(inner_file)}:{inner_line}")
     return Place(DEEP_LIBRARIES, 0, via=f"{_short_file(inner_file)}:{inner_line}")
 
 

@@ -1,43 +1,40 @@
 """Measure one cell: seconds, the highest memory, and what is retained when it has ended.
 
-``CellMeter`` is started in the cell and stopped after it. Tracing that it turns on it turns off again. Tracing that it
-finds running it joins and leaves running, at the cost of one more snapshot of the allocations before the cell.
-
-What a line held at the highest moment is seen by snapshots from the curve's thread, which together may take
-``SNAPSHOT_SHARE`` of the cell's time. So the line that made a large intermediate value is named even though nothing of
-it is left in the end.
+``CellMeter`` is started in the cell and stopped after it. What it starts it stops again: the sampler, the line events,
+the stand-in for a function of the shell. What the measurement itself takes is in no number.
 """
 
 import gc
+import sys
+import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import CodeType
+from typing import Any
 
+from memanalysis.capture import sampler
 from memanalysis.capture.process import ProcessReader
-from memanalysis.capture.snapshot import snapshot_sites
-from memanalysis.capture.tracing import TracingUse
-from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve, read_highest_rss_bytes
-from memanalysis.notebook.lines import LineMemory, Place, sum_lines
-from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
-from memanalysis.schema import Row
-from memanalysis.units import KIB
+from memanalysis.notebook.cell_memory import CellLine, CellMemory, CellRecorder, join_lines
+from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve
+from memanalysis.notebook.lines import Place
+from memanalysis.notebook.native import LibraryCounter, list_children, read_children_bytes, read_counters
+from memanalysis.notebook.nested_cells import locate
+from memanalysis.notebook.net_change import NetChange, UserValues
+from memanalysis.notebook.sampled_cell import CELL_FRAMES, SampledCell
+from memanalysis.notebook.statements import StatementHook, first_line
+from memanalysis.response.trim import return_free_memory
 
-__all__ = ["CellCost", "CellLine", "CellMeter", "HighWater", "PeakSnapshots", "join_lines"]
+__all__ = ["CellCost", "CellMeter", "HighWater", "make_recorder"]
 
-SNAPSHOT_SHARE = 0.1
-"""Share of the cell's time that snapshots of its highest moments may take."""
+CHILDREN_EVERY_S = 0.1
+"""Seconds between two readings of child processes: each reading walks their memory maps."""
 
-SNAPSHOT_S_PER_BYTE = 2e-7
-"""Seconds that a snapshot takes for each byte of the tracer's memory, until one was measured: 10 us for 50 bytes."""
+MAX_CHILDREN_SHARE = 0.1
+"""... and longer where they take more than this share of the time."""
 
-MIN_RISE = 1.1
-"""A new snapshot only when Python holds this many times what it held at the last one."""
-
-CELL_STOPPED_TRACING = "The cell turned tracemalloc off: what its lines allocated and retained is not available."
-
-SMALL_BYTES = 256 * KIB
-"""Growth below this is not worth a snapshot."""
+FIRST_INSTRUCTIONS = 16
+"""Bytes of byte code in which a function begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,112 +56,94 @@ class HighWater:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellLine:
-    """What one line held at the highest moment that a snapshot shows, and what it still holds."""
-
-    place: Place
-    highest_bytes: int
-    retained_bytes: int
-    retained_allocations: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CellCost:
-    """What one cell cost; ``retained_bytes`` is what its lines and the libraries they called still hold, after gc."""
+    """What one cell cost.
+
+    Parameters
+    ----------
+    rss : HighWater
+        Resident memory, without what the measurement took.
+    memory : CellMemory
+        What the cell added, by line.
+    retained_bytes : int or None
+        What its lines, and the libraries they called, still hold after garbage collection.
+    children_bytes : int or None
+        Most that child processes held more than before; None where there were none.
+    counters : sequence of (before, after)
+        What loaded libraries count themselves.
+    net : NetChange
+        Large values of the user's names that the cell freed and made.
+    """
 
     label: str
     seconds: float
     rss: HighWater
     curve: MemoryCurve
-    python: HighWater | None = None
+    memory: CellMemory
     retained_bytes: int | None = None
     lines: Sequence[CellLine] = ()
+    children_bytes: int | None = None
+    counters: Sequence[tuple[LibraryCounter | None, LibraryCounter]] = ()
+    net: NetChange = field(default_factory=NetChange)
     notes: tuple[str, ...] = ()
     succeeded: bool = True
 
-
-class PeakSnapshots:
-    """The site table of the highest moment that was worth a snapshot."""
-
-    def __init__(
-        self,
-        read_sites: Callable[[], Sequence[Row]],
-        *,
-        read_tracer_bytes: Callable[[], int] = tracemalloc.get_tracemalloc_memory,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self.rows: Sequence[Row] = ()
-        self.traced_bytes = 0
-        self._read_sites = read_sites
-        self._read_tracer_bytes = read_tracer_bytes
-        self._clock = clock
-        self._spent_s = 0.0
-        self._s_per_byte = SNAPSHOT_S_PER_BYTE
-
-    def start_from(self, traced_bytes: int) -> None:
-        """Set what Python held before the cell: growth is counted from there."""
-        self.traced_bytes = traced_bytes
-
-    def consider(self, point: CurvePoint) -> None:
-        """Take a snapshot if memory is higher than at the last one and the snapshots so far leave the time for it."""
-        if point.traced_bytes is None or point.traced_bytes < self.traced_bytes * MIN_RISE + SMALL_BYTES:
-            return
-        tracer_bytes = max(self._read_tracer_bytes(), 1)
-        if self._spent_s + tracer_bytes * self._s_per_byte > point.elapsed_s * SNAPSHOT_SHARE:
-            return
-        began = self._clock()
-        self.rows = self._read_sites()
-        self.traced_bytes = point.traced_bytes
-        took_s = self._clock() - began
-        self._spent_s += took_s
-        self._s_per_byte = took_s / tracer_bytes
+    @property
+    def peak_bytes(self) -> int | None:
+        """Most that the cell held more than before: never below what it retains."""
+        return self.memory.peak_bytes
 
 
 class CellMeter:
-    """Measures from ``start`` to ``stop``; makes sure that tracing is afterwards as it was found."""
+    """Measures from ``start`` to ``stop``.
 
-    def __init__(self, label: str, *, trace_limit: int = CELL_TRACE_LIMIT) -> None:
+    Parameters
+    ----------
+    label : str
+        ``In[3]``.
+    shell : optional
+        The shell whose statements are measured one by one; without it the block is one statement.
+    max_frames : int
+        Frames of a stack that the sampler keeps.
+    """
+
+    def __init__(self, label: str, *, shell: Any = None, max_frames: int = CELL_FRAMES) -> None:
         self.label = label
-        self._trace_limit = trace_limit
+        self._recorder = make_recorder(max_frames)
         self._reader = ProcessReader()
-        self._tracer = TracingUse(trace_limit=trace_limit)
-        self._peaks = PeakSnapshots(snapshot_sites)
-        self._sampler = CurveSampler(self._reader.read_rss_bytes, on_point=self._peaks.consider)
-        self._notes: list[str] = []
-        self._sites_before: Sequence[Row] = ()
-        self._traced_before = 0
-        self._highest_traced_before = 0
-        self._highest_rss_before: int | None = None
+        self._sampler = CurveSampler(
+            self._reader.read_rss_bytes, read_python_bytes=self._recorder.read_python_bytes, on_point=self._poll
+        )
+        self._hook = StatementHook(shell, before=self._before_statement, after=self._after_statement)
+        self._names = getattr(shell, "user_ns", {})
+        self._values: UserValues | None = None
+        self._depth = 0
+        self._thread = threading.get_ident()
+        self._counters: dict[str, LibraryCounter] = {}
+        self._children = _ChildrenPeak()
         self._rss_before: int | None = None
         self._began = 0.0
+        self._is_running = False
         self._cost: CellCost | None = None
 
     def start(self) -> None:
-        """Collect garbage, so that older garbage is not the cell's, and begin."""
-        gc.collect()
+        """Collect garbage and give free memory back, so that neither is taken for the cell's doing, and begin."""
+        gc.collect(self._recorder.collect_before)
+        return_free_memory()
         try:
-            self._start()
-        except BaseException:  # an interrupt too: tracing must not stay on
+            self._values = UserValues(self._names)
+            self._recorder.start()
+            self._counters = read_counters()
+            self._children.start()
+            self._rss_before = self._reader.read_rss_bytes()
+            self._hook.attach()
+            self._recorder.before_statement(_find_place(sys._getframe(1)) or Place(self.label, 1))
+            self._is_running = True
+            self._sampler.start()
+            self._began = time.perf_counter()
+        except BaseException:  # an interrupt too: nothing may stay on
             self._close()
             raise
-
-    def _start(self) -> None:
-        found_tracing = tracemalloc.is_tracing()
-        self._tracer.start()
-        if found_tracing:
-            self._sites_before = snapshot_sites()
-            frames = tracemalloc.get_traceback_limit()
-            if frames < min(self._trace_limit, CELL_TRACE_LIMIT):
-                self._notes.append(
-                    f"Tracing was on already, with {frames} frame{'s' if frames > 1 else ''} a traceback: memory that "
-                    "libraries allocated is shown at their own lines, not at the lines of the cell that called them."
-                )
-            self._traced_before, self._highest_traced_before = tracemalloc.get_traced_memory()
-        self._peaks.start_from(self._traced_before)
-        self._rss_before = self._reader.read_rss_bytes()
-        self._highest_rss_before = read_highest_rss_bytes()
-        self._sampler.start()
-        self._began = time.perf_counter()
 
     def stop(self) -> CellCost:
         """End the measurement, collect garbage and return what is left; a second call returns the same."""
@@ -177,67 +156,118 @@ class CellMeter:
 
     def _stop(self) -> CellCost:
         seconds = time.perf_counter() - self._began
-        rss_peak, rss_is_exact = self._read_rss_peak()
-        python_peak = tracemalloc.get_traced_memory()[1] if tracemalloc.is_tracing() else None
+        self._hook.detach()
+        self._is_running = False
+        self._recorder.end()
         curve = self._sampler.stop()
+        counters = [(self._counters.get(name), after) for name, after in read_counters().items()]
         gc.collect()
-        cost = CellCost(
+        memory = self._recorder.finish()
+        after = self._reader.read_rss_bytes()
+        net = NetChange()
+        if self._values is not None:
+            net = self._values.compare(new_blocks=sum(line.live_allocations for line in memory.retained))
+        peak, rise = memory.peak_bytes, memory.rss_peak_bytes
+        if peak is not None and after is not None and self._rss_before is not None:
+            rise = max(rise or 0, after - self._rss_before, 0)
+            memory = replace(memory, peak_bytes=max(peak, rise), rss_peak_bytes=rise)
+        return CellCost(
             label=self.label,
             seconds=seconds,
             rss=HighWater(
                 before=self._rss_before,
-                peak=_highest(curve.highest_rss_bytes, rss_peak),
-                after=self._reader.read_rss_bytes(),
-                is_exact=rss_is_exact,
+                peak=None if rise is None or self._rss_before is None else self._rss_before + rise,
+                after=after,
+                is_exact=memory.is_exact,
             ),
             curve=curve,
-            notes=tuple(self._notes),
+            memory=memory,
+            retained_bytes=_sum_retained(memory),
+            lines=join_lines(memory.retained, memory.highest, peak_place=memory.peak_place),
+            children_bytes=self._children.rise_bytes,
+            counters=[pair for pair in counters if pair[1].highest_bytes],
+            net=net,
+            notes=(*memory.notes, *_describe_error(self._hook.error)),
         )
-        if python_peak is None:
-            return replace(cost, notes=(*cost.notes, CELL_STOPPED_TRACING))
-        python_is_exact = python_peak > self._highest_traced_before
-        python = HighWater(
-            before=self._traced_before,
-            peak=python_peak if python_is_exact else curve.highest_traced_bytes,
-            after=tracemalloc.get_traced_memory()[0],
-            is_exact=python_is_exact,
-        )
-        retained = sum_lines(self._sites_before, snapshot_sites())
-        highest = sum_lines(self._sites_before, self._peaks.rows) if self._peaks.rows else []
-        retained_bytes = sum(line.size_bytes for line in retained)
-        return replace(cost, python=python, retained_bytes=retained_bytes, lines=join_lines(retained, highest))
 
     def _close(self) -> None:
-        self._tracer.stop()
+        self._hook.detach()
+        self._recorder.close()
         self._reader.close()
 
-    def _read_rss_peak(self) -> tuple[int | None, bool]:
-        """The peak of the process, if it rose in the cell: then it is the exact peak of the cell."""
-        highest = read_highest_rss_bytes()
-        if highest is None or self._highest_rss_before is None or highest <= self._highest_rss_before:
-            return None, False
-        return highest, True
+    def _before_statement(self, code: CodeType) -> None:
+        self._depth += 1
+        if self._depth == 1 and self._is_running:
+            place = locate(code.co_filename, first_line(code))
+            self._recorder.before_statement(Place(*place) if place else Place(self.label, first_line(code)))
+
+    def _after_statement(self) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._is_running:
+            self._recorder.after_statement()
+
+    def _poll(self, point: CurvePoint) -> None:
+        """Look, in the curve's thread, at what only readings show."""
+        frame = sys._current_frames().get(self._thread)
+        self._recorder.poll(point.rss_bytes, None if frame is None else _find_place(frame))
+        self._children.poll()
 
 
-def join_lines(retained: Sequence[LineMemory], highest: Sequence[LineMemory]) -> list[CellLine]:
-    """Return one row a line from what is retained and what was held at the highest snapshot; the most memory first."""
-    retained_at = {(line.place.file, line.place.line): line for line in retained}
-    highest_at = {(line.place.file, line.place.line): line for line in highest}
-    rows = []
-    for key in retained_at.keys() | highest_at.keys():
-        retained_line, highest_line = retained_at.get(key), highest_at.get(key)
-        retained_bytes = retained_line.size_bytes if retained_line else 0
-        largest = max((line for line in (retained_line, highest_line) if line), key=lambda line: line.size_bytes)
-        rows.append(
-            CellLine(
-                place=largest.place,
-                highest_bytes=max(largest.size_bytes, 0),
-                retained_bytes=retained_bytes,
-                retained_allocations=retained_line.live_allocations if retained_line else 0,
-            )
-        )
-    return sorted(rows, key=lambda row: (-row.highest_bytes, row.retained_bytes, row.place.file, row.place.line))
+class _ChildrenPeak:
+    """The most that child processes held."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._before = 0
+        self._highest: int | None = None
+        self._next_s = 0.0
+
+    @property
+    def rise_bytes(self) -> int | None:
+        return None if self._highest is None else max(self._highest - self._before, 0)
+
+    def start(self) -> None:
+        self._before = read_children_bytes() or 0 if list_children() else 0
+
+    def poll(self) -> None:
+        began = self._clock()
+        if began < self._next_s:
+            return
+        held = read_children_bytes()
+        if held is not None:
+            self._highest = max(self._highest or 0, held)
+        ended = self._clock()
+        self._next_s = ended + max(CHILDREN_EVERY_S if held is not None else 0.02, (ended - began) / MAX_CHILDREN_SHARE)
 
 
-def _highest(*values: int | None) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+def make_recorder(max_frames: int = CELL_FRAMES) -> CellRecorder:
+    """Give the way to measure that this Python has: the sampler, or else the events of lines."""
+    if sampler.why_unavailable() is None:
+        return SampledCell(max_frames=max_frames)
+    from memanalysis.notebook.line_events import LineEvents
+
+    return LineEvents()
+
+
+def _find_place(frame: Any) -> Place | None:
+    """The innermost line of a cell in a stack; that of the caller where a function has only begun.
+
+    Python lets other threads run where a function begins, so that readings would show the line of ``def`` most often.
+    """
+    while frame is not None:
+        located = locate(frame.f_code.co_filename, frame.f_lineno)
+        begins = frame.f_lineno == frame.f_code.co_firstlineno and frame.f_lasti < FIRST_INSTRUCTIONS
+        if located is not None and not (begins and frame.f_back is not None and frame.f_code.co_name != "<module>"):
+            return Place(*located)
+        frame = frame.f_back
+    return None
+
+
+def _describe_error(error: Exception | None) -> tuple[str, ...]:
+    if error is None:
+        return ()
+    return (f"The measurement failed within the cell, so that lines are missing: {type(error).__name__}: {error}",)
+
+
+def _sum_retained(memory: CellMemory) -> int | None:
+    return None if memory.peak_bytes is None else sum(line.size_bytes for line in memory.retained)

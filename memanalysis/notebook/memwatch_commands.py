@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from keyword import iskeyword
 
-from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
+from memanalysis.notebook.sampled_cell import CELL_FRAMES
 from memanalysis.notebook.show import TOP_LINES
 
 __all__ = ["CELL_COMMAND", "COMMANDS", "Command"]
@@ -120,9 +120,9 @@ def _add_cell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames",
         type=_at_least_one,
-        default=CELL_TRACE_LIMIT,
+        default=CELL_FRAMES,
         metavar="CALLS",
-        help=f"how deep calls into libraries are followed; {CELL_TRACE_LIMIT}, and more takes longer",
+        help=f"how deep calls into libraries are followed; {CELL_FRAMES}, and more takes longer",
     )
 
 

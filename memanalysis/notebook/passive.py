@@ -115,7 +115,7 @@ class PassiveMeter:
             rss_before_bytes=self._rss_before,
             rss_after_bytes=rss_after,
             rss_delta_bytes=_difference(self._rss_before, rss_after),
-            rss_peak_bytes=highest if rose else curve.highest_rss_bytes,
+            rss_peak_bytes=_larger(highest if rose else curve.highest_rss_bytes, rss_after),
             rss_peak_is_exact=rose,
             traced_retained_bytes=_difference(self._traced_before, traced),
         )
@@ -123,6 +123,11 @@ class PassiveMeter:
 
 def _difference(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
+
+
+def _larger(peak: int | None, after: int | None) -> int | None:
+    """The peak, or the end where that is higher: the system's high-water mark lags behind by some pages."""
+    return max((size for size in (peak, after) if size is not None), default=None)
 
 
 def _short_time(seconds: float) -> str:

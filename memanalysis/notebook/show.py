@@ -4,16 +4,16 @@ Everything that comes from a cell or a file name is escaped: it is text, whateve
 the page, so that light and dark themes both suit.
 """
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
 from memanalysis._tables import Column, Table, render_text_table
+from memanalysis.notebook.cell_memory import CellLine
 from memanalysis.notebook.lines import DEEP_LIBRARIES
-from memanalysis.notebook.measure import CellCost, CellLine, HighWater
+from memanalysis.notebook.measure import CellCost
 from memanalysis.notebook.names import CellNames
-from memanalysis.notebook.plot import is_ready_for_html, is_ready_to_draw, render_curve_png
-from memanalysis.units import KIB, NOT_AVAILABLE, format_bytes, format_duration
+from memanalysis.notebook.plot import draw_curve, is_ready_for_html
+from memanalysis.units import KIB, MIB, NOT_AVAILABLE, format_bytes, format_duration
 
 __all__ = ["TOP_LINES", "CellReport", "render_html", "render_text"]
 
@@ -22,6 +22,18 @@ TOP_LINES = 8
 
 SMALL_LINE_BYTES = 4 * KIB
 """A line that never held more is not shown: names and small objects of every cell."""
+
+NOTABLE_PEAK_BYTES = 256 * KIB
+"""The line that held most at the peak is named in the headline from here on."""
+
+NOTABLE_COUNTER_BYTES = MIB
+"""What a library counts itself is mentioned from this change on."""
+
+ABOUT_ZERO = 0.05
+"""A net change below this share of what was freed is zero: containers are measured by samples of their items."""
+
+MAX_GONE = 3
+"""Freed values that are named."""
 
 SOURCE_WIDTH = 90
 """Characters of a source line that are shown."""
@@ -50,8 +62,7 @@ class CellReport:
 
 def render_text(report: CellReport) -> str:
     """Render as plain text, at most about 120 columns wide."""
-    cost = report.cost
-    parts = [_headline(cost), render_text_table(_memory_table(cost))]
+    parts = [_headline(report), *_resident(report.cost)]
     if report.lines:
         parts.append(render_text_table(_line_table(report)))
     parts.extend(_footnotes(report))
@@ -60,49 +71,47 @@ def render_text(report: CellReport) -> str:
 
 def render_html(report: CellReport) -> str:
     """Render as HTML without scripts or style sheets, so that it shows in notebooks that are not trusted too."""
-    from memanalysis._html import render_template
+    from memanalysis._html import Markup, render_template
 
-    cost = report.cost
+    picture = draw_curve(report.cost.curve, label=report.cost.label)
     shown = render_template(
         "cell_report.html.j2",
-        headline=_headline(cost),
-        label=cost.label,
-        memory=_memory_table(cost),
-        picture=base64.b64encode(render_curve_png(cost.curve)).decode("ascii") if is_ready_to_draw() else "",
+        headline=_headline(report),
+        resident=_resident(report.cost),
+        picture=Markup(picture),
         lines=_line_table(report),
         notes=_footnotes(report),
     )
     return str(shown)
 
 
-def _headline(cost: CellCost) -> str:
+def _headline(report: CellReport) -> str:
+    cost = report.cost
     ended = "took" if cost.succeeded else "failed after"
     text = f"{cost.label} {ended} {_seconds(cost.seconds)}"
-    peak = cost.rss.peak
-    if peak is not None and cost.rss.before is not None:
-        text += f"; resident memory rose by up to {format_bytes(max(peak - cost.rss.before, 0))}"
+    if cost.peak_bytes is not None:
+        rose = "memory rose by" if cost.memory.is_resident else "it allocated"
+        text += f"; {rose} up to {format_bytes(cost.peak_bytes)}"
+        if cost.lines and cost.lines[0].highest_bytes >= NOTABLE_PEAK_BYTES:
+            text += f", most at {_place(cost.lines[0])}"
     if cost.retained_bytes is not None:
         retained = cost.retained_bytes
         text += f"; retained {format_bytes(retained)}" if retained >= 0 else f"; released {format_bytes(-retained)}"
+        if cost.net.gone and not cost.memory.is_net:
+            net = retained - cost.net.gone_bytes
+            is_zero = abs(net) < ABOUT_ZERO * cost.net.gone_bytes
+            text += f", net {format_bytes(0 if is_zero else net, sign=True)}"
     return text + "."
 
 
-def _memory_table(cost: CellCost) -> Table:
-    numbers = [Column(title, "number") for title in ("before", "peak", "after gc", "change")]
-    rows = [_memory_row("resident memory (RSS)", cost.rss)]
-    if cost.python is not None:
-        rows.append(_memory_row("Python allocations", cost.python))
-    return Table([Column(""), *numbers], rows, label="Memory")
-
-
-def _memory_row(name: str, memory: HighWater) -> list[str]:
-    at_least = "" if memory.is_exact or memory.peak is None else "\u2265 "
+def _resident(cost: CellCost) -> list[str]:
+    rss = cost.rss
+    if rss.before is None:
+        return [f"Resident memory (RSS): {NOT_AVAILABLE} on this system."]
+    at_least = "" if rss.is_exact else "at least "
     return [
-        name,
-        format_bytes(memory.before),
-        at_least + format_bytes(memory.peak),
-        format_bytes(memory.after),
-        _change(memory.change),
+        f"Resident memory (RSS): {format_bytes(rss.before)} before, {at_least}{format_bytes(rss.peak)} at the peak, "
+        f"{format_bytes(rss.after)} after garbage collection."
     ]
 
 
@@ -115,7 +124,7 @@ def _line_table(report: CellReport) -> Table:
         [_place(line), format_bytes(line.highest_bytes), format_bytes(line.retained_bytes), _source(line, source)]
         for line, source in zip(report.lines, report.sources, strict=True)
     ]
-    numbers = [Column(title, "number") for title in ("highest seen", "retained")]
+    numbers = [Column(title, "number") for title in ("at the peak", "retained")]
     return Table([Column("line", "code"), *numbers, Column("source", "source")], rows, label="Lines")
 
 
@@ -126,22 +135,61 @@ def _place(line: CellLine) -> str:
 
 def _source(line: CellLine, source: str) -> str:
     if line.place.file == DEEP_LIBRARIES:
-        return f"imports and calls too deep to attribute, most in {line.place.via}"
+        return f"in {line.place.via}, called by no line of a cell"
+    native = f"{format_bytes(line.native_bytes)} native" if line.native_bytes else ""
     via = f"in {line.place.via}" if line.place.via else ""
-    return "  # ".join(part for part in (source, via) if part)
+    return "  # ".join(part for part in (source, ", ".join(part for part in (native, via) if part)) if part)
 
 
 def _footnotes(report: CellReport) -> list[str]:
     cost = report.cost
-    notes = list(cost.notes)
+    notes = [*_describe_gone(cost), *_describe_native(cost), *cost.notes]
     if not report.lines and cost.retained_bytes is not None:
-        notes.append(f"No line held more than {format_bytes(SMALL_LINE_BYTES)} in any snapshot.")
+        notes.append(f"No line held more than {format_bytes(SMALL_LINE_BYTES)}.")
     if report.lines_left_out:
         more = "line" if report.lines_left_out == 1 else "lines"
         notes.append(
             f"{report.lines_left_out} more {more}: %%memwatch --top {len(report.lines) + report.lines_left_out}"
         )
     notes.extend(report.hints)
+    return notes
+
+
+def _describe_gone(cost: CellCost) -> list[str]:
+    sizes: dict[str, int] = {}
+    for value in cost.net.gone:
+        sizes[value.path] = sizes.get(value.path, 0) + value.size_bytes
+    largest = sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_GONE]
+    named = " and ".join(f"the old `{path}` ({format_bytes(sizes[path])})" for path in largest)
+    return [f"Freed from before the cell: {named}."] if named else []
+
+
+def _describe_native(cost: CellCost) -> list[str]:
+    memory = cost.memory
+    notes = []
+    if memory.native_peak_bytes:
+        kept = (
+            f", and {format_bytes(memory.native_retained_bytes)} of what is retained"
+            if memory.native_retained_bytes
+            else ""
+        )
+        notes.append(
+            f"{format_bytes(memory.native_peak_bytes)} of the peak{kept} is native: "
+            "neither Python nor NumPy allocated it."
+        )
+    elif memory.native_retained_bytes:
+        notes.append(f"{format_bytes(memory.native_retained_bytes)} of what is retained is native.")
+    for before, after in cost.counters:
+        change = after.now_bytes - (before.now_bytes if before else 0)
+        rose = after.highest_bytes - (before.highest_bytes if before else 0)
+        if max(abs(change), rose) >= NOTABLE_COUNTER_BYTES:
+            highest = f", and {format_bytes(after.highest_bytes)} at its highest" if rose > 0 else ""
+            notes.append(
+                f"{after.name} itself counts {format_bytes(change, sign=True)}: it holds "
+                f"{format_bytes(after.now_bytes)} now{highest}."
+            )
+    if cost.children_bytes:
+        notes.append(f"Child processes held up to {format_bytes(cost.children_bytes)} more, beside the above.")
     return notes
 
 

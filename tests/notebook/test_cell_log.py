@@ -7,9 +7,10 @@ import pytest
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.notebook.cell_log import CellLog, CellRecord, compare_cells, make_record
+from memanalysis.notebook.cell_memory import CellLine, CellMemory
 from memanalysis.notebook.curve import MemoryCurve
 from memanalysis.notebook.lines import DEEP_LIBRARIES, Place
-from memanalysis.notebook.measure import CellCost, CellLine, HighWater
+from memanalysis.notebook.measure import CellCost, HighWater
 from memanalysis.notebook.passive import CellEvent
 
 MIB = 2**20
@@ -44,6 +45,7 @@ def measured(cell: str, source: str) -> CellRecord:
         seconds=1.0,
         rss=HighWater(before=100 * MIB, peak=130 * MIB, after=110 * MIB),
         curve=MemoryCurve(),
+        memory=CellMemory(peak_bytes=30 * MIB, peak_place=Place(cell, 2)),
         retained_bytes=10 * MIB,
         lines=[deep, line],
     )

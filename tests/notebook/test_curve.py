@@ -23,7 +23,7 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     curve.add(CurvePoint(0.0, None, None))
 
     assert curve.highest_rss_bytes is None
-    assert curve.highest_traced_bytes is None
+    assert curve.highest_python_bytes is None
 
 
 def test_merging_a_known_with_an_unknown_point_keeps_what_is_known() -> None:

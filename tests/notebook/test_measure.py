@@ -1,79 +1,58 @@
-"""What one cell cost."""
+"""What one block cost, by the sampler and without it."""
 
-import tracemalloc
+import sys
 
-from memanalysis.notebook.curve import CurvePoint
-from memanalysis.notebook.lines import LineMemory, Place
-from memanalysis.notebook.measure import CellMeter, PeakSnapshots, join_lines
+import pytest
+
+from memanalysis.capture import sampler
+from memanalysis.notebook import measure
+from memanalysis.notebook.line_events import LineEvents
+from memanalysis.notebook.measure import CellMeter
 from memanalysis.units import MIB
 
 
-class Snapshots:
-    """Snapshots that take a second each, of a tracer of a given size."""
-
-    def __init__(self, *, snapshot_s: float = 1.0, tracer_bytes: int = 1000) -> None:
-        self.taken: list[int] = []
-        self.now = 0.0
-        self.snapshot_s = snapshot_s
-        self.snapshots = PeakSnapshots(self.read, read_tracer_bytes=lambda: tracer_bytes, clock=lambda: self.now)
-
-    def read(self) -> list[dict[str, object]]:
-        self.now += self.snapshot_s
-        self.taken.append(len(self.taken))
-        return [{"snapshot": len(self.taken)}]
-
-
-def test_a_snapshot_is_taken_at_a_new_height_only() -> None:
-    snapshots = Snapshots(snapshot_s=0.0)
-    for traced in (2 * MIB, 2 * MIB, 1 * MIB, 2.1 * MIB, 3 * MIB, None):
-        snapshots.snapshots.consider(CurvePoint(100.0, None, None if traced is None else int(traced)))
-
-    assert len(snapshots.taken) == 2
-    assert snapshots.snapshots.traced_bytes == 3 * MIB
-    assert snapshots.snapshots.rows == [{"snapshot": 2}]
-
-
-def test_snapshots_take_no_more_than_a_tenth_of_the_cell() -> None:
-    """Each takes a second: within 100 seconds of ever new heights there may be ten, the first at ten seconds."""
-    snapshots = Snapshots(snapshot_s=1.0, tracer_bytes=5_000_000)
-    for second in range(1, 101):
-        snapshots.snapshots.consider(CurvePoint(float(second), None, int(MIB * 1.2**second)))
-
-    assert len(snapshots.taken) == 10
-
-
-def test_retained_and_highest_of_a_line_are_joined_the_largest_first() -> None:
-    def line(number: int, size: int) -> LineMemory:
-        return LineMemory(place=Place("In[1]", number), size_bytes=size, live_allocations=1)
-
-    rows = join_lines([line(2, 10), line(4, -3)], [line(2, 4), line(3, 50)])
-
-    assert [(row.place.line, row.highest_bytes, row.retained_bytes) for row in rows] == [
-        (3, 50, 0),
-        (2, 10, 10),
-        (4, 0, -3),
-    ]
-
-
-def test_a_meter_leaves_tracing_as_it_found_it_and_tells_the_same_twice() -> None:
+def test_a_meter_stops_what_it_started_and_gives_the_same_twice() -> None:
     meter = CellMeter("In[1]")
     meter.start()
-    kept = bytearray(MIB)
+    held = bytearray(MIB)
     cost = meter.stop()
 
-    assert not tracemalloc.is_tracing()
+    assert not sampler.is_running()
     assert meter.stop() is cost
-    assert cost.python is not None
-    assert cost.python.change is not None
-    assert cost.python.change >= len(kept)
     assert cost.retained_bytes is not None
-    assert abs(cost.retained_bytes - MIB) < MIB / 10
+    assert cost.peak_bytes is not None
+    assert cost.retained_bytes == pytest.approx(len(held), rel=0.1)
+    assert cost.peak_bytes >= cost.retained_bytes
 
-    tracemalloc.start(3)
-    joined = CellMeter("In[2]")
-    joined.start()
-    cost = joined.stop()
-    still_on = tracemalloc.is_tracing()
-    tracemalloc.stop()
+
+def test_a_sampler_that_runs_is_joined_and_left_running() -> None:
+    sampler.start(interval_bytes=1024)
+    older = bytearray(4 * MIB)
+    meter = CellMeter("In[1]")
+    meter.start()
+    held = bytearray(MIB)
+    cost = meter.stop()
+    still_on = sampler.is_running()
+    sampler.stop()
+
     assert still_on
-    assert any("with 3 frames a traceback" in note for note in cost.notes)
+    assert cost.retained_bytes == pytest.approx(len(held), rel=0.1)
+    assert len(older) > len(held)
+
+
+def test_line_events_leave_a_debugger_its_trace_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "make_recorder", lambda _: LineEvents())
+    before = sys.gettrace()
+    seen = []
+    sys.settrace(lambda *event: seen.append(event))
+    try:
+        debugger = sys.gettrace()
+        meter = CellMeter("In[1]")
+        meter.start()
+        held = bytearray(8 * MIB)
+        cost = meter.stop()
+        assert sys.gettrace() is debugger
+    finally:
+        sys.settrace(before)
+
+    assert cost.retained_bytes == pytest.approx(len(held), rel=0.2)

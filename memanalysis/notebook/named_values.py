@@ -1,0 +1,216 @@
+"""Large values that the user's names reach, with the way to each: ``cache['w']``, ``Model.history``, ``df``.
+
+The walk goes from the names down, into containers, objects of the user's classes and closures, and stops at data:
+arrays, the columns of frames, texts and large containers, whose items are measured by a sample of them. It is bounded
+in depth and number, runs none of the user's code, and holds nothing afterwards but weak references.
+"""
+
+import sys
+import types
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from memanalysis.units import MIB
+
+__all__ = ["MIN_BYTES", "NamedValue", "walk_names"]
+
+MIN_BYTES = MIB
+"""Smaller values are passed over: nobody misses their memory."""
+
+MAX_DEPTH = 4
+MAX_NODES = 20_000
+"""Some 20 ms."""
+
+MAX_CHILDREN = 1_000
+"""A container with more items is measured as a whole."""
+
+MAX_OTHERS = 3
+"""Further ways to the same data that are kept."""
+
+SAMPLE = 100
+"""Items of a large container that are measured."""
+
+OUR_REFERENCES = 3
+"""To a value under way: the row of its level, the variable, the argument of `sys.getrefcount`."""
+
+_LEAVES = (str, bytes, bytearray)
+_CONTAINERS = (list, dict, set, frozenset, tuple)
+_HIDDEN = ("In", "Out", "exit", "quit", "get_ipython")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """Data that a name reaches.
+
+    Parameters
+    ----------
+    path : str
+        Expression that gives the value that holds the data, such as ``cache['w']``.
+    name : str
+        The name it begins with.
+    n_items : int
+        Items of a container whose size is an estimate; 0 for others.
+    reference : weakref.ref or None
+        To the object that owns the data; None where Python allows none.
+    others : tuple of str
+        Further ways to the same data, some of them.
+    n_holders : int
+        References to the value at ``path``, those of a name or a container among them.
+    """
+
+    path: str
+    name: str
+    size_bytes: int
+    n_items: int
+    kind: type
+    reference: "weakref.ref[Any] | None"
+    others: tuple[str, ...] = ()
+    n_holders: int = 1
+
+    @property
+    def is_gone(self) -> bool | None:
+        """Whether the data is freed; None where that cannot be seen."""
+        return None if self.reference is None else self.reference() is None
+
+
+def walk_names(names: Mapping[str, Any]) -> dict[int, NamedValue]:
+    """Return large data by the id of the object that owns it; each once, by the shortest way to it."""
+    found: dict[int, NamedValue] = {}
+    seen = {id(names)}
+    level = [
+        (name, name, value)
+        for name, value in list(names.items())
+        if not name.startswith("_") and name not in _HIDDEN and not isinstance(value, types.ModuleType)
+    ]
+    n_nodes = 0
+    owners: dict[int, list[int]] = {}
+    for _ in range(MAX_DEPTH):
+        below = []
+        for path, name, value in level:
+            n_nodes += 1
+            if n_nodes > MAX_NODES:
+                break
+            if id(value) in seen:
+                for key in owners.get(id(value), ()):
+                    found[key] = replace(found[key], others=(*found[key].others, path)[:MAX_OTHERS])
+                continue
+            seen.add(id(value))
+            n_holders = sys.getrefcount(value) - OUR_REFERENCES
+            data = list(_iter_data(value))
+            for owner, size, n_items in data:
+                if size < MIN_BYTES:
+                    continue
+                if id(owner) not in found:
+                    found[id(owner)] = NamedValue(
+                        path, name, size, n_items, type(owner), _refer_to(owner), n_holders=n_holders
+                    )
+                    owners.setdefault(id(value), []).append(id(owner))
+                elif found[id(owner)].path != path:
+                    found[id(owner)] = replace(found[id(owner)], others=(*found[id(owner)].others, path)[:MAX_OTHERS])
+            if not data:
+                below += [(path + step, name, child) for step, child in _iter_children(value)]
+        level = below
+    return found
+
+
+def _iter_data(value: Any) -> Iterator[tuple[Any, int, int]]:
+    """Owners of the data of a value, with their bytes and, for a large container, its items."""
+    kind = type(value)
+    module = getattr(kind, "__module__", None)
+    package = module.partition(".")[0] if type(module) is str else ""
+    container = _container_of(kind)
+    if issubclass(kind, _LEAVES):
+        yield value, sys.getsizeof(value), 0
+    elif container is not None:
+        if container.__len__(value) > MAX_CHILDREN:  # past a ``__len__`` of the user's
+            yield value, _estimate(value, container), container.__len__(value)
+    elif package == "numpy" and hasattr(kind, "__array_interface__"):
+        while type(getattr(value, "base", None)) is kind:
+            value = value.base
+        yield value, int(value.nbytes), 0
+    elif package == "pandas":
+        yield from _iter_pandas(value)
+    elif package in ("pyarrow", "torch"):
+        size = getattr(value, "nbytes", None)
+        if isinstance(size, int):
+            yield value, size, 0
+    elif package == "polars" and hasattr(kind, "estimated_size"):
+        yield value, int(value.estimated_size()), 0
+
+
+def _iter_pandas(value: Any) -> Iterator[tuple[Any, int, int]]:
+    manager = getattr(value, "_mgr", None)
+    blocks = [block.values for block in getattr(manager, "blocks", ())]
+    axes = getattr(manager, "axes", [value])  # an Index is one itself
+    for data in (*blocks, *(_stored(axis, "_data") for axis in axes)):
+        data = getattr(data, "_ndarray", data)
+        if hasattr(type(data), "__array_interface__"):
+            yield from _iter_data(data)
+        elif isinstance(getattr(data, "nbytes", None), int):
+            yield data, data.nbytes, 0
+
+
+def _stored(value: Any, name: str) -> Any:
+    """An attribute that is there already: asking a range for its data would make it."""
+    return getattr(value, "__dict__", {}).get(name)
+
+
+def _iter_children(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value holds, with the rest of the expression that gives it."""
+    container = _container_of(type(value))
+    if container is dict:
+        yield from ((f"[{key!r}]", item) for key, item in list(dict.items(value)) if type(key) in (str, int))
+    elif container in (list, tuple):
+        yield from ((f"[{number}]", item) for number, item in enumerate(list(container.__iter__(value))))
+    elif type(value) is types.FunctionType:
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
+        for name, cell in cells:
+            try:
+                yield f".{name} (closure)", cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+    elif issubclass(type(value), type):
+        attributes = type.__getattribute__(value, "__dict__")
+        if attributes.get("__module__") == "__main__":
+            yield from _iter_attributes(attributes)
+    elif type(value).__dict__.get("__module__") == "__main__":
+        try:
+            yield from _iter_attributes(object.__getattribute__(value, "__dict__"))
+        except AttributeError:  # it has slots
+            return
+
+
+def _iter_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((f".{name}", item) for name, item in list(attributes.items()) if not name.startswith("__"))
+
+
+def _container_of(kind: type) -> Any:
+    return next((container for container in _CONTAINERS if issubclass(kind, container)), None)
+
+
+def _estimate(value: Any, container: Any) -> int:
+    """Bytes of a container and of its items, from a sample of these; an item that is there twice counts once."""
+    n_items = container.__len__(value)
+    all_items = dict.items(value) if container is dict else container.__iter__(value)
+    items = list(islice(all_items, 0, None, max(1, n_items // SAMPLE)))
+    parts = [part for pair in items for part in pair] if container is dict else items
+    sizes = {id(part): sys.getsizeof(part) + _inside(part) for part in parts}
+    return int(sys.getsizeof(value) + sum(sizes.values()) / max(len(items), 1) * n_items)
+
+
+def _inside(item: Any) -> int:
+    if type(item) in (list, tuple, set):
+        return sum(map(sys.getsizeof, islice(item, SAMPLE)))
+    if type(item) is dict:
+        return sum(sys.getsizeof(value) for value in islice(item.values(), SAMPLE))
+    return 0
+
+
+def _refer_to(owner: Any) -> "weakref.ref[Any] | None":
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        return None

@@ -1,0 +1,67 @@
+"""A block measured by the sampler, statement by statement."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from memanalysis.capture import sampler
+from memanalysis.capture.notebook_cells import register_cell
+from memanalysis.notebook.cell_memory import CellMemory
+from memanalysis.notebook.lines import Place
+from memanalysis.notebook.sampled_cell import SampledCell
+
+MIB = 2**20
+CELL = "In[907]"
+
+
+@pytest.fixture(autouse=True)
+def stopped() -> Iterator[None]:
+    register_cell("<sampled cell>", CELL)
+    yield
+    sampler.stop()
+
+
+def measure(*statements: str) -> CellMemory:
+    """Run statements as lines of one cell; the record of their memory."""
+    names: dict[str, object] = {}
+    codes = [compile("\n" * line + text, "<sampled cell>", "exec") for line, text in enumerate(statements)]
+    cell = SampledCell()
+    cell.start()
+    for line, code in enumerate(codes, start=1):
+        cell.before_statement(Place(CELL, line))
+        exec(code, names)  # noqa: S102 - it stands for a cell
+        cell.after_statement()
+    cell.end()
+    return cell.finish()
+
+
+def test_the_highest_point_is_composed_of_what_lived_then() -> None:
+    """16 MiB are kept, 64 MiB live for a while, and 8 MiB come after: 80 MiB at the highest."""
+    memory = measure(
+        f"kept = bytearray({16 * MIB})", f"gone = len(bytearray({64 * MIB}))", f"late = bytearray({8 * MIB})"
+    )
+
+    highest = {line.place.line: line.size_bytes for line in memory.highest}
+    retained = {line.place.line: line.size_bytes for line in memory.retained}
+    assert highest == {2: pytest.approx(64 * MIB, rel=0.01), 1: pytest.approx(16 * MIB, rel=0.01)}
+    assert retained == {1: pytest.approx(16 * MIB, rel=0.01), 3: pytest.approx(8 * MIB, rel=0.01)}
+    assert memory.peak_place == Place(CELL, 2)
+    assert memory.native_peak_bytes == 0
+
+
+def test_what_was_allocated_and_not_touched_is_said_to_be_not_resident() -> None:
+    """The system gives zeroed pages when they are first written."""
+    memory = measure("import numpy", f"untouched = numpy.zeros({64 * MIB}, dtype='int8')")
+
+    assert not memory.is_resident
+    assert memory.peak_bytes == pytest.approx(64 * MIB, rel=0.05)
+    assert memory.rss_peak_bytes is not None
+    assert memory.rss_peak_bytes < 32 * MIB
+
+
+def test_a_block_of_nothing_adds_nothing() -> None:
+    memory = measure("pass")
+
+    assert memory.highest == []
+    assert memory.retained == []
+    assert memory.native_retained_bytes == 0
