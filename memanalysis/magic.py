@@ -54,6 +54,7 @@ def load(shell: Any) -> None:
         shell.register_magics(magics)
         magics.attach()
         _loaded[id(shell)] = magics
+        magics.show_last_death()
 
 
 def unload(shell: Any) -> None:
@@ -113,6 +114,12 @@ class MemwatchMagics(Magics):
         self.shell.input_transformers_cleanup.append(replace_first_line)
         self._matcher = _make_matcher(self.shell)
         self.shell.Completer.custom_matchers.append(self._matcher)
+
+    def show_last_death(self) -> None:
+        """Show in which cell the last kernel died, once."""
+        death = self._session.announce_death()
+        if death:
+            self._show_text(death)
 
     def detach(self) -> None:
         """Stop listening, and stop what was started."""
