@@ -64,7 +64,7 @@ CONTRACT_NAMES = (
     "PersistentLedgerManager",
     "TracemallocIntegration",
 )
-VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
+VERBS = ("watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
 
 
 def modules(package: Path = PACKAGE) -> list[Path]:

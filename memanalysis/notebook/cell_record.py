@@ -17,6 +17,7 @@ from typing import Any
 
 from memanalysis._text import make_printable
 from memanalysis.capture import sampler
+from memanalysis.capture.growing_line import GrowthSampling
 from memanalysis.capture.notebook_cells import display_file
 from memanalysis.units import MIB, format_bytes
 
@@ -31,9 +32,6 @@ MAX_LINE_CHARACTERS = 200
 HEIGHT_STEP_BYTES = 16 * MIB
 HEIGHT_STEP_SHARE = 0.05
 """Memory is written again when it is higher by both: a rise from 100 MiB to 100 GiB is some 140 rows."""
-
-SAMPLED_FROM_BYTES = 4 * MIB
-"""A cell that has grown by this is sampled, and one that has not costs nothing."""
 
 LINE_INTERVAL_S = 10.0
 """Without growth, another line is written after so long."""
@@ -71,8 +69,9 @@ class CellJournal:
         self._record_event = record_event
         self._monotonic = monotonic
         self._thread_id = threading.get_ident()
-        self._first_rss_bytes = self._rss_bytes = self._written_rss_bytes = rss_bytes
-        self._is_sampling = False
+        self._rss_bytes = self._written_rss_bytes = rss_bytes
+        self._sampling = GrowthSampling()
+        self._sampling.on_reading(rss_bytes)
         self._written_at = float("-inf")
         self._written_line: int | None = None
         self._growth: Counter[int] = Counter()
@@ -94,18 +93,11 @@ class CellJournal:
             self._growth[line] += rss_bytes - before
         if self._is_due(line, rss_bytes):
             self._write(line, rss_bytes)
-        if not self._is_sampling and self._has_grown() and sampler.why_unavailable() is None:
-            self._is_sampling = sampler.start()
+        self._sampling.on_reading(rss_bytes)
 
     def close(self) -> None:
         """End what runs beside the cell; to be called when no reading comes any more."""
-        if self._is_sampling:
-            sampler.stop()
-            self._is_sampling = False
-
-    def _has_grown(self) -> bool:
-        before, now = self._first_rss_bytes, self._rss_bytes
-        return before is not None and now is not None and now - before >= SAMPLED_FROM_BYTES
+        self._sampling.stop()
 
     def _is_due(self, line: int, rss_bytes: int | None) -> bool:
         if self._written_line is None:

@@ -1,8 +1,8 @@
 """Find the cell in which the last kernel died: its run has no end, its last cell has none either, and it is gone.
 
 A kernel that was shut down or restarted in order has written the end of its run. One that still runs, such as that of
-another notebook in the same folder, is known by its pid, when that process started, and the host. A kernel that was
-killed between two cells is passed over: that is how servers end idle ones.
+another notebook in the same folder, is known by its pid, when that process started, and the name of the machine. A
+kernel that was killed between two cells is passed over: that is how servers end idle ones.
 """
 
 import os

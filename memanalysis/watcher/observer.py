@@ -66,10 +66,9 @@ class Observer:
 
     Attributes
     ----------
-    running_label : str or None
-        Label of the samples that no mark labels.
     pace : float
-        By how much intervals are longer than asked for, to stay under ``max_overhead``.
+        By how much intervals are longer than asked for, to stay under ``max_overhead``; ``running_label`` is of samples
+        that no mark labels.
 
     Raises
     ------
