@@ -10,7 +10,7 @@ from typing import Any
 from memanalysis.errors import InvalidArgumentError, MemoryBudgetExceeded
 from memanalysis.notebook.cell_record import find_cell_line
 from memanalysis.units import format_bytes
-from memanalysis.watcher.budget_block import convert_error, describe_breach, parse_limit
+from memanalysis.watcher.budget_block import convert_error, cut_own_frames, describe_breach, parse_limit
 from memanalysis.watcher.budget_guard import BudgetInterrupt, GuardedBlock, guard
 
 __all__ = ["CellBudget"]
@@ -63,11 +63,11 @@ class CellBudget:
             return None
         limit_bytes = self._session_bytes
         rss_bytes = guard.read_rss_bytes(limit_bytes=limit_bytes) or 0
-        allowed_bytes = max(limit_bytes, rss_bytes + int(ALLOWANCE_SHARE * limit_bytes))
-        self._add(allowed_bytes)
         if rss_bytes < limit_bytes:
+            self._add(limit_bytes)
             return None
-        more = format_bytes(allowed_bytes - rss_bytes)
+        self._add(rss_bytes + int(ALLOWANCE_SHARE * limit_bytes))
+        more = format_bytes(ALLOWANCE_SHARE * limit_bytes)
         return (
             f"memwatch: {format_bytes(rss_bytes)} are resident, above the budget of {format_bytes(limit_bytes)}. "
             f"{label} may use {more} more."
@@ -127,7 +127,8 @@ class CellBudget:
         converted = (convert_error(block, error) for block in reversed(self._blocks))
         self._error = next((each for each in converted if each is not None), None)
         if self._error is not None:
-            self._shell.showtraceback((type(self._error), self._error, trace), tb_offset=tb_offset)
+            shown = type(self._error), self._error, cut_own_frames(trace)
+            self._shell.showtraceback(shown, tb_offset=tb_offset)
         elif self._handlers is not None and isinstance(error, self._handlers[0]):
             return self._handlers[1](kind, error, trace, tb_offset)
         else:

@@ -13,13 +13,13 @@ from memanalysis._text import make_printable
 from memanalysis.capture.name_sizes import find_largest_names
 from memanalysis.capture.notebook_cells import display_file
 from memanalysis.capture.user_frames import is_library_file
-from memanalysis.capture.wrapper_frames import register_wrapper_frame
+from memanalysis.capture.wrapper_frames import is_own_file, register_wrapper_frame
 from memanalysis.errors import InvalidArgumentError, MemoryBudgetExceeded
 from memanalysis.units import format_bytes, parse_bytes
 from memanalysis.watcher.budget_guard import BudgetInterrupt, GuardedBlock, guard
 from memanalysis.watcher.decorate import wrap_function
 
-__all__ = ["budget", "convert_error", "describe_breach", "parse_limit"]
+__all__ = ["budget", "convert_error", "cut_own_frames", "describe_breach", "parse_limit"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -93,7 +93,9 @@ class budget:  # noqa: N801 - it is used as a verb, as contextlib.suppress is
         converted = convert_error(block, error)
         guard.remove(block)
         if converted is not None:
-            raise converted.with_traceback(trace) from (None if isinstance(error, BudgetInterrupt) else error)
+            raise converted.with_traceback(cut_own_frames(trace)) from (
+                None if isinstance(error, BudgetInterrupt) else error
+            )
 
     def __call__(self, function: FunctionT) -> FunctionT:
         """Decorate a function: each call is such a block."""
@@ -150,6 +152,18 @@ def describe_breach(frame: FrameType | None, *, limit_bytes: int, rss_bytes: int
     held = ", ".join(f"`{name.name}` ({name.type_name}) {format_bytes(name.size_bytes)}" for name in names)
     text = f"The process holds {format_bytes(rss_bytes)}, over its memory budget of {format_bytes(limit_bytes)}{where}."
     return f"{text} Most is held by {held}." if held else text
+
+
+def cut_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Cut what lies within memanalysis off the inner end of a traceback: it is not where the code was."""
+    last, step = None, trace
+    while step is not None:
+        if not is_own_file(step.tb_frame.f_code.co_filename):
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
+    return trace
 
 
 def _find_user_place(frames: list[tuple[str, int]]) -> str:

@@ -1,10 +1,10 @@
 """Interrupt the code that goes over its memory budget: one thread that reads resident memory, while a budget holds.
 
 It reads the more often the nearer a budget is, at most every 2 ms, and interrupts the thread that the budget belongs
-to. In the main thread that happens as with Ctrl-C: Python's handler of SIGINT is wrapped, and no signal is sent, so it
-is known where the code is at that moment, and no cleanup of ours is cut. In another thread, or where somebody replaced
-the handler, it is an asynchronous exception. Both arrive between two steps of Python code: a single call of C code runs
-to its end.
+to. In the main thread that happens as with Ctrl-C: Python's handler of SIGINT is wrapped, so it is known where the code
+is at that moment, and no cleanup of ours is cut. The signal goes to that thread alone, and wakes it where it sleeps or
+waits. In another thread, or where somebody replaced the handler, it is an asynchronous exception. Both arrive between
+two steps of Python code: a single call of C code runs to its end.
 """
 
 import _thread
@@ -12,6 +12,7 @@ import ctypes
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -35,6 +36,9 @@ FASTEST_GROWTH_BYTES_PER_S = 8e9
 
 REPEAT_GROWTH_SHARE = 0.02
 """Code that catches the interruption and grows by this share of its budget is interrupted again."""
+
+REQUEST_INTERVAL_S = 0.02
+"""Seconds between two attempts to interrupt code that could not be interrupted where it was."""
 
 STOP_WITHIN_S = 5.0
 
@@ -106,6 +110,7 @@ class BudgetGuard:
         self.sampling = GrowthSampling()
         self._requested: tuple[GuardedBlock, int] | None = None
         self._given_back_at_bytes = 0
+        self._next_request_at = 0.0
         self._previous_handler: Any = None
         self._has_handler = False
         call_in_child(self.forget_parent)
@@ -210,8 +215,10 @@ class BudgetGuard:
     def _interrupt(self, block: GuardedBlock, rss_bytes: int) -> None:
         is_main = block.thread_id == threading.main_thread().ident
         if is_main and self._has_handler and signal.getsignal(signal.SIGINT) == self._on_interrupt:
-            self._requested = block, rss_bytes
-            _thread.interrupt_main()
+            now = time.monotonic()
+            if self._requested is None and now >= self._next_request_at:
+                self._requested, self._next_request_at = (block, rss_bytes), now + REQUEST_INTERVAL_S
+                _interrupt_main_thread()
             return
         frame = sys._current_frames().get(block.thread_id)
         if block.may_interrupt(frame):
@@ -249,6 +256,14 @@ class BudgetGuard:
                 signal.signal(signal.SIGINT, self._previous_handler)
             self._has_handler = False
             self._previous_handler = None
+
+
+def _interrupt_main_thread() -> None:
+    """Have Python's handler of SIGINT called in the main thread."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:  # Windows
+        _thread.interrupt_main()
 
 
 def _cancel_async(block: GuardedBlock) -> None:

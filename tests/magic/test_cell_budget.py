@@ -23,6 +23,7 @@ def test_a_cell_over_the_budget_of_the_session_ends_with_its_error_and_the_kerne
     assert over.error.ename == "MemoryBudgetExceeded"
     assert f"In[{over.execution_count}]:3: `kept.append(bytearray(10_000_000))`" in over.traceback
     assert "`kept` (list) " in over.traceback
+    assert "_on_interrupt" not in over.traceback
     assert "are resident, above the budget of 600 MiB" in above.stdout
     assert above.error is None
     assert after.result == "2"

@@ -148,6 +148,25 @@ def test_in_another_thread_its_own_block_is_interrupted() -> None:
     assert len(errors) == 1
 
 
+def test_a_block_that_waits_for_a_thread_that_grows_is_interrupted_while_it_waits() -> None:
+    stop = threading.Event()
+    rows: list[Any] = []
+
+    def grow() -> None:
+        while not stop.wait(0.001):
+            rows.append(np.ones(1_250_000))
+
+    thread = threading.Thread(target=grow)
+    try:
+        thread.start()
+        with pytest.raises(MemoryBudgetExceeded), budget(level()):
+            stop.wait(60)
+        assert not stop.is_set()
+    finally:
+        stop.set()
+        thread.join()
+
+
 @pytest.mark.parametrize("limit", [0, -1, "0 MB", "many", "", True, 1.5, None])
 def test_a_budget_needs_a_size_above_zero(limit: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"size|Size"):
