@@ -67,8 +67,7 @@ class Observer:
     Attributes
     ----------
     pace : float
-        By how much intervals are longer than asked for, to stay under ``max_overhead``; ``running_label`` is of samples
-        that no mark labels.
+        By how much intervals are longer than asked for, to stay under ``max_overhead``.
 
     Raises
     ------
@@ -98,7 +97,7 @@ class Observer:
         self._clock = clock
         self._policy_runtime = policy_runtime
         self._live = live
-        self.running_label = self._label = cast("str | None", None)
+        self.running_label = self._label = cast("str | None", None)  # the first of samples that no mark labels
         self._has_last = False
         self._next_snapshot_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
