@@ -1,5 +1,6 @@
 """Know which line of the user's code holds what was allocated since some code began to grow, by the sampler."""
 
+import tracemalloc
 from collections import Counter
 
 from memanalysis.capture import sampler
@@ -27,7 +28,8 @@ class GrowthSampling:
         if self._first_rss_bytes is None:
             self._first_rss_bytes = rss_bytes
         elif not self._is_ours and rss_bytes is not None and rss_bytes - self._first_rss_bytes >= SAMPLED_FROM_BYTES:
-            self._is_ours = sampler.why_unavailable() is None and sampler.start()
+            can_sample = sampler.why_unavailable() is None and not tracemalloc.is_tracing()  # one tracer at a time
+            self._is_ours = can_sample and sampler.start()
 
     def stop(self) -> None:
         """End it, and begin with the next reading again."""
