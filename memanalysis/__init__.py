@@ -1,9 +1,8 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
-The verbs are ``watch``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``, ``explore``,
-``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name below is imported from its module when it is
-first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type
-checkers.
+The verbs are ``watch``, ``budget``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``,
+``explore``, ``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name is imported when it is first used,
+so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
 """
 
 from memanalysis._version import __version__
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "assess": "memanalysis.verdicts.assess",
     "assess_series": "memanalysis.analysis.series_verdict",
+    "budget": "memanalysis.watcher.budget_block",
     "compare": "memanalysis.verdicts.compare",
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.leaktest.find_leak",
@@ -39,6 +39,7 @@ _RECORDS = {
 _ERRORS = {
     "LeakFoundError": "memanalysis.errors",
     "MemAnalysisError": "memanalysis.errors",
+    "MemoryBudgetExceeded": "memanalysis.errors",
 }
 _CLASSES = {
     "AutoCleanupManager": "memanalysis.classes.auto_cleanup_manager",

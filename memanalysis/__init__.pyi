@@ -17,6 +17,7 @@ from memanalysis.classes.policy_manager import MemoryPolicyManager as MemoryPoli
 from memanalysis.classes.tracemalloc_integration import TracemallocIntegration as TracemallocIntegration
 from memanalysis.errors import LeakFoundError as LeakFoundError
 from memanalysis.errors import MemAnalysisError as MemAnalysisError
+from memanalysis.errors import MemoryBudgetExceeded as MemoryBudgetExceeded
 from memanalysis.leaktest.find_leak import find_leak as find_leak
 from memanalysis.leaktest.finding import LeakFinding as LeakFinding
 from memanalysis.ledger.json_array import LedgerEntry as LedgerEntry
@@ -31,6 +32,7 @@ from memanalysis.response.trim import trim as trim
 from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess
 from memanalysis.verdicts.compare import compare as compare
+from memanalysis.watcher.budget_block import budget as budget
 from memanalysis.watcher.recorder import Recorder as Recorder
 from memanalysis.watcher.watch import watch as watch
 from memanalysis.widgets.explorer import explore as explore

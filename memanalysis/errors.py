@@ -12,6 +12,7 @@
     │   ├── LedgerVersionError   (ValueError)         a ledger of a newer version
     │   └── LedgerBusyError                           another process compacts it now
     ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
+    ├── MemoryBudgetExceeded     (MemoryError)        code was interrupted because it went over its memory budget
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
 """
@@ -26,6 +27,7 @@ __all__ = [
     "LedgerNotFoundError",
     "LedgerVersionError",
     "MemAnalysisError",
+    "MemoryBudgetExceeded",
     "MissingColumnError",
     "MissingDependencyError",
     "PolicyError",
@@ -70,6 +72,24 @@ class LedgerVersionError(LedgerError, ValueError):
 
 class LeakFoundError(MemAnalysisError, AssertionError):
     """A call was found to leak; the text is the whole finding."""
+
+
+class MemoryBudgetExceeded(MemAnalysisError, MemoryError):  # noqa: N818 - it names the event, as KeyboardInterrupt does
+    """Code was interrupted because the process went over its memory budget, or was refused memory beyond it.
+
+    Parameters
+    ----------
+    message : str
+    limit_bytes : int or None
+        The budget.
+    rss_bytes : int or None
+        Resident memory when it was interrupted.
+    """
+
+    def __init__(self, message: str = "", *, limit_bytes: int | None = None, rss_bytes: int | None = None) -> None:
+        super().__init__(message)
+        self.limit_bytes = limit_bytes
+        self.rss_bytes = rss_bytes
 
 
 class CaptureError(MemAnalysisError, RuntimeError):

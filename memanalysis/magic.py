@@ -17,6 +17,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display
 
 from memanalysis.errors import MemAnalysisError
+from memanalysis.notebook.cell_budget import CellBudget
 from memanalysis.notebook.cell_holders import find_result_holders
 from memanalysis.notebook.cell_log import cells, compare_cells
 from memanalysis.notebook.cell_notes import CellNotes
@@ -59,6 +60,7 @@ def load(shell: Any) -> None:
         shell.register_magics(magics)
         magics.attach()
         _loaded[id(shell)] = magics
+        magics.show_last_death()
 
 
 def unload(shell: Any) -> None:
@@ -104,6 +106,7 @@ class MemwatchMagics(Magics):
         super().__init__(shell)
         self._names = CellNames(shell)
         self._session = NotebookSession()
+        self._budget = CellBudget(shell)
         self._depth = 0
         self._measured: tuple[int, CellMeter, int] | None = None
         self._labels: list[tuple[str, int]] = []
@@ -118,6 +121,12 @@ class MemwatchMagics(Magics):
         self.shell.input_transformers_cleanup.append(replace_first_line)
         self._matcher = _make_matcher(self.shell)
         self.shell.Completer.custom_matchers.append(self._matcher)
+
+    def show_last_death(self) -> None:
+        """Show in which cell the last kernel died, once."""
+        death = self._session.announce_death()
+        if death:
+            self._show_text(death)
 
     def detach(self) -> None:
         """Stop listening, and stop what was started."""
@@ -165,6 +174,11 @@ class MemwatchMagics(Magics):
             %memwatch holders df             who keeps df alive; also of a type: %memwatch holders DataFrame
             %memwatch leak -n 200 f(x)       does each f(x) keep memory? Which line, and who holds it?
 
+        Interrupt a cell that takes too much, in place of losing the kernel::
+
+            %memwatch budget 2GiB            every cell from the next one on; %memwatch budget off ends it
+            %%memwatch --budget 500MB        this cell: a level of the kernel's resident memory, not of the cell alone
+
         Release what IPython holds::
 
             %memwatch release 3              forget Out[3], _3 and _
@@ -207,6 +221,7 @@ class MemwatchMagics(Magics):
             "leak": self._find_leak,
             "log": lambda _: cells.to_frame(),
             "diff": lambda options: compare_cells(*map(cells.find, (options.first, options.second))),
+            "budget": lambda options: self._show_text(self._budget.set_session(options.size)),
         }
         return actions[options.word](options)
 
@@ -257,6 +272,8 @@ class MemwatchMagics(Magics):
                 "%%memwatch measures one cell at a time, and this one is inside a cell that is being measured."
             )
         label = self._read_label()
+        if options.budget is not None:
+            self._budget.limit_cell(options.budget)
         if getattr(self.shell, "kernel", None) is not None:  # a terminal shows text
             load_drawing()
         self._names.show_as_typed(label)
@@ -290,10 +307,14 @@ class MemwatchMagics(Magics):
         if self._depth == 1:
             self._notes.begin(info.raw_cell)
             self._session.before_cell(label, info.raw_cell, getattr(info, "cell_id", None) or info.raw_cell)
+            if note := self._budget.begin(label):
+                self._show_text(note)
 
     def _after_cell(self, result: Any) -> None:
         depth, self._depth = self._depth, max(self._depth - 1, 0)
         label = self._labels.pop()[0] if self._labels else ""
+        if depth <= 1 and (note := self._budget.end(result)):
+            self._show_text(note)
         event = self._session.after_cell(result) if depth <= 1 else None
         if self._measured is not None and self._measured[0] >= depth:
             self._finish_measuring(result)

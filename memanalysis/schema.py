@@ -129,8 +129,9 @@ EVENTS: Mapping[str, ColumnType] = {
     "message": "string",
     "data": "json",
 }
-"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, error; and of the recorder itself
-``growth`` (seen, so tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot``, ``pace``."""
+"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, error; of a cell that runs
+``cell_start`` and ``cell_line``; and of the recorder itself ``growth`` (seen, so tracing begins), ``window``,
+``suspect``, ``holders``, ``snapshot``, ``pace``."""
 
 TABLES: Mapping[str, Mapping[str, ColumnType]] = {
     "runs": RUNS,

@@ -31,7 +31,7 @@ IMPORTS = {
     "leaktest": {"analysis", "capture", "verdicts"},
     "watcher": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "reports": {"analysis", "ledger", "verdicts"},
-    "notebook": {"capture", "leaktest", "reports", "response", "watcher"},
+    "notebook": {"capture", "leaktest", "ledger", "reports", "response", "watcher"},
     "widgets": {"analysis", "reports", "verdicts"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
@@ -64,7 +64,7 @@ CONTRACT_NAMES = (
     "PersistentLedgerManager",
     "TracemallocIntegration",
 )
-VERBS = ("watch", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
+VERBS = ("watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
 
 
 def modules(package: Path = PACKAGE) -> list[Path]:

@@ -1,1 +1,1 @@
-"""What ``%%memwatch`` says of ordinary cells, and what it costs, in real kernels."""
+"""Figures of the notebook, in real kernels."""

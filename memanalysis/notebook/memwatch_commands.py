@@ -84,6 +84,10 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("size", nargs="*", metavar="SIZE|off", help="such as 2GiB; shows the budget if none")
+
+
 def _add_diff(parser: argparse.ArgumentParser) -> None:
     for name, which in (("first", "a cell, In[3] or 3"), ("second", "the cell to compare it with")):
         parser.add_argument(name, metavar=name.upper(), help=which)
@@ -111,6 +115,7 @@ def _name(text: str) -> str:
 
 
 def _add_cell(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--budget", metavar="SIZE", help="interrupt it when the kernel holds more")
     parser.add_argument(
         "--top", type=_at_least_one, default=TOP_LINES, metavar="LINES", help=f"lines shown; {TOP_LINES}"
     )
@@ -167,6 +172,11 @@ COMMANDS: dict[str, Command] = {
         summary="let go of shown results and of the last error",
         examples=("%memwatch release 3", "%memwatch release"),
         add_options=_add_release,
+    ),
+    "budget": Command(
+        summary="interrupt each cell with which the kernel goes over a size",
+        examples=("%memwatch budget 2GiB", "%memwatch budget off"),
+        add_options=_add_budget,
     ),
     "install": Command(
         summary="load the extension in every notebook, by one line in IPython's configuration",

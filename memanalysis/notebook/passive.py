@@ -6,6 +6,7 @@ Nothing is collected and no allocation is read, so what a cell retains is counte
 
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,13 +80,24 @@ class CellEvent:
 
 
 class PassiveMeter:
-    """The readings of one cell that runs; they begin when the meter is made."""
+    """The readings of one cell that runs; they begin when the meter is made.
 
-    def __init__(self, label: str, reader: ProcessReader, *, run_number: int) -> None:
+    Parameters
+    ----------
+    on_reading : callable
+        Called with resident memory some times a second, from another thread.
+    """
+
+    def __init__(
+        self, label: str, reader: ProcessReader, *, run_number: int, on_reading: Callable[[int | None], None]
+    ) -> None:
         self.label = label
         self.run_number = run_number
+        self.on_reading = on_reading
         self._reader = reader
-        self._sampler = CurveSampler(reader.read_rss_bytes, period_s=READ_EVERY_S)
+        self._sampler = CurveSampler(
+            reader.read_rss_bytes, period_s=READ_EVERY_S, on_point=lambda point: on_reading(point.rss_bytes)
+        )
         self._rss_before = reader.read_rss_bytes()
         self._traced_before = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else None
         self._highest_before = read_highest_rss_bytes()

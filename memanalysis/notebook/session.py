@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from memanalysis.capture.process import ProcessReader, read_limit_bytes
+from memanalysis.capture.sample import SYSTEM_CLOCK
 from memanalysis.errors import LedgerError
 from memanalysis.notebook.cell_log import CellRecord
+from memanalysis.notebook.cell_record import CellJournal
 from memanalysis.notebook.child_report import read_report_of
+from memanalysis.notebook.last_death import announce_last_death
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.quiet_start import check_ledger_folder, start_silently
@@ -20,6 +23,7 @@ from memanalysis.notebook.session_show import SessionReport, describe_cells, mak
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.units import format_bytes
 from memanalysis.watcher.recorder import Recorder
+from memanalysis.watcher.run_row import read_system
 from memanalysis.watcher.settings import DEFAULT_LEDGER
 from memanalysis.watcher.watch import watch
 
@@ -49,6 +53,7 @@ class NotebookSession:
         self._run_id = ""
         self._verbose = False
         self._running: PassiveMeter | None = None
+        self._record: CellJournal | None = None
         self._runs: Counter[object] = Counter()
         self._reader = ProcessReader()
 
@@ -94,9 +99,19 @@ class NotebookSession:
         self.events.clear()
         self._runs.clear()
         how = ", following every allocation of Python" if trace else ""
-        return (
+        death = self.announce_death(self._ledger, self._service)
+        return (f"{death}\n" if death else "") + (
             f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "
             "a cell that retains much says so. %memwatch report shows them all, %memwatch off stops."
+        )
+
+    def announce_death(self, ledger: Path | str = DEFAULT_LEDGER, service: str | None = None) -> str | None:
+        """Return how the last kernel died in a cell, where it did and it was not shown before.
+
+        The service is that of this notebook; where Jupyter does not give its name, any.
+        """
+        return announce_last_death(
+            ledger, service=service or _notebook_name(), host=read_system()[1], now=SYSTEM_CLOCK.wall()
         )
 
     def stop(self) -> str:
@@ -144,13 +159,22 @@ class NotebookSession:
         self._abandon_cell()
         if self._recorder is not None and not _ONLY_MEMWATCH.fullmatch(source):
             self._runs[identity] += 1
-            self._running = PassiveMeter(label, self._reader, run_number=self._runs[identity])
+            self._recorder.label_samples(label)
+            self._record = record = CellJournal(
+                label, source, rss_bytes=self._reader.read_rss_bytes(), record_event=self._recorder.record_event
+            )
+            self._running = PassiveMeter(
+                label, self._reader, run_number=self._runs[identity], on_reading=record.on_reading
+            )
 
     def begin_again(self) -> None:
         """Leave out what this cell has done so far: it was our own doing."""
         if self._running is not None:
-            self._running.abandon()
-            self._running = PassiveMeter(self._running.label, self._reader, run_number=self._running.run_number)
+            running = self._running
+            running.abandon()
+            self._running = PassiveMeter(
+                running.label, self._reader, run_number=running.run_number, on_reading=running.on_reading
+            )
 
     def after_cell(self, result: Any) -> CellEvent | None:
         """Record what the cell did, and return it; None where the cell was not watched."""
@@ -158,6 +182,8 @@ class NotebookSession:
         if meter is None or self._recorder is None:
             return None
         event = meter.finish(result)
+        self._close_record()
+        self._recorder.label_samples(None)
         self.events.append(event)
         self._recorder.record_event("cell", message=event.render_line(), data=asdict(event))
         return event
@@ -170,6 +196,12 @@ class NotebookSession:
         if self._running is not None:
             self._running.abandon()
             self._running = None
+        self._close_record()
+
+    def _close_record(self) -> None:
+        if self._record is not None:
+            self._record.close()
+            self._record = None
 
 
 def read_rss_text() -> str:

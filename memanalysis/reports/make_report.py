@@ -24,6 +24,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.headline import order_verdicts, render_headline
+from memanalysis.reports.open_cell import find_open_cell
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
@@ -213,6 +214,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
         marks=_read_marks(events, samples),
         budget=budget,
         is_traced=bool(samples["traced_bytes"].notna().any()),
+        open_cell=find_open_cell(events),
     )
 
 

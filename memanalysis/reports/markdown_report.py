@@ -71,6 +71,9 @@ def _section(section: "ServiceSection") -> list[str]:
         "\n".join(f"- {escape_markdown(f'{name}: {text}')}" for name, text in describe_evidence(section.verdict)),
         escape_markdown(describe_budget(section)),
     ]
+    if section.open_cell is not None:
+        source = [f"    {make_printable(line)}" for line in section.open_cell.source.splitlines()]
+        parts.insert(2, "\n".join([f"**{escape_markdown(section.open_cell.describe())}**", "", *source]))
     if section.sites.empty:
         parts.append(escape_markdown(describe_no_sites(section)))
     else:

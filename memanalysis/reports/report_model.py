@@ -13,6 +13,7 @@ import pandas as pd
 from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import FittedLine
+from memanalysis.reports.open_cell import OpenCell
 
 __all__ = ["ReportModel", "ServiceSection"]
 
@@ -37,6 +38,8 @@ class ServiceSection:
         Moments that the run marked, in seconds since its first sample, with their names.
     is_traced : bool
         Whether tracemalloc followed the run.
+    open_cell : OpenCell or None
+        The notebook cell that ran when the record ends.
     forecast : DataFrame
         When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget.
     n_sites, n_breaches, n_events : int
@@ -60,6 +63,7 @@ class ServiceSection:
     marks: Sequence[tuple[float, str]]
     budget: Budget | None
     is_traced: bool
+    open_cell: OpenCell | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

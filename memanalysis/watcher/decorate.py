@@ -19,7 +19,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 register_wrapper_frame(__file__)
 
 
-def wrap_function(function: FunctionT, watching: AbstractContextManager[Any]) -> FunctionT:
+def wrap_function(function: FunctionT, watching: AbstractContextManager[Any], *, name: str = "watch") -> FunctionT:
     """Wrap a function so that it runs inside ``watching``, which must allow to be entered again and from other threads.
 
     Raises
@@ -29,8 +29,8 @@ def wrap_function(function: FunctionT, watching: AbstractContextManager[Any]) ->
     """
     if not callable(function) or isinstance(function, type) or inspect.isasyncgenfunction(function):
         raise InvalidArgumentError(
-            f"@watch(...) needs a plain, generator or async function, but got {function!r}. "
-            "Use `with watch(...):` inside it instead."
+            f"@{name}(...) needs a plain, generator or async function, but got {function!r}. "
+            f"Use `with {name}(...):` inside it instead."
         )
     if inspect.iscoroutinefunction(function):
 

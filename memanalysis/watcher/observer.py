@@ -9,7 +9,7 @@ import tracemalloc
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
@@ -97,7 +97,7 @@ class Observer:
         self._clock = clock
         self._policy_runtime = policy_runtime
         self._live = live
-        self.label: str | None = None
+        self.running_label = self.label = cast("str | None", None)  # the first of samples that no mark labels
         self._has_last = False
         self._next_snapshot_at = float("-inf")
         self._first_sizes: Mapping[int, int] = {}
@@ -284,7 +284,7 @@ class Observer:
         cpu_started = time.thread_time() if snapshot else 0.0
         sample = self._reader.read(deep=snapshot)
         sample["seq"] = self.ticks
-        sample["label"], self.label = self.label, None
+        sample["label"], self.label = self.label or self.running_label, None
         if self._windows is not None and self._windows.is_open:
             _take_tracer_off(sample)
         if self._sampled is not None:

@@ -158,6 +158,10 @@ class Recorder:
         """Note that something happened, such as ``deploy 1.4``; labels the next sample. True when it was written."""
         return self._do("write an event", lambda observer: observer.mark(str(text)))
 
+    def label_samples(self, label: str | None) -> bool:
+        """Label the samples from now on, until it is called again; None labels none. True when it runs."""
+        return self._do("label samples", lambda observer: setattr(observer, "running_label", label))
+
     def record_event(
         self, kind: str, *, level: str | None = None, message: str | None = None, data: Any | None = None
     ) -> bool:

@@ -15,7 +15,7 @@ from memanalysis.watcher.git_commit import read_git_commit
 from memanalysis.watcher.redaction import ArgvMode, select_arguments
 from memanalysis.watcher.run_request import read_program_pid
 
-__all__ = ["list_packages", "make_run_id", "make_run_row"]
+__all__ = ["list_packages", "make_run_id", "make_run_row", "read_system"]
 
 RANDOM_BYTES = 4
 """Two runs of one pid within a second stay apart."""
@@ -55,7 +55,7 @@ def make_run_row(
     sampling_interval_bytes : int, optional
         Mean bytes between two samples, where the engine is the sampler.
     """
-    system, host = _read_system()
+    system, host = read_system()
     return {
         "run_id": make_run_id(started),
         "service": service,
@@ -96,8 +96,8 @@ def list_packages() -> dict[str, str]:
     return dict(sorted(packages.items()))
 
 
-def _read_system() -> tuple[str, str | None]:
-    """Operating system in a few words, and the host's name."""
+def read_system() -> tuple[str, str | None]:
+    """Return the operating system in a few words, and the host's name."""
     if hasattr(os, "uname"):
         uname = os.uname()
         return f"{uname.sysname} {uname.release} {uname.machine}", uname.nodename

@@ -78,7 +78,8 @@ class TestWatching:
         site = ledger.sites.query("file.str.startswith('In[')").sort_values("size_bytes").iloc[-1]
         assert (site["file"], site["line"]) == (f"In[{shown.execution_count}]", 3)
         assert site["size_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
-        data = next(data for data in ledger.events["data"] if data and data.get("cell") == site["file"])
+        cells = ledger.events.query("kind == 'cell'")
+        data = next(data for data in cells["data"] if data["cell"] == site["file"])
         assert data["traced_retained_bytes"] == pytest.approx(100 * 100_000, rel=0.01)
         assert not ledger.sites["file"].str.contains("ipykernel_").any()
         assert sizes_at(measured.displayed()[0], f"In[{measured.execution_count}]:2")[1] == pytest.approx(2, abs=0.1)

@@ -69,7 +69,9 @@ def test_the_line_says_what_is_known_and_nothing_else() -> None:
 def test_a_meter_costs_no_more_than_a_few_milliseconds_a_cell() -> None:
     """The median of 50 cells that do nothing, each with its thread begun and ended."""
     with ProcessReader() as reader:
-        events = [PassiveMeter("In[1]", reader, run_number=1).finish(None) for _ in range(50)]
+        events = [
+            PassiveMeter("In[1]", reader, run_number=1, on_reading=lambda _: None).finish(None) for _ in range(50)
+        ]
 
     assert sorted(event.seconds for event in events)[25] < 0.005
     assert all(event.rss_peak_bytes is not None for event in events)

@@ -293,3 +293,17 @@ def test_a_recorder_is_made_from_settings_alone(record):
     settings = record().settings
 
     assert Recorder(settings).status().service == "api"
+
+
+def test_samples_have_the_label_that_is_set_until_it_is_taken_away_and_a_mark_goes_first(record, ledger):
+    recorder = record(interval=3600.0)
+    with recorder:
+        recorder.label_samples("In[3]")
+        recorder.snapshot_now()
+        recorder.mark("deploy")
+        recorder.snapshot_now()
+        recorder.snapshot_now()
+        recorder.label_samples(None)
+
+    labels = ledger().samples.sort_values("seq")["label"]
+    assert labels.fillna("").tolist() == ["", "In[3]", "deploy", "In[3]", ""]

@@ -1,0 +1,66 @@
+"""Which notebook cell ran when the record of a run ends: where a killed kernel died."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from memanalysis._text import make_printable
+
+__all__ = ["OpenCell", "find_open_cell"]
+
+_KINDS = ("cell_start", "cell_line", "cell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCell:
+    """A cell that began in a run and did not end in it.
+
+    Parameters
+    ----------
+    cell, source : str
+        ``In[5]`` and what stands in it, as far as it was recorded.
+    line : int or None
+        Of the cell: the one under which memory grew most; None is unknown.
+    text : str
+        Of that line.
+    """
+
+    cell: str
+    source: str
+    line: int | None
+    text: str
+
+    def describe(self) -> str:
+        """Return it in one line."""
+        where = "" if self.line is None else f", at line {self.line}: {make_printable(self.text)}"
+        return f"{make_printable(self.cell)}, which ran when the record ends{where}"
+
+
+def find_open_cell(events: pd.DataFrame) -> OpenCell | None:
+    """Return the cell that ran when the record of a run ends; None where none did.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Those of one run.
+    """
+    cells = events[events["kind"].isin(_KINDS)].sort_values("timestamp", kind="stable")
+    if cells.empty or cells["kind"].iloc[-1] == "cell":
+        return None
+    last = _data_of(cells.iloc[-1])
+    starts = cells[cells["kind"] == "cell_start"]
+    start = {} if starts.empty else _data_of(starts.iloc[-1])
+    line = last.get("line")
+    return OpenCell(
+        cell=str(last.get("cell", "a cell")),
+        source=str(start.get("source", "")),
+        line=line if isinstance(line, int) else None,
+        text=str(last.get("text", "")),
+    )
+
+
+def _data_of(event: Mapping[Any, Any] | pd.Series) -> Mapping[str, Any]:
+    data = event["data"]
+    return data if isinstance(data, Mapping) else {}

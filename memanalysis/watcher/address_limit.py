@@ -1,0 +1,96 @@
+"""Refuse one huge allocation before it is made: the system's limit of private memory, lowered while a budget holds.
+
+Linux counts what a process maps for itself (``RLIMIT_DATA``, ``getrlimit(2)``), and refuses what goes beyond. Only the
+soft limit is lowered and it follows the use, so what is already there never counts twice. Where a library is loaded
+that ends the process when it is refused memory, nothing is lowered. On other systems nothing is done.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # not a Unix
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["AddressLimit", "parse_private_bytes"]
+
+SLACK_SHARE = 0.08
+"""Of the budget, beyond it: stacks of threads, and what is mapped and never touched."""
+
+ABORTING_LIBRARIES = frozenset({"polars", "datafusion", "deltalake", "lance", "tokenizers"})
+"""Written in Rust, whose allocator ends the process where others raise MemoryError."""
+
+_STATM = Path("/proc/self/statm")
+_AT_START = ("subprocess.Popen", "os.posix_spawn", "os.system", "os.exec", "os.spawn")
+
+
+class AddressLimit:
+    """The soft limit of private memory of this process, lowered or as it was."""
+
+    def __init__(self) -> None:
+        self._original: tuple[int, int] | None = None
+        self._soft = -1
+        self._has_hooks = False
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether an allocation may be refused now."""
+        return self._original is not None
+
+    def follow(self, *, limit_bytes: int, rss_bytes: int) -> None:
+        """Set the limit so that private memory can grow as far as the budget, and a little."""
+        private_bytes = None if resource is None or sys.platform != "linux" else _read_private_bytes()
+        if private_bytes is None or not ABORTING_LIBRARIES.isdisjoint(sys.modules):
+            self.restore()
+            return
+        wanted = private_bytes + max(0, limit_bytes - rss_bytes) + int(SLACK_SHARE * limit_bytes)
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if self._original is None or soft != self._soft:  # not lowered, or the program set another one
+            self._original = soft, hard
+        bounds = [bound for bound in (self._original[0], hard) if bound != resource.RLIM_INFINITY]
+        self._add_hooks()
+        self._soft = min([wanted, *bounds])
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_DATA, (self._soft, hard))
+
+    def restore(self) -> None:
+        """Set the limit as it was, unless the program has set another one."""
+        original, self._original = self._original, None
+        if original is not None:
+            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            if soft == self._soft:
+                with contextlib.suppress(ValueError, OSError):
+                    resource.setrlimit(resource.RLIMIT_DATA, (original[0], hard))
+
+    def _add_hooks(self) -> None:
+        """Have the limit restored before a child starts: it is lowered again at the next reading."""
+        if not self._has_hooks:
+            self._has_hooks = True
+            os.register_at_fork(after_in_child=self.restore)
+            sys.addaudithook(self._on_audit)
+
+    def _on_audit(self, event: str, _: object) -> None:
+        if self._original is not None and event in _AT_START:
+            self.restore()
+
+
+def parse_private_bytes(statm: str, *, page_bytes: int) -> int | None:
+    """Parse the sixth number of ``/proc/self/statm``, private memory in pages; None where it is no such text.
+
+    Examples
+    --------
+    >>> parse_private_bytes("3143 2224 1472 1 0 1191 0", page_bytes=4096)
+    4878336
+    """
+    fields = statm.split()
+    return int(fields[5]) * page_bytes if len(fields) == 7 and fields[5].isdigit() else None
+
+
+def _read_private_bytes() -> int | None:
+    try:
+        return parse_private_bytes(_STATM.read_text(encoding="ascii"), page_bytes=os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError):
+        return None

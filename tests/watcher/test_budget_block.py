@@ -1,0 +1,204 @@
+"""Code with a memory budget is interrupted, whatever it does, and what was changed for it is put back."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memanalysis import MemoryBudgetExceeded, budget
+from memanalysis.capture.process import ProcessReader
+from memanalysis.errors import InvalidArgumentError
+
+MIB = 2**20
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the system does not limit private memory")
+
+
+def level(more_bytes: int = 100 * MIB) -> int:
+    """A budget so far above what this process holds now."""
+    gc.collect()
+    with ProcessReader() as reader:
+        return (reader.read_rss_bytes() or 0) + more_bytes
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    handler, limit, threads = signal.getsignal(signal.SIGINT), read_limit(), threading.active_count()
+    yield
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert read_limit() == limit
+    assert threading.active_count() == threads
+
+
+def read_limit() -> Any:
+    resource = pytest.importorskip("resource")
+    return resource.getrlimit(resource.RLIMIT_DATA)
+
+
+def append_arrays() -> None:
+    rows = []
+    while True:
+        rows.append(np.ones(1_250_000))
+
+
+def fill_dict() -> None:
+    table = {}
+    number = 0
+    while True:
+        number += 1
+        table[number] = str(number) * 100
+
+
+def append_and_catch() -> None:
+    rows: list[Any] = []
+    while True:
+        with contextlib.suppress(Exception):
+            rows.append(np.ones(1_250_000))
+
+
+@pytest.mark.parametrize("grow", [append_arrays, fill_dict, append_and_catch])
+def test_code_that_grows_for_ever_is_interrupted_near_its_budget(grow: Callable[[], None]) -> None:
+    limit = level()
+    with pytest.raises(MemoryBudgetExceeded) as caught, budget(limit):
+        grow()
+
+    assert caught.value.limit_bytes == limit
+    assert caught.value.rss_bytes is not None
+    assert caught.value.rss_bytes <= 1.1 * limit
+    assert "test_budget_block.py:" in str(caught.value)
+
+
+def test_the_error_has_the_line_and_the_variables_that_hold_the_most() -> None:
+    text = r"over its memory budget of .*: `rows\.append\(np\.ones"
+    with pytest.raises(MemoryBudgetExceeded, match=text) as caught, budget(level()):
+        append_arrays()
+
+    assert "`rows` (list) " in str(caught.value)
+
+
+@LINUX
+def test_one_huge_allocation_is_refused_before_it_is_made() -> None:
+    with pytest.raises(MemoryBudgetExceeded, match="refused before it was made") as caught, budget(level()):
+        np.ones(100 * 10**9 // 8)
+
+    assert isinstance(caught.value, MemoryError)
+    assert isinstance(caught.value.__cause__, MemoryError)
+
+
+def test_code_within_its_budget_is_left_alone_and_gives_its_result() -> None:
+    @budget(10**13)
+    def add(first: int, second: int) -> int:
+        return first + second
+
+    @budget(10**13)
+    async def wait_and_add(first: int, second: int) -> int:
+        await asyncio.sleep(0)
+        return first + second
+
+    assert add(1, 2) == 3
+    assert asyncio.run(wait_and_add(1, 2)) == 3
+    with pytest.raises(ZeroDivisionError), budget(10**13):
+        _ = 1 / 0
+
+
+def test_a_decorated_function_and_a_coroutine_are_interrupted() -> None:
+    limit = level()
+
+    @budget(limit)
+    async def grow() -> None:
+        await asyncio.sleep(0)
+        append_arrays()
+
+    with pytest.raises(MemoryBudgetExceeded):
+        budget(limit)(append_arrays)()
+    with pytest.raises(MemoryBudgetExceeded):
+        asyncio.run(grow())
+
+
+def test_of_nested_budgets_the_lowest_ends_its_own_block() -> None:
+    with budget(level(10**12)), pytest.raises(MemoryBudgetExceeded), budget(level()):
+        append_arrays()
+    low = level()
+    with pytest.raises(MemoryBudgetExceeded) as caught, budget(low), budget(level(10**12)):
+        append_arrays()
+    assert caught.value.limit_bytes == low
+
+
+def test_in_another_thread_its_own_block_is_interrupted() -> None:
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with budget(level()):
+                append_arrays()
+        except MemoryBudgetExceeded as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1
+
+
+def test_a_block_that_waits_for_a_thread_that_grows_is_interrupted_while_it_waits() -> None:
+    stop = threading.Event()
+    rows: list[Any] = []
+
+    def grow() -> None:
+        while not stop.wait(0.001):
+            rows.append(np.ones(1_250_000))
+
+    thread = threading.Thread(target=grow)
+    try:
+        thread.start()
+        with pytest.raises(MemoryBudgetExceeded), budget(level()):
+            stop.wait(60)
+        assert not stop.is_set()
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("limit", [0, -1, "0 MB", "many", "", True, 1.5, None])
+def test_a_budget_needs_a_size_above_zero(limit: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"size|Size"):
+        budget(limit)
+
+
+def test_a_budget_below_what_the_process_holds_is_refused_at_the_beginning() -> None:
+    ran = False
+    with pytest.raises(MemoryBudgetExceeded, match="before the block begins"), budget("1 MiB"):
+        ran = True
+    assert not ran
+
+
+def test_control_c_still_comes_through() -> None:
+    with pytest.raises(KeyboardInterrupt), budget(10**13):
+        signal.raise_signal(signal.SIGINT)
+
+
+@LINUX
+def test_children_have_the_limit_of_before() -> None:
+    before = str(read_limit())
+    ask = "import resource; print(resource.getrlimit(resource.RLIMIT_DATA))"
+    with budget(level()):
+        assert str(read_limit()) != before
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writer, str(read_limit()).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert done.stdout.strip() == before
+    assert os.read(reader, 100).decode() == before
+    os.close(reader)
+    os.close(writer)
