@@ -17,6 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from benchmarks.measure import print_table
+from benchmarks.notebook import budgets, deaths
 from benchmarks.notebook.cells import CELLS, SETUP, BenchmarkCell
 
 __all__ = ["main"]
@@ -52,7 +53,7 @@ class Result:
 
 
 def main(*, names: Sequence[str] = ()) -> None:
-    """Print one row a cell, and the shares that were to be reached."""
+    """Print one row a cell, and the shares that were to be reached; then kernels that died, and budgets."""
     chosen = [cell for cell in CELLS if find_spec(cell.needs) and (not names or cell.name in names)]
     rows, sums = [], _Sums()
     for cell in chosen:
@@ -75,6 +76,9 @@ def main(*, names: Sequence[str] = ()) -> None:
     header = ["cell", "line", "without", "peak MiB", "said", "without", "s", "x", "without"]
     print_table("%%memwatch on ordinary cells", [*header, "after", "without", "KB"], rows)
     sums.show()
+    if not names:
+        deaths.main()
+        budgets.main()
 
 
 class _Sums:

@@ -559,8 +559,7 @@ static PyObject *read_table(PyObject *Py_UNUSED(module), PyObject *of_peak) {
         Block *b = &blocks[i];
         if (b->birth && (is_peak ? b->birth <= peak_birth : b->address != 0)) {
             double p = probability(b->size), estimate = (double)b->size / p;
-            sums[b->stack].size += estimate;
-            sums[b->stack].count += 1 / p;
+            sums[b->stack].size += estimate, sums[b->stack].count += 1 / p;
             sums[b->stack].variance += estimate * estimate * (1 - p);
             if ((double)b->birth > sums[b->stack].youngest) sums[b->stack].youngest = (double)b->birth;
         }
