@@ -120,6 +120,14 @@ def _rate_of_day(rng: np.random.Generator, n: int) -> Series:
     )
 
 
+def _after_start(rng: np.random.Generator, n: int) -> Series:
+    """A program that loads what it needs in the first seconds, and then leaks steadily."""
+    at = np.arange(float(n))
+    start_up = rng.uniform(5, 60) * (1 - np.exp(-at / rng.uniform(1, 6)))
+    rate = rng.uniform(0.05, 0.6)
+    return _series(n, start_up + rate * at + _noise(rng, n, rate * rng.uniform(0.1, 1)))
+
+
 HARD_LEAKS: dict[str, Maker] = {
     **{f"starts at {onset:.0%} of the record": _late(onset) for onset in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)},
     "one sudden jump on a steady leak": _one_jump,
@@ -132,6 +140,7 @@ HARD_LEAKS: dict[str, Maker] = {
     "twelve deviations of AR(1) 0.8": _correlated,
     "under a day cycle": _under_days,
     "at a rate of the day": _rate_of_day,
+    "steady after a start-up of seconds": _after_start,
 }
 
 

@@ -52,7 +52,8 @@ def judge(script: Path, mode: str) -> list[str]:
     if done.returncode:
         return [script.stem, "", "", "", "", done.stderr.decode(errors="replace").strip().splitlines()[-1][:60]]
     worst = verdicts.sort_values("is_leak").iloc[-1]
-    of_run = samples[samples["run_id"] == worst["run_id"]]
+    process = verdicts[verdicts["role"] != "family"].sort_values("is_leak").iloc[-1]  # a sum has no samples of its own
+    of_run = samples[samples["run_id"] == process["run_id"]]
     moments_s = [*range(FIRST_MOMENT_S, SECONDS + 1, STEP_S), SECONDS + 60]
     moments = "".join(_mark(assess_samples(of_run[of_run["elapsed_s"] <= moment]).iloc[0]) for moment in moments_s)
     named = Path(str(worst["responsible_file"])).name == script.name or "__main__." in str(worst["held_by"])

@@ -234,6 +234,13 @@ class SlowingThresholds:
     min_steady_end_to_mean_of_warm: float = make_number(
         0.98, "ratio of slopes", DETECTION, "Or this fast after the warm-up, which may take longer"
     )
+    late_start: float = make_number(0.4, "share of points", DETECTION, "Where starting up took longer than that")
+    min_steady_end_to_mean_of_late: float = make_number(
+        0.9, "ratio of slopes", DETECTION, "Growth since then is steady if it ends this fast, less a standard error"
+    )
+    min_steady_end_to_mean_of_late_short: float = make_number(
+        0.93, "ratio of slopes", DETECTION, "The same of few points"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,17 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SlowingThreshold
 
 __all__ = ["are_steady", "measure_end_to_mean"]
 
+PARABOLA = 3
+"""Numbers that a parabola takes from its points."""
+
 
 def are_steady(
     matrix: SeriesMatrix, slope: FloatArray, *, thresholds: SlowingThresholds = DEFAULT_THRESHOLDS.slowing
 ) -> NDArray[np.bool_]:
-    """Return whether each row grows as fast at its end as before: after its very beginning, or after its warm-up.
+    """Return whether each row grows as fast at its end as before: after its very beginning, after its warm-up, or late.
 
     Nearly the whole shows a bend best. What warms up for longer than the very beginning must be the steadier after it.
+    Where starting up took more than both, what came later must be steady beyond the error of that.
 
     Parameters
     ----------
@@ -35,7 +39,16 @@ def are_steady(
     since_warm_up = measure_end_to_mean(matrix.times, matrix.levels, slope)
     is_short = matrix.whole.shape[1] < thresholds.points_of_a_short_series
     least = thresholds.min_steady_end_to_mean_of_short if is_short else thresholds.min_steady_end_to_mean
-    steady: NDArray[np.bool_] = (since_start >= least) | (since_warm_up >= thresholds.min_steady_end_to_mean_of_warm)
+    late = int(matrix.whole.shape[1] * thresholds.late_start)
+    least_late = (
+        thresholds.min_steady_end_to_mean_of_late_short if is_short else thresholds.min_steady_end_to_mean_of_late
+    )
+    since_late, error = _measure_late(matrix.whole_s[:, late:], matrix.whole[:, late:])
+    steady: NDArray[np.bool_] = (
+        (since_start >= least)
+        | (since_warm_up >= thresholds.min_steady_end_to_mean_of_warm)
+        | (since_late - error >= least_late)
+    )
     return steady
 
 
@@ -53,11 +66,34 @@ def measure_end_to_mean(times: FloatArray, levels: FloatArray, slope: FloatArray
     -----
     A parabola by least squares.
     """
+    _, bend, span_s = _line_and_bend(times)
+    bent = np.sum(levels * bend, axis=1) / np.sum(bend * bend, axis=1)
+    end_to_mean: FloatArray = 1 + bent / (slope * span_s)
+    return end_to_mean
+
+
+def _measure_late(times: FloatArray, levels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the slope at the end as a share of the slope of these very points, and its standard error.
+
+    Without slope there is no share: it is minus infinity.
+    """
+    place, bend, _ = _line_and_bend(times)
+    power = np.sum(bend * bend, axis=1)
+    centred = levels - levels.mean(axis=1, keepdims=True)
+    bent = np.sum(centred * bend, axis=1) / power
+    growth = np.sum(centred * place, axis=1) / np.sum(place * place, axis=1)
+    rest = centred - growth[:, None] * place - bent[:, None] * bend
+    noise = np.sqrt(np.sum(rest * rest, axis=1) / max(1, levels.shape[1] - PARABOLA))
+    grows = growth > 0
+    by = np.where(grows, growth, 1.0)
+    return np.where(grows, 1 + bent / by, -np.inf), np.where(grows, noise / np.sqrt(power) / by, 0.0)
+
+
+def _line_and_bend(times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the terms of a parabola, each free of those before it, of shape (m, p), and the seconds of each row."""
     span = times[:, -1:] - times[:, :1]
     place = (times - times.mean(axis=1, keepdims=True)) / span
     bend = place * place
     bend -= bend.mean(axis=1, keepdims=True)
     bend -= np.sum(bend * place, axis=1, keepdims=True) / np.sum(place * place, axis=1, keepdims=True) * place
-    bent = np.sum(levels * bend, axis=1) / np.sum(bend * bend, axis=1)
-    end_to_mean: FloatArray = 1 + bent / (slope * span[:, 0])
-    return end_to_mean
+    return place, bend, span[:, 0]

@@ -35,6 +35,13 @@ def test_a_leak_that_follows_a_warm_up_is_steady():
     assert fit_shapes(prepare_series(T, warm)).steady.tolist() == [True]
 
 
+def test_a_leak_after_a_start_up_of_seconds_is_steady():
+    """Loading 40 MB with a time constant of 3 s, then 1 MB a second with wobbles of the heap."""
+    start_up = 4e7 * (1 - np.exp(-T / 3))
+    wobbles = 3e4 * np.sin(7 * T)
+    assert fit_shapes(prepare_series(T, 2e7 + start_up + 1e6 * T + wobbles)).steady.tolist() == [True]
+
+
 def test_a_steady_ramp_under_noise_is_steady():
     series = ramp(slope=1e6, n=N, sigma=5e4)
     fits = fit_shapes(prepare_series(series.elapsed_s, series.values))
