@@ -154,9 +154,10 @@ def assess(
 
 def assess_ledger(ledger: Ledger, policy: Policy | None, selection: RunSelection = EVERY_RUN) -> pd.DataFrame:
     """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
-    samples = _read_judged(ledger)
-    if not selection.is_all:
-        samples = samples.merge(select_runs(ledger, selection), on=["service", "run_id"])
+    runs = None if selection.is_all else select_runs(ledger, selection)
+    samples = _read_judged(ledger)  # the last reading: of what is left out of its columns the damage is a verdict's
+    if runs is not None:
+        samples = samples.merge(runs, on=["service", "run_id"])
     tables = _Evidence(
         sites=lambda: ledger.sites,
         events=lambda: ledger.read("events", columns=("service", "run_id", "timestamp", "kind", "data")),

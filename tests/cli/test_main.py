@@ -22,6 +22,7 @@ COMMANDS = (
     ["convert"],
     ["policy"],
     ["policy", "check"],
+    ["check"],
     ["doctor"],
 )
 HEAVY = ("pandas", "numpy", "matplotlib", "pyarrow", "scipy", "rich", "jinja2", "IPython")
@@ -126,7 +127,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (["--verson"], "There is no option --verson. Did you mean --version?", "memanalysis"),
         (
             ["assess", "x", "--formt", "json"],
-            "There is no option --formt. Did you mean --format?",
+            "There is no option --formt. Did you mean --format or --top?",
             "memanalysis assess",
         ),
         (["assess", "x", "--zzz"], "There is no option --zzz.", "memanalysis assess"),
@@ -134,7 +135,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (["record"], "Missing option '--pid'.", "memanalysis record"),
         (
             [],
-            "Missing command: one of demo, run, record, info, assess, report, compact, convert, policy, doctor.",
+            "Missing command: one of demo, run, record, info, assess, check, report, compact, convert, policy, doctor.",
             "memanalysis",
         ),
         (["policy"], "Missing command: one of check.", "memanalysis policy"),

@@ -167,7 +167,8 @@ def test_a_new_python_loads_next_to_nothing_before_its_first_tick(run_watched):
     loaded = set(watched.stdout.split()) - set(plain.stdout.split())
     assert {name for name in loaded if name.startswith("memanalysis")} == {
         "memanalysis", "memanalysis._forked_child", "memanalysis._version", "memanalysis.standard_library",
-        "memanalysis.watcher", "memanalysis.watcher.joining", "memanalysis.watcher.tick_loop",
+        "memanalysis.watcher", "memanalysis.watcher.joining", "memanalysis.watcher.run_request",
+        "memanalysis.watcher.tick_loop",
     }  # fmt: skip
     assert not loaded & {"json", "re", "logging", "pathlib", "subprocess", "ctypes", "dataclasses", "inspect"}
 

@@ -1,11 +1,19 @@
 """The high-water mark of resident memory."""
 
+import mmap
 import sys
 
 import pytest
 
 from memanalysis.notebook.high_water import ResidentMemory, mark_high_water, parse_status, read_resident
 from memanalysis.units import MIB
+
+
+def touch(size_bytes: int) -> None:
+    """Use memory of the system's own and give it back: the heap of a large process has as much free."""
+    with mmap.mmap(-1, size_bytes) as pages:
+        for place in range(0, size_bytes, mmap.PAGESIZE):
+            pages[place] = 1
 
 
 def test_a_highest_below_what_is_resident_is_raised_to_it() -> None:
@@ -19,12 +27,10 @@ def test_a_text_without_the_numbers_is_unknown() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the mark")
 def test_a_peak_after_the_mark_is_seen_and_one_before_it_is_not() -> None:
-    older = bytearray(64 * MIB)
-    del older
+    touch(64 * MIB)
     assert mark_high_water()
     before = read_resident()
-    newer = bytearray(24 * MIB)
-    del newer
+    touch(24 * MIB)
     after = read_resident()
 
     assert before is not None

@@ -12,6 +12,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the system does
 GIB = 2**30
 
 
+@pytest.fixture(autouse=True)
+def _no_library_that_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process have loaded some."""
+    monkeypatch.setattr(address_limit, "ABORTING_LIBRARIES", frozenset())
+
+
 def test_it_is_lowered_and_restored() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
     limit = AddressLimit()

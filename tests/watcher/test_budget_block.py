@@ -17,9 +17,16 @@ import pytest
 from memanalysis import MemoryBudgetExceeded, budget
 from memanalysis.capture.process import ProcessReader
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.watcher import address_limit
 
 MIB = 2**20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the system does not limit private memory")
+
+
+@pytest.fixture(autouse=True)
+def _no_library_that_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process have loaded some."""
+    monkeypatch.setattr(address_limit, "ABORTING_LIBRARIES", frozenset())
 
 
 def level(more_bytes: int = 100 * MIB) -> int:
