@@ -20,7 +20,7 @@ FORMATS = ("text", "json", "github")
 
 _EXAMPLES = """\
 memanalysis check ci-ledger
-memanalysis check ci-ledger --policy config/memory_policy.yaml --known-leaks known_leaks.yaml
+memanalysis check ci-ledger --policy policy.yaml --known-leaks known.yaml
 memanalysis check ci-ledger --baseline main-ledger --fail-on regression
 memanalysis check ci-ledger --fail-on leak,breach,unknown --junit memory.xml
 """

@@ -160,8 +160,8 @@ def test_a_block_that_waits_for_a_thread_that_grows_is_interrupted_while_it_wait
     rows: list[Any] = []
 
     def grow() -> None:
-        while not stop.wait(0.001):
-            rows.append(np.ones(1_250_000))
+        while not stop.wait(0.005):  # slowly: else the system refuses it memory before the guard sees the growth
+            rows.append(np.ones(125_000))
 
     thread = threading.Thread(target=grow)
     try:

@@ -40,14 +40,14 @@ def are_steady(
     is_short = matrix.whole.shape[1] < thresholds.points_of_a_short_series
     least = thresholds.min_steady_end_to_mean_of_short if is_short else thresholds.min_steady_end_to_mean
     late = int(matrix.whole.shape[1] * thresholds.late_start)
-    least_late = (
+    min_late = (
         thresholds.min_steady_end_to_mean_of_late_short if is_short else thresholds.min_steady_end_to_mean_of_late
     )
     since_late, error = _measure_late(matrix.whole_s[:, late:], matrix.whole[:, late:])
     steady: NDArray[np.bool_] = (
         (since_start >= least)
         | (since_warm_up >= thresholds.min_steady_end_to_mean_of_warm)
-        | (since_late - error >= least_late)
+        | (since_late - error >= min_late)
     )
     return steady
 
