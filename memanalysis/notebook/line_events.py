@@ -125,9 +125,9 @@ class LineEvents:
         if resident is None or self._rss_before is None:
             return CellMemory(peak_bytes=None, is_exact=False, notes=(NO_SAMPLER,))
         end = resident.now_bytes - self._rss_before
-        total = sum(self._held.values())
-        if total > max(end, 0):  # the collector freed some, of unknown lines
-            self._held = defaultdict(int, {line: size * max(end, 0) // total for line, size in self._held.items()})
+        # lines hold what is in use; that of before the cell which was free, and is given back now, is none of theirs
+        in_use = end - (read_allocator_free_bytes() or 0) + self._free_before
+        self._take(sum(self._held.values()) - max(in_use, 0))  # freed since: by the collector, or a thread that held it
         return CellMemory(
             peak_bytes=max(self._highest_rise, end),
             rss_peak_bytes=self._highest_rise,
@@ -214,11 +214,14 @@ class LineEvents:
         mark_high_water()
 
     def _credit(self, place: Place, change: int) -> None:
-        """Add growth to its line; what went is taken from the line that holds about as much."""
+        """Add growth to its line, or take away what went."""
         if change >= 0:
             self._held[place] += change
-            return
-        gone = -change
+        else:
+            self._take(-change)
+
+    def _take(self, gone: int) -> None:
+        """Take what was freed from the line that holds about as much."""
         while gone > 0 and (holding := {line: size for line, size in self._held.items() if size > 0}):
             nearest = min(holding, key=lambda line: abs(holding[line] - gone))
             taken = min(gone, holding[nearest])
