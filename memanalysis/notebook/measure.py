@@ -208,9 +208,14 @@ class CellMeter:
 
     def _poll(self, point: CurvePoint) -> None:
         """Look, in the curve's thread, at what only readings show."""
-        frame = sys._current_frames().get(self._thread)
-        self._recorder.poll(point.rss_bytes, None if frame is None else _find_place(frame))
+        self._recorder.poll(point.rss_bytes, _find_running_place(self._thread))
         self._children.poll()
+
+
+def _find_running_place(thread_id: int) -> Place | None:
+    """Return where a thread is; its frame, which would keep the variables of a function that ends, is let go of."""
+    frame = sys._current_frames().get(thread_id)
+    return None if frame is None else _find_place(frame)
 
 
 class _ChildrenPeak:
