@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 SECONDS = float(os.environ.get("MEMANALYSIS_SECONDS", "40"))
 TRACE = os.environ.get("MEMANALYSIS_TRACE", "auto")
 AT_ONCE = 2
+START_AND_END_S = 120.0
+"""A program has this much more time than it asks for."""
 
 FAMILIES = {
     "preload_leak": "leak",
@@ -88,7 +90,14 @@ def judge_family(name: str, seconds: float = SECONDS, trace: str = TRACE) -> Jud
         command = [sys.executable, "-m", "memanalysis", "run", "--trace", trace, "--ledger", str(ledger)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         script = str(FOLDER / f"{name}.py")
-        subprocess.run([*command, script, str(seconds)], cwd=place, env=environment, capture_output=True, check=True)
+        subprocess.run(
+            [*command, script, str(seconds)],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=seconds + START_AND_END_S,
+        )
         return Judged(name, FAMILIES[name], assess(ledger))
 
 

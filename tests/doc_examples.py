@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes import running
+
 __all__ = ["ConsoleBlock", "Example", "PythonBlock", "ShellNote", "WrittenFile", "read_examples", "run_console"]
 
 TIMEOUT_S = 120
@@ -108,14 +110,16 @@ def run_console(block: ConsoleBlock, folder: Path) -> subprocess.CompletedProces
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
         program.chmod(0o755)
     script = "\n".join(["set -e", "trap 'kill $(jobs -pr) 2>/dev/null || true' EXIT", *block.commands])
-    with subprocess.Popen(
-        ["bash", "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"},
-        start_new_session=True,
+    with running(
+        subprocess.Popen(
+            ["bash", "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
     ) as shell:
         try:
             out, err = shell.communicate(timeout=TIMEOUT_S)

@@ -7,6 +7,8 @@ import sys
 import threading
 from dataclasses import dataclass
 
+from processes import running
+
 __all__ = ["TerminalRun", "remove_escapes", "run_in_terminal"]
 
 DEADLINE_S = 180
@@ -35,12 +37,14 @@ def run_in_terminal(*arguments: str, columns: int = 80, **environment: str) -> T
     drawn: dict[int, str] = {}
     readers = [threading.Thread(target=lambda end=end: drawn.update({end: _read_to_end(end)})) for end in ours]
     command = [sys.executable, "-m", "memanalysis", *arguments]
-    with subprocess.Popen(
-        command,
-        env=kept | {"TERM": "xterm-256color"} | environment,
-        stdin=theirs[0],
-        stdout=theirs[0],
-        stderr=theirs[1],
+    with running(
+        subprocess.Popen(
+            command,
+            env=kept | {"TERM": "xterm-256color"} | environment,
+            stdin=theirs[0],
+            stdout=theirs[0],
+            stderr=theirs[1],
+        )
     ) as process:
         for end in theirs:
             os.close(end)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import running
 
 from memanalysis.capture.process import (
     ProcessReader,
@@ -157,7 +158,7 @@ def test_without_proc_psutil_is_asked(monkeypatch):
 
 def test_without_proc_a_process_that_is_gone_is_unknown(monkeypatch):
     monkeypatch.setattr("memanalysis.capture.process._has_proc", lambda: False)
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+    with running(subprocess.Popen([sys.executable, "-c", ""])) as child:
         child.wait()
 
     assert ProcessReader(child.pid).read_rss_bytes() is None

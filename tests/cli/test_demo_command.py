@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import running
 from pseudo_terminal import remove_escapes, run_in_terminal
 
 from memanalysis import assess, open_ledger
@@ -126,8 +127,13 @@ def test_an_unknown_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to one process are POSIX")
 def test_ctrl_c_stops_the_programs_too(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*DEMO, "--seconds", "60", "--out", str(tmp_path)], env=PLAIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    with running(
+        subprocess.Popen(
+            [*DEMO, "--seconds", "60", "--out", str(tmp_path)],
+            env=PLAIN,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     ) as demo:
         children = _wait_for_children(demo.pid, 3)
         demo.send_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import running
 
 import memanalysis
 from memanalysis.cli import commands, main
@@ -186,10 +187,12 @@ def test_commands_options_values_and_paths_are_completed(words: str, completions
 
 @pytest.mark.parametrize("command", [["report", "--format", "json"], ["assess"], ["info"]], ids=" ".join)
 def test_a_reader_that_goes_away_early_ends_the_command_quietly(command: list[str], recorded: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "memanalysis", *command, str(recorded)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    with running(
+        subprocess.Popen(
+            [sys.executable, "-m", "memanalysis", *command, str(recorded)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from processes import running
 
 import memanalysis
 from memanalysis.ledger.reading.ledger import open_ledger
@@ -111,7 +112,7 @@ def test_run_leaves_json_lines(python: Path, tmp_path: Path) -> None:
 
 
 def test_record_leaves_json_lines(python: Path, tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as recorded:
+    with running(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)) as recorded:
         done = run(
             python, tmp_path,
             "-m", "memanalysis", "record", "--pid", str(recorded.pid), "--seconds", "0.5", "--interval", "0.05",

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import running
 
 from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
@@ -92,7 +93,7 @@ def test_a_signal_reaches_the_program_and_its_code_says_so(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "memanalysis", "run", "program.py"], stdout=subprocess.PIPE, cwd=tmp_path, env=_env()
     )
-    with process:
+    with running(process):
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == -signal.SIGTERM
@@ -223,13 +224,13 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, "parent.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
     )
-    with parent:
+    with running(parent):
         child_pid = int(parent.stdout.readline())
         record = subprocess.Popen(
             [sys.executable, "-m", "memanalysis", "record", "--pid", str(parent.pid), "--children",
              "--interval", "0.05", "--ledger", "out"], cwd=tmp_path, env=_env(), stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        with record:
+        with running(record):
             _wait_for(lambda: _count_rows(tmp_path / "out") >= 6)
             parent.communicate(b"\n")
             said = record.communicate(timeout=DEADLINE_S)[0]
@@ -302,12 +303,12 @@ def _start_recording(tmp_path, **options):
     """
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     waiting = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as watched:
+    with running(subprocess.Popen(waiting, stdin=subprocess.PIPE)) as watched:
         command = [sys.executable, "-m", "memanalysis", "record", "--pid", str(watched.pid), "--interval", "0.05"]
-        with subprocess.Popen(
+        with running(subprocess.Popen(
             [*command, "--ledger", "out", "--service", "s"], cwd=tmp_path, env=_env(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-        ) as record:  # fmt: skip
+        )) as record:  # fmt: skip
             signal.signal(signal.SIGHUP, before)
             yield record
             record.kill()

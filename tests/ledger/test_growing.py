@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row
+from processes import running
 
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
@@ -199,8 +200,8 @@ os.wait4(-1, os.WNOHANG)
 sys.stdin.close()
 os.kill(os.getpid(), 9)
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with running(
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "ready\n"

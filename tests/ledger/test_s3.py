@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
 from moto.server import ThreadedMotoServer
+from processes import running
 
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.maintenance.compact import compact_ledger
@@ -137,8 +138,10 @@ def test_a_network_that_fails_delays_the_upload_and_loses_nothing(url: str) -> N
 
 
 def test_what_a_killed_run_left_is_uploaded_by_compact(url: str) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITE, url, "killed", "30", "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    with running(
+        subprocess.Popen(
+            [sys.executable, "-c", WRITE, url, "killed", "30", "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

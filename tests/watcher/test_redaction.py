@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import running
 
 from memanalysis import watch
 from memanalysis.errors import InvalidArgumentError
@@ -96,7 +97,7 @@ def test_a_watched_program_keeps_its_arguments_and_the_ledger_has_no_secret(tmp_
 
 def test_a_process_recorded_from_outside_has_no_secret_in_its_ledger(tmp_path):
     program = "import time; time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", program, "--token", "hunter2"]) as process:
+    with running(subprocess.Popen([sys.executable, "-c", program, "--token", "hunter2"])) as process:
         try:
             command = [sys.executable, "-m", "memanalysis", "record", "--pid", str(process.pid), "--seconds", "0.1"]
             subprocess.run([*command, "--ledger", "led"], cwd=tmp_path, check=True, timeout=60, capture_output=True)

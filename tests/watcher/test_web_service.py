@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import running
 
 from memanalysis import assess
 from memanalysis.capture.sampler import why_unavailable
@@ -39,7 +40,7 @@ def serve_and_load(tmp_path, *, leaks, seconds, trace):
         [sys.executable, str(SERVICE), "leaks" if leaks else "sound", "ledger", str(port_file)], cwd=tmp_path,
         env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    with process:
+    with running(process):
         deadline = time.monotonic() + DEADLINE_S
         while not port_file.exists():
             assert process.poll() is None, process.stderr.read()

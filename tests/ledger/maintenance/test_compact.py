@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledger_rows import NEW_YEAR, RUN_ID, run_row, sample_row, write_ledger
+from processes import running
 
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.maintenance.compact import compact_ledger, hold_lock
@@ -30,8 +31,10 @@ sys.stdin.read()
 
 
 def leave_killed_run(root: Path, run_id: str = "killed", host: str = "") -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITE_AND_WAIT, root, run_id, host], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    with running(
+        subprocess.Popen(
+            [sys.executable, "-c", WRITE_AND_WAIT, root, run_id, host], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
