@@ -1,5 +1,6 @@
 """A block measured by the sampler, statement by statement."""
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
@@ -41,8 +42,10 @@ def test_the_highest_point_is_composed_of_what_lived_then() -> None:
         f"kept = bytearray({16 * MIB})", f"gone = len(bytearray({64 * MIB}))", f"late = bytearray({8 * MIB})"
     )
 
-    highest = {line.place.line: line.size_bytes for line in memory.highest}
-    retained = {line.place.line: line.size_bytes for line in memory.retained}
+    highest, retained = (
+        {line.place.line: line.size_bytes for line in lines if line.place.file == CELL}  # not what runs the cell here
+        for lines in (memory.highest, memory.retained)
+    )
     assert highest == {2: pytest.approx(64 * MIB, rel=0.01), 1: pytest.approx(16 * MIB, rel=0.01)}
     assert retained == {1: pytest.approx(16 * MIB, rel=0.01), 3: pytest.approx(8 * MIB, rel=0.01)}
     assert memory.peak_place == Place(CELL, 2)
@@ -51,6 +54,7 @@ def test_the_highest_point_is_composed_of_what_lived_then() -> None:
 
 def test_what_was_allocated_and_not_touched_is_said_to_be_not_resident() -> None:
     """The system gives zeroed pages when they are first written."""
+    importlib.import_module("numpy")  # some megabytes of its own, once
     memory = measure("import numpy", f"untouched = numpy.zeros({64 * MIB}, dtype='int8')")
 
     assert not memory.is_resident
@@ -62,6 +66,6 @@ def test_what_was_allocated_and_not_touched_is_said_to_be_not_resident() -> None
 def test_a_block_of_nothing_adds_nothing() -> None:
     memory = measure("pass")
 
-    assert memory.highest == []
-    assert memory.retained == []
+    lines = [*memory.highest, *memory.retained]  # what runs the cell here allocates, and is sampled now and then
+    assert [line for line in lines if line.place.file == CELL] == []
     assert memory.native_retained_bytes == 0
