@@ -80,8 +80,8 @@ class LineEvents:
         self._is_exact = mark_high_water()
         resident = read_resident()
         self._rss_before = None if resident is None else resident.now_bytes
-        self._free_bytes = self._free_before = read_allocator_free_bytes() or 0
-        self._segment_rss = (self._rss_before or 0) - self._free_bytes
+        self._free_before, self._free_bytes = read_allocator_free_bytes() or 0, 0
+        self._segment_rss = self._rss_before or 0
         self._is_closed = False
 
     def before_statement(self, place: Place) -> None:
@@ -125,8 +125,7 @@ class LineEvents:
         if resident is None or self._rss_before is None:
             return CellMemory(peak_bytes=None, is_exact=False, notes=(NO_SAMPLER,))
         end = resident.now_bytes - self._rss_before
-        # lines hold what is in use; that of before the cell which was free, and is given back now, is none of theirs
-        in_use = end - (read_allocator_free_bytes() or 0) + self._free_before
+        in_use = end - self._read_free_bytes()
         self._take(sum(self._held.values()) - max(in_use, 0))  # freed since: by the collector, or a thread that held it
         return CellMemory(
             peak_bytes=max(self._highest_rise, end),
@@ -189,14 +188,14 @@ class LineEvents:
         resident = read_resident()
         if resident is None or self._rss_before is None:
             return
-        used = resident.now_bytes - (read_allocator_free_bytes() or 0)
+        used = resident.now_bytes - self._read_free_bytes()
         ran = max(self._polled, key=self._polled.__getitem__, default=None) if not self._is_tracing else None
         place = ran or self._place
         if place is not None:
             rise = resident.highest_bytes - self._rss_before
             self._highest_rise = max(self._highest_rise, rise)
             free_bytes = resident.now_bytes - used
-            above = rise - max(min(free_bytes, self._free_bytes) - self._free_before, 0)  # resident, and nobody's
+            above = rise - min(free_bytes, self._free_bytes)  # resident, and nobody's
             if above > self._peak_bytes:
                 self._peak_bytes, self._peak_place = above, place
                 self._highest = dict(self._held)
@@ -212,6 +211,10 @@ class LineEvents:
         self._polled.clear()
         self._last_poll = resident.now_bytes
         mark_high_water()
+
+    def _read_free_bytes(self) -> int:
+        """What the C allocator holds free more than before the cell: what was free then had been given back."""
+        return max((read_allocator_free_bytes() or 0) - self._free_before, 0)
 
     def _credit(self, place: Place, change: int) -> None:
         """Add growth to its line, or take away what went."""

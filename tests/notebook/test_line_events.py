@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.notebook.line_events import LineEvents
 from memanalysis.notebook.lines import Place
 from memanalysis.response.trim import return_free_memory
@@ -40,3 +41,32 @@ def test_what_is_freed_after_the_last_line_is_taken_from_the_line_that_held_as_m
     lasting.close()
 
     assert {line.place.line: line.size_bytes for line in memory.retained} == {2: pytest.approx(32 * MIB, abs=MIB)}
+
+
+HOLES = """
+import ctypes
+from memanalysis.notebook.line_events import LineEvents
+from memanalysis.notebook.lines import Place
+from memanalysis.response.trim import return_free_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+libc.free(libc.malloc(30 << 20))  # from now on blocks of that size come from the heap
+blocks = [libc.malloc(24 << 20) for _ in range(4)]
+for block in blocks:
+    ctypes.memset(block, 1, 24 << 20)
+for block in blocks[:-1]:
+    libc.free(block)
+return_free_memory()
+events = LineEvents()
+events.start()
+events.before_statement(Place("In[1]", 1))
+held = bytearray(8 << 20)
+events.after_statement()
+events.end()
+print(*[line.size_bytes for line in events.finish().retained])
+"""
+
+
+@pytest.mark.skipif(read_allocator_free_bytes() is None, reason="needs glibc 2.33 or later")
+def test_what_the_allocator_held_free_and_had_given_back_counts_once(run_program) -> None:
+    assert int(run_program(HOLES).stdout) == pytest.approx(8 * MIB, rel=0.05)
