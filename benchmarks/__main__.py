@@ -43,6 +43,9 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")
     parser.add_argument(
+        "--kinds", nargs="+", metavar="KIND", help="of fuzz: parquet, lines, single, entries, policies (default: all)"
+    )
+    parser.add_argument(
         "--detector", metavar="MODULE:FUNCTION", help="of detection: score this detector beside ours (times, values)"
     )
     parser.add_argument("--write", action="store_true", help="of detection: write the figures of the accuracy page")
@@ -57,7 +60,7 @@ def main() -> int:
     for name in names:
         benchmark = import_module(BENCHMARKS[name])
         if name == "fuzz":
-            n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed)
+            n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed, kinds=arguments.kinds)
         elif name == "detection":
             benchmark.main(detector=arguments.detector, write=arguments.write)
         else:

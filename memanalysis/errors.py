@@ -17,6 +17,8 @@
     └── MissingDependencyError   (ImportError)        an optional package is not installed
 """
 
+from dataclasses import dataclass
+
 __all__ = [
     "CaptureError",
     "InvalidArgumentError",
@@ -31,7 +33,42 @@ __all__ = [
     "MissingColumnError",
     "MissingDependencyError",
     "PolicyError",
+    "PolicyProblem",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyProblem:
+    """One thing that is wrong in a policy.
+
+    Parameters
+    ----------
+    source : str
+        The file, or what else the policy came from.
+    line : int or None
+        Counted from 1; None where there is no file.
+    key : str
+        Dotted, such as ``alerts.channels[1]``; empty for the whole.
+    needed, found : str
+        What would be right, and what stands there.
+    cure : str
+        What to do, in a sentence.
+    nearest : str or None
+        The known key or word that is most like the one that stands there.
+    """
+
+    source: str
+    line: int | None
+    key: str
+    needed: str
+    found: str
+    cure: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        where = self.source if self.line is None else f"{self.source}:{self.line}"
+        key = f"{self.key}: " if self.key else ""
+        return f"{where}: {key}needs {self.needed}, but got {self.found}. {self.cure}"
 
 
 class MemAnalysisError(Exception):
@@ -47,7 +84,18 @@ class MissingColumnError(MemAnalysisError, ValueError):
 
 
 class PolicyError(MemAnalysisError, ValueError):
-    """A policy is wrong; the text names file, line and key."""
+    """A policy is wrong; the text names file, line and key of each problem.
+
+    Parameters
+    ----------
+    message : str
+    problems : tuple of PolicyProblem
+        Everything that is wrong, in the order of the file.
+    """
+
+    def __init__(self, message: str = "", problems: tuple[PolicyProblem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class LedgerError(MemAnalysisError, OSError):

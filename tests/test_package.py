@@ -14,7 +14,7 @@ import memanalysis
 PACKAGE = Path(memanalysis.__file__).parent
 ENGINES = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy")
 INTERFACE_LIBRARIES = ("rich", "jinja2", "click", "typer")
-HEAVY = (*ENGINES, *INTERFACE_LIBRARIES, "psutil", "yaml")
+HEAVY = (*ENGINES, *INTERFACE_LIBRARIES, "psutil", "yaml", "msgspec")
 
 INTERFACES = {"__init__", "__main__", "magic", "pytest_plugin"}
 """Files beside the packages that stand above them; every other such file is of the ground."""

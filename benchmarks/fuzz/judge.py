@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -151,12 +152,20 @@ def _undocumented(case: Case, outcome: Outcome) -> Iterator[str]:
         yield f"a traceback is printed: {outcome.err[-300:]}"
     if outcome.code == 2:
         lines = [line for line in outcome.err.splitlines() if not line.startswith("memanalysis left out ")]
-        if len(lines) != 1 or not lines[0].startswith("memanalysis: error: ") or len(lines[0]) > MAX_SHOWN:
-            yield f"exit code 2 without one line that says why: {outcome.err[:300]!r}"
+        if not _is_error(lines):
+            yield f"exit code 2 without a line for each error: {outcome.err[:300]!r}"
         elif "--traceback" in lines[0]:
             yield f"an error that nobody foresaw: {lines[0][:400]}"
     elif outcome.code != 0:
         yield f"exit code {outcome.code}: {outcome.err[:300]!r}"
+
+
+def _is_error(lines: Sequence[str]) -> bool:
+    """Whether these are an error: one line, and below the errors of a policy, each in one line."""
+    if not lines or not lines[0].startswith("memanalysis: error: ") or max(map(len, lines)) > MAX_SHOWN:
+        return False
+    below = [line for line in lines[1:] if not re.fullmatch(r"  and \d+ more", line)]
+    return all(line.startswith("  ") and " needs " in line and ", but got " in line for line in below)
 
 
 def _lost(case: Case, command: list[str], outcome: Outcome, target: str) -> Iterator[str]:

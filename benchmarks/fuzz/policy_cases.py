@@ -27,7 +27,8 @@ TOKENS = (
     "--- a\n--- b", "#", "{", "}", "[", "]", ",", "{{", "[" * 60, "{a: " * 60, "- " * 60, "[" * 3_000, "~", "null",
     "NULL", "yes", "off", ".inf", "-.inf", ".nan", "1e999", "-1e999", "0x", "0x7f", "0b1", "0o17", "010", "1_000",
     "_1", "1:30", "190:20:30", "9" * 400, "9" * 5_000, "1e-400", "-0", "2025-02-30", "2001-12-14t21:59:43.10-05:00",
-    "=", "a: 1", "a: b: c", "100MB", "1e9 GB", "-5", "0", "''", "x" * 3_000,
+    "=", "a: 1", "a: b: c", "100MB", "1e9 GB", "1.5 GiB", "80% of limit", "0% of limit",
+    "999% of limit", "80%of limit", "-5", "0", "''", "x" * 3_000,
 )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def make_policy_case(number: int, rng: random.Random) -> Case:
         return case
     lines = text.splitlines()
     done = []
-    for _ in range(rng.choice([1, 1, 1, 2, 4])):
+    for _ in range(rng.choice([1, 1, 1, 2, 4, 30])):
         at = rng.randrange(len(lines))
         token = rng.choice(TOKENS)
         lines[at], way = _put_token(lines[at], token, rng)

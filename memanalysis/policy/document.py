@@ -14,7 +14,8 @@ import yaml
 from yaml.reader import Reader
 
 from memanalysis.errors import PolicyError
-from memanalysis.policy.checks import Place, found
+from memanalysis.policy.places import MAX_PROBLEMS, Place, Problems, found, join_errors
+from memanalysis.policy.validation import BROKEN
 
 __all__ = ["Document", "parse_document"]
 
@@ -37,10 +38,14 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The plain value of a policy file, and the lines of its parts."""
+    """The plain value of a policy file, the lines of its parts, and what of it could not be read.
+
+    What could not be read is `BROKEN` in the data, or left out.
+    """
 
     data: Any
     lines: _Lines
+    problems: Problems
 
     def line_of(self, keys: tuple[str | int, ...]) -> int | None:
         """Line of the value that these keys lead to; of the deepest part that is there when they lead nowhere."""
@@ -55,17 +60,19 @@ class Document:
 def parse_document(text: str, *, source: str, needed: str = "a policy") -> Document:
     """Read the one YAML document of a text; `needed` is what an error calls it.
 
+    A key twice, a tag that makes objects and a node inside itself are problems of the document.
+
     Raises
     ------
     PolicyError
-        Not YAML, empty, a key twice, a tag that makes objects, or a node inside itself.
+        Not YAML, empty, too deep, or nothing in it can be read.
     """
     place = Place(source)
     broken = Reader.NON_PRINTABLE.search(text)
     if broken is not None:
         line = text.count("\n", 0, broken.start()) + 1
         raise _at(line, place).error(
-            f"needs text, but got the control character {broken[0]!r}. Save the file as plain UTF-8 text."
+            "text", f"the control character {broken[0]!r}", "Save the file as plain UTF-8 text."
         )
     loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML built without libyaml has only the second
     try:
@@ -74,8 +81,9 @@ def parse_document(text: str, *, source: str, needed: str = "a policy") -> Docum
         try:
             node = loader.get_single_node()
             if node is None:
-                raise place.error(f"needs {needed}, but the file is empty. Write at least one section, or {{}}.")
-            data, lines = _Reader(loader, place).read(node, ())
+                raise place.error(needed, "an empty file", "Write at least one section, or {}.")
+            reader = _Reader(loader, place)
+            data, lines = reader.read(node, ())
         finally:
             loader.dispose()
     except yaml.YAMLError as exc:
@@ -84,7 +92,9 @@ def parse_document(text: str, *, source: str, needed: str = "a policy") -> Docum
             with suppress(yaml.YAMLError):
                 _check_depth(text, yaml.SafeLoader, place)
         raise _not_yaml(exc, place) from exc
-    return Document(data, lines)
+    if data is BROKEN:
+        raise join_errors(reader.problems)
+    return Document(data, lines, reader.problems)
 
 
 class _Reader:
@@ -95,12 +105,14 @@ class _Reader:
         self._place = place
         self._done: dict[int, tuple[Any, _Lines]] = {}
         self._open: set[int] = set()
+        self.problems: Problems = []
 
     def read(self, node: Any, keys: tuple[str | int, ...]) -> tuple[Any, _Lines]:
         if id(node) in self._done:
             return self._done[id(node)]
         if id(node) in self._open:
-            raise self._error(node, keys, "needs a value, but got an alias of the mapping or list it is in. Remove it.")
+            self._note(node, keys, "a value", "an alias of the mapping or list it is in", "Remove it.")
+            return BROKEN, _Lines(node.start_mark.line + 1)
         self._open.add(id(node))
         lines = _Lines(node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
@@ -113,8 +125,9 @@ class _Reader:
         self._done[id(node)] = data, lines
         return data, lines
 
-    def _read_mapping(self, node: Any, keys: tuple[str | int, ...], lines: _Lines) -> dict[Any, Any]:
-        self._check_tag(node, keys, "map")
+    def _read_mapping(self, node: Any, keys: tuple[str | int, ...], lines: _Lines) -> Any:
+        if not self._has_tag(node, keys, "map"):
+            return BROKEN
         data: dict[Any, Any] = {}
         merged: list[Any] = []
         for key_node, value_node in node.value:
@@ -122,14 +135,16 @@ class _Reader:
                 merged.append(value_node)
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(key_node, keys, "needs keys that are text, but got a list or mapping. Write a name.")
+                self._note(key_node, keys, "keys that are text", "a list or mapping", "Write a name.")
+                continue
             key = self._read_scalar(key_node, keys)
+            if key is BROKEN:
+                continue
             path = (*keys, key if isinstance(key, (str, int)) else str(key))
             if key in data:
-                first = lines.below[key].line
-                raise self._error(
-                    key_node, path, f"needs each key once, but it stands on line {first} too. Remove one."
-                )
+                again = f"it again, after line {lines.below[key].line}"
+                self._note(key_node, path, "each key once", again, "Remove one of them.")
+                continue
             data[key], below = self.read(value_node, path)
             lines.below[key] = _Lines(key_node.start_mark.line + 1, below.below)
         for value_node in merged:
@@ -141,14 +156,17 @@ class _Reader:
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             shared, shared_lines = self.read(part, keys)
             if not isinstance(shared, dict):
-                raise self._error(part, keys, f"needs a mapping after <<, but got {found(shared)}. Name an anchor.")
+                if shared is not BROKEN:
+                    self._note(part, keys, "a mapping after <<", found(shared), "Name an anchor.")
+                continue
             for key, value in shared.items():
                 if key not in data:
                     data[key] = value
                     lines.below[key] = shared_lines.below[key]
 
-    def _read_list(self, node: Any, keys: tuple[str | int, ...], lines: _Lines) -> list[Any]:
-        self._check_tag(node, keys, "seq")
+    def _read_list(self, node: Any, keys: tuple[str | int, ...], lines: _Lines) -> Any:
+        if not self._has_tag(node, keys, "seq"):
+            return BROKEN
         data: list[Any] = []
         for index, entry in enumerate(node.value):
             value, lines.below[index] = self.read(entry, (*keys, index))
@@ -156,11 +174,11 @@ class _Reader:
         return data
 
     def _read_scalar(self, node: Any, keys: tuple[str | int, ...]) -> Any:
-        if node.tag not in _SCALAR_TAGS:
-            self._check_tag(node, keys, "str")
+        if node.tag not in _SCALAR_TAGS and not self._has_tag(node, keys, "str"):
+            return BROKEN
         text = node.value
         if node.tag in (f"{_TAG}int", f"{_TAG}float") and _SURPRISING_NUMBER.fullmatch(text):
-            raise self._error(node, keys, f"needs a plain number, but got {found(text)}. Write it in decimal digits.")
+            return self._note(node, keys, "a plain number", found(text), "Write it in decimal digits.")
         if node.tag in (f"{_TAG}timestamp", f"{_TAG}value"):  # a date or a lone "=" is no policy's value: keep the text
             return text
         try:
@@ -169,20 +187,23 @@ class _Reader:
             ValueError,
             LookupError,
             AttributeError,
-        ) as exc:  # what PyYAML raises on !!int x, !!bool x and the like
+        ):  # what PyYAML raises on !!int x, !!bool x and the like
             tag = node.tag.replace(_TAG, "!!")
-            problem = f"needs a plain value, but got {found(text)} as {tag}. "
-            problem += "Write a shorter number, or a text in quotes." if text else "Write a value, or remove the tag."
-            raise self._error(node, keys, problem) from exc
+            cure = "Write a shorter number, or a text in quotes." if text else "Write a value, or remove the tag."
+            return self._note(node, keys, "a plain value", f"{found(text)} as {tag}", cure)
 
-    def _check_tag(self, node: Any, keys: tuple[str | int, ...], name: str) -> None:
-        if node.tag != f"{_TAG}{name}":
-            tag = node.tag.replace(_TAG, "!!")
-            raise self._error(node, keys, f"needs plain YAML without tags, but got {found(tag)}. Remove the tag.")
+    def _has_tag(self, node: Any, keys: tuple[str | int, ...], name: str) -> bool:
+        if node.tag == f"{_TAG}{name}":
+            return True
+        self._note(node, keys, "plain YAML without tags", found(node.tag.replace(_TAG, "!!")), "Remove the tag.")
+        return False
 
-    def _error(self, node: Any, keys: tuple[str | int, ...], problem: str) -> PolicyError:
+    def _note(self, node: Any, keys: tuple[str | int, ...], needed: str, found: str, cure: str) -> Any:
+        """Record what is wrong with a node, and give what stands for its value."""
         line = node.start_mark.line + 1
-        return Place(self._place.source, keys, lambda _: line).error(problem)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Place(self._place.source, keys, lambda _: line).error(needed, found, cure))
+        return BROKEN
 
 
 def _check_depth(text: str, loader_class: Any, place: Place) -> None:
@@ -194,9 +215,7 @@ def _check_depth(text: str, loader_class: Any, place: Place) -> None:
             depth -= 1
         if depth > _MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise _at(line, place).error(
-                f"needs at most {_MAX_DEPTH} levels of nesting, but got more. Write it flatter."
-            )
+            raise _at(line, place).error(f"at most {_MAX_DEPTH} levels of nesting", "more", "Write it flatter.")
 
 
 def _parse_events(text: str, loader_class: Any) -> Iterator[Any]:
@@ -214,9 +233,8 @@ def _not_yaml(exc: yaml.YAMLError, place: Place) -> PolicyError:
     mark = getattr(exc, "problem_mark", None)
     problem = " ".join(str(part) for part in (getattr(exc, "context", None), getattr(exc, "problem", None)) if part)
     located = place if mark is None else _at(mark.line + 1, place)
-    return located.error(
-        f"needs valid YAML, but {problem or exc}. Check indentation, colons and quotes around this line."
-    )
+    cure = "Check indentation, colons and quotes around this line."
+    return located.error("valid YAML", f"text that breaks here: {problem or exc}", cure)
 
 
 def _at(line: int, place: Place) -> Place:

@@ -10,20 +10,22 @@
         owner: team-payments              # optional: who answers for it
 """
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from memanalysis.policy.checks import Place, check_text, found
+from msgspec import Meta
+
+from memanalysis.errors import PolicyError
 from memanalysis.policy.loader import read_text
-from memanalysis.policy.sections import declare_key, parse_keys
+from memanalysis.policy.places import Place, Problems, found, join_errors
+from memanalysis.policy.validation import BROKEN, parse_keys
 
 __all__ = ["KnownLeak", "parse_known_leaks", "read_known_leaks"]
 
-_FINGERPRINT = re.compile("leak-[0-9a-f]{12}")
 _REQUIRED = {
     "fingerprint": "Write the fingerprint that memanalysis assess shows for the leak.",
     "reason": "Write why it may stay, for whoever reads it next year.",
@@ -31,35 +33,40 @@ _REQUIRED = {
 }
 
 
-def _check_fingerprint(value: Any, place: Place) -> str:
-    if isinstance(value, str) and _FINGERPRINT.fullmatch(value):
-        return value
-    raise place.error(
-        f"needs a fingerprint, leak- and 12 digits from 0 to 9 and a to f, but got {found(value)}. "
-        f"{_REQUIRED['fingerprint']}"
-    )
-
-
-def _check_date(value: Any, place: Place) -> date:
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError) as exc:
-        raise place.error(f"needs a date as year-month-day, but got {found(value)}. {_REQUIRED['expires']}") from exc
-
-
-_check_reason = check_text("a reason", example='"fixed in 2.4, see issue 123"')
-_check_name = check_text("a name", example="api")
+Fingerprint = Annotated[
+    str,
+    Meta(
+        pattern="^leak-[0-9a-f]{12}$",
+        extra={
+            "needed": "a fingerprint, leak- and 12 digits from 0 to 9 and a to f",
+            "cure": _REQUIRED["fingerprint"],
+        },
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        pattern=r"\S",
+        extra={"needed": "a reason", "cure": 'Write for example "fixed in 2.4, see issue 123".'},
+    ),
+]
+LastDay = Annotated[date, Meta(extra={"needed": "a date as year-month-day", "cure": _REQUIRED["expires"]})]
+OwnName = Annotated[
+    Annotated[str, Meta(min_length=1, pattern=r"\S")] | None,
+    Meta(extra={"needed": "a name", "cure": "Write for example api."}),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLeak:
     """A leak that somebody accepted: its fingerprint, why, and the last day on which that holds."""
 
-    fingerprint: str = field(metadata={"check": _check_fingerprint})
-    reason: str = field(metadata={"check": _check_reason})
-    expires: date = field(metadata={"check": _check_date})
-    service: str | None = declare_key(None, _check_name)
-    owner: str | None = declare_key(None, _check_name)
+    fingerprint: Fingerprint
+    reason: Reason
+    expires: LastDay
+    service: OwnName = None
+    owner: OwnName = None
 
 
 _EXAMPLE = KnownLeak("leak-1a2b3c4d5e6f", "fixed in 2.4", date(2027, 1, 31))
@@ -78,10 +85,13 @@ def read_known_leaks(path: str | PathLike[str]) -> tuple[KnownLeak, ...]:
     source = fspath(path)
     text = read_text(Path(path), Place(source), kind="file of known leaks", example="known_leaks.yaml")
     document = parse_document(text, source=source, needed="known leaks")
-    return parse_known_leaks(document.data, place=Place(source, line_of=document.line_of))
+    place = Place(source, line_of=document.line_of)
+    return parse_known_leaks(document.data, place=place, problems=document.problems)
 
 
-def parse_known_leaks(data: Any, *, place: Place | None = None) -> tuple[KnownLeak, ...]:
+def parse_known_leaks(
+    data: Any, *, place: Place | None = None, problems: Sequence[PolicyError] = ()
+) -> tuple[KnownLeak, ...]:
     """Check what a file of known leaks holds: a mapping with the one key ``known_leaks``, a list of entries.
 
     Parameters
@@ -90,6 +100,8 @@ def parse_known_leaks(data: Any, *, place: Place | None = None) -> tuple[KnownLe
         What the file holds.
     place : Place, optional
         Where it stands, for errors.
+    problems : sequence of PolicyError
+        What is known to be wrong already, such as keys that stand twice.
 
     Raises
     ------
@@ -97,29 +109,42 @@ def parse_known_leaks(data: Any, *, place: Place | None = None) -> tuple[KnownLe
         ``source:line: known_leaks[2].expires: what is needed, what was found. What to write.``
     """
     here = place or Place("known leaks")
-    wrong = not isinstance(data, dict) or set(data) - {"known_leaks"}
-    entries = None if wrong else data.get("known_leaks", [])
-    below = here.child("known_leaks")
+    wrong: Problems = list(problems)
+    leaks = _parse_entries(data, here, wrong)
     if wrong:
-        raise here.error(f"needs the one key known_leaks, but got {_name_keys(data)}. Write known_leaks: and the list.")
+        raise join_errors(wrong)
+    return leaks
+
+
+def _parse_entries(data: Any, here: Place, problems: Problems) -> tuple[KnownLeak, ...]:
+    if not isinstance(data, dict) or set(data) - {"known_leaks"}:
+        problems.append(here.error("the one key known_leaks", _name_keys(data), "Write known_leaks: and the list."))
+        return ()
+    below, entries = here.child("known_leaks"), data.get("known_leaks", [])
     if not isinstance(entries, list):
-        raise below.error(f"needs a list of entries, but got {found(entries)}. Write [] for none.")
+        if entries is not BROKEN:
+            problems.append(below.error("a list of entries", found(entries), "Write [] for none."))
+        return ()
     leaks: dict[str, KnownLeak] = {}
     for index, entry in enumerate(entries):
-        leak = _parse_entry(entry, below.child(index))
-        if leak.fingerprint in leaks:
-            problem = f"needs each fingerprint once, but got {leak.fingerprint} again. Remove one of the entries."
-            raise below.child(index).child("fingerprint").error(problem)
-        leaks[leak.fingerprint] = leak
+        at = below.child(index)
+        leak = None if entry is BROKEN else _parse_entry(entry, at, problems)
+        if leak is not None and leak.fingerprint in leaks:
+            again = at.child("fingerprint")
+            cure = "Remove one of the entries."
+            problems.append(again.error("each fingerprint once", f"{leak.fingerprint} again", cure))
+        elif leak is not None:
+            leaks[leak.fingerprint] = leak
     return tuple(leaks.values())
 
 
-def _parse_entry(entry: Any, place: Place) -> KnownLeak:
-    values = parse_keys(_EXAMPLE, entry, place)
+def _parse_entry(entry: Any, place: Place, problems: Problems) -> KnownLeak | None:
+    before = len(problems)
+    values = parse_keys(_EXAMPLE, entry, place, problems)
     for key, cure in _REQUIRED.items():
-        if key not in values:
-            raise place.error(f"needs {', '.join(_REQUIRED)}, but got no {key}. {cure}")
-    return KnownLeak(**values)
+        if key not in values and isinstance(entry, dict) and key not in entry:
+            problems.append(place.error(", ".join(_REQUIRED), f"no {key}", cure))
+    return None if len(problems) > before or _REQUIRED.keys() - values.keys() else KnownLeak(**values)
 
 
 def _name_keys(data: Any) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from memanalysis.errors import PolicyError
-from memanalysis.policy.checks import Place
 from memanalysis.policy.model import Policy, parse_policy
+from memanalysis.policy.places import Place
 
 __all__ = [
     "DEFAULT_CONFIG_PATH",
@@ -78,7 +78,7 @@ def read_policy_file(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]
 
     source = fspath(path)
     document = parse_document(read_text(Path(path), Place(source)), source=source)
-    policy = parse_policy(document.data, source=source, line_of=document.line_of)
+    policy = parse_policy(document.data, source=source, line_of=document.line_of, problems=document.problems)
     return document.data, policy
 
 
@@ -93,24 +93,22 @@ def read_text(path: Path, place: Place, *, kind: str = "policy file", example: s
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise place.error(
-                    f"needs a {kind} that is a regular file, but got a named pipe or a device. Write {example}."
-                )
+                raise place.error(f"a {kind} that is a regular file", "a named pipe or a device", f"Write {example}.")
             content = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError as exc:
-        raise place.error(f"needs a {kind}, but there is no such file. Check the path.") from exc
+        raise place.error(f"a {kind}", "no such file", "Check the path.") from exc
     except IsADirectoryError as exc:
-        raise place.error(f"needs a {kind}, but got a directory. Write {path / example}.") from exc
+        raise place.error(f"a {kind}", "a directory", f"Write {path / example}.") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path with a null character
-        raise place.error(f"needs a readable {kind}, but got: {exc}. Check path and permissions.") from exc
+        raise place.error(f"a readable {kind}", str(exc), "Check path and permissions.") from exc
     if len(content) > _MAX_FILE_BYTES:
-        raise place.error(f"needs a {kind} of at most {_MAX_FILE_BYTES} bytes, but got more. Check the path.")
+        raise place.error(f"a {kind} of at most {_MAX_FILE_BYTES} bytes", "more", "Check the path.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
         raise Place(place.source, line_of=lambda _: line).error(
-            f"needs UTF-8 text, but got the byte 0x{content[exc.start]:02x}. Save the file as UTF-8."
+            "UTF-8 text", f"the byte 0x{content[exc.start]:02x}", "Save the file as UTF-8."
         ) from exc
 
 

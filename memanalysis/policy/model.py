@@ -1,32 +1,39 @@
 """What a policy says: one frozen record a section of the file, whose fields are the keys of the file.
 
-Each field carries its default and its check, so a key is declared once, here. A mapping may hold only some sections or
-keys; the rest take their defaults. MB are 2**20 bytes. Each key is explained in ``config/memory_policy.yaml``.
+Each field carries its default and its type with bounds, so a key is declared once, here. A mapping may hold only some
+sections or keys; the rest take their defaults. MB are 2**20 bytes.
+Each key is explained in ``config/memory_policy.yaml``.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, cast, get_args
 
-from memanalysis.policy.budgets import MemoryBudget, MemoryBudgets, check_budgets
-from memanalysis.policy.checks import (
-    MAX_COUNT,
-    MAX_DAYS,
-    MAX_MB,
-    MAX_SECONDS,
-    LineOf,
-    Place,
-    check_choice,
-    check_choices,
-    check_flag,
-    check_names,
-    check_number,
-    check_text,
-    check_whole,
+from memanalysis.errors import PolicyError
+from memanalysis.policy.budgets import MemoryBudget, MemoryBudgets, parse_budgets
+from memanalysis.policy.places import LineOf, Place, Problems, join_errors
+from memanalysis.policy.validation import parse_section
+from memanalysis.policy.value_kinds import (
+    Action,
+    Channel,
+    CleanupMethod,
+    Count,
+    Days,
+    Frames,
+    GrowthPercent,
+    LedgerMetric,
+    Megabytes,
+    Objects,
+    Recipients,
+    Seconds,
+    SnapshotMetric,
+    Snapshots,
+    StoragePath,
+    Wait,
+    list_kind,
 )
-from memanalysis.policy.sections import declare_key, parse_section
 from memanalysis.schema import Sensitivity
 
 __all__ = [
@@ -55,61 +62,34 @@ __all__ = [
     "parse_policy",
 ]
 
-Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-
-_GROWTH_MB = check_number("MB", above=0, high=MAX_MB, example=10)
-_GROWTH_PERCENT = check_number("percent", above=0, high=MAX_COUNT, example=20)
-_INTERVAL = check_number("seconds", above=0, high=MAX_SECONDS, example=60)
-_WAIT = check_number("seconds", high=MAX_SECONDS, example=60)
-_COUNT = check_whole("entries", low=1, high=MAX_COUNT, example=100)
-_AGENTS = check_names("recipients", each=check_text("a name", example="Agent-5"))
-_ACTION = check_choice("alert_only", "alert_and_cleanup", "alert_and_restart")
-_CLEANUP_METHODS = ("garbage_collection", "resource_cleanup", "cache_flush")
-_SNAPSHOT_METRICS = (
-    "memory_usage",
-    "object_counts",
-    "allocation_rates",
-    "deallocation_rates",
-    "garbage_collection_stats",
-)
-_LEDGER_METRICS = (
-    "timestamp",
-    "service_name",
-    "memory_usage_mb",
-    "object_count",
-    "allocation_count",
-    "deallocation_count",
-    "gc_collections",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class LeakThresholds:
     """Section ``leak_detection.thresholds``."""
 
-    memory_growth_mb: float = declare_key(10, _GROWTH_MB)
-    memory_growth_percent: float = declare_key(20, _GROWTH_PERCENT)
-    object_count_growth: int = declare_key(1000, check_whole("objects", low=1, high=MAX_COUNT, example=1000))
+    memory_growth_mb: Megabytes = 10
+    memory_growth_percent: GrowthPercent = 20
+    object_count_growth: Objects = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class AutoCleanupPolicy:
     """Section ``leak_detection.auto_cleanup``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    threshold_mb: float = declare_key(50, _GROWTH_MB)
-    methods: tuple[str, ...] = declare_key(_CLEANUP_METHODS, check_choices("methods", *_CLEANUP_METHODS))
+    enabled: bool = True
+    threshold_mb: Megabytes = 50
+    methods: Annotated[tuple[CleanupMethod, ...], list_kind("methods")] = get_args(CleanupMethod)
 
 
 @dataclass(frozen=True, slots=True)
 class LeakDetectionPolicy:
     """Section ``leak_detection``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    check_interval_seconds: float = declare_key(300, _INTERVAL)
-    snapshot_retention_count: int = declare_key(10, check_whole("snapshots", low=2, high=MAX_COUNT, example=10))
+    enabled: bool = True
+    check_interval_seconds: Seconds = 300
+    snapshot_retention_count: Snapshots = 10
     thresholds: LeakThresholds = LeakThresholds()
-    sensitivity: Sensitivity = field(default="medium", metadata={"check": check_choice("low", "medium", "high")})
+    sensitivity: Sensitivity = "medium"
     auto_cleanup: AutoCleanupPolicy = AutoCleanupPolicy()
 
 
@@ -117,17 +97,17 @@ class LeakDetectionPolicy:
 class TracemallocPolicy:
     """Section ``monitoring.tracemalloc``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    trace_limit: int = declare_key(25, check_whole("frames", low=1, high=65535, example=25))
+    enabled: bool = True
+    trace_limit: Frames = 25
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotsPolicy:
     """Section ``monitoring.snapshots``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    interval_seconds: float = declare_key(60, _INTERVAL)
-    retention_count: int = declare_key(100, _COUNT)
+    enabled: bool = True
+    interval_seconds: Seconds = 60
+    retention_count: Count = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +116,15 @@ class MonitoringPolicy:
 
     tracemalloc: TracemallocPolicy = TracemallocPolicy()
     snapshots: SnapshotsPolicy = SnapshotsPolicy()
-    metrics: tuple[str, ...] = declare_key(_SNAPSHOT_METRICS, check_choices("metrics", *_SNAPSHOT_METRICS))
+    metrics: Annotated[tuple[SnapshotMetric, ...], list_kind("metrics")] = get_args(SnapshotMetric)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertLevelPolicy:
     """One of the three levels in ``alerts.levels``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    cooldown_seconds: float = declare_key(0, _WAIT)
+    enabled: bool = True
+    cooldown_seconds: Wait = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +140,16 @@ class AlertLevels:
 class AlertRecipients:
     """Section ``alerts.recipients``."""
 
-    warning: tuple[str, ...] = declare_key(("Agent-5",), _AGENTS)
-    critical: tuple[str, ...] = declare_key(("Agent-4", "Agent-5"), _AGENTS)
-    emergency: tuple[str, ...] = declare_key(("Agent-4", "Agent-5", "Agent-8"), _AGENTS)
+    warning: Recipients = ("Agent-5",)
+    critical: Recipients = ("Agent-4", "Agent-5")
+    emergency: Recipients = ("Agent-4", "Agent-5", "Agent-8")
 
 
 @dataclass(frozen=True, slots=True)
 class AlertsPolicy:
     """Section ``alerts``."""
 
-    channels: tuple[str, ...] = declare_key(("logging", "messaging"), check_choices("channels", "logging", "messaging"))
+    channels: Annotated[tuple[Channel, ...], list_kind("channels")] = get_args(Channel)
     levels: AlertLevels = AlertLevels()
     recipients: AlertRecipients = AlertRecipients()
 
@@ -178,26 +158,26 @@ class AlertsPolicy:
 class LedgerRetention:
     """Section ``ledger.retention``."""
 
-    max_entries: int = declare_key(10000, _COUNT)
-    max_age_days: float = declare_key(30, check_number("days", above=0, high=MAX_DAYS, example=30))
+    max_entries: Count = 10000
+    max_age_days: Days = 30
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPolicy:
     """Section ``ledger``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    storage_path: str = declare_key("logs/memory_ledger.json", check_text("a path", example="logs/memory_ledger.json"))
+    enabled: bool = True
+    storage_path: StoragePath = "logs/memory_ledger.json"
     retention: LedgerRetention = LedgerRetention()
-    metrics: tuple[str, ...] = declare_key(_LEDGER_METRICS, check_choices("metrics", *_LEDGER_METRICS))
+    metrics: Annotated[tuple[LedgerMetric, ...], list_kind("metrics")] = get_args(LedgerMetric)
 
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
     """Section ``enforcement.hard_limits`` or ``enforcement.soft_limits``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    action: Action = field(default="alert_only", metadata={"check": _ACTION})
+    enabled: bool = True
+    action: Action = "alert_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,30 +186,30 @@ class EnforcementPolicy:
 
     hard_limits: LimitPolicy = LimitPolicy(action="alert_and_cleanup")
     soft_limits: LimitPolicy = LimitPolicy(action="alert_only")
-    grace_period_seconds: float = declare_key(60, _WAIT)
+    grace_period_seconds: Wait = 60
 
 
 @dataclass(frozen=True, slots=True)
 class MessagingServicePolicy:
     """Section ``integration.messaging_service``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    use_cue_system: bool = declare_key(True, check_flag)
+    enabled: bool = True
+    use_cue_system: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class QualityGatesPolicy:
     """Section ``integration.quality_gates``."""
 
-    enabled: bool = declare_key(True, check_flag)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCoordinationPolicy:
     """Section ``integration.agent_coordination``."""
 
-    enabled: bool = declare_key(True, check_flag)
-    auto_notify: bool = declare_key(True, check_flag)
+    enabled: bool = True
+    auto_notify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +225,7 @@ class IntegrationPolicy:
 class Policy:
     """A whole policy; ``Policy()`` is the default, without any service of its own."""
 
-    memory_budgets: MemoryBudgets = field(default_factory=MemoryBudgets, metadata={"check": check_budgets})
+    memory_budgets: MemoryBudgets = field(default_factory=MemoryBudgets, metadata={"parse": parse_budgets})
     leak_detection: LeakDetectionPolicy = LeakDetectionPolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()
     alerts: AlertsPolicy = AlertsPolicy()
@@ -257,11 +237,25 @@ class Policy:
         """Give the budget of a service; one that the policy does not name has the global budget."""
         return self.memory_budgets.services.get(service, self.memory_budgets.global_)
 
+    @property
+    def follows_limit(self) -> bool:
+        """Whether a budget is a share of the limit."""
+        budgets = (self.memory_budgets.global_, *self.memory_budgets.services.values())
+        return any(budget.percent_of_limit is not None for budget in budgets)
+
+    def for_limit(self, limit_bytes: float | None) -> "Policy":
+        """Give the policy under a limit, in bytes: budgets that are a share of it follow. None leaves it as it is."""
+        budgets = self.memory_budgets
+        services = {name: budget.for_limit(limit_bytes) for name, budget in budgets.services.items()}
+        limited = MemoryBudgets(global_=budgets.global_.for_limit(limit_bytes), services=services)
+        return self if limited == budgets else replace(self, memory_budgets=limited)
+
     def to_mapping(self) -> dict[str, Any]:
         """Give the policy as a plain mapping with every key, as a policy file would hold it."""
         mapping = asdict(self)
-        budgets = mapping["memory_budgets"]
-        mapping["memory_budgets"] = {"global": budgets["global_"], "services": budgets["services"]}
+        budgets = self.memory_budgets
+        services = {name: budget.to_mapping() for name, budget in budgets.services.items()}
+        mapping["memory_budgets"] = {"global": budgets.global_.to_mapping(), "services": services}
         return cast("dict[str, Any]", _with_lists(mapping))
 
     @property
@@ -271,7 +265,11 @@ class Policy:
 
 
 def parse_policy(
-    mapping: Mapping[str, Any] | Policy, *, source: str = "policy", line_of: LineOf | None = None
+    mapping: Mapping[str, Any] | Policy,
+    *,
+    source: str = "policy",
+    line_of: LineOf | None = None,
+    problems: Sequence[PolicyError] = (),
 ) -> Policy:
     """Give the policy that a mapping describes; keys that it leaves out take their defaults.
 
@@ -283,15 +281,21 @@ def parse_policy(
         What an error calls the mapping: the path of its file.
     line_of : callable, optional
         From the keys that lead to a value to its line in the file; None where it has none.
+    problems : sequence of PolicyError
+        What is known to be wrong already, such as keys that stand twice.
 
     Raises
     ------
     PolicyError
-        ``source:line: dotted.key: what is needed, what was found. What to write.``
+        ``source:line: dotted.key: what is needed, what was found. What to write.`` It holds all that is wrong.
     """
     if isinstance(mapping, Policy):
         return mapping
-    return parse_section(Policy(), mapping, Place(source, line_of=line_of))
+    found: Problems = list(problems)
+    policy = parse_section(Policy(), mapping, Place(source, line_of=line_of), found)
+    if found:
+        raise join_errors(found)
+    return policy
 
 
 def _with_lists(value: Any) -> Any:

@@ -31,6 +31,7 @@ from memanalysis.reports.site_history import choose_sites, read_site_lines
 from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
@@ -157,7 +158,7 @@ def report(
         verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     judged = verdicts[~is_unreadable(verdicts)]
     services = list(dict.fromkeys(judged["service"]))
-    budgets = find_budgets(rules, services)
+    budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
     read = ServiceReader(opened)
     damage = list(opened.damage)
     sections = []

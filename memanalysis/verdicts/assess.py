@@ -16,6 +16,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.recorded_limits import find_limits
 from memanalysis.verdicts.run_selection import Moment, RunSelection, select_runs
 from memanalysis.verdicts.sources import (
     LedgerSource,
@@ -179,7 +180,7 @@ def _assess_runs(
 ) -> tuple[pd.DataFrame, list[UnreadableRun]]:
     """Judge all runs at once; where that fails, each alone, so that one run takes no other down."""
     try:
-        read = _judging(samples, policy) | {"runs": tables.runs}
+        read = _judging(samples, policy, tables.events) | {"runs": tables.runs}
         return assess_samples(**read, sites=tables.sites, events=tables.events), []
     except Exception:  # the boundary of a run: whatever its rows hold, the others are judged
         if not {"service", "run_id"} <= set(samples):
@@ -195,16 +196,16 @@ def _assess_runs(
             names = [None if pd.isna(name) else str(name) for name in (service, run_id)]
             failed.append((names[0], names[1], f"{type(exc).__name__}: {exc}"))
     if not judged:
-        judged = [assess_samples(**_judging(samples.iloc[:0], policy))]
+        judged = [assess_samples(**_judging(samples.iloc[:0], policy, _no_events))]
     return pd.concat(judged, ignore_index=True), failed
 
 
 def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) -> pd.DataFrame:
     """Judge one run; where its sites and events prevent that, without them."""
     try:
-        return assess_samples(**_judging(samples, policy), sites=own.sites, events=own.events)
+        return assess_samples(**_judging(samples, policy, own.events), sites=own.sites, events=own.events)
     except Exception as exc:  # the boundary of a run's tables: its samples are judged
-        verdicts = assess_samples(**_judging(samples, policy))
+        verdicts = assess_samples(**_judging(samples, policy, _no_events))
         note = f" Its sites and events are unreadable: {type(exc).__name__}: {exc}."
         return verdicts.assign(sentence=verdicts["sentence"] + note)
 
@@ -239,11 +240,17 @@ def assess_tables(
     policy: Policy | None,
 ) -> pd.DataFrame:
     """Verdicts of tables that were read already, with budgets and thresholds of a policy."""
-    return assess_samples(**_judging(samples, policy), sites=sites, events=events)
+    read_events = _no_events if events is None else lambda: events
+    return assess_samples(**_judging(samples, policy, read_events), sites=sites, events=events)
 
 
-def _judging(samples: pd.DataFrame, policy: Policy | None) -> dict[str, Any]:
+def _no_events() -> pd.DataFrame:
+    return pd.DataFrame({"service": [], "kind": [], "data": []})
+
+
+def _judging(samples: pd.DataFrame, policy: Policy | None, events: Callable[[], pd.DataFrame]) -> dict[str, Any]:
     """Arguments of the engine: samples, budgets and thresholds."""
     services = samples["service"].dropna().unique() if policy is not None and "service" in samples else ()
-    budgets_bytes = {service: budget.max_bytes for service, budget in find_budgets(policy, services).items()}
+    budgets = find_budgets(policy, services, find_limits=lambda: find_limits(samples, events))
+    budgets_bytes = {service: budget.max_bytes for service, budget in budgets.items()}
     return {"samples": samples, "budgets_bytes": budgets_bytes, "rules": find_rules(policy)}

@@ -18,6 +18,7 @@ from memanalysis.units import format_bytes, format_duration, format_growth
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.run_selection import RunSelection, select_runs
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 
@@ -131,7 +132,7 @@ def _describe_verdicts(verdicts: pd.DataFrame, kind: Kind) -> Iterable[Finding]:
 
 
 def _find_breaches(ledger: Ledger, policy: Policy | None, selection: RunSelection) -> Iterable[Finding]:
-    budgets = find_budgets(policy, ledger.services)
+    budgets = find_budgets(policy, ledger.services, find_limits=lambda: read_limits(ledger, ledger.services))
     if not budgets:
         return
     runs = select_runs(ledger, selection)

@@ -3,7 +3,7 @@
 A ledger is a `Ledger`, a path or a URL; a policy is None, a path, a mapping or a `Policy`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 
 from memanalysis.analysis.budgets.budget_breaches import Budget
@@ -38,11 +38,22 @@ def resolve_ledger(source: LedgerSource, *, call: str) -> Ledger:
     )
 
 
-def find_budgets(policy: Policy | None, services: Iterable[str]) -> dict[str, Budget]:
-    """What the policy allows each service, in bytes; nothing without a policy."""
+def find_budgets(
+    policy: Policy | None, services: Iterable[str], *, find_limits: Callable[[], Mapping[str, float]]
+) -> dict[str, Budget]:
+    """What the policy allows each service, in bytes; nothing without a policy.
+
+    Parameters
+    ----------
+    policy : Policy or None
+    services : iterable of str
+    find_limits : callable
+        Gives the recorded limit of each service; called where a budget is a share of it.
+    """
     if policy is None:
         return {}
-    budgets = {service: policy.budget_for(service) for service in services}
+    limits = find_limits() if policy.follows_limit else {}
+    budgets = {service: policy.budget_for(service).for_limit(limits.get(service)) for service in services}
     return {
         service: Budget(
             max_bytes=bytes_from_mb(budget.max_memory_mb),

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memanalysis._forked_child import call_in_child, settle
+from memanalysis._machine import read_machine_bytes
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.schema import END_LABEL, MemorySnapshot
@@ -273,7 +274,7 @@ class Recorder:
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
         data = {"interval_s": settings.interval_s, "trace": self._engine.name, "trace_reason": self._engine.reason}
-        data["trace_limit"] = settings.trace_limit
+        data |= {"trace_limit": settings.trace_limit, "machine_bytes": read_machine_bytes()}
         with self._boundary.guard("write an event"):
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from memanalysis.capture.process import read_limit_bytes
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.recorder import Recorder
@@ -125,4 +126,5 @@ def watch(
 def _resolve(policy: "PolicySource") -> "Policy | None":
     from memanalysis.policy.policy_source import resolve_policy  # not loaded without a policy
 
-    return resolve_policy(policy, call="watch")
+    resolved = resolve_policy(policy, call="watch")
+    return None if resolved is None else resolved.for_limit(read_limit_bytes())

@@ -1,4 +1,4 @@
-"""In an environment with Click, psutil and PyYAML only, as containers have it, the recorder leaves JSON lines."""
+"""With Click, msgspec, psutil and PyYAML only, as containers have it, the recorder leaves JSON lines."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 
 PACKAGE = Path(memanalysis.__file__).parent
 DEFAULT_POLICY = Path(__file__).parents[2] / "config" / "memory_policy.yaml"
-NEEDED = ("click", "psutil", "yaml", "_yaml")
+NEEDED = ("click", "msgspec", "psutil", "yaml", "_yaml")
 MAX_MB = 35
 DEADLINE_S = 120.0
 LEFT_OUT = ("numpy", "pandas", "pyarrow", "matplotlib", "rich", "jinja2")

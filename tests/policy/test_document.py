@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from memanalysis.errors import PolicyError
 from memanalysis.policy.document import parse_document
+from memanalysis.policy.validation import BROKEN
 
 
 def test_each_part_has_the_line_of_its_key_or_entry() -> None:
@@ -60,14 +60,23 @@ def test_the_line_of_what_was_merged_is_where_it_was_written() -> None:
 
 
 def test_a_key_twice_is_seen_where_nothing_would_read_it() -> None:
-    with pytest.raises(
-        PolicyError, match=r"^p:3: a\.x: needs each key once, but it stands on line 2 too\. Remove one\.$"
-    ):
-        parse_document("a:\n  x: 1\n  x: 1\n", source="p")
+    assert problems_of("a:\n  x: 1\n  x: 1\n") == [
+        "p:3: a.x: needs each key once, but got it again, after line 2. Remove one of them."
+    ]
 
 
 def test_keys_that_python_holds_equal_are_the_same_key() -> None:
-    with pytest.raises(
-        PolicyError, match=r"^p:2: 1\.0: needs each key once, but it stands on line 1 too\. Remove one\.$"
-    ):
-        parse_document("1: a\n1.0: b\n", source="p")
+    assert problems_of("1: a\n1.0: b\n") == [
+        "p:2: 1.0: needs each key once, but got it again, after line 1. Remove one of them."
+    ]
+
+
+def test_what_cannot_be_read_leaves_the_rest() -> None:
+    document = parse_document("a: !!int\nb: 010\nc: 1\nc: 2\nd: 3\n", source="p")
+
+    assert [error.problems[0].line for error in document.problems] == [1, 2, 4]
+    assert document.data == {"a": BROKEN, "b": BROKEN, "c": 1, "d": 3}
+
+
+def problems_of(text: str) -> list[str]:
+    return [str(error) for error in parse_document(text, source="p").problems]

@@ -101,7 +101,7 @@ def test_an_error_names_file_line_and_key(tmp_path, old, new, message):
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
-    with pytest.raises(PolicyError, match=r"needs a file of known leaks, but there is no such file\. Check the path\."):
+    with pytest.raises(PolicyError, match=r"needs a file of known leaks, but got no such file\. Check the path\."):
         read_known_leaks(tmp_path / "no.yaml")
 
 
@@ -109,7 +109,7 @@ def test_an_empty_file_is_no_file_of_known_leaks(tmp_path):
     path = tmp_path / "known_leaks.yaml"
     path.write_text("# nothing yet\n", encoding="utf-8")
 
-    with pytest.raises(PolicyError, match="needs known leaks, but the file is empty"):
+    with pytest.raises(PolicyError, match="needs known leaks, but got an empty file"):
         read_known_leaks(path)
 
 

@@ -124,7 +124,9 @@ def test_the_mapping_given_is_not_changed() -> None:
 
 
 def test_a_number_with_more_digits_than_python_writes_is_an_error_of_one_line() -> None:
-    with pytest.raises(PolicyError, match=r"but got a number of more than 38 digits\. Write for example 100\.$"):
+    with pytest.raises(
+        PolicyError, match=r"but got a number of more than 38 digits\. Write for example 100 or 100MB\.$"
+    ):
         parse_policy({"memory_budgets": {"global": {"max_memory_mb": 10**5000}}})
 
 
