@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +93,13 @@ def run_command(command: list[str]) -> str:
 
 def render_policy_keys() -> str:
     """Return a table for each section of the policy: key, default, and the comment of the shipped file."""
-    from memanalysis.policy.document import parse_document
+    from memanalysis.policy.key_comments import KeyComments
     from memanalysis.policy.model import Policy
 
-    text = POLICY_FILE.read_text(encoding="utf-8")
-    lines, document = text.splitlines(), parse_document(text, source=POLICY_FILE.name)
+    comments = KeyComments(POLICY_FILE.read_text(encoding="utf-8"))
     tables: dict[str, list[str]] = {}
     for keys, default in _leaves(Policy().to_mapping()):
-        above = (document.line_of(keys[:depth]) for depth in range(len(keys), 1, -1))
-        meaning = next(filter(None, (_comment(lines, line) for line in above if line)), "")
+        meaning = comments.find(keys).replace("|", "\\|")
         shown = ", ".join(map(str, default)) if isinstance(default, list) else str(default).lower()
         tables.setdefault(keys[0], []).append(f"| `{'.'.join(keys[1:])}` | `{shown}` | {meaning} |")
     return "\n\n".join(
@@ -222,10 +220,3 @@ def _leaves(mapping: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator
             yield from _leaves(value, (*above, key))
         else:
             yield (*above, key), value
-
-
-def _comment(lines: Sequence[str], line: int) -> str:
-    """Return what stands behind a key, else what stands in the lines right above it."""
-    behind = lines[line - 1].partition(" # ")[2]
-    above = takewhile(lambda text: text.lstrip().startswith("# "), reversed(lines[: line - 1]))
-    return (behind or " ".join(text.strip(" #") for text in reversed(list(above)))).strip().replace("|", "\\|")

@@ -77,7 +77,7 @@ commands = CommandGroup(
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
-        "policy": ("memanalysis.cli.policy_command:command", "Check a policy file."),
+        "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
     },
     params=[

@@ -53,7 +53,7 @@ class Command(click.Command):
     examples : str
         Lines of a shell, shown as they are.
     needs : sequence of str
-        Packages that the command loads, beside Click, psutil and PyYAML.
+        Packages that the command loads, beside Click, msgspec, psutil and PyYAML.
     """
 
     def __init__(self, name: str | None, *, examples: str, needs: Sequence[str] = (), **settings: Any) -> None:

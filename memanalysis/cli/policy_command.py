@@ -1,4 +1,8 @@
-"""``memanalysis policy check FILE``: whether a policy file is right, and what it allows."""
+"""``memanalysis policy``: whether a policy file is right, what is in force and why, and its schema for editors."""
+
+import json
+import sys
+from pathlib import Path
 
 import click
 
@@ -7,9 +11,12 @@ from memanalysis.cli.command_group import CommandGroup
 from memanalysis.cli.command_help import PATH, Argument, Command
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["check", "command"]
+__all__ = ["check", "command", "schema", "show"]
 
-_EXAMPLES = "memanalysis policy check config/memory_policy.yaml"
+_EXAMPLES = """\
+memanalysis policy check config/memory_policy.yaml
+memanalysis policy show config/memory_policy.yaml
+memanalysis policy schema > memory_policy.schema.json"""
 
 _HERE = "memanalysis.cli.policy_command"
 
@@ -17,26 +24,36 @@ command = CommandGroup(
     "policy",
     help="Work on policy files.",
     examples=_EXAMPLES,
-    modules={"check": (f"{_HERE}:check", "Check a policy file and print what it allows.")},
+    modules={
+        "check": (f"{_HERE}:check", "Check a policy file and print what it allows."),
+        "show": (f"{_HERE}:show", "Print every value in force, and where it comes from."),
+        "schema": (f"{_HERE}:schema", "Print the JSON Schema of policy files, for editors."),
+    },
+)
+
+_SET = click.option(
+    "--set", "arguments", multiple=True, metavar="KEY=VALUE", help="Set one key over file and environment. Repeatable."
 )
 
 
 @click.command(
     "check",
     cls=Command,
-    help="Check a policy file, and print what it allows. An error names file, line and key.",
-    examples=_EXAMPLES,
+    help="Check a policy file, and print what it allows. All errors are printed, each with file, line and key.",
+    examples="memanalysis policy check config/memory_policy.yaml",
     needs=("rich",),
 )
 @click.argument("file", cls=Argument, type=PATH, description="Policy file (YAML).")
-def check(file: str) -> int:
+@_SET
+def check(file: str, arguments: tuple[str, ...]) -> int:
     """Read the policy and print what it allows."""
+    from memanalysis.capture.process import read_limit_bytes
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph
     from memanalysis.cli.terminal_table import Name, make_table, print_table
-    from memanalysis.policy.loader import read_policy
+    from memanalysis.policy.loader import read_layers
     from memanalysis.units import bytes_from_mb
 
-    policy = read_policy(file)
+    policy = read_layers(file, arguments=arguments).policy.for_limit(read_limit_bytes())
     console = open_console()
     print_line(console, f"OK: {file}")
     print_line(console)
@@ -56,3 +73,56 @@ def check(file: str) -> int:
         f"{thresholds.memory_growth_percent:g} %, sensitivity {detection.sensitivity}.",
     )
     return 0
+
+
+@click.command(
+    "show",
+    cls=Command,
+    help="Print every value of the policy in force, and where it comes from: the default, the file with its line, "
+    "an environment variable MEMANALYSIS_POLICY__SECTION__KEY, or --set. Without FILE, that of config/ or the "
+    "packaged one.",
+    examples="memanalysis policy show config/memory_policy.yaml\n"
+    "MEMANALYSIS_POLICY__LEAK_DETECTION__SENSITIVITY=high memanalysis policy show\n"
+    "memanalysis policy show --set alerts.channels=[logging] --format json",
+)
+@click.argument("file", cls=Argument, type=PATH, required=False, description="Policy file (YAML).")
+@_SET
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Default: text.")
+def show(file: str | None, arguments: tuple[str, ...], form: str) -> int:
+    """Print keys, values and origins."""
+    from memanalysis.policy.loader import DEFAULT_CONFIG_PATH, find_default_path, read_layers
+
+    chosen = file or (DEFAULT_CONFIG_PATH if Path(DEFAULT_CONFIG_PATH).exists() else find_default_path())
+    layers = read_layers(chosen, arguments=arguments)
+    origins = list(layers.list_origins())
+    if form == "json":
+        rows = [{"key": one.key, "value": one.value, "origin": one.origin} for one in origins]
+        sys.stdout.write(f"{json.dumps(rows, indent=2)}\n")
+        return 0
+    for one in origins:
+        sys.stdout.write(f"{make_printable(one.key)}: {_render_value(one.value)}  # {make_printable(one.origin)}\n")
+    return 0
+
+
+@click.command(
+    "schema",
+    cls=Command,
+    help="Print the JSON Schema of policy files. An editor that knows it completes keys and marks wrong values: write "
+    "the schema to a file, and name it in the policy's first line, as # yaml-language-server: $schema=FILE.",
+    examples="memanalysis policy schema > memory_policy.schema.json",
+)
+def schema() -> int:
+    """Print the schema."""
+    from memanalysis.policy.json_schema import make_policy_schema
+    from memanalysis.policy.key_comments import KeyComments
+    from memanalysis.policy.loader import find_default_path
+
+    comments = KeyComments(find_default_path().read_text(encoding="utf-8"))
+    sys.stdout.write(f"{json.dumps(make_policy_schema(comments), indent=2)}\n")
+    return 0
+
+
+def _render_value(value: object) -> str:
+    if isinstance(value, list):
+        return make_printable(f"[{', '.join(map(str, value))}]")
+    return make_printable(str(value).lower() if isinstance(value, bool) else str(value))

@@ -7,17 +7,23 @@ never silently the default.
 import logging
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memanalysis.errors import PolicyError
-from memanalysis.policy.model import Policy, parse_policy
+from memanalysis.policy.model import Policy
 from memanalysis.policy.places import Place
+
+if TYPE_CHECKING:
+    from memanalysis.policy.layers import LayeredPolicy
 
 __all__ = [
     "DEFAULT_CONFIG_PATH",
+    "find_default_path",
     "read_default_policy",
+    "read_layers",
     "read_policy",
     "read_policy_file",
     "read_policy_or_default",
@@ -34,7 +40,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def read_policy(path: str | PathLike[str]) -> Policy:
-    """Read and check a policy file.
+    """Read and check a policy file, with what environment variables set over it.
 
     Raises
     ------
@@ -45,8 +51,8 @@ def read_policy(path: str | PathLike[str]) -> Policy:
 
 
 def read_default_policy() -> Policy:
-    """Read the policy that comes with the package."""
-    return read_policy_file(_default_path())[1]
+    """Read the policy that comes with the package, whatever the environment says."""
+    return read_layers(find_default_path(), environment={}).policy
 
 
 def read_policy_or_default(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
@@ -67,19 +73,41 @@ def read_policy_or_default(path: str | PathLike[str]) -> tuple[dict[str, Any], P
     except PolicyError as exc:
         if not isinstance(exc.__cause__, FileNotFoundError):
             raise
-    default = read_policy_file(_default_path())
+    default = read_policy_file(find_default_path())
     _LOGGER.warning("No policy file at %s: using the default policy that comes with memanalysis.", fspath(path))
     return default
 
 
 def read_policy_file(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
     """Read a policy file; its plain mapping and the checked policy. See `read_policy` for the errors."""
+    layers = read_layers(path)
+    return layers.mapping, layers.policy
+
+
+def read_layers(
+    path: str | PathLike[str], *, environment: Mapping[str, str] = os.environ, arguments: Iterable[str] = ()
+) -> "LayeredPolicy":
+    """Read a policy file and what is set over it, with the origin of each value.
+
+    Parameters
+    ----------
+    path : path
+    environment : mapping
+        Variables of the process.
+    arguments : iterable of str
+        Each ``dotted.key=value``.
+
+    Raises
+    ------
+    PolicyError
+        As `read_policy` says.
+    """
     from memanalysis.policy.document import parse_document  # here, so that yaml is imported only when a policy is read
+    from memanalysis.policy.layers import layer_policy
 
     source = fspath(path)
     document = parse_document(read_text(Path(path), Place(source)), source=source)
-    policy = parse_policy(document.data, source=source, line_of=document.line_of, problems=document.problems)
-    return document.data, policy
+    return layer_policy(document, source=source, environment=environment, arguments=arguments)
 
 
 def read_text(path: Path, place: Place, *, kind: str = "policy file", example: str = "memory_policy.yaml") -> str:
@@ -117,7 +145,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _default_path() -> Path:
-    """In a wheel the file lies beside this module, in the repository in config/."""
+def find_default_path() -> Path:
+    """Return where the packaged policy is: in a wheel beside this module, in the repository in config/."""
     packaged = Path(__file__).with_name("memory_policy.yaml")
     return packaged if packaged.is_file() else Path(__file__).parents[2] / DEFAULT_CONFIG_PATH

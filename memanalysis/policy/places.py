@@ -59,7 +59,8 @@ def join_errors(errors: Sequence[PolicyError]) -> PolicyError:
     if len(errors) == 1:
         return errors[0]
     problems = sorted((problem for error in errors for problem in error.problems), key=lambda one: one.line or 0)
-    lines = [f"{problems[0].source}: {len(problems)} errors", *map(str, problems[:_SHOWN_PROBLEMS])]
+    source = next((problem.source for problem in problems if problem.line), problems[0].source)
+    lines = [f"{source}: {len(problems)} errors", *map(str, problems[:_SHOWN_PROBLEMS])]
     if len(problems) > _SHOWN_PROBLEMS:
         lines.append(f"and {len(problems) - _SHOWN_PROBLEMS} more")
     return PolicyError("\n  ".join(lines), tuple(problems))

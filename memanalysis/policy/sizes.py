@@ -27,6 +27,7 @@ def read_size(text: str) -> float | LimitShare | None:
     if not text.strip()[-1:].isalpha():
         return None
     try:
-        return parse_bytes(text) / MIB
+        size_mb = parse_bytes(text) / MIB
     except (InvalidArgumentError, OverflowError):  # more digits than a float holds
         return None
+    return int(size_mb) if size_mb.is_integer() else size_mb  # 100MB is shown as 100, as it would be written

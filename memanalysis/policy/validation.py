@@ -28,6 +28,7 @@ __all__ = [
     "kind_of",
     "parse_keys",
     "parse_section",
+    "words_of",
 ]
 
 _R = TypeVar("_R")
@@ -115,6 +116,11 @@ def keys_of(base: Any) -> Iterator[tuple[str, "Field[Any]"]]:
 def kind_of(record: type, name: str) -> Any:
     """Return the type of a record's field, with its bounds."""
     return _kinds_of(record)[name]
+
+
+def words_of(kind: Any) -> Mapping[str, Any]:
+    """Return what the ``extra`` of a type holds."""
+    return _read_kind(kind)[1]
 
 
 def _parse_field(base: Any, entry: "Field[Any]", value: Any, place: Place, problems: Problems) -> Any:

@@ -12,6 +12,7 @@ __all__ = [
     "MAX_DAYS",
     "MAX_MB",
     "MAX_SECONDS",
+    "SHARE_PATTERN",
     "SIZE_PATTERN",
     "Action",
     "Budget",
@@ -44,9 +45,9 @@ MAX_DAYS = 100_000
 MAX_COUNT = 2**53
 """The largest count that a float of 64 bits holds exactly."""
 
-SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*[kKmMgG]?[iI]?[bB]?\s*$"
+SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*([kKmMgG][iI]?[bB]|[kKmMgGbB])\s*$"
 """Sizes with their unit, for editors; `memanalysis.policy.sizes` reads them."""
-_SHARE_PATTERN = rf"{SIZE_PATTERN}|^\s*\d+(\.\d+)?\s*%\s*of\s+limit\s*$"
+SHARE_PATTERN = rf"{SIZE_PATTERN}|^\s*\d+(\.\d+)?\s*%\s*of\s+limit\s*$"
 
 Megabytes = Annotated[
     float,
@@ -54,7 +55,6 @@ Megabytes = Annotated[
         gt=0,
         le=MAX_MB,
         extra={"unit": "MB", "example": 10, "is_size": True},
-        extra_json_schema={"type": ["number", "string"], "pattern": SIZE_PATTERN},
     ),
 ]
 """MB of 2**20 bytes, or a size with its unit."""
@@ -64,7 +64,6 @@ Budget = Annotated[
         gt=0,
         le=MAX_MB,
         extra={"unit": "MB", "example": 100, "is_size": True, "may_be_share": True},
-        extra_json_schema={"type": ["number", "string"], "pattern": _SHARE_PATTERN},
     ),
 ]
 """The same, or a share of the limit: ``80% of limit``."""

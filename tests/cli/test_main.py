@@ -124,7 +124,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
     [
         (["asess", "x"], "There is no command asess. Did you mean assess?", "memanalysis"),
         (["x\x1b[31m\ny"], "There is no command x\\u001b[31m y.", "memanalysis"),
-        (["policy", "chek"], "There is no command chek. Did you mean check?", "memanalysis policy"),
+        (["policy", "chek"], "There is no command chek. Did you mean check or schema?", "memanalysis policy"),
         (["--verson"], "There is no option --verson. Did you mean --version?", "memanalysis"),
         (
             ["assess", "x", "--formt", "json"],
@@ -139,7 +139,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
             "Missing command: one of demo, run, record, info, assess, check, report, compact, convert, policy, doctor.",
             "memanalysis",
         ),
-        (["policy"], "Missing command: one of check.", "memanalysis policy"),
+        (["policy"], "Missing command: one of check, show, schema.", "memanalysis policy"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -175,7 +175,7 @@ def test_a_shell_gets_the_script_that_completes(shell: str) -> None:
         ("memanalysis assess --known", ["plain,--known-leaks"]),
         ("memanalysis assess --format k", ["plain,known-leaks"]),
         ("memanalysis assess led", ["file,led"]),
-        ("memanalysis policy ", ["plain,check"]),
+        ("memanalysis policy ", ["plain,check", "plain,show", "plain,schema"]),
     ],
 )
 def test_commands_options_values_and_paths_are_completed(words: str, completions: list[str]) -> None:
