@@ -129,7 +129,7 @@ EVENTS: Mapping[str, ColumnType] = {
     "message": "string",
     "data": "json",
 }
-"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, error; of a cell that runs
+"""Something that happened: start, stop, cell, mark, breach, alert, cleanup, leak, policy, error; of a cell that runs
 ``cell_start`` and ``cell_line``; and of the recorder itself ``growth`` (seen, so tracing begins), ``window``,
 ``suspect``, ``holders``, ``snapshot``, ``pace``."""
 

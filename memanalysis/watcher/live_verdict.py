@@ -53,6 +53,14 @@ class LiveRun:
             if sample["limit_bytes"] is not None:
                 self._limit_bytes = sample["limit_bytes"]
 
+    def follow_policy(self, service: str, policy: "Policy") -> None:
+        """Judge by the budget and the thresholds of a policy from now on."""
+        from memanalysis.verdicts.policy_severity import severity_rules  # without a policy its package is not loaded
+
+        with self._lock:
+            self._budget_bytes = bytes_from_mb(policy.budget_for(service).max_memory_mb)
+            self._rules = severity_rules(policy.leak_detection)
+
     def has_grown(self) -> bool:
         """Return whether RSS grew by enough since the warm-up to be worth a look, without numpy and in little time."""
         with self._lock:
@@ -78,9 +86,7 @@ class LiveRun:
 
 def make_live_run(service: str, policy: "Policy | None") -> LiveRun:
     """Make the series of a run, to be judged by the budget and the thresholds of a policy."""
-    if policy is None:
-        return LiveRun()
-    from memanalysis.verdicts.policy_severity import severity_rules  # without a policy its package is not loaded
-
-    budget_bytes = bytes_from_mb(policy.budget_for(service).max_memory_mb)
-    return LiveRun(budget_bytes=budget_bytes, rules=severity_rules(policy.leak_detection))
+    live = LiveRun()
+    if policy is not None:
+        live.follow_policy(service, policy)
+    return live

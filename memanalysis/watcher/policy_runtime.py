@@ -2,7 +2,8 @@
 
 A leak is what the run's own verdict calls one: the live series of the whole run, judged as ``Recorder.assess()`` and
 ``assess(ledger)`` judge it. Everything found and done becomes an event: ``breach`` when the budget's level changes,
-``leak`` when the leak's severity changes, ``alert`` when an alert went out, ``cleanup`` when memory was freed.
+``leak`` when the leak's severity changes, ``alert`` when an alert went out, ``cleanup`` when memory was freed,
+``policy`` when the policy file has changed.
 """
 
 import logging
@@ -14,6 +15,7 @@ from memanalysis.capture.sample import Clock
 from memanalysis.errors import MissingDependencyError
 from memanalysis.policy.enforcer import BudgetEnforcer
 from memanalysis.policy.model import Policy
+from memanalysis.policy.policy_file import PolicyFile
 from memanalysis.response.alerts.alert import ALERT_LEVELS, Alert, AlertLevel, find_level
 from memanalysis.response.alerts.dispatch import AlertDispatcher
 from memanalysis.response.cleanup import Cleanup
@@ -22,6 +24,7 @@ from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.verdicts.engine_loading import load_engine
 from memanalysis.verdicts.policy_severity import reported_severity
 from memanalysis.watcher.live_verdict import LiveRun
+from memanalysis.watcher.policy_reload import PolicyReload
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Severity, Verdict
@@ -66,6 +69,8 @@ class PolicyRuntime:
         Time, for grace, cooldown and the interval between checks.
     check_leaks : bool
         Whether leaks are looked for here, where the policy wants it.
+    file : PolicyFile, optional
+        Where the policy comes from; it is read again when it changes.
 
     Attributes
     ----------
@@ -73,7 +78,15 @@ class PolicyRuntime:
         Where the program registers the hooks and caches that may be freed.
     """
 
-    def __init__(self, service: str, policy: Policy, *, clock: Clock, check_leaks: bool = True) -> None:
+    def __init__(
+        self,
+        service: str,
+        policy: Policy,
+        *,
+        clock: Clock,
+        check_leaks: bool = True,
+        file: PolicyFile | None = None,
+    ) -> None:
         self.cleanup = Cleanup(policy.leak_detection.auto_cleanup)
         self._service = service
         self._policy = policy
@@ -82,7 +95,10 @@ class PolicyRuntime:
         self._alerts = AlertDispatcher(policy, clock=clock.monotonic)
         self._level: AlertLevel | None = None
         self._last_cleanup = float("-inf")
-        self._checks_leaks = check_leaks and policy.leak_detection.enabled
+        self._check_leaks_here = check_leaks
+        self._reload = None if file is None else PolicyReload(file, clock=clock)
+        self._limit_bytes: int | None = None
+        self._run: LiveRun | None = None
         self._live: LiveRun | None = None
         self._severity = "none"
         self._alerted: AlertLevel | None = None
@@ -100,8 +116,14 @@ class PolicyRuntime:
             The series of this run, which is judged.
         """
         self._level, self._severity, self._alerted, self._leak_since = None, "none", None, None
+        self._run = live
+        live.follow_policy(self._service, self._policy)
+        self._begin_checks(record_event)
+
+    def _begin_checks(self, record_event: RecordEvent) -> None:
+        """Look for leaks from now on, where that is wanted and the engine can be loaded."""
         self._live, self._next_check = None, float("inf")
-        if not self._checks_leaks:
+        if not self._check_leaks_here or not self._policy.leak_detection.enabled:
             return
         try:
             obstacle = None if load_engine(under_tracing=False) else TRACED_BEFORE
@@ -111,7 +133,7 @@ class PolicyRuntime:
             _LOGGER.warning("%s: %s", self._service, obstacle)
             record_event("error", level="warning", message=obstacle)
             return
-        self._live = live
+        self._live = self._run
         self._next_check = self._clock.monotonic() + self._policy.leak_detection.check_interval_seconds
 
     def on_sample(self, sample: Row, record_event: RecordEvent) -> None:
@@ -124,11 +146,26 @@ class PolicyRuntime:
         record_event : callable
             Writes what was found and done.
         """
+        self._follow_policy(sample["limit_bytes"], record_event)
         self._check_budget(sample, record_event)
         now = self._clock.monotonic()
         if self._live is not None and now >= self._next_check:
             self._next_check = now + self._policy.leak_detection.check_interval_seconds
             self._check_leak(self._live, record_event)
+
+    def _follow_policy(self, limit_bytes: int | None, record_event: RecordEvent) -> None:
+        """Put a changed policy file in force, and a changed limit of the container."""
+        changed = None if self._reload is None else self._reload.check(self._policy, record_event)
+        if changed is None and (limit_bytes == self._limit_bytes or not self._policy.follows_limit):
+            return
+        before, self._limit_bytes = self._policy, limit_bytes
+        self._policy = (changed or before).for_limit(limit_bytes)
+        self.cleanup.policy = self._policy.leak_detection.auto_cleanup
+        self._alerts.policy = self._policy.alerts
+        if self._run is not None:
+            self._run.follow_policy(self._service, self._policy)
+        if self._policy.leak_detection != before.leak_detection:
+            self._begin_checks(record_event)
 
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
         size = sample["traced_bytes"] if sample["rss_bytes"] is None else sample["rss_bytes"]

@@ -34,6 +34,7 @@ from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
     from memanalysis.policy.model import Policy
+    from memanalysis.policy.policy_file import PolicyFile
     from memanalysis.response.cleanup import Cleanup
     from memanalysis.watcher.policy_runtime import PolicyRuntime
 
@@ -53,6 +54,8 @@ class Recorder:
         What is read, how often, and where it is kept.
     policy : Policy, optional
         What the loop checks and acts on.
+    policy_file : PolicyFile, optional
+        Where it comes from; it is read again when it changes.
     clock, make_reader
         Where time and samples come from.
     """
@@ -62,6 +65,7 @@ class Recorder:
         settings: Settings,
         *,
         policy: "Policy | None" = None,
+        policy_file: "PolicyFile | None" = None,
         clock: Clock = SYSTEM_CLOCK,
         make_reader: Callable[[], SampleReader] | None = None,
     ) -> None:
@@ -76,7 +80,7 @@ class Recorder:
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
-        self._policy_runtime = None if policy is None else _make_policy_runtime(settings, policy, clock)
+        self._policy_runtime = None if policy is None else _make_policy_runtime(settings, policy, policy_file, clock)
         self._lifecycle = threading.RLock()
         self._ticker = Ticker(
             self._tick,
@@ -321,10 +325,12 @@ def load_for_ticks() -> None:
     import ctypes  # noqa: F401
 
 
-def _make_policy_runtime(settings: Settings, policy: "Policy", clock: Clock) -> "PolicyRuntime":
+def _make_policy_runtime(
+    settings: Settings, policy: "Policy", file: "PolicyFile | None", clock: Clock
+) -> "PolicyRuntime":
     from memanalysis.watcher.policy_runtime import PolicyRuntime  # not loaded without a policy
 
-    return PolicyRuntime(settings.service, policy, clock=clock, check_leaks=settings.check_leaks)
+    return PolicyRuntime(settings.service, policy, clock=clock, check_leaks=settings.check_leaks, file=file)
 
 
 def forget_parent() -> None:

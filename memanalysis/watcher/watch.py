@@ -12,6 +12,7 @@ from memanalysis.watcher.settings import DEFAULT_MAX_OVERHEAD, TraceMode, choose
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
+    from memanalysis.policy.policy_file import PolicyFile
     from memanalysis.policy.policy_source import PolicySource
 
 __all__ = ["watch"]
@@ -46,7 +47,8 @@ def watch(
         ``ledger.storage_path`` (of a ``.json`` its stem: that file is the JSON array ledger, kept by
         ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
     policy : path, mapping or Policy, optional
-        What is allowed and what is done about it. Without it nothing is judged while it runs.
+        What is allowed and what is done about it. Without it nothing is judged while it runs. A file is read again
+        when it changes.
     interval : float
         Seconds between two ticks.
     trace : {"auto", "sampled", "windows", "full", "off"}, optional
@@ -102,7 +104,7 @@ def watch(
     >>> folder.cleanup()
     """
     with standard_library_first():
-        rules = None if policy is None else _resolve(policy)
+        rules, policy_file = (None, None) if policy is None else _resolve(policy)
     settings = choose_settings(
         service,
         ledger=ledger,
@@ -120,11 +122,14 @@ def watch(
         file_mode=file_mode,
         argv=argv,
     )
-    return Recorder(settings, policy=rules)
+    return Recorder(settings, policy=rules, policy_file=policy_file)
 
 
-def _resolve(policy: "PolicySource") -> "Policy | None":
-    from memanalysis.policy.policy_source import resolve_policy  # not loaded without a policy
+def _resolve(policy: "PolicySource") -> "tuple[Policy | None, PolicyFile | None]":
+    """Return the policy, and the file where it comes from one."""
+    from memanalysis.policy.policy_file import PolicyFile  # not loaded without a policy
+    from memanalysis.policy.policy_source import resolve_policy
 
-    resolved = resolve_policy(policy, call="watch")
-    return None if resolved is None else resolved.for_limit(read_limit_bytes())
+    file = PolicyFile(policy) if isinstance(policy, (str, os.PathLike)) else None
+    resolved = resolve_policy(policy, call="watch") if file is None else file.read()
+    return None if resolved is None else resolved.for_limit(read_limit_bytes()), file
