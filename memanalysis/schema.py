@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "BUDGET_METRICS",
     "BYTE_METRICS",
     "COUNT_METRICS",
     "END_LABEL",
@@ -72,6 +73,8 @@ SAMPLES: Mapping[str, ColumnType] = {
     "pss_bytes": "int64",
     "uss_bytes": "int64",
     "limit_bytes": "int64",
+    "family_bytes": "int64",
+    "container_bytes": "int64",
     "traced_bytes": "int64",
     "traced_peak_bytes": "int64",
     "sampled_bytes": "int64",
@@ -87,7 +90,9 @@ SAMPLES: Mapping[str, ColumnType] = {
     "descriptor_count": "int64",
     "capture_s": "float64",
 }
-"""One tick a row. ``allocation_count`` and ``deallocation_count`` come from the JSON array: CPython has no such."""
+"""One tick a row. ``family_bytes`` is the memory of a process and all that descend from it, ``container_bytes`` that of
+the container where they have it for themselves; both are read by the oldest of the family. ``allocation_count`` and
+``deallocation_count`` come from the JSON array: CPython has no such."""
 
 SITES: Mapping[str, ColumnType] = {
     "run_id": "string",
@@ -143,6 +148,16 @@ TABLES: Mapping[str, Mapping[str, ColumnType]] = {
 
 BYTE_METRICS = ("rss_bytes", "traced_bytes")
 """The columns of ``samples`` that a verdict is given on, the preferred one first."""
+
+BUDGET_METRICS: Mapping[str, tuple[str, ...]] = {
+    "auto": ("container_bytes", "family_bytes", *BYTE_METRICS),
+    "rss": BYTE_METRICS,
+    "private": ("uss_bytes",),
+    "family": ("family_bytes", "pss_bytes"),
+    "container": ("container_bytes",),
+}
+"""The columns of ``samples`` that a budget may be for, by the word of the policy: the first one that is known counts.
+But for ``BYTE_METRICS`` they are read now and then, and a reading counts until the next."""
 
 END_LABEL = "end"
 """Label of the sample at a program's end: the main function has returned and freed what it held. It is not judged."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.budgets.budget_breaches import primary_metric
+from memanalysis.analysis.budgets.budget_metric import primary_metric
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.analysis.quantiles import student_t_quantile

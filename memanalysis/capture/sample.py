@@ -16,6 +16,7 @@ from typing import Any
 
 from memanalysis.capture.objects import count_objects
 from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes, read_limit_bytes
+from memanalysis.capture.process_groups import GroupReader
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "SampleReader"]
 
@@ -31,6 +32,8 @@ _COUNTED = (
     "pss_bytes",
     "uss_bytes",
     "limit_bytes",
+    "family_bytes",
+    "container_bytes",
     "traced_bytes",
     "traced_peak_bytes",
     "live_allocations",
@@ -53,6 +56,10 @@ RARE_OVERHEAD = 0.001
 """What is read rarely takes this share of the time at most, with this pause between: so copies of a fork are seen."""
 
 
+MIN_GROUP_PAUSE_S = 1.0
+"""Family and container are read this often at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """The two clocks of a recorder: ``monotonic`` for lengths of time, ``wall`` for dates (epoch seconds)."""
@@ -73,9 +80,13 @@ class SampleReader:
         Another process: only what the system shows about it is known.
     clock : Clock
         Where time comes from; ``elapsed_s`` counts from the making of the reader.
+    groups : GroupReader, optional
+        Reads the family and the container now and then; without it they are unknown.
     """
 
-    def __init__(self, *, pid: int | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, *, pid: int | None = None, clock: Clock = SYSTEM_CLOCK, groups: GroupReader | None = None
+    ) -> None:
         self.own_traced_bytes = 0
         self._pid = pid
         self._clock = clock
@@ -86,6 +97,8 @@ class SampleReader:
         self._block_count_s = BLOCK_COUNT_S_A_TICK / 2
         self._ticks_to_block_count = 0
         self._rare_due = float("-inf")
+        self._groups = groups
+        self._groups_due = float("-inf")
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -99,6 +112,10 @@ class SampleReader:
         sample["limit_bytes"] = self._limit_bytes if now < self._limit_good_until else self._read_limit_bytes(now)
         if deep or now >= self._rare_due:
             self._read_rare(sample, now)
+        if self._groups is not None and now >= self._groups_due:
+            started_s = thread_time()
+            sample["family_bytes"], sample["container_bytes"] = self._groups.read()
+            self._groups_due = now + max(MIN_GROUP_PAUSE_S, (thread_time() - started_s) / self._groups.share)
         if self._pid is None:
             self._read_interpreter(sample, deep=deep)
         sample["capture_s"] = perf_counter() - started

@@ -13,7 +13,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.places import MAX_PROBLEMS, Place, Problems, found
 from memanalysis.policy.sizes import LimitShare, read_size
 from memanalysis.policy.validation import BROKEN, check_mapping, parse_keys
-from memanalysis.policy.value_kinds import MAX_MB, Budget, Percent
+from memanalysis.policy.value_kinds import MAX_MB, Budget, MemoryMetric, Percent
 from memanalysis.units import mb_from_bytes
 
 __all__ = ["MemoryBudget", "MemoryBudgets", "parse_budgets"]
@@ -27,6 +27,8 @@ class MemoryBudget:
     ----------
     max_memory_mb : float
     warning_threshold_percent, critical_threshold_percent : float
+    metric : str
+        Which memory counts: auto, rss, private, family or container.
     percent_of_limit : float or None
         Where the budget is a share of the limit, its percent. ``max_memory_mb`` is then what this makes of the limit
         that `for_limit` was given last, else of the memory of this machine.
@@ -40,6 +42,7 @@ class MemoryBudget:
     max_memory_mb: Budget = 512
     warning_threshold_percent: Percent = 80
     critical_threshold_percent: Percent = 95
+    metric: MemoryMetric = "auto"
     percent_of_limit: float | None = field(default=None, kw_only=True, metadata={"is_key": False})
 
     def __post_init__(self) -> None:
@@ -80,6 +83,7 @@ class MemoryBudget:
             ),
             "warning_threshold_percent": self.warning_threshold_percent,
             "critical_threshold_percent": self.critical_threshold_percent,
+            "metric": self.metric,
         }
 
 

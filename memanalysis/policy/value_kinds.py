@@ -24,6 +24,7 @@ __all__ = [
     "GrowthPercent",
     "LedgerMetric",
     "Megabytes",
+    "MemoryMetric",
     "Name",
     "Objects",
     "Percent",
@@ -86,6 +87,8 @@ StoragePath = Annotated[
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
 Channel = Literal["logging", "messaging"]
 CleanupMethod = Literal["garbage_collection", "resource_cleanup", "cache_flush"]
+MemoryMetric = Literal["auto", "rss", "private", "family", "container"]
+"""Which memory a budget is for: the keys of ``BUDGET_METRICS`` in `memanalysis.schema`."""
 SnapshotMetric = Literal[
     "memory_usage", "object_counts", "allocation_rates", "deallocation_rates", "garbage_collection_stats"
 ]

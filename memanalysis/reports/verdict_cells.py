@@ -35,6 +35,8 @@ METRIC_NAMES = {
     "rss_bytes": "resident memory",
     "pss_bytes": "resident memory, shared pages counted once",
     "uss_bytes": "memory of this process alone",
+    "family_bytes": "memory of the process with its children",
+    "container_bytes": "memory of the container",
     "traced_bytes": "memory that Python allocated",
     "thread_count": "number of threads",
     "descriptor_count": "number of open descriptors",

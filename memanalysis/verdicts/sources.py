@@ -59,6 +59,7 @@ def find_budgets(
             max_bytes=bytes_from_mb(budget.max_memory_mb),
             warning_bytes=bytes_from_mb(budget.warning_mb),
             critical_bytes=bytes_from_mb(budget.critical_mb),
+            metric=budget.metric,
         )
         for service, budget in budgets.items()
     }

@@ -23,6 +23,7 @@ from memanalysis.schema import Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.verdicts.engine_loading import load_engine
 from memanalysis.verdicts.policy_severity import reported_severity
+from memanalysis.watcher.budget_reading import BudgetReading
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.policy_reload import PolicyReload
 
@@ -98,6 +99,7 @@ class PolicyRuntime:
         self._check_leaks_here = check_leaks
         self._reload = None if file is None else PolicyReload(file, clock=clock)
         self._limit_bytes: int | None = None
+        self._reading = BudgetReading()
         self._run: LiveRun | None = None
         self._live: LiveRun | None = None
         self._severity = "none"
@@ -142,7 +144,7 @@ class PolicyRuntime:
         Parameters
         ----------
         sample : row of ``samples``
-            Its resident memory counts against the budget; its traced bytes where that is unknown.
+            What counts against the budget is what the policy's ``metric`` names.
         record_event : callable
             Writes what was found and done.
         """
@@ -168,7 +170,7 @@ class PolicyRuntime:
             self._begin_checks(record_event)
 
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
-        size = sample["traced_bytes"] if sample["rss_bytes"] is None else sample["rss_bytes"]
+        size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
         decision = self._enforcer.decide(self._policy, self._service, None if size is None else mb_from_bytes(size))
         check, action, reason = decision.check, decision.action, decision.reason
         if check.status == "unknown":
@@ -176,7 +178,9 @@ class PolicyRuntime:
         level = find_level(check)
         if level != self._level:
             self._level = level
-            record_event("breach", level=level or "ok", message=reason, data=asdict(check))
+            record_event(
+                "breach", level=level or "ok", message=reason, data=asdict(check) | {"metric": self._reading.column}
+            )
         if level is None or action == "none":
             return
         if action == "alert_and_restart":

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from memanalysis.capture.process_groups import GroupReader
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import CaptureError, LedgerError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
@@ -145,7 +146,8 @@ class OutsideRecorder:
     def _add(self, process: psutil.Process) -> bool:
         """Begin the run of a process; False where the disk is full, and it is to be tried again."""
         try:
-            run = _OutsideRun(process, self.service, self._ledger, self._argv, self._clock)
+            groups = GroupReader(process.pid) if process.pid == self._root.pid else None
+            run = _OutsideRun(process, self.service, self._ledger, self._argv, self._clock, groups)
         except psutil.Error:  # it has ended meanwhile
             return True
         except LedgerError as exc:
@@ -169,7 +171,15 @@ class OutsideRecorder:
 class _OutsideRun:
     """One process from outside."""
 
-    def __init__(self, process: psutil.Process, service: str, ledger: Path, argv: ArgvMode, clock: Clock) -> None:
+    def __init__(
+        self,
+        process: psutil.Process,
+        service: str,
+        ledger: Path,
+        argv: ArgvMode,
+        clock: Clock,
+        groups: GroupReader | None,
+    ) -> None:
         started = clock.wall()
         row = make_run_row(service, started=started) | {
             "run_id": make_run_id(started, pid=process.pid),
@@ -181,7 +191,7 @@ class _OutsideRun:
         }
         self._process = process
         self._clock = clock
-        self._reader = SampleReader(pid=process.pid, clock=clock)
+        self._reader = SampleReader(pid=process.pid, clock=clock, groups=groups)
         self._writer = LedgerWriter(ledger.absolute(), run=row, report=_report_removal)
         self._seq = 0
         self._had_memory = False

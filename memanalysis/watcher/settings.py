@@ -48,6 +48,8 @@ METRIC_COLUMNS: dict[str, tuple[str, ...]] = {
         "pss_bytes",
         "uss_bytes",
         "limit_bytes",
+        "family_bytes",
+        "container_bytes",
         "traced_bytes",
         "traced_peak_bytes",
         "allocator_free_bytes",

@@ -75,6 +75,14 @@ def test_a_service_may_be_a_size_alone(text: str, size_mb: float) -> None:
     assert policy.budget_for("messaging") == MemoryBudget(size_mb, 80, 95)
 
 
+def test_a_service_says_which_memory_counts_or_takes_the_word_of_global() -> None:
+    budgets = {"global": {"metric": "private"}, "services": {"a": "7MB", "b": {"metric": "family"}}}
+    policy = parse_policy({"memory_budgets": budgets})
+
+    assert [policy.budget_for(name).metric for name in ("a", "b", "nobody")] == ["private", "family", "private"]
+    assert parse_policy({}).budget_for("x").metric == "auto"
+
+
 def test_equal_thresholds_are_in_order() -> None:
     same = {"warning_threshold_percent": 100, "critical_threshold_percent": 100}
 

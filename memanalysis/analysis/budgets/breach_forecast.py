@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api.typing import NaTType
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.budgets.budget_metric import read_budget_series
 from memanalysis.analysis.budgets.recurrence import UNKNOWN, Recurrence, find_episode_starts, forecast_recurrence
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
 from memanalysis.analysis.leaks.exhaustion import forecast_exhaustion
@@ -16,7 +19,7 @@ from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING
-from memanalysis.schema import BYTE_METRICS
+from memanalysis.schema import BUDGET_METRICS, BYTE_METRICS
 
 __all__ = ["FORECAST_COLUMNS", "LEVELS", "forecast_breaches"]
 
@@ -75,7 +78,7 @@ def forecast_breaches(
     """
     require_columns("forecast_breaches", samples, ("service", "run_id", "timestamp"))
     budgeted = samples[samples["service"].isin(list(budgets))]
-    series = _arrange(budgeted)
+    series = _arrange(budgeted, budgets)
     growth = _forecast_growth(series, [budgets[str(service)] for service in series.runs["service"]], thresholds)
     rows = []
     for i, (service, run_id, metric, last) in enumerate(series.runs.itertuples(index=False, name=None)):
@@ -116,8 +119,8 @@ class _RunSeries:
         return self.elapsed_s[first:stop], self.values[first:stop]
 
 
-def _arrange(samples: pd.DataFrame) -> _RunSeries:
-    """Each run on its primary metric, as `find_breaches` takes it."""
+def _arrange(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> _RunSeries:
+    """Each run on the metric of its budget, as `find_breaches` takes it."""
     groups = samples.groupby(["service", "run_id"], sort=True, dropna=False, observed=True)
     numbers = groups.ngroup().to_numpy(dtype=np.int64)
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
@@ -130,6 +133,13 @@ def _arrange(samples: pd.DataFrame) -> _RunSeries:
         preferred = known_floats(samples, metric)
         has = np.bincount(numbers[np.isfinite(preferred)], minlength=groups.ngroups) > 0
         values, metrics = np.where(has[numbers], preferred, values), np.where(has, metric, metrics)
+    for number in _find_other_metrics(samples, numbers, budgets):
+        places = np.flatnonzero(numbers == number)
+        budget = budgets[str(samples["service"].iloc[places[0]])]
+        own, columns = read_budget_series(samples.iloc[places], budget.metric)
+        values[places] = own
+        known = np.flatnonzero(np.isfinite(own))
+        metrics[number] = columns[known[-1]] if known.size else columns[-1]
     elapsed_s = with_elapsed(samples) if len(samples) else np.zeros(0)
     order = np.lexsort((elapsed_s, numbers))
     order = order[np.isfinite(values[order]) & np.isfinite(elapsed_s[order])]
@@ -141,6 +151,16 @@ def _arrange(samples: pd.DataFrame) -> _RunSeries:
         elapsed_s=elapsed_s[is_last],
         values=values[is_last],
     )
+
+
+def _find_other_metrics(samples: pd.DataFrame, numbers: NDArray[Any], budgets: Mapping[str, Budget]) -> list[int]:
+    """Return the runs whose budget may be held against another metric than that of `primary_metric`."""
+    others = [service for service, budget in budgets.items() if budget.metric not in ("auto", "rss")]
+    is_other = samples["service"].isin(others).to_numpy()
+    automatic = [service for service, budget in budgets.items() if budget.metric == "auto"]
+    for column in set(BUDGET_METRICS["auto"]).difference(BYTE_METRICS).intersection(samples.columns):
+        is_other |= samples["service"].isin(automatic).to_numpy() & np.isfinite(known_floats(samples, column))
+    return [int(number) for number in np.unique(numbers[is_other])]
 
 
 def _forecast_growth(

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
-from memanalysis.schema import BYTE_METRICS
+from memanalysis.analysis.budgets.budget_metric import read_budget_series
+from memanalysis.analysis.input_frames import require_columns, with_elapsed
 
-__all__ = ["BREACH_COLUMNS", "Budget", "find_breaches", "primary_metric"]
+__all__ = ["BREACH_COLUMNS", "Budget", "find_breaches"]
 
 BREACH_COLUMNS = (
     "service",
@@ -31,19 +31,15 @@ Level = Literal["ok", "warning", "critical"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a service may use: warned from ``warning_bytes`` on, critical from ``critical_bytes`` on."""
+    """What a service may use: warned from ``warning_bytes`` on, critical from ``critical_bytes`` on.
+
+    ``metric`` is a word of ``BUDGET_METRICS``: which memory counts.
+    """
 
     max_bytes: float
     warning_bytes: float
     critical_bytes: float
-
-
-def primary_metric(samples: pd.DataFrame) -> str:
-    """Name of the first of ``BYTE_METRICS`` that is known in these samples; of the last when none is."""
-    for metric in BYTE_METRICS:
-        if np.isfinite(known_floats(samples, metric)).any():
-            return metric
-    return BYTE_METRICS[-1]
+    metric: str = "auto"
 
 
 def find_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.DataFrame:
@@ -71,16 +67,16 @@ def find_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.Da
 
 
 def _episodes(run: pd.DataFrame, budget: Budget) -> list[dict[str, Any]]:
-    metric = primary_metric(run)
-    values, elapsed_s = known_floats(run, metric), with_elapsed(run)
+    values, metrics = read_budget_series(run, budget.metric)
+    elapsed_s = with_elapsed(run)
     known = np.isfinite(values)
-    run, values, elapsed_s = run[known], values[known], elapsed_s[known]
+    run, values, metrics, elapsed_s = run[known], values[known], metrics[known], elapsed_s[known]
     over = np.concatenate(([False], values >= budget.warning_bytes, [False]))
     starts, stops = np.flatnonzero(~over[:-1] & over[1:]), np.flatnonzero(over[:-1] & ~over[1:])
     spans = [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
     return [
         {
-            "metric": metric,
+            "metric": str(metrics[span][values[span].argmax()]),
             "level": "critical" if values[span].max() >= budget.critical_bytes else "warning",
             "first": run["timestamp"].iloc[span.start],
             "last": run["timestamp"].iloc[span.stop - 1],

@@ -1,0 +1,48 @@
+"""Which memory a budget is held against: resident memory, or that of the family or the container where it is known."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.input_frames import known_floats
+from memanalysis.schema import BUDGET_METRICS, BYTE_METRICS
+
+__all__ = ["primary_metric", "read_budget_series"]
+
+
+def primary_metric(samples: pd.DataFrame) -> str:
+    """Name of the first of ``BYTE_METRICS`` that is known in these samples; of the last when none is."""
+    for metric in BYTE_METRICS:
+        if np.isfinite(known_floats(samples, metric)).any():
+            return metric
+    return BYTE_METRICS[-1]
+
+
+def read_budget_series(run: pd.DataFrame, metric: str) -> tuple[FloatArray, NDArray[np.object_]]:
+    """Return the bytes that count against a budget at each sample, and their column.
+
+    Parameters
+    ----------
+    run : DataFrame
+        Rows of the table ``samples`` of one run, in the order of time.
+    metric : str
+        A word of ``BUDGET_METRICS``.
+
+    Returns
+    -------
+    values : array of float, shape (n,)
+        NaN where nothing is known.
+    columns : array of str, shape (n,)
+        As while the run was watched: of the columns the first one that was known by then, with its last reading.
+    """
+    wanted = BUDGET_METRICS[metric]
+    values, columns = np.full(len(run), np.nan), np.full(len(run), wanted[-1], dtype=object)
+    if set(BYTE_METRICS) <= set(wanted):
+        base = primary_metric(run)
+        values, columns = known_floats(run, base), np.full(len(run), base, dtype=object)
+    for column in reversed([name for name in wanted if name not in BYTE_METRICS]):
+        last = pd.Series(known_floats(run, column)).ffill().to_numpy() if column in run else np.full(len(run), np.nan)
+        is_known = np.isfinite(last)
+        values, columns = np.where(is_known, last, values), np.where(is_known, column, columns)
+    return values, columns
