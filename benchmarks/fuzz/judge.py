@@ -121,7 +121,10 @@ def run_command(command: Sequence[str], *, limit_s: float = LIMIT_S) -> Outcome:
 
 def _commands(case: Case, target: str) -> list[list[str]]:
     if case.subject == "policy":
-        return [["policy", "check", target]] if "policy" in target.rpartition("/")[2] else [_with_known_leaks(target)]
+        if "policy" not in target.rpartition("/")[2]:
+            return [_with_known_leaks(target)]
+        other = (["policy", "show", target], ["policy", "export", "prometheus", target])[case.number % 2]
+        return [["policy", "check", target], other]
     commands = [["assess", target, "--format", "json"], ["info", target]]
     if case.number % 3 == 0:
         format_ = "html" if case.number % 30 == 0 else "markdown"  # charts take ten times as long as all the rest

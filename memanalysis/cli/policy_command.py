@@ -11,7 +11,7 @@ from memanalysis.cli.command_group import CommandGroup
 from memanalysis.cli.command_help import PATH, Argument, Command
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["check", "command", "schema", "show"]
+__all__ = ["check", "command", "export", "prometheus", "schema", "show"]
 
 _EXAMPLES = """\
 memanalysis policy check config/memory_policy.yaml
@@ -28,11 +28,20 @@ command = CommandGroup(
         "check": (f"{_HERE}:check", "Check a policy file and print what it allows."),
         "show": (f"{_HERE}:show", "Print every value in force, and where it comes from."),
         "schema": (f"{_HERE}:schema", "Print the JSON Schema of policy files, for editors."),
+        "export": (f"{_HERE}:export", "Print what other systems need of a policy."),
     },
 )
 
 _SET = click.option(
     "--set", "arguments", multiple=True, metavar="KEY=VALUE", help="Set one key over file and environment. Repeatable."
+)
+
+
+export = CommandGroup(
+    "export",
+    help="Print what other systems need of a policy.",
+    examples="memanalysis policy export prometheus config/memory_policy.yaml > memory_rules.yml",
+    modules={"prometheus": (f"{_HERE}:prometheus", "Print the policy as alert rules for Prometheus.")},
 )
 
 
@@ -119,6 +128,28 @@ def schema() -> int:
 
     comments = KeyComments(find_default_path().read_text(encoding="utf-8"))
     sys.stdout.write(f"{json.dumps(make_policy_schema(comments), indent=2)}\n")
+    return 0
+
+
+@click.command(
+    "prometheus",
+    cls=Command,
+    help="Print the policy as alert rules for Prometheus: one for each level of each budget, and for leaks. They are "
+    "for the metrics that watched services export.",
+    examples="memanalysis policy export prometheus config/memory_policy.yaml > memory_rules.yml\n"
+    "promtool check rules memory_rules.yml",
+)
+@click.argument("file", cls=Argument, type=PATH, description="Policy file (YAML).")
+@_SET
+def prometheus(file: str, arguments: tuple[str, ...]) -> int:
+    """Print the rules."""
+    import yaml
+
+    from memanalysis.policy.loader import read_layers
+    from memanalysis.policy.prometheus_rules import make_alert_rules
+
+    rules = make_alert_rules(read_layers(file, arguments=arguments).policy)
+    sys.stdout.write(yaml.safe_dump(rules, sort_keys=False, width=1000, allow_unicode=True))
     return 0
 
 

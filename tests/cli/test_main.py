@@ -139,7 +139,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
             "Missing command: one of demo, run, record, info, assess, check, report, compact, convert, policy, doctor.",
             "memanalysis",
         ),
-        (["policy"], "Missing command: one of check, show, schema.", "memanalysis policy"),
+        (["policy"], "Missing command: one of check, show, schema, export.", "memanalysis policy"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -175,7 +175,7 @@ def test_a_shell_gets_the_script_that_completes(shell: str) -> None:
         ("memanalysis assess --known", ["plain,--known-leaks"]),
         ("memanalysis assess --format k", ["plain,known-leaks"]),
         ("memanalysis assess led", ["file,led"]),
-        ("memanalysis policy ", ["plain,check", "plain,show", "plain,schema"]),
+        ("memanalysis policy ", ["plain,check", "plain,show", "plain,schema", "plain,export"]),
     ],
 )
 def test_commands_options_values_and_paths_are_completed(words: str, completions: list[str]) -> None:

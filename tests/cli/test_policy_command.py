@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from memanalysis.cli import main
 
@@ -76,3 +77,12 @@ def test_without_a_file_the_packaged_policy_is_shown_as_json(capsys: pytest.Capt
 def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"]["ledger"]["type"] == "object"
+
+
+def test_a_policy_is_exported_as_rules_of_prometheus(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("policy.yaml").write_text("memory_budgets: {services: {messaging: 100MB}}")
+
+    assert main(["policy", "export", "prometheus", "policy.yaml"]) == 0
+    (group,) = yaml.safe_load(capsys.readouterr().out)["groups"]
+    assert group["name"] == "memanalysis"
+    assert group["rules"][0]["expr"] == 'memanalysis_memory_bytes{service="messaging"} >= 83886080'
