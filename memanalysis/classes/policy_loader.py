@@ -2,8 +2,9 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from memanalysis.capture.process import read_limit_bytes
 from memanalysis.policy.loader import DEFAULT_CONFIG_PATH, read_policy_or_default
 from memanalysis.policy.model import MemoryBudget, Policy
 
@@ -37,8 +38,9 @@ class MemoryPolicyLoader:
         PolicyError
             The file is there but wrong. What an earlier call has read then stays in use.
         """
-        self._loaded = read_policy_or_default(self.config_path)
-        return self._loaded[0]
+        mapping, policy = read_policy_or_default(self.config_path)
+        self._loaded = mapping, policy.for_limit(read_limit_bytes())
+        return mapping
 
     @property
     def config(self) -> dict[str, Any]:
@@ -56,5 +58,5 @@ class MemoryPolicyLoader:
 
     def _read(self) -> tuple[dict[str, Any], Policy]:
         if self._loaded is None:
-            self._loaded = read_policy_or_default(self.config_path)
-        return self._loaded
+            self.load()
+        return cast("tuple[dict[str, Any], Policy]", self._loaded)

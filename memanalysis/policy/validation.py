@@ -7,6 +7,7 @@ a record is a section below. A trailing underscore keeps the name of a field off
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any, Final, TypeVar, cast, get_args, get_type_hints
 
@@ -22,6 +23,7 @@ __all__ = [
     "BROKEN",
     "Kind",
     "Parse",
+    "Unreadable",
     "check_mapping",
     "check_value",
     "keys_of",
@@ -33,7 +35,14 @@ __all__ = [
 
 _R = TypeVar("_R")
 
-BROKEN: Final = object()
+
+class Unreadable(Enum):
+    """What stands for a value that could not be read; it stays the same when a mapping is copied."""
+
+    BROKEN = "broken"
+
+
+BROKEN: Final = Unreadable.BROKEN
 """Stands for a value that could not be read, so that an error is recorded already."""
 
 Parse = Callable[[Any, Place, Problems], Any]

@@ -90,3 +90,12 @@ def test_what_is_wrong_names_the_file_the_variable_and_the_argument(path: Path) 
         ("argument", "", None),
         ("environment MEMANALYSIS_POLICY__ALERTS__CHANNELS", "alerts.channels", None),
     }
+
+
+def test_what_cannot_be_read_in_the_file_is_one_error_also_below_a_variable(path: Path) -> None:
+    path.write_text("ledger:\n  enabled: !!int\n", encoding="utf-8")
+
+    with pytest.raises(PolicyError) as caught:
+        read_layers(path, environment={"MEMANALYSIS_POLICY__ALERTS__CHANNELS": "[logging]"})
+
+    assert [problem.found for problem in caught.value.problems] == ["the text '' as !!int"]

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.errors import PolicyError
 from memanalysis.policy.document import parse_document
+from memanalysis.policy.layers import layer_policy
 from memanalysis.policy.loader import read_default_policy, read_policy
 from memanalysis.policy.model import Policy, parse_policy
 
 SHIPPED = Path(__file__).parents[2] / "config" / "memory_policy.yaml"
 SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
 DEFAULT = read_default_policy().to_mapping()
-WORDS = sorted(
-    set(string.ascii_letters)
-    | {"global", "services", "enabled", "low", "alert_only", "100MB", "1.5 GiB", "80% of limit", "0% of limit"}
-)
+SIZES = ("100MB", "1.5 GiB", "80% of limit", "0% of limit")
+WORDS = sorted({*string.ascii_letters, *SIZES, "global", "services", "enabled", "low", "alert_only"})
+SECTIONS = ("memory_budgets", "SERVICES", "Global", "alerts", "channels", "ledger")
 
 scalars = st.one_of(
     st.none(),
@@ -142,6 +142,34 @@ def test_any_file_is_a_policy_or_a_policy_error(tmp_path: Path, content: bytes) 
     problem = error_of(lambda: read_policy(path))
 
     assert problem is None or problem.startswith(str(path))
+
+
+names = st.lists(
+    st.one_of(
+        st.sampled_from(["memory_budgets", "SERVICES", "Global", "alerts", "channels", "ledger"]), st.text(max_size=3)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@relaxed
+@given(
+    text=st.sampled_from([SHIPPED_TEXT, "{}", "[]", "ledger: !!int\n", "alerts: {channels: [a]}\nalerts: 3\n"]),
+    variables=st.lists(st.tuples(names, st.one_of(st.text(max_size=8), st.sampled_from(SIZES))), max_size=3),
+    arguments=st.lists(st.one_of(st.text(max_size=8), names.map(lambda keys: f"{'.'.join(keys)}=[1")), max_size=2),
+)
+def test_any_variables_and_arguments_over_a_file_are_a_policy_or_a_policy_error(
+    text: str, variables: list[tuple[list[str], str]], arguments: list[str]
+) -> None:
+    document = parse_document(text, source="p")
+    environment = {f"MEMANALYSIS_POLICY__{'__'.join(keys)}": value for keys, value in variables}
+
+    problem = error_of(
+        lambda: list(layer_policy(document, source="p", environment=environment, arguments=arguments).list_origins())
+    )
+
+    assert problem is None or " needs " in problem
 
 
 @settings(relaxed, max_examples=40)
