@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -46,6 +45,9 @@ _INLINE = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>", "<lambda>")
 """Part of the line that they stand in."""
 
 _CALLS_BETWEEN_CHECKS = 256
+
+MAX_FRAMES = 1000
+"""Frames of a stack that are visited at most."""
 
 
 class LineEvents:
@@ -92,9 +94,10 @@ class LineEvents:
         if sys.gettrace() is None:
             self._is_tracing = True
             self._threads_trace = threading.gettrace()
+            running = _list_cell_frames(sys._getframe(1))  # such as what a magic was given
             threading.settrace(self._trace_call)
             sys.settrace(self._trace_call)
-            for frame in _iter_cell_frames():  # code that runs already, such as that which a magic was given
+            for frame in running:  # only now: Python 3.12 and later forget it otherwise
                 frame.f_trace = self._trace_line
 
     def after_statement(self) -> None:
@@ -149,7 +152,7 @@ class LineEvents:
             threading.settrace(self._threads_trace)
             if sys.gettrace() == self._trace_call:
                 sys.settrace(None)
-            for frame in _iter_cell_frames():
+            for frame in _list_cell_frames(sys._getframe(1)):
                 frame.f_trace = None
 
     def _trace_call(self, frame: FrameType, event: str, _: object) -> Any:
@@ -239,16 +242,19 @@ def _place_of(frame: FrameType) -> Place | None:
 
 
 def _find_caller(frame: FrameType) -> Place | None:
-    return next((_place_of(caller) for caller in _iter_cell_frames(frame.f_back)), None)
+    return next((_place_of(caller) for caller in _list_cell_frames(frame.f_back)), None)
 
 
-def _iter_cell_frames(start: FrameType | None = None) -> Iterator[FrameType]:
-    """Frames of code that was typed into cells, the innermost first."""
-    frame: FrameType | None = start or sys._getframe(1)
-    while frame is not None:
+def _list_cell_frames(frame: FrameType | None) -> list[FrameType]:
+    """Frames of code that was typed into cells, this one or the nearest that called it first."""
+    found = []
+    for _ in range(MAX_FRAMES):
+        if frame is None:
+            break
         if _place_of(frame) is not None:
-            yield frame
+            found.append(frame)
         frame = frame.f_back
+    return found
 
 
 def _make_lines(held: dict[Place, int]) -> list[LineMemory]:
