@@ -209,3 +209,37 @@ def test_children_have_the_limit_of_before() -> None:
     assert os.read(reader, 100).decode() == before
     os.close(reader)
     os.close(writer)
+
+
+TRACED_AFTERWARDS = """
+import sys, threading, time
+from memanalysis import MemoryBudgetExceeded, budget
+from memanalysis.capture.process import ProcessReader
+
+def grow():
+    limit = ProcessReader().read_rss_bytes() + (16 << 20)
+    rows = []
+    try:
+        with budget(limit):
+            while True:
+                rows.append(bytes(100_000) + b"1")
+                time.sleep(0.0005)  # slowly: else the system refuses it memory before the guard sees the growth
+    except MemoryBudgetExceeded:
+        print("exceeded", flush=True)
+
+thread = threading.Thread(target=grow)
+thread.start()
+thread.join()
+calls = []
+sys.settrace(lambda frame, event, _: calls.append(frame.f_code.co_name))
+(lambda: None)()
+sys.settrace(None)
+print(calls)
+"""
+
+
+def test_a_debugger_can_trace_the_program_after_a_thread_was_interrupted() -> None:
+    """On CPython 3.11 an asynchronous exception that is only taken back makes the next traced call go on for ever."""
+    done = subprocess.run([sys.executable, "-c", TRACED_AFTERWARDS], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "exceeded\n['<lambda>']\n", done.stderr
