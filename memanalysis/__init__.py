@@ -1,8 +1,9 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
 The verbs are ``watch``, ``budget``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``,
-``explore``, ``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name is imported when it is first used,
-so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names for type checkers.
+``explore``, ``dashboard``, ``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name is imported when
+it is first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names
+for type checkers.
 """
 
 from memanalysis._version import __version__
@@ -18,6 +19,7 @@ _VERBS = {
     "assess_series": "memanalysis.analysis.series_verdict",
     "budget": "memanalysis.watcher.budget_block",
     "compare": "memanalysis.verdicts.compare",
+    "dashboard": "memanalysis.widgets.dashboard",
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.leaktest.find_leak",
     "open_ledger": "memanalysis.ledger.reading.ledger",

@@ -35,6 +35,7 @@ from memanalysis.verdicts.compare import compare as compare
 from memanalysis.watcher.budget_block import budget as budget
 from memanalysis.watcher.recorder import Recorder as Recorder
 from memanalysis.watcher.watch import watch as watch
+from memanalysis.widgets.dashboard import dashboard as dashboard
 from memanalysis.widgets.explorer import explore as explore
 
 __version__: str

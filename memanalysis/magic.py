@@ -111,6 +111,7 @@ class MemwatchMagics(Magics):
         self._measured: tuple[int, CellMeter, int] | None = None
         self._labels: list[tuple[str, int]] = []
         self._notes = CellNotes()
+        self._dashboards: list[Any] = []
 
     def attach(self) -> None:
         """Listen to the shell: before each cell, after each cell, and to what is typed."""
@@ -130,6 +131,8 @@ class MemwatchMagics(Magics):
 
     def detach(self) -> None:
         """Stop listening, and stop what was started."""
+        while self._dashboards:
+            self._dashboards.pop().close()
         if self._session.is_on:
             self._session.stop()
         self.shell.events.unregister("pre_run_cell", self._before_cell)
@@ -160,6 +163,7 @@ class MemwatchMagics(Magics):
             %memwatch on --trace             follow Python's allocations too: names lines, and slows imports and loops
             %memwatch status                 is it on, since when, how much memory (also: %memwatch alone)
             %memwatch report                 the cells and the verdict so far
+            %memwatch dashboard              the same live: picture, verdict, growing lines, events, buttons
             %memwatch off                    stop, and turn tracing off again
 
         Ask what the cells did::
@@ -213,6 +217,7 @@ class MemwatchMagics(Magics):
             "off": lambda _: self._show_text(self._session.stop()),
             "status": lambda _: self._show_text(self._session.describe()),
             "report": lambda _: self._show_report(),
+            "dashboard": lambda _: self._show_dashboard(),
             "release": lambda options: self._show_text(release_results(self.shell, options.cells)),
             "install": lambda _: self._show_text(install_extension(self.shell)),
             "uninstall": lambda _: self._show_text(uninstall_extension(self.shell)),
@@ -242,6 +247,15 @@ class MemwatchMagics(Magics):
             self._show_text("No cell was watched yet. %memwatch on watches every cell from the next one on.")
         else:
             _display(report)  # shown, not returned: Out would hold it
+
+    def _show_dashboard(self) -> None:
+        from memanalysis.widgets.session_dashboard import make_session_dashboard  # it loads ipywidgets and numpy
+
+        text, dashboard = make_session_dashboard(self._session, self._budget)
+        if text:
+            self._show_text(text)
+        self._dashboards.append(dashboard)
+        _display(dashboard)
 
     def _find_leak(self, options: Any) -> Any:
         from memanalysis.notebook.statement_leak import find_statement_leak  # it loads numpy

@@ -32,11 +32,11 @@ IMPORTS = {
     "watcher": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "reports": {"analysis", "ledger", "verdicts"},
     "notebook": {"capture", "leaktest", "ledger", "reports", "response", "watcher"},
-    "widgets": {"analysis", "reports", "verdicts"},
+    "widgets": {"analysis", "notebook", "policy", "reports", "response", "verdicts", "watcher"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
     "cli": {"capture", "examples", "ledger", "policy", "reports", "verdicts", "watcher"},
-    "magic": {"notebook"},
+    "magic": {"notebook", "widgets"},
     "__main__": {"cli"},
 }
 """Which packages a package imports beside the ground: these and no others, and those only that stand above it here."""
@@ -64,7 +64,10 @@ CONTRACT_NAMES = (
     "PersistentLedgerManager",
     "TracemallocIntegration",
 )
-VERBS = ("watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "find_leak")
+VERBS = (
+    "watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "explore", "dashboard",
+    "find_leak",
+)  # fmt: skip
 
 
 def modules(package: Path = PACKAGE) -> list[Path]:

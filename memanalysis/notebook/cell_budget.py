@@ -30,6 +30,11 @@ class CellBudget:
         self._error: MemoryBudgetExceeded | None = None
         self._handlers: tuple[Any, Any] | None = None
 
+    @property
+    def session_bytes(self) -> int | None:
+        """The budget of all cells; None without one."""
+        return self._session_bytes
+
     def set_session(self, words: list[str]) -> str:
         """Set the budget of all cells from the next one on, or show it; gives the sentence to show.
 

@@ -72,9 +72,9 @@ def main(path: str, run_id: str) -> int:
     """Print the report on one run of a ledger as JSON, below the cells from standard input; an error as one line."""
     from memanalysis._html import Markup, render_template
     from memanalysis.errors import MemAnalysisError
-    from memanalysis.reports.html_report import render_styles
     from memanalysis.reports.make_report import report
     from memanalysis.reports.pictures import draw_series_picture
+    from memanalysis.reports.styles import render_styles
 
     given = json.load(sys.stdin)
     cells = Table([Column(*column) for column in given["columns"]], given["rows"], label="Cells")

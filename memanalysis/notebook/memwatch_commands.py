@@ -142,6 +142,10 @@ COMMANDS: dict[str, Command] = {
         summary="is it on, since when, how much memory (also: %memwatch alone)", examples=("%memwatch status",)
     ),
     "report": Command(summary="the cells and the verdict so far", examples=("%memwatch report",)),
+    "dashboard": Command(
+        summary="memory, verdict, growing lines and events while cells run, with buttons; turns watching on",
+        examples=("%memwatch dashboard",),
+    ),
     "log": Command(
         summary="the cells as a DataFrame: source, time, peak, retained, net, line of the peak, run count",
         examples=("%memwatch log",),

@@ -11,6 +11,7 @@ from typing import Any
 
 from memanalysis.capture.process import ProcessReader, read_limit_bytes
 from memanalysis.capture.sample import SYSTEM_CLOCK
+from memanalysis.capture.sampler import why_unavailable
 from memanalysis.errors import LedgerError
 from memanalysis.notebook.cell_log import CellRecord
 from memanalysis.notebook.cell_record import CellJournal
@@ -62,8 +63,24 @@ class NotebookSession:
         """Whether a recorder runs."""
         return self._recorder is not None
 
-    def start(self, *, ledger: str | None, service: str | None, interval_s: float, trace: bool, verbose: bool) -> str:
+    @property
+    def recorder(self) -> Recorder | None:
+        """What watches; None while it is off."""
+        return self._recorder
+
+    def start(
+        self,
+        *,
+        ledger: str | None = None,
+        service: str | None = None,
+        interval_s: float = 1.0,
+        trace: bool = False,
+        sample: bool = False,
+        verbose: bool = False,
+    ) -> str:
         """Start to watch; gives the sentence to show.
+
+        ``trace`` follows every allocation, ``sample`` some of them, where this Python can: both name lines.
 
         Raises
         ------
@@ -83,7 +100,7 @@ class NotebookSession:
             self._service,
             ledger=ledger or DEFAULT_LEDGER,
             interval=interval_s,
-            trace="full" if trace else "off",
+            trace="full" if trace else "sampled" if sample and why_unavailable() is None else "off",
             trace_limit=CELL_TRACE_LIMIT,
             snapshot_interval=SNAPSHOT_INTERVAL_S,
         )

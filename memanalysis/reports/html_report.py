@@ -17,10 +17,10 @@ from memanalysis.reports.facts import (
 from memanalysis.reports.pictures import draw_series_picture, draw_sites_picture
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.report_tables import breach_table, damage_table, event_table, site_table, verdict_table
-from memanalysis.reports.theme import render_css_variables
+from memanalysis.reports.styles import render_styles
 from memanalysis.reports.verdict_cells import SEVERITY_MARKS, render_cells
 
-__all__ = ["render_fragment", "render_page", "render_styles"]
+__all__ = ["render_fragment", "render_page"]
 
 
 def render_page(report: ReportModel) -> str:
@@ -32,12 +32,6 @@ def render_page(report: ReportModel) -> str:
 def render_fragment(report: ReportModel) -> str:
     """Return the body alone, with its styles, fit for a notebook's output."""
     return str(_render_body(report))
-
-
-def render_styles() -> Markup:
-    """Return a style element for elements inside the class ``memanalysis``, light or dark as the reader's theme."""
-    variables = Markup(render_css_variables())
-    return render_template("report_styles.html.j2", variables=variables)
 
 
 def _render_body(report: ReportModel) -> Markup:

@@ -5,6 +5,7 @@ The engine and its verdict are those of `assess`; nothing is judged, and no nump
 
 import copy
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from memanalysis.analysis.series.live_series import LiveSeries
@@ -25,8 +26,12 @@ WORTHWHILE_BYTES = 256 * 1024
 """Growth after the first quarter of the run that is worth to look for what holds it."""
 
 
+MAX_EVENTS = 50
+"""The last events of the run that are remembered for those who show it; the ledger has them all."""
+
+
 class LiveRun:
-    """The samples of one run, as series that may be judged at any moment.
+    """The samples of one run, as series that may be judged at any moment, and its last events.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ class LiveRun:
         self._series = {metric: LiveSeries() for metric in JUDGED_METRICS}
         self._budget_bytes = budget_bytes
         self._limit_bytes: float | None = None
+        self._zero_s: float | None = None
+        self._events: deque[Row] = deque(maxlen=MAX_EVENTS)
         self._rules = rules
         self._lock = threading.Lock()
 
@@ -50,6 +57,8 @@ class LiveRun:
         with self._lock:
             for metric, series in self._series.items():
                 series.add(sample["elapsed_s"], sample.get(metric))
+            if sample.get("timestamp") is not None:
+                self._zero_s = sample["timestamp"] - sample["elapsed_s"]
             if sample["limit_bytes"] is not None:
                 self._limit_bytes = sample["limit_bytes"]
 
@@ -60,6 +69,31 @@ class LiveRun:
         with self._lock:
             self._budget_bytes = bytes_from_mb(policy.budget_for(service).max_memory_mb)
             self._rules = severity_rules(policy.leak_detection)
+
+    def add_event(self, event: Row) -> None:
+        """Take a row of ``events``."""
+        self._events.append(event)
+
+    @property
+    def events(self) -> tuple[Row, ...]:
+        """The last events, the oldest first."""
+        return tuple(self._events.copy())
+
+    @property
+    def limit_bytes(self) -> float | None:
+        """What the container may use, by the last sample that knew it."""
+        return self._limit_bytes
+
+    @property
+    def zero_s(self) -> float | None:
+        """When the run's clock was at zero, in seconds since 1970."""
+        return self._zero_s
+
+    def read_series(self, metric: str) -> tuple[list[float], list[float]]:
+        """Return seconds and values of one metric as they are judged: at most 2,049 points, however long the run is."""
+        with self._lock:
+            series = self._series[metric]
+            return series.times, series.values
 
     def has_grown(self) -> bool:
         """Return whether RSS grew by enough since the warm-up to be worth a look, without numpy and in little time."""

@@ -21,6 +21,7 @@ from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.object_growth import ObjectGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
+from memanalysis.watcher.sample_records import make_snapshot, take_tracer_off
 from memanalysis.watcher.sampled_sites import SampledSites
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.trace_engine import EngineName
@@ -62,12 +63,14 @@ class Observer:
     engine : str
         What finds the lines that hold memory; with ``windows`` `check` must be called between ticks.
     live : LiveRun, optional
-        Given each sample, to be judged when somebody asks.
+        Given each sample and event, to be judged and shown when somebody asks.
 
     Attributes
     ----------
     pace : float
         By how much intervals are longer than asked for, to stay under ``max_overhead``.
+    sampled : SampledSites or None
+        The sampler of this run, where that is its engine.
 
     Raises
     ------
@@ -130,9 +133,9 @@ class Observer:
                 begin=self._objects.note_growth,
                 conclude=self._objects.report_holders,
             )
-        self._sampled: SampledSites | None = None
+        self.sampled: SampledSites | None = None
         if engine == "sampled":
-            self._sampled = SampledSites(
+            self.sampled = SampledSites(
                 max_frames=settings.trace_limit,
                 top_sites=settings.top_sites,
                 clock=clock,
@@ -158,8 +161,8 @@ class Observer:
         census = self._objects.read()
         if self._engine == "full":
             self._tracer.start()
-        elif self._sampled is not None:
-            self._sampled.start()
+        elif self.sampled is not None:
+            self.sampled.start()
         started = time.thread_time()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
         self._budget.spend(time.thread_time() - started)
@@ -199,9 +202,9 @@ class Observer:
             next_at = windows.check()
             if windows.is_open:
                 return next_at
-        if self._sampled is not None:
+        if self.sampled is not None:
             started = time.thread_time()
-            self._sampled.check()
+            self.sampled.check()
             self._budget.spend(time.thread_time() - started)
         self._objects.check()
         return None if windows is None or self._objects.is_waiting else windows.check()
@@ -217,8 +220,8 @@ class Observer:
             self._windows.finish()
             self._objects.check()
         self._take(snapshot=self._settings.snapshot_interval_s is not None)
-        if self._sampled is not None:  # after the sample, whose number the table has: one table a number
-            self._sampled.write_table()
+        if self.sampled is not None:  # after the sample, whose number the table has: one table a number
+            self.sampled.write_table()
         self._tracer.stop()
         self._objects.report_last(is_growing=self._live is not None and self._live.has_grown())
         self._has_last = True
@@ -248,6 +251,8 @@ class Observer:
     ) -> None:
         """Write one row of ``events``, now."""
         row = {"timestamp": self._clock.wall(), "kind": kind, "level": level, "message": message, "data": data}
+        if self._live is not None:
+            self._live.add_event(row)
         self._append("events", [row])
 
     def close(self, *, seal: bool) -> None:
@@ -275,8 +280,8 @@ class Observer:
         self._tracer.stop()
         if self._windows is not None:
             self._windows.release()
-        if self._sampled is not None:
-            self._sampled.release()
+        if self.sampled is not None:
+            self.sampled.release()
         self._reader.close()
 
     def _take(self, *, snapshot: bool) -> None:
@@ -286,9 +291,9 @@ class Observer:
         sample["seq"] = self.ticks
         sample["label"], self.label = self.label or self.running_label, None
         if self._windows is not None and self._windows.is_open:
-            _take_tracer_off(sample)
-        if self._sampled is not None:
-            self._sampled.on_sample(sample)
+            take_tracer_off(sample)
+        if self.sampled is not None:
+            self.sampled.on_sample(sample)
         if snapshot:
             self._write_snapshot(sample)
             cost = time.thread_time() - cpu_started
@@ -307,7 +312,7 @@ class Observer:
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:
         stats = None
-        if tracemalloc.is_tracing() and self._windows is None and self._sampled is None:
+        if tracemalloc.is_tracing() and self._windows is None and self.sampled is None:
             rows = self._read_sites()
             self._reader.own_traced_bytes = rows.own_bytes
             stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
@@ -319,7 +324,7 @@ class Observer:
             ]
             stats = {"top": top, "tracer_mb": mb_from_bytes(sample["tracer_bytes"] or 0)}
         self.n_snapshots += 1
-        self.snapshots.append(_make_snapshot(sample, stats))
+        self.snapshots.append(make_snapshot(sample, stats))
 
     def _read_sites(self) -> SiteRows:
         fork = self._settings.fork
@@ -369,32 +374,3 @@ def _open_writer(
     """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
     place = ledger.absolute() if isinstance(ledger, Path) else ledger
     return LedgerWriter(place, run=run, retention=settings.retention, file_mode=settings.file_mode, report=report)
-
-
-def _take_tracer_off(sample: dict[str, Any]) -> None:
-    """Make a sample that was taken in a tracing window one of the program alone.
-
-    What the tracer holds for a moment would be a spike in the series that is judged and held against the policy;
-    ``tracer_bytes`` says what was taken off. What a short window traces is no series.
-    """
-    sample["traced_bytes"] = sample["traced_peak_bytes"] = None
-    if sample["rss_bytes"] is not None and sample["tracer_bytes"] is not None:
-        sample["rss_bytes"] = max(0, sample["rss_bytes"] - sample["tracer_bytes"])
-
-
-def _make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:
-    """Make the record of the contract from a deep sample; without tracing its MB are those of the resident memory."""
-    current = sample["rss_bytes"] if sample["traced_bytes"] is None else sample["traced_bytes"]
-    peak = current if sample["traced_peak_bytes"] is None else sample["traced_peak_bytes"]
-    rss = sample["rss_bytes"]
-    return MemorySnapshot(
-        timestamp=sample["timestamp"],
-        current_mb=float("nan") if current is None else mb_from_bytes(current),
-        peak_mb=float("nan") if peak is None else mb_from_bytes(peak),
-        object_count=sample["object_count"] or 0,
-        tracemalloc_stats=stats,
-        rss_mb=None if rss is None else mb_from_bytes(rss),
-        live_allocations=sample["live_allocations"],
-        gc_collections=sample["gc_collections"],
-        elapsed_s=sample["elapsed_s"],
-    )

@@ -77,6 +77,8 @@ class PolicyRuntime:
     ----------
     cleanup : Cleanup
         Where the program registers the hooks and caches that may be freed.
+    used_bytes : int or None
+        What counted against the budget at the last sample.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class PolicyRuntime:
         self._check_leaks_here = check_leaks
         self._reload = None if file is None else PolicyReload(file, clock=clock)
         self._limit_bytes: int | None = None
+        self.used_bytes: int | None = None
         self._reading = BudgetReading()
         self._run: LiveRun | None = None
         self._live: LiveRun | None = None
@@ -106,6 +109,11 @@ class PolicyRuntime:
         self._alerted: AlertLevel | None = None
         self._leak_since: float | None = None
         self._next_check = float("inf")
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force: of a file that was changed the new one, under the limit of the container."""
+        return self._policy
 
     def begin(self, record_event: RecordEvent, live: LiveRun) -> None:
         """Begin a run; load the engine if leaks are to be looked for.
@@ -170,7 +178,7 @@ class PolicyRuntime:
             self._begin_checks(record_event)
 
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
-        size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
+        self.used_bytes = size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
         decision = self._enforcer.decide(self._policy, self._service, None if size is None else mb_from_bytes(size))
         check, action, reason = decision.check, decision.action, decision.reason
         if check.status == "unknown":

@@ -23,6 +23,7 @@ from memanalysis.schema import END_LABEL, MemorySnapshot
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
@@ -194,6 +195,11 @@ class Recorder:
         return taken[0] if taken else None
 
     @property
+    def policy_runtime(self) -> "PolicyRuntime | None":
+        """What holds this run against its policy; None without one."""
+        return self._policy_runtime
+
+    @property
     def cleanup(self) -> "Cleanup | None":
         """Where to register hooks and caches that the policy may free; None without a policy."""
         return None if self._policy_runtime is None else self._policy_runtime.cleanup
@@ -213,6 +219,20 @@ class Recorder:
         live = self._live
         with standard_library_first():
             return None if live is None else live.judge()
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The samples and last events of this run, in bounded memory; None before the first run."""
+        return self._live
+
+    def growing_lines(self, *, top: int = 5) -> list[GrowingLine]:
+        """Return the lines that hold more than at the start of the run, those first that grew most."""
+        settle()
+        observer, lines = self._observer, list[GrowingLine]()
+        if observer is not None and self._is_running:
+            with self._boundary.guard("read the growing lines"):
+                lines = find_growing_lines(observer, top=top)
+        return lines
 
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""

@@ -16,7 +16,7 @@ from memanalysis.schema import Row
 from memanalysis.units import format_bytes
 from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, GrowthSignal
 
-__all__ = ["INTERVAL_BYTES", "SampledSites"]
+__all__ = ["INTERVAL_BYTES", "MIN_SIGMAS", "SampledSites"]
 
 INTERVAL_BYTES = 128 * 1024
 """Mean bytes between two samples. A leak of 2 MB is then sixteen samples, at a cost that benchmarks tell from 512 KiB
@@ -123,6 +123,15 @@ class SampledSites:
         rows = [row | {"size_stderr_bytes": error} for row, error in zip(make_rows(picked), errors, strict=True)]
         self._write_sites(rows)
 
+    def read_growth(self) -> list[tuple[RawFrames, float, float]]:
+        """Return stacks, what they grew by since the first table, and its standard error; nothing before that table."""
+        first_sizes = self._first_sizes
+        if not first_sizes or not sampler.is_running():
+            return []
+        sites = self._read_sites()
+        growth = {frames: site.size_bytes - first_sizes.get(hash(frames), 0) for frames, site in sites.items()}
+        return [(frames, growth[frames], _growth_error(site, growth[frames])) for frames, site in sites.items()]
+
     def release(self) -> None:
         """End sampling, if it was started here."""
         if self._is_ours:
@@ -153,15 +162,15 @@ class SampledSites:
 
     def _name_suspect(self, sites: dict[RawFrames, sampler.SampledSite], before: dict[RawFrames, float]) -> None:
         growth = {frames: site.size_bytes - before.get(frames, 0.0) for frames, site in sites.items()}
-        shown = [frames for frames, site in sites.items() if growth[frames] > MIN_SIGMAS * _growth_error(site, growth)]
+        errors = {frames: MIN_SIGMAS * _growth_error(site, growth[frames]) for frames, site in sites.items()}
+        shown = [frames for frames in sites if growth[frames] > errors[frames]]
         if not shown:
             message = "Memory grows, but no line of Python grew beyond the error of the sample: native code, or slowly."
             self._record_event("suspect", level="info", message=message, data=None)
             return
         first = max(shown, key=growth.__getitem__)
         (row,) = make_rows([(first, round(growth[first]), 0)])
-        error = MIN_SIGMAS * _growth_error(sites[first], growth)
-        grown = f"{format_bytes(growth[first])} more than before, give or take {format_bytes(error)}"
+        grown = f"{format_bytes(growth[first])} more than before, give or take {format_bytes(errors[first])}"
         message = f"{describe_place(row)} holds {grown}."
         self._record_event("suspect", level="warning", message=message, data={"site_id": row["site_id"]})
 
@@ -171,7 +180,7 @@ class SampledSites:
         self._first_sizes, self._at_growth = {}, None
 
 
-def _growth_error(site: sampler.SampledSite, growth: dict[RawFrames, float]) -> float:
+def _growth_error(site: sampler.SampledSite, growth_bytes: float) -> float:
     """Standard error of a site's growth: that of blocks as large as its own that add up to the growth."""
     variance_a_byte = site.size_stderr_bytes**2 / site.size_bytes if site.size_bytes else 0.0
-    return sqrt(variance_a_byte * max(0.0, growth[site.frames]))
+    return sqrt(variance_a_byte * max(0.0, growth_bytes))

@@ -13,8 +13,8 @@ import pandas as pd
 from memanalysis._html import Markup, render_macro
 from memanalysis._text import make_printable
 from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
-from memanalysis.reports.html_report import render_styles
 from memanalysis.reports.report_tables import verdict_table
+from memanalysis.reports.styles import render_styles
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.reports.verdict_cells import short_run_id
 from memanalysis.units import format_bytes, format_duration

@@ -5,11 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jupyter_core.utils import run_sync
-from kernels import CELL_TIMEOUT_S, Kernel, run_kernel
+from front_end import move_widget
+from kernels import Kernel, run_kernel
 from ledger_rows import run_row, sample_row
 
 from memanalysis import explore, open_ledger
@@ -139,28 +138,6 @@ def test_pyplot_is_not_loaded(json_array: Callable[[], Path]) -> None:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with run_kernel(tmp_path_factory.mktemp("notebook")) as kernel:
         yield kernel
-
-
-async def receive_updates(kernel: Kernel, message_id: str) -> dict[str, dict[str, Any]]:
-    """States that the kernel sends to a front end until it is done with a message."""
-    states: dict[str, dict[str, Any]] = {}
-    while True:
-        message = await kernel.client.kc.get_iopub_msg(timeout=CELL_TIMEOUT_S)
-        if message["parent_header"].get("msg_id") != message_id:
-            continue
-        content = message["content"]
-        if message["msg_type"] == "comm_msg" and content["data"]["method"] == "update":
-            states.setdefault(content["comm_id"], {}).update(content["data"]["state"])
-        if message["msg_type"] == "status" and content["execution_state"] == "idle":
-            return states
-
-
-def move_widget(kernel: Kernel, model_id: str, state: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Send what a front end sends when a hand moves a widget; gives what comes back, by widget."""
-    content = {"comm_id": model_id, "data": {"method": "update", "state": state, "buffer_paths": []}}
-    message = kernel.client.kc.session.msg("comm_msg", content)
-    kernel.client.kc.shell_channel.send(message)
-    return run_sync(receive_updates)(kernel, message["header"]["msg_id"])
 
 
 def test_a_front_end_gets_the_widgets_and_its_moves_reach_the_kernel(kernel: Kernel) -> None:

@@ -61,6 +61,11 @@ class LiveSeries:
         return self._n_samples + (self._newest is not None)
 
     @property
+    def times(self) -> list[float]:
+        """Seconds of ``values``."""
+        return self._points()[0]
+
+    @property
     def values(self) -> list[float]:
         """The values that are kept, in the order of time; several samples are one where the series is long."""
         return self._points()[1]
