@@ -7,25 +7,24 @@ Charts are drawn on Axes that the caller gives; nothing here touches pyplot or a
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from memanalysis.analysis.arrays import FloatArray
+from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine
 from memanalysis.reports.theme import CSS_COLOURS, LIGHT, ChartColours
 from memanalysis.units import GIB, KIB, MIB, format_bytes
 
 __all__ = [
-    "Level",
-    "SeriesChart",
-    "SiteLine",
     "draw_series",
     "draw_sites",
+    "render_png",
     "render_svg",
 ]
 
@@ -54,53 +53,6 @@ _BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A budget that is drawn across a chart."""
-
-    name: str
-    size_bytes: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesChart:
-    """One series and what is drawn with it.
-
-    Parameters
-    ----------
-    name : str
-        What was measured; it is the title of the axis.
-    elapsed_s, values : arrays of float, shape (n,)
-        Seconds and bytes, without NaN.
-    line_s, line_bytes : arrays of float, optional
-        Fitted growth, or baselines, in the same units.
-    line_name : str
-        What that line is.
-    levels : sequence of Level
-        Budgets.
-    marks : sequence of (float, str)
-        Moments with a name, in seconds.
-    """
-
-    name: str
-    elapsed_s: FloatArray
-    values: FloatArray
-    line_s: FloatArray | None = None
-    line_bytes: FloatArray | None = None
-    line_name: str = ""
-    levels: Sequence[Level] = ()
-    marks: Sequence[tuple[float, str]] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteLine:
-    """Bytes that one allocation site holds, snapshot by snapshot."""
-
-    name: str
-    elapsed_s: FloatArray
-    values: FloatArray
-
-
 def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) -> None:
     """Draw memory over time, its fitted growth or baselines, its budgets and its marks."""
     if chart.elapsed_s.size == 0:
@@ -124,8 +76,20 @@ def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) 
             chart.line_s / seconds, chart.line_bytes / factor,
             color=colours.line, linewidth=2, linestyle=(0, (4, 2)), label=chart.line_name,
         )  # fmt: skip
+    if chart.window_s is not None and chart.window_bytes is not None and chart.window_s.size:
+        ax.plot(
+            chart.window_s / seconds, chart.window_bytes / factor,
+            color=colours.line, linestyle="none", marker="D", markersize=5, label="baselines of windows",
+        )  # fmt: skip
     ax.set_ylim(low / factor, high / factor)
     ax.margins(x=0.01)
+    for span in chart.spans:
+        colour = colours.budget if span.is_breach else colours.series
+        ax.axvspan(span.start_s / seconds, span.end_s / seconds, color=colour, alpha=0.14, linewidth=0)
+        _text(
+            ax, span.start_s / seconds, 0.99, f" {span.name}", colour,
+            va="top", ha="left", transform=ax.get_xaxis_transform(),
+        )  # fmt: skip
     for at, name in chart.marks:
         ax.axvline(at / seconds, color=colours.mark, linewidth=1, linestyle=(0, (1, 2)))
         _text(
@@ -194,6 +158,16 @@ def render_svg(draw: Callable[[Axes], None], *, width_px: int, height_px: int, s
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(sink, format="svg", metadata=nothing)
     return _fit_for_page(sink.getvalue(), width_px, height_px)
+
+
+def render_png(draw: Callable[[Axes], None], *, width_px: int, height_px: int, scale: float = 2.0) -> bytes:
+    """Picture of what `draw` puts on its Axes, as PNG on white; `scale` makes it sharp on paper."""
+    figure = Figure(figsize=(width_px / POINTS, height_px / POINTS), dpi=POINTS * scale, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure.add_subplot())
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", metadata={"Software": None})
+    return sink.getvalue()
 
 
 def _fit_for_page(svg: str, width_px: int, height_px: int) -> str:

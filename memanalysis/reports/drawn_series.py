@@ -21,11 +21,13 @@ __all__ = ["FittedLine", "Series", "fit_line", "read_series"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedLine:
-    """A line to draw over a series."""
+    """A line to draw over a series, and the baselines of the windows that the verdict compares."""
 
     name: str
     elapsed_s: FloatArray
     size_bytes: FloatArray
+    window_s: FloatArray
+    window_bytes: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,4 +66,10 @@ def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:
         name = f"fitted {format_growth(*rates)} ({format_growth_interval(*rates)})"
     else:
         name = f"baseline of each of {line.values.size} windows"
-    return FittedLine(name=name, elapsed_s=line.elapsed_s, size_bytes=line.values)
+    return FittedLine(
+        name=name,
+        elapsed_s=line.elapsed_s,
+        size_bytes=line.values,
+        window_s=line.window_s,
+        window_bytes=line.window_values,
+    )

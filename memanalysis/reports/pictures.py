@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from memanalysis._html import Markup
-from memanalysis.reports.charts import Level, SeriesChart, SiteLine, draw_series, draw_sites, render_svg
+from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine
+from memanalysis.reports.charts import draw_series, draw_sites, render_svg
 from memanalysis.reports.report_model import ServiceSection
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.reports.verdict_cells import METRIC_NAMES, known_number, render_cells, render_place

@@ -11,6 +11,7 @@ from memanalysis._tables import Cell, CellText, Column, Table
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import Verdict
 from memanalysis.policy.model import Policy
+from memanalysis.reports.chart_records import Level
 from memanalysis.reports.verdict_cells import render_place, render_time_interval
 from memanalysis.schema import SAMPLED_METRIC, Row
 from memanalysis.units import bytes_from_mb, format_bytes, format_duration
@@ -18,7 +19,7 @@ from memanalysis.watcher.growing_lines import GrowingLine
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.status import RecorderStatus
-from memanalysis.widgets.live_chart import Forecast, Level, LiveChart, LiveLine
+from memanalysis.widgets.live_chart import Forecast, LiveChart, LiveLine
 
 __all__ = ["DashboardView", "make_event_table", "make_levels", "make_line_table", "read_dashboard_view"]
 

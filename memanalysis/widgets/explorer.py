@@ -1,45 +1,50 @@
-"""Explore a ledger in a notebook: pick a service, a run, a metric and a stretch of time, and see its verdict.
+"""Explore a ledger in a notebook: pick a service, a run, a metric and a range of time, and see its verdict.
+
+The range is judged again whenever it, or a threshold of the policy, is moved; two ranges can be compared.
 
 The widget draws into itself: nothing of matplotlib's global state is used, and nothing is left when it is closed.
 Everything that comes from the ledger is escaped.
 """
 
 import re
+from dataclasses import replace
+from functools import cache
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import pandas as pd
 
-from memanalysis._html import Markup, render_macro
+from memanalysis._html import render_macro
 from memanalysis._text import make_printable
-from memanalysis.reports.charts import SeriesChart, draw_series, render_svg
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.reports.chart_records import SeriesChart
 from memanalysis.reports.report_tables import verdict_table
 from memanalysis.reports.styles import render_styles
-from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.reports.verdict_cells import short_run_id
-from memanalysis.units import format_bytes, format_duration
+from memanalysis.units import format_bytes
 from memanalysis.verdicts.assess import assess
-from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger
+from memanalysis.verdicts.recorded_limits import find_limits
+from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
+from memanalysis.widgets.explorer_export import EXPORT_FORMATS, make_data_address, make_export, name_export, read_format
+from memanalysis.widgets.explorer_picture import describe_range, draw_explorer, make_change_table, make_explorer_chart
+from memanalysis.widgets.explorer_view import RunTables, compare_stretches, make_view, read_points, read_run_tables
+from memanalysis.widgets.number_controls import RangePicker
 from memanalysis.widgets.state import (
     METRICS,
     Selection,
-    View,
     choose_metric,
     choose_range,
     choose_run,
     choose_service,
     first_selection,
     list_choices,
-    make_view,
 )
 from memanalysis.widgets.static_view import join_parts, render_view_text
+from memanalysis.widgets.threshold_controls import ThresholdControls
 
 __all__ = ["Explorer", "explore"]
-
-CHART_PX = (880, 300)
-
-SLIDER_STEPS = 500
-"""Steps of the slider over the run: finer than a hand can set."""
 
 _BEGAN = re.compile(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-")
 
@@ -81,37 +86,50 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, ledger: LedgerSource, *, policy: PolicySource = None) -> None:
         opened = resolve_ledger(ledger, call="explore")
-        self._samples = opened.samples
-        self._events = opened.events
+        rules = resolve_policy(policy, call="explore")
+        self._samples, self._events = opened.samples, opened.events
+        self._read_sites = cache(lambda: opened.sites)
         self.selection = first_selection(self._samples)
         if self.selection is None:
             self._static_text = f"No samples are in {make_printable(str(opened.path))} yet."
             super().__init__([ipywidgets.HTML(_render("empty", render_styles(), opened.path))])
             return
-        self._verdicts = assess(opened, policy=policy)
+        self._verdicts = assess(opened, policy=rules)
         self._is_updating = False
-        self.service = _picker("Service")
-        self.run = _picker("Run")
-        self.metric = _picker("Metric")
-        self.range = ipywidgets.FloatRangeSlider(
-            description="Time", continuous_update=False, readout=False, layout={"width": "560px", "max_width": "100%"}
+        self._length_s = 0.0
+        self._compared = self.selection
+        self._tables: RunTables | None = None
+        self._chart: SeriesChart | None = None
+        self.service = _make_picker("Service", "Service of the ledger")
+        self.run = _make_picker("Run", "Run of the service, from the oldest to the newest")
+        self.metric = _make_picker("Metric", "What is drawn and judged")
+        self.first = RangePicker("", "Range of the run that is drawn and judged", on_change=self._show_range)
+        self.range_text = ipywidgets.HTML(layout={"flex": "1 0 280px"})
+        self.is_comparing = ipywidgets.Checkbox(
+            description="Compare with a second range", indent=False, tooltip="Show two ranges beside each other"
         )
-        self.range_text = ipywidgets.HTML(layout={"flex": "1 0 320px"})
-        self.picture = ipywidgets.HTML()
-        self.table = ipywidgets.HTML(_render("verdicts", render_styles(), verdict_table(self._verdicts)))
+        self.second = RangePicker("B", "Second range, which is compared with the first", on_change=self._show_second)
+        self.thresholds = ThresholdControls(rules, on_change=self._redraw)
+        self.picture, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        self.link = ipywidgets.HTML(layout={"flex": "1 1 260px"})
+        exports = [self._make_export_button(form) for form in EXPORT_FORMATS]
+        wrapped = {"flex_flow": "row wrap"}
         super().__init__(
             [
-                ipywidgets.HBox([self.service, self.run, self.metric], layout={"flex_flow": "row wrap"}),
-                ipywidgets.HBox([self.range, self.range_text], layout={"flex_flow": "row wrap"}),
+                ipywidgets.HBox([self.service, self.run, self.metric], layout=wrapped),
+                ipywidgets.HBox([self.first, self.range_text], layout=wrapped),
+                ipywidgets.HBox([self.is_comparing, self.second], layout=wrapped),
+                self.thresholds,
                 self.picture,
                 self.table,
+                ipywidgets.HBox([*exports, self.link], layout=wrapped),
             ]
         )
         self._show(self.selection)
         self.service.observe(self._on_service, names="value")
         self.run.observe(self._on_run, names="value")
         self.metric.observe(self._on_metric, names="value")
-        self.range.observe(self._on_range, names="value")
+        self.is_comparing.observe(self._on_comparing, names="value")
 
     def __repr__(self) -> str:
         selected = self.selection
@@ -122,9 +140,55 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             bundle["text/plain"] = self._static_text
-            shown = self.children if self.selection is None else (self.range_text, self.picture, self.table)
-            bundle["text/html"] = join_parts([part.value for part in shown])
+            bundle["text/html"] = join_parts(self._list_parts())
         return bundle
+
+    def export(self, path: str | PathLike[str]) -> Path:
+        """Write the samples of the range, its picture or the whole page; return where it is.
+
+        Parameters
+        ----------
+        path : path
+            Its ending names the format: ``.csv``, ``.png`` or ``.html``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Another ending, or an empty ledger.
+        """
+        target = Path(path)
+        target.write_bytes(self._make_export(read_format(str(path))))
+        return target
+
+    def _make_export(self, form: str) -> bytes:
+        if self._tables is None or self._chart is None:
+            raise InvalidArgumentError("export needs samples, but the ledger has none yet. Record some first.")
+        return make_export(
+            form,
+            tables=self._tables,
+            selection=self._selected,
+            chart=self._chart,
+            parts=self._list_parts(),
+            title=f"Memory of {make_printable(self._selected.service)}",
+        )
+
+    def _make_export_button(self, form: str) -> Any:
+        button = ipywidgets.Button(
+            description=form.upper(), icon="download", tooltip=f"Export the range as {form.upper()}",
+            layout={"width": "96px"},
+        )  # fmt: skip
+        button.on_click(lambda _: self._show_link(form))
+        return button
+
+    def _show_link(self, form: str) -> None:
+        content = self._make_export(form)
+        name = name_export(self._selected, form)
+        self.link.value = _render("link", name, make_data_address(content, form), format_bytes(len(content)))
+
+    def _list_parts(self) -> list[str]:
+        """What is shown, as HTML; the second part has the styles of all."""
+        shown = self.children if self.selection is None else (self.range_text, self.picture, self.table)
+        return [part.value for part in shown]
 
     def _on_service(self, change: Any) -> None:
         if self._is_reader_asking():
@@ -138,10 +202,20 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if self._is_reader_asking():
             self._show(choose_metric(self._samples, self._selected, change["new"]))
 
-    def _on_range(self, change: Any) -> None:
-        if self._is_reader_asking():
-            start_s, end_s = change["new"]
-            self._show(choose_range(self._selected, start_s, end_s, length_s=self.range.max))
+    def _on_comparing(self, change: Any) -> None:
+        """Show both ranges; where the first is the whole run, it becomes what lies before the second."""
+        if not self._is_reader_asking():
+            return
+        self.second.layout.display = None if change["new"] else "none"
+        if change["new"] and self.first.slider.value == (0.0, self._length_s):
+            self._show_range(0.0, self._compared.start_s)
+        else:
+            self._redraw()
+
+    def _show_second(self, start_s: float, end_s: float) -> None:
+        self._compared = choose_range(self._selected, start_s, end_s, length_s=self._length_s)
+        self._set_ranges()
+        self._redraw()
 
     @property
     def _selected(self) -> Selection:
@@ -152,42 +226,74 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Whether a picker was moved by a hand, and not by us while we show a new selection."""
         return not self._is_updating
 
+    def _show_range(self, start_s: float, end_s: float) -> None:
+        """Show another range of the same run and metric: nothing else is read again."""
+        self.selection = choose_range(self._selected, start_s, end_s, length_s=self._length_s)
+        self._set_ranges()
+        self._redraw()
+
     def _show(self, selection: Selection) -> None:
-        self.selection = selection
+        before, self.selection = self._tables, selection
         choices = list_choices(self._samples, selection)
+        self._tables = read_run_tables(self._samples, self._events, selection, read_sites=self._read_sites)
         self._is_updating = True
         try:
+            is_new = before is None or selection.service != self.service.value
             _set_options(self.service, [(make_printable(name), name) for name in choices.services], selection.service)
             _set_options(self.run, [(_name_run(run_id), run_id) for run_id in choices.run_ids], selection.run_id)
             _set_options(self.metric, [(METRICS[name], name) for name in choices.metrics], selection.metric)
             self.run.layout.display = None if len(choices.run_ids) > 1 else "none"
-            _set_range(self.range, selection, length_s=choices.length_s)
         finally:
             self._is_updating = False
-        view = make_view(self._samples, self._events, selection)
-        self.range_text.value = _describe_range(view)
-        self.picture.value = _draw(view)
-        self._static_text = render_view_text(view, stretch=self.range_text.value, verdicts=self._verdicts)
+        if is_new:
+            highest = read_points(self._tables, selection)[1].max(initial=0.0)
+            tables = self._tables
+            self.thresholds.show_service(
+                selection.service,
+                highest_bytes=float(highest),
+                find_limits=lambda: find_limits(tables.samples, lambda: tables.events),
+            )
+        self._length_s = choices.length_s
+        self._compared = replace(selection, start_s=self._length_s / 2, end_s=self._length_s)
+        self._set_ranges()
+        self._redraw()
+
+    def _set_ranges(self) -> None:
+        self.second.layout.display = None if self.is_comparing.value else "none"
+        for picker, shown in ((self.first, self._selected), (self.second, self._compared)):
+            picker.show(shown.start_s, shown.end_s, length_s=self._length_s)
+
+    def _redraw(self) -> None:
+        assert self._tables is not None  # noqa: S101 - there is a selection
+        tables, judging = self._tables, self.thresholds.judging
+        view, other, changes = make_view(tables, self._selected, judging), None, None
+        shown = view.verdict
+        if self.is_comparing.value:
+            other = make_view(tables, self._compared, judging)
+            changes = make_change_table(compare_stretches(tables, self._selected, self._compared))
+            named = [each.verdict.assign(service=f"range {name}") for name, each in (("A", view), ("B", other))]
+            shown = pd.concat(named, ignore_index=True)
+        self._chart = make_explorer_chart(view, other)
+        described = describe_range(view)
+        self.range_text.value = _render("note", described)
+        self.picture.value = draw_explorer(self._chart, view, other)
+        whole = verdict_table(self._verdicts) if len(self._verdicts) > 1 else None
+        self.table.value = _render("verdicts", render_styles(), verdict_table(shown), changes, whole)
+        self.link.value = ""
+        self._static_text = render_view_text(view, stretch=described, verdicts=self._verdicts)
 
 
-def _picker(description: str) -> Any:
-    return ipywidgets.Dropdown(description=description, layout={"width": "290px"})
+def _make_picker(description: str, tooltip: str) -> Any:
+    return ipywidgets.Dropdown(
+        description=description, tooltip=tooltip, layout={"width": "400px", "max_width": "calc(100% - 4px)"},
+        style={"description_width": "64px"},
+    )  # fmt: skip
 
 
 def _set_options(picker: Any, options: list[tuple[str, str]], value: str) -> None:
     if list(picker.options) != options:
         picker.options = options
     picker.value = value
-
-
-def _set_range(slider: Any, selection: Selection, *, length_s: float) -> None:
-    """Set the ends before the value: the slider refuses a value outside of its ends."""
-    length_s = max(length_s, 1e-3)
-    if slider.max != length_s:
-        slider.value = (0.0, 0.0)
-        slider.max = length_s
-    slider.step = length_s / SLIDER_STEPS
-    slider.value = (selection.start_s, max(selection.end_s, selection.start_s))
 
 
 def _name_run(run_id: str) -> str:
@@ -197,29 +303,6 @@ def _name_run(run_id: str) -> str:
         return make_printable(run_id) or "the only one"
     month, day, hour, minute, second = began.groups()
     return f"{month}-{day} {hour}:{minute}:{second} {short_run_id(run_id)}"
-
-
-def _describe_range(view: View) -> str:
-    selection = view.selection
-    length = format_duration(selection.end_s - selection.start_s)
-    if view.started is None:
-        return f"{length}, {view.elapsed_s.size} points"
-    first, last = (view.started + pd.Timedelta(seconds=at) for at in (selection.start_s, selection.end_s))
-    same_day = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
-    return f"{first:%Y-%m-%d %H:%M:%S} to {same_day} UTC, {length}"
-
-
-def _draw(view: View) -> str:
-    selection = view.selection
-    name = METRICS[selection.metric]
-    chart = SeriesChart(name=name, elapsed_s=view.elapsed_s, values=view.values, marks=view.marks)
-    width, height = CHART_PX
-    picture = render_svg(
-        lambda ax: draw_series(ax, chart, colours=CSS_COLOURS), width_px=width, height_px=height, salt="explorer"
-    )
-    latest = f", {format_bytes(view.values[-1])} at the end" if view.values.size else ""
-    label = f"{name} of {selection.service}{latest}"
-    return _render("chart", Markup(picture), label, width, view.sentence)
 
 
 def _render(part: str, *arguments: Any) -> str:

@@ -1,4 +1,4 @@
-"""Draw memory while it goes on: a picture of a few kilobytes, written as SVG without a drawing library.
+"""Draw memory over time as a picture of a few kilobytes, written as SVG without a drawing library.
 
 Matplotlib keeps its settings in one place for the whole process, so a picture that a thread draws with it could change
 one that the user draws at that moment. Colours are CSS variables: one picture reads well on light and on dark.
@@ -9,18 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memanalysis._html import Markup, render_macro
+from memanalysis.reports.chart_records import Level
 from memanalysis.units import GIB, KIB, MIB, format_bytes
 
-__all__ = ["Forecast", "Level", "LiveChart", "LiveLine", "draw_live_chart"]
+__all__ = ["Forecast", "LiveChart", "LiveLine", "Shade", "draw_live_chart"]
 
 WIDE_PX = (880, 260)
 NARROW_PX = (400, 240)
+MAX_WIDTH_PX = 1000
+"""Wider than this the picture is not shown: its text would be too large."""
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 58, 12, 28, 36
 """Margins: sizes at the left, names of the lines above, time below."""
 
-MAX_POINTS = 240
-"""Points drawn of one line, the highest of its neighbours: more is not seen, and is sent every second."""
+COLUMN_PX = 4
+"""Of each column of so wide the lowest and the highest point are drawn: more is not seen, and has to be sent."""
 
 LETTER_PX = 6.6
 """Width of a letter at the size of the picture's text."""
@@ -31,6 +34,9 @@ REACH = 1.0
 MIN_SPAN_SHARE = 0.05
 """The axis spans at least this share of the level, so that the noise of a flat line does not fill the picture."""
 
+LEGEND_ROW_PX = 18
+"""Height of a row of names of lines."""
+
 LEVEL_GAP_PX = 15
 """Names of budgets nearer than this would cover each other."""
 
@@ -40,21 +46,24 @@ _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLine:
-    """One line: its name, its points in seconds and bytes, its colour as a CSS variable and its dashes."""
+    """One line: its name, its points in seconds and bytes, its colour as a CSS variable and its dashes; or dots."""
 
     name: str
     elapsed_s: Sequence[float]
     values: Sequence[float]
     colour: str
     dashes: str = ""
+    is_dotted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """A budget that is drawn across the picture."""
+class Shade:
+    """A range of time that is shaded, in seconds; its colour as a CSS variable."""
 
     name: str
-    size_bytes: float
+    start_s: float
+    end_s: float
+    colour: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,7 @@ class LiveChart:
     levels: Sequence[Level] = ()
     forecast: Forecast | None = None
     marks: Sequence[tuple[float, str]] = ()
+    shades: Sequence[Shade] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class _Scale:
 
     width: int
     height: int
+    top_px: int
     first_s: float
     last_s: float
     low: float
@@ -97,7 +108,7 @@ class _Scale:
 
     def y(self, size: float) -> float:
         share = (size - self.low) / (self.high - self.low)
-        return self.height - BOTTOM_PX - share * (self.height - TOP_PX - BOTTOM_PX)
+        return self.height - BOTTOM_PX - share * (self.height - self.top_px - BOTTOM_PX)
 
     def points(self, places: Sequence[tuple[float, float]]) -> str:
         return " ".join(f"{self.x(at_s):.1f},{self.y(size):.1f}" for at_s, size in places)
@@ -105,18 +116,21 @@ class _Scale:
 
 def draw_live_chart(chart: LiveChart) -> Markup:
     """Return the picture in a wide and a narrow size; the page shows the one that fits."""
-    return render_macro("dashboard.html.j2", "chart", chart.label, _draw(chart, *WIDE_PX), _draw(chart, *NARROW_PX))
+    return render_macro(
+        "dashboard.html.j2", "chart", chart.label, _draw(chart, *WIDE_PX), _draw(chart, *NARROW_PX), MAX_WIDTH_PX
+    )
 
 
 def _draw(chart: LiveChart, width: int, height: int) -> Markup:
     lines = [line for line in chart.lines if line.values]
     if not lines:
         return Markup("")
-    scale = _make_scale(chart, lines, width, height)
+    legend = _legend_places(lines, width)
+    scale = _make_scale(chart, lines, width, height, top_px=TOP_PX + legend[-1][1])
     factor, unit = _byte_unit(scale.high)
-    seconds, time_unit = _time_unit(scale.last_s - scale.first_s)
+    seconds, time_unit = _time_unit(scale.last_s)
     ticks_y = _ticks(scale.low / factor, scale.high / factor, 4)
-    ticks_x = _ticks(0.0, (scale.last_s - scale.first_s) / seconds, 6 if width > NARROW_PX[0] else 4)
+    ticks_x = _ticks(scale.first_s / seconds, scale.last_s / seconds, 6 if width > NARROW_PX[0] else 4)
     return render_macro(
         "dashboard.html.j2",
         "picture",
@@ -125,22 +139,44 @@ def _draw(chart: LiveChart, width: int, height: int) -> Markup:
         left=LEFT_PX,
         right=width - RIGHT_PX,
         bottom=height - BOTTOM_PX,
-        top=TOP_PX,
+        top=scale.top_px,
         sizes=[(f"{scale.y(tick * factor):.1f}", f"{tick:g}") for tick in ticks_y],
         unit=unit,
-        times=[(f"{scale.x(scale.first_s + tick * seconds):.1f}", f"{tick:g}") for tick in ticks_x],
+        times=[(f"{scale.x(tick * seconds):.1f}", f"{tick:g}") for tick in ticks_x],
         time_unit=time_unit,
         lines=[
-            (scale.points(_thin(line)), line.colour, line.dashes, x, line.name)
-            for line, x in zip(lines, _legend_places(lines), strict=True)
+            (
+                scale.points(_thin(line, columns=width // COLUMN_PX)),
+                line.colour,
+                line.dashes,
+                x,
+                y,
+                line.name,
+                [
+                    (f"{scale.x(at_s):.1f}", f"{scale.y(size):.1f}")
+                    for at_s, size in zip(line.elapsed_s, line.values, strict=True)
+                ]
+                if line.is_dotted
+                else [],
+            )
+            for line, (x, y) in zip(lines, legend, strict=True)
         ],
         forecast=_draw_forecast(chart.forecast, scale),
         levels=_draw_levels(chart.levels, scale),
+        shades=[
+            (
+                f"{scale.x(shade.start_s):.1f}",
+                f"{max(scale.x(shade.end_s) - scale.x(shade.start_s), 1.0):.1f}",
+                shade.colour,
+                shade.name,
+            )
+            for shade in chart.shades
+        ],
         marks=[(f"{scale.x(at_s):.1f}", name) for at_s, name in chart.marks if scale.first_s <= at_s <= scale.last_s],
     )
 
 
-def _make_scale(chart: LiveChart, lines: Sequence[LiveLine], width: int, height: int) -> _Scale:
+def _make_scale(chart: LiveChart, lines: Sequence[LiveLine], width: int, height: int, *, top_px: int) -> _Scale:
     first_s = min(line.elapsed_s[0] for line in lines)
     last_s = max(line.elapsed_s[-1] for line in lines)
     low = min(min(line.values) for line in lines)
@@ -152,7 +188,8 @@ def _make_scale(chart: LiveChart, lines: Sequence[LiveLine], width: int, height:
     top = max([high, *(level.size_bytes for level in chart.levels if level.size_bytes <= high + REACH * span)])
     bottom = max(0.0, low - 0.1 * span)
     bottom = 0.0 if bottom < 0.3 * high else bottom
-    return _Scale(width, height, first_s, max(last_s, first_s + 1.0), bottom, top + 0.1 * (top - bottom))
+    last_s = max(last_s, first_s + 1.0)
+    return _Scale(width, height, top_px, first_s, last_s, bottom, top + 0.1 * (top - bottom))
 
 
 def _draw_forecast(forecast: Forecast | None, scale: _Scale) -> tuple[str, str] | None:
@@ -181,25 +218,33 @@ def _draw_levels(levels: Sequence[Level], scale: _Scale) -> list[tuple[str, str,
     return drawn
 
 
-def _legend_places(lines: Sequence[LiveLine]) -> list[float]:
-    """Where the name of each line begins."""
-    places, x = [], float(LEFT_PX)
+def _legend_places(lines: Sequence[LiveLine], width: int) -> list[tuple[int, int]]:
+    """Where the name of each line begins; in a further row where it does not fit beside the others."""
+    places, x, y = [], LEFT_PX, 0
     for line in lines:
-        places.append(x)
-        x += 34 + LETTER_PX * len(line.name) + 14
+        length = 34 + round(LETTER_PX * len(line.name)) + 14
+        if x > LEFT_PX and x + length > width:
+            x, y = LEFT_PX, y + LEGEND_ROW_PX
+        places.append((x, y))
+        x += length
     return places
 
 
-def _thin(line: LiveLine) -> list[tuple[float, float]]:
-    """At most `MAX_POINTS` points, each the highest of its neighbours, and the last one."""
+def _thin(line: LiveLine, *, columns: int) -> list[tuple[float, float]]:
+    """Return the lowest and the highest point of each column, in the order of time, and the last one."""
     points = list(zip(line.elapsed_s, line.values, strict=True))
-    step = -(-len(points) // MAX_POINTS)
-    if step == 1:
+    step = -(-len(points) // columns)
+    if step <= 2:
         return points
-    return [
-        *(max(points[at : at + step], key=lambda point: point[1]) for at in range(0, len(points), step)),
-        points[-1],
-    ]
+    thin = []
+    for at in range(0, len(points), step):
+        ends = {min(points[at : at + step], key=_value), max(points[at : at + step], key=_value)}
+        thin += sorted(ends)
+    return thin if thin[-1] == points[-1] else [*thin, points[-1]]
+
+
+def _value(point: tuple[float, float]) -> float:
+    return point[1]
 
 
 def _ticks(low: float, high: float, n: int) -> list[float]:

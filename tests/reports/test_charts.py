@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from memanalysis.reports.charts import Level, SeriesChart, SiteLine, draw_series, draw_sites, render_svg
+from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine
+from memanalysis.reports.charts import draw_series, draw_sites, render_svg
 from memanalysis.reports.series_thinning import thin_series
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.units import MIB

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ledger_rows import NEW_YEAR
 
 from memanalysis import open_ledger
+from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.verdict import SEVERITIES
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
+from memanalysis.widgets.explorer_view import Judging, View, compare_stretches, make_view, read_run_tables
 from memanalysis.widgets.state import (
     Selection,
     choose_metric,
@@ -19,7 +24,6 @@ from memanalysis.widgets.state import (
     choose_service,
     first_selection,
     list_choices,
-    make_view,
 )
 
 OLD_RUN, NEW_RUN, OTHER_RUN = (f"20250101T00000{number}Z-1-0000000{number}" for number in range(3))
@@ -138,12 +142,17 @@ def test_a_range_is_turned_and_cut_to_the_run(
     assert (part.start_s, part.end_s) == given
 
 
+def view_of(tables: tuple[pd.DataFrame, pd.DataFrame], selection: Selection, judging: Judging | None = None) -> View:
+    samples, events = tables
+    run = read_run_tables(samples, events, selection, read_sites=lambda: events.iloc[:0])
+    return make_view(run, selection, judging or Judging())
+
+
 def test_a_view_holds_the_selected_stretch_and_judges_it_alone(
     tables: tuple[pd.DataFrame, pd.DataFrame], first: Selection
 ) -> None:
-    samples, events = tables
-    whole = make_view(samples, events, first)
-    part = make_view(samples, events, choose_range(first, 2.0, 4.0, length_s=19.0))
+    whole = view_of(tables, first)
+    part = view_of(tables, choose_range(first, 2.0, 4.0, length_s=19.0))
 
     assert list(part.elapsed_s) == [2.0, 3.0, 4.0]
     assert list(part.values) == [52 * MIB, 53 * MIB, 54 * MIB]
@@ -155,11 +164,9 @@ def test_a_view_holds_the_selected_stretch_and_judges_it_alone(
 def test_marks_are_the_events_of_the_run_in_the_stretch_by_their_second(
     tables: tuple[pd.DataFrame, pd.DataFrame], first: Selection
 ) -> None:
-    samples, events = tables
-
-    assert list(make_view(samples, events, first).marks) == [(3.0, "deploy 1.4"), (4.0, "In[7]"), (5.0, "breach")]
+    assert list(view_of(tables, first).marks) == [(3.0, "deploy 1.4"), (4.0, "In[7]"), (5.0, "breach")]
     part = choose_range(first, 4.0, 19.0, length_s=19.0)
-    assert [name for _, name in make_view(samples, events, part).marks] == ["In[7]", "breach"]
+    assert [name for _, name in view_of(tables, part).marks] == ["In[7]", "breach"]
 
 
 def test_a_json_array_which_has_no_runs_can_be_shown(json_array: Callable[[], Path]) -> None:
@@ -167,6 +174,64 @@ def test_a_json_array_which_has_no_runs_can_be_shown(json_array: Callable[[], Pa
     selection = first_selection(ledger.samples)
 
     assert selection is not None
-    view = make_view(ledger.samples, ledger.events, selection)
+    view = view_of((ledger.samples, ledger.events), selection)
     assert (selection.service, selection.metric, selection.end_s) == ("messaging", "traced_bytes", 120.0)
     assert list(view.values) == [10 * MIB, 11 * MIB, 12 * MIB]
+
+
+def budget(max_mb: float) -> Budget:
+    return Budget(max_bytes=max_mb * MIB, warning_bytes=0.8 * max_mb * MIB, critical_bytes=0.95 * max_mb * MIB)
+
+
+def test_a_view_has_the_fit_the_windows_and_the_breaches_of_its_stretch(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """From 50 MiB by 1 MiB a second for 30 s: 64 MiB, the warning of 80 MiB, is reached after 14 s."""
+    selection = Selection(service="worker", run_id=OTHER_RUN, metric="rss_bytes", start_s=0.0, end_s=29.0)
+    view = view_of(tables, selection, Judging(budget=budget(80)))
+
+    assert view.line is not None
+    assert view.line.window_s.size == view.line.window_bytes.size >= 2
+    assert [(span.name, span.start_s, span.end_s) for span in view.breaches] == [("critical", 14.0, 29.0)]
+    assert [(level.name, level.size_bytes) for level in view.levels] == [
+        ("warning", 64 * MIB),
+        ("critical", 76 * MIB),
+        ("budget", 80 * MIB),
+    ]
+    assert view_of(tables, choose_range(selection, 0.0, 13.0, length_s=29.0), Judging(budget=budget(80))).breaches == []
+    traced = choose_metric(tables[0], selection, "traced_bytes")
+    assert view_of(tables, traced, Judging(budget=budget(80))).breaches == []  # a budget is of resident memory
+
+
+def test_another_threshold_is_another_severity(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """100 MiB more in 100 s, without a budget: of medium severity or less, by what growth matters."""
+    seconds = np.arange(100.0)
+    samples = pd.DataFrame(
+        {
+            "service": "api",
+            "run_id": NEW_RUN,
+            "timestamp": pd.Timestamp(NEW_YEAR, unit="s", tz="UTC") + pd.to_timedelta(seconds, unit="s"),
+            "elapsed_s": seconds,
+            "rss_bytes": (200 + seconds) * MIB,
+        }
+    )
+    selection = Selection(service="api", run_id=NEW_RUN, metric="rss_bytes", start_s=0.0, end_s=99.0)
+    severities = [
+        view_of((samples, tables[1].iloc[:0]), selection, Judging(rules=rules)).verdict["severity"].iloc[0]
+        for rules in (SeverityRules(), SeverityRules(growth_bytes=1000 * MIB, growth_percent=100.0))
+    ]
+
+    assert SEVERITIES.index(severities[1]) < SEVERITIES.index(severities[0])
+
+
+def test_two_stretches_of_a_run_are_compared_as_two_recordings_are(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """The second half of 1 MiB a second for 30 s is 15 MiB above the first, and grows as fast."""
+    samples, events = tables
+    whole = Selection(service="worker", run_id=OTHER_RUN, metric="rss_bytes", start_s=0.0, end_s=29.0)
+    run = read_run_tables(samples, events, whole, read_sites=lambda: events.iloc[:0])
+    halves = [choose_range(whole, start, start + 14.0, length_s=29.0) for start in (0.0, 15.0)]
+    level, slope = compare_stretches(run, *halves).to_dict("records")
+
+    assert level["change"] == pytest.approx(15 * MIB, rel=0.02)
+    assert level["verdict"] == "more"
+    assert slope["verdict"] == "same"

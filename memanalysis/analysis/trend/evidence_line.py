@@ -13,7 +13,7 @@ from memanalysis.analysis.trend.trend_shape import GROWING, SHRINKING
 __all__ = ["EvidenceLine", "find_evidence_line"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EvidenceLine:
     """A line over a series.
 
@@ -23,11 +23,15 @@ class EvidenceLine:
         ``growth``, the ends of the fitted line; or ``baselines``, one point a window.
     elapsed_s, values : arrays of float, shape (k,)
         Seconds and bytes.
+    window_s, window_values : arrays of float, shape (w,)
+        Mean second and baseline of each window that the verdict compares; empty where the series is too short.
     """
 
     kind: Literal["growth", "baselines"]
     elapsed_s: FloatArray
     values: FloatArray
+    window_s: FloatArray
+    window_values: FloatArray
 
 
 def find_evidence_line(elapsed_s: FloatArray, values: FloatArray) -> EvidenceLine | None:
@@ -37,9 +41,10 @@ def find_evidence_line(elapsed_s: FloatArray, values: FloatArray) -> EvidenceLin
     slope, intercept = float(fits.slope[0]), float(fits.intercept[0])
     if np.isnan(slope):
         return None
+    known = np.isfinite(fits.baselines[0])
+    windows = fits.baseline_times[0][known], fits.baselines[0][known]
     if fits.shape[0] in (GROWING, SHRINKING):
         last = float(batch.elapsed_s[-1])
         ends = np.array([last - float(fits.judged_s[0]), last])
-        return EvidenceLine(kind="growth", elapsed_s=ends, values=intercept + slope * ends)
-    known = np.isfinite(fits.baselines[0])
-    return EvidenceLine(kind="baselines", elapsed_s=fits.baseline_times[0][known], values=fits.baselines[0][known])
+        return EvidenceLine("growth", ends, intercept + slope * ends, *windows)
+    return EvidenceLine("baselines", *windows, *windows)
