@@ -113,7 +113,7 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
 def find_growing_type(
     before: Mapping[str, int], census: Sequence[Mapping[str, Any]], *, least: int = MIN_GROWTH
 ) -> str | None:
-    """Name the type that grew most in number; one of the program's own before those of Python.
+    """Name the type that grew most in number; one of the program's own before those of Python, and none of ours.
 
     Parameters
     ----------
@@ -124,10 +124,15 @@ def find_growing_type(
     least : int
         A type grows from this many more objects on.
     """
-    growth = {row["type"]: row["count"] - before.get(row["type"], 0) for row in census}
+    growth = {row["type"]: row["count"] - before.get(row["type"], 0) for row in census if not _is_own_type(row["type"])}
     own = {name: grown for name, grown in growth.items() if "." in name and grown >= least}
     found = own or {name: grown for name, grown in growth.items() if grown >= least}
     return max(found, key=lambda name: found[name]) if found else None
+
+
+def _is_own_type(name: str) -> bool:
+    """Whether memanalysis made the objects; its examples are programs like those of others."""
+    return name.startswith("memanalysis.") and not name.startswith("memanalysis.examples.")
 
 
 class _Climb:

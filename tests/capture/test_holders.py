@@ -137,3 +137,12 @@ def test_the_programs_own_types_come_before_pythons():
     assert find_growing_type({"dict": 100, "app.Session": 100}, census) == "app.Session"
     assert find_growing_type({"dict": 100, "app.Session": 690}, census) == "dict"
     assert find_growing_type({row["type"]: row["count"] for row in census}, census) is None
+
+
+def test_what_memanalysis_itself_holds_is_not_named_but_what_its_examples_hold_is() -> None:
+    census = [
+        {"type": "memanalysis.notebook.curve.CurvePoint", "count": 5000},
+        {"type": "memanalysis.examples.leaky_service.Session", "count": 900},
+    ]
+    assert find_growing_type({}, census) == "memanalysis.examples.leaky_service.Session"
+    assert find_growing_type({}, census[:1]) is None
