@@ -75,6 +75,7 @@ commands = CommandGroup(
         "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
         "check": ("memanalysis.cli.check_command:command", "Fail where memory leaks, breaks a budget or became worse."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
+        "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
