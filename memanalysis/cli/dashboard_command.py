@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -34,7 +35,7 @@ STOP_WITHIN_S = 10.0
 
 _EXAMPLES = """\
 memanalysis dashboard logs/ledger
-memanalysis dashboard logs/ledger --policy config/memory_policy.yaml --port 8866
+memanalysis dashboard logs/ledger --policy policy.yaml --port 8866
 """
 
 
@@ -132,11 +133,27 @@ def _wait_until_it_answers(server: "subprocess.Popen[bytes]", log: Path, port: i
             break
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:
+                _check_it_asks_for_the_token(port)
                 return
         time.sleep(POLL_S)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     why = lines[-1] if lines else "it wrote nothing"
     raise MemAnalysisError(f"memanalysis dashboard could not start Voilà on port {port}: {why}. Try another --port.")
+
+
+def _check_it_asks_for_the_token(port: int) -> None:
+    """Raise where a page is served to anybody, as by Voilà on a Jupyter Server before 2.0, which knows no token."""
+    connection = HTTPConnection(HOST, port, timeout=START_WITHIN_S)
+    try:
+        connection.request("GET", "/")
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    if status < 300:
+        raise MemAnalysisError(
+            "memanalysis dashboard needs a server that asks for its token, but this one serves anybody. "
+            "Run: pip install --upgrade 'memanalysis[voila]'."
+        )
 
 
 def _find_free_port() -> int:

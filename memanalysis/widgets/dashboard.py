@@ -42,6 +42,10 @@ GONE_FOR_S = 3.0
 """Without any view for this long, the output is deleted: a cell that is moved is shown again at once."""
 
 
+_own: "list[Dashboard]" = []
+"""The last dashboard with a recorder of its own. The next one takes its place, because a process has one sampler."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSource:
     """What a dashboard shows, and what its buttons do.
@@ -72,7 +76,7 @@ def dashboard(recorder: Recorder | None = None, *, policy: PolicySource = None) 
     ----------
     recorder : Recorder, optional
         What `watch` gave. Without one the dashboard watches this process itself, keeps nothing on disk, and stops when
-        its output is deleted.
+        its output is deleted or the next such dashboard is made.
     policy : path, mapping or Policy, optional
         Budgets and thresholds of the dashboard's own recorder; a recorder that is given has its own.
 
@@ -111,10 +115,13 @@ def dashboard(recorder: Recorder | None = None, *, policy: PolicySource = None) 
             )
         return Dashboard(DashboardSource(read=lambda: recorder, start=recorder.start, stop=recorder.stop))
     load_engine(under_tracing=True)
+    while _own:
+        _own.pop().end()
     own = watch(DEFAULT_SERVICE, policy=policy)
     own.settings = replace(own.settings, ledger=None)
     own.start()
-    return Dashboard(DashboardSource(read=lambda: own, start=own.start, stop=own.stop, is_own=True))
+    _own.append(Dashboard(DashboardSource(read=lambda: own, start=own.start, stop=own.stop, is_own=True)))
+    return _own[-1]
 
 
 class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
@@ -205,14 +212,22 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
         self.lines.value = _render("listed", "Growing lines", view.lines, view.no_lines)
         self.events.value = _render("listed", "Events", view.events, "" if view.events.rows else "None yet.")
 
+    def end(self) -> None:
+        """End the thread, and the recorder if it is the dashboard's own; what was drawn last stays."""
+        self._redraw.stop()
+        if self._source.is_own and _is_running(self._source.read()):
+            self._source.stop()
+        if not self._is_closed:
+            self.draw()
+
     def close(self) -> None:
         """End the thread, and the recorder if it is the dashboard's own; close the widgets."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._redraw.stop()
-        if self._source.is_own and _is_running(self._source.read()):
-            self._source.stop()
+        self.end()
+        if self in _own:
+            _own.remove(self)
         for part in _list_parts(self):
             part.close()
         super().close()

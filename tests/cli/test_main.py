@@ -19,6 +19,7 @@ COMMANDS = (
     ["info"],
     ["assess"],
     ["report"],
+    ["dashboard"],
     ["compact"],
     ["convert"],
     ["policy"],
@@ -63,7 +64,7 @@ def test_the_help_has_every_command_with_its_summary_and_the_exit_codes() -> Non
     shown = run("--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "  assess   Print a verdict on every service of a ledger.\n" in shown.stdout
+    assert "  assess     Print a verdict on every service of a ledger.\n" in shown.stdout
     assert "\nExit codes:\n  0  success\n  1  a finding: " in shown.stdout
     assert '  bash  eval "$(_MEMANALYSIS_COMPLETE=bash_source memanalysis)"\n' in shown.stdout
 
@@ -136,7 +137,8 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (["record"], "Missing option '--pid'.", "memanalysis record"),
         (
             [],
-            "Missing command: one of demo, run, record, info, assess, check, report, compact, convert, policy, doctor.",
+            "Missing command: one of demo, run, record, info, assess, check, report, dashboard, compact, "
+            "convert, policy, doctor.",
             "memanalysis",
         ),
         (["policy"], "Missing command: one of check, show, schema, export.", "memanalysis policy"),

@@ -12,6 +12,7 @@ from front_end import move_widget
 from kernels import Kernel, run_kernel
 
 from memanalysis import dashboard, watch
+from memanalysis.capture import sampler
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import LiveRun
@@ -94,6 +95,20 @@ def test_its_thread_and_its_recorder_end_when_the_output_is_deleted(shown: Dashb
     assert not shown.recorder.status().running
     shown._view_count = 1  # an undeleted cell
     assert shown.is_drawing
+
+
+def test_the_next_dashboard_takes_the_place_of_the_last_one(shown: Dashboard) -> None:
+    """As when its cell is run again: the sampler of the process is the new one's from the start."""
+    shown._repr_mimebundle_()
+    again = dashboard()
+    assert not shown.is_drawing
+    assert shown.recorder is not None
+    assert not shown.recorder.status().running
+    assert "Stopped:" in shown.head.value
+    assert again.recorder is not None
+    assert again.recorder.status().running
+    assert sampler.is_running() == (again.recorder.status().trace == "sampled")
+    again.close()
 
 
 def test_a_cell_that_is_moved_goes_on(shown: Dashboard) -> None:
