@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -83,8 +84,9 @@ def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) 
         )  # fmt: skip
     ax.set_ylim(low / factor, high / factor)
     ax.margins(x=0.01)
+    shades = cycle((colours.series, colours.line))  # ranges that are compared stand beside each other
     for span in chart.spans:
-        colour = colours.budget if span.is_breach else colours.series
+        colour = colours.budget if span.is_breach else next(shades)
         ax.axvspan(span.start_s / seconds, span.end_s / seconds, color=colour, alpha=0.14, linewidth=0)
         _text(
             ax, span.start_s / seconds, 0.99, f" {span.name}", colour,

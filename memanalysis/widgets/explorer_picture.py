@@ -24,6 +24,7 @@ def make_explorer_chart(view: View, other: View | None = None) -> SeriesChart:
     if other is not None:
         points = pd.Series(values, index=elapsed_s).combine_first(pd.Series(other.values, index=other.elapsed_s))
         elapsed_s, values = (np.asarray(each, dtype=np.float64) for each in (points.index, points))
+        spans += other.breaches
         for name, each in (("A", view), ("B", other)):
             spans.append(Span(name, each.selection.start_s, each.selection.end_s, is_breach=False))
     line = view.line if other is None else None

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine
-from memanalysis.reports.charts import draw_series, draw_sites, render_svg
+from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine, Span
+from memanalysis.reports.charts import draw_series, draw_sites, render_png, render_svg
 from memanalysis.reports.series_thinning import thin_series
 from memanalysis.reports.theme import CSS_COLOURS
 from memanalysis.units import MIB
@@ -128,3 +128,29 @@ def test_colours_of_a_picture_are_variables_of_the_page() -> None:
 
     assert "stroke: var(--ma-series)" in svg
     assert "#0a0b" not in svg
+
+
+def test_ranges_and_breaches_are_shaded_from_their_begin_to_their_end_and_named() -> None:
+    """Two ranges in two colours, and a breach in that of the budget."""
+    spans = [Span("A", 0.0, 20.0, False), Span("B", 30.0, 59.0, False), Span("critical", 40.0, 50.0, True)]
+    svg = render_svg(
+        lambda ax: draw_series(ax, chart(spans=spans), colours=CSS_COLOURS), width_px=880, height_px=300, salt="spans"
+    )
+
+    shaded = re.findall(r"fill: (var\(--ma-[a-z]+\)); opacity: 0\.14", svg)
+    assert shaded == ["var(--ma-series)", "var(--ma-line)", "var(--ma-budget)"]
+    assert all(f">{name}</text>" in svg.replace("> ", ">") for name in ("A", "B", "critical"))
+
+
+def test_the_baselines_of_windows_are_points_with_a_name_of_their_own() -> None:
+    windows = chart(window_s=np.array([10.0, 30.0]), window_bytes=np.array([105.0, 115.0]) * MIB)
+    svg = render_svg(lambda ax: draw_series(ax, windows, colours=CSS_COLOURS), width_px=880, height_px=300, salt="w")
+
+    assert ">baselines of windows</text>" in svg
+
+
+def test_a_png_is_as_large_as_it_is_asked_to_be() -> None:
+    content = render_png(lambda ax: draw_series(ax, chart()), width_px=400, height_px=200, scale=2.0)
+
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert [int.from_bytes(content[at : at + 4], "big") for at in (16, 20)] == [800, 400]
