@@ -251,10 +251,9 @@ class MemwatchMagics(Magics):
     def _show_dashboard(self) -> None:
         from memanalysis.widgets.session_dashboard import make_session_dashboard  # it loads ipywidgets and numpy
 
-        text, dashboard = make_session_dashboard(self._session, self._budget)
+        text, dashboard = make_session_dashboard(self._session, self._budget, self._dashboards)
         if text:
             self._show_text(text)
-        self._dashboards.append(dashboard)
         _display(dashboard)
 
     def _find_leak(self, options: Any) -> Any:

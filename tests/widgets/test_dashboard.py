@@ -209,6 +209,10 @@ def test_memwatch_dashboard_moves_while_a_cell_runs_and_names_its_line(kernel: K
     states = move_widget(kernel, model_id, {"event": "click"}, method="custom")
     assert any("Stopped:" in str(state.get("value")) for state in states.values())
     assert "memwatch is off" in kernel.run("%memwatch status").stdout
+    again = kernel.run("%memwatch dashboard")
+    assert "memwatch is on" in again.stdout
+    counted = kernel.run("shown._redraw.stop()\n%memwatch dashboard\nlen(next(iter(_loaded.values()))._dashboards)")
+    assert counted.result == "2"  # the one that was ended is closed
     kernel.run("%unload_ext memanalysis")
     left = kernel.run("import threading\n[t.name for t in threading.enumerate() if 'dashboard' in t.name]")
     assert left.result == "[]"
