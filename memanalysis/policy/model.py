@@ -17,6 +17,8 @@ from memanalysis.policy.places import LineOf, Place, Problems, join_errors
 from memanalysis.policy.validation import parse_section
 from memanalysis.policy.value_kinds import (
     Action,
+    AgentCard,
+    AppriseUrl,
     Channel,
     CleanupMethod,
     Count,
@@ -43,6 +45,7 @@ __all__ = [
     "AlertLevels",
     "AlertRecipients",
     "AlertsPolicy",
+    "ApprisePolicy",
     "AutoCleanupPolicy",
     "EnforcementPolicy",
     "IntegrationPolicy",
@@ -53,6 +56,7 @@ __all__ = [
     "LimitPolicy",
     "MemoryBudget",
     "MemoryBudgets",
+    "MessagingPolicy",
     "MessagingServicePolicy",
     "MonitoringPolicy",
     "Policy",
@@ -146,12 +150,33 @@ class AlertRecipients:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagingPolicy:
+    """Section ``alerts.messaging``; a recipient without an agent card has an inbox folder."""
+
+    inbox_root: StoragePath = "agent_workspaces"
+    agent_cards: Annotated[tuple[AgentCard, ...], list_kind("agent cards")] = ()
+
+    def find_cards(self) -> dict[str, str]:
+        """Return the address of each recipient's agent card."""
+        return dict(card.split("=", 1) for card in self.agent_cards)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprisePolicy:
+    """Section ``alerts.apprise``."""
+
+    urls: Annotated[tuple[AppriseUrl, ...], list_kind("addresses")] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsPolicy:
     """Section ``alerts``."""
 
-    channels: Annotated[tuple[Channel, ...], list_kind("channels")] = get_args(Channel)
+    channels: Annotated[tuple[Channel, ...], list_kind("channels")] = ("logging", "messaging")
     levels: AlertLevels = AlertLevels()
     recipients: AlertRecipients = AlertRecipients()
+    messaging: MessagingPolicy = MessagingPolicy()
+    apprise: ApprisePolicy = ApprisePolicy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ __all__ = [
     "SHARE_PATTERN",
     "SIZE_PATTERN",
     "Action",
+    "AgentCard",
+    "AppriseUrl",
     "Budget",
     "Channel",
     "CleanupMethod",
@@ -83,9 +85,20 @@ Name = Annotated[str, _Text, Meta(extra={"needed": "a name", "cure": "Write for 
 StoragePath = Annotated[
     str, _Text, Meta(extra={"needed": "a path", "cure": "Write for example logs/memory_ledger.json."})
 ]
+AgentCard = Annotated[
+    str,
+    Meta(pattern=r"^[^=\s][^=]*=\S+$"),
+    Meta(extra={"needed": "a recipient and an address", "cure": "Write for example Agent-5=http://agent-5:9999."}),
+]
+"""A recipient, and the address at which its Agent2Agent card is found."""
+AppriseUrl = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9]+://\S+$"),
+    Meta(extra={"needed": "an address of Apprise", "cure": "Write for example json://localhost:8080/alerts."}),
+]
 
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-Channel = Literal["logging", "messaging"]
+Channel = Literal["logging", "messaging", "apprise"]
 CleanupMethod = Literal["garbage_collection", "resource_cleanup", "cache_flush"]
 MemoryMetric = Literal["auto", "rss", "private", "family", "container"]
 """Which memory a budget is for: the keys of ``BUDGET_METRICS`` in `memanalysis.schema`."""

@@ -254,6 +254,8 @@ class Observer:
         if self._live is not None:
             self._live.add_event(row)
         self._append("events", [row])
+        if self._policy_runtime is not None:
+            self._policy_runtime.alerts.on_event(kind, message, data)
 
     def close(self, *, seal: bool) -> None:
         """End the run: end tracing if it was started here, and close the ledger.
@@ -355,12 +357,9 @@ class Observer:
             )
             self.record_event("pace", level="info", message=message, data={"interval_s": interval_s})
 
-    def _stamp(self) -> dict[str, Any]:
-        return {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
-
     def _append_stamped(self, table: str, rows: Sequence[Row]) -> None:
         """Write rows as of the last sample."""
-        stamp = self._stamp()
+        stamp = {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
         self._append(table, [{**row, **stamp} for row in rows])
 
     def _append(self, table: str, rows: list[Row]) -> None:

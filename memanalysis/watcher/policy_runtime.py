@@ -16,8 +16,8 @@ from memanalysis.errors import MissingDependencyError
 from memanalysis.policy.enforcer import BudgetEnforcer
 from memanalysis.policy.model import Policy
 from memanalysis.policy.policy_file import PolicyFile
-from memanalysis.response.alerts.alert import ALERT_LEVELS, Alert, AlertLevel, find_level
-from memanalysis.response.alerts.dispatch import AlertDispatcher
+from memanalysis.response.alerts.alert import ALERT_LEVELS, AlertLevel, find_level
+from memanalysis.response.alerts.outbox import Outbox
 from memanalysis.response.cleanup import Cleanup
 from memanalysis.schema import Row
 from memanalysis.units import MIB, mb_from_bytes
@@ -26,6 +26,7 @@ from memanalysis.verdicts.policy_severity import reported_severity
 from memanalysis.watcher.budget_reading import BudgetReading
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.policy_reload import PolicyReload
+from memanalysis.watcher.run_alerts import RunAlerts
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Severity, Verdict
@@ -72,9 +73,13 @@ class PolicyRuntime:
         Whether leaks are looked for here, where the policy wants it.
     file : PolicyFile, optional
         Where the policy comes from; it is read again when it changes.
+    outbox : Outbox, optional
+        Delivers alerts off this thread; without one they go into the log alone.
 
     Attributes
     ----------
+    alerts : RunAlerts
+        Sends what people or agents are to know.
     cleanup : Cleanup
         Where the program registers the hooks and caches that may be freed.
     used_bytes : int or None
@@ -89,13 +94,14 @@ class PolicyRuntime:
         clock: Clock,
         check_leaks: bool = True,
         file: PolicyFile | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self.cleanup = Cleanup(policy.leak_detection.auto_cleanup)
         self._service = service
         self._policy = policy
         self._clock = clock
         self._enforcer = BudgetEnforcer(clock=clock.monotonic)
-        self._alerts = AlertDispatcher(policy, clock=clock.monotonic)
+        self.alerts = RunAlerts(service, policy, clock=clock, outbox=outbox)
         self._level: AlertLevel | None = None
         self._last_cleanup = float("-inf")
         self._check_leaks_here = check_leaks
@@ -128,6 +134,7 @@ class PolicyRuntime:
         self._level, self._severity, self._alerted, self._leak_since = None, "none", None, None
         self._run = live
         live.follow_policy(self._service, self._policy)
+        self.alerts.begin(record_event)
         self._begin_checks(record_event)
 
     def _begin_checks(self, record_event: RecordEvent) -> None:
@@ -171,7 +178,7 @@ class PolicyRuntime:
         before, self._limit_bytes = self._policy, limit_bytes
         self._policy = (changed or before).for_limit(limit_bytes)
         self.cleanup.policy = self._policy.leak_detection.auto_cleanup
-        self._alerts.policy = self._policy.alerts
+        self.alerts.follow_policy(self._policy, record_event)
         if self._run is not None:
             self._run.follow_policy(self._service, self._policy)
         if self._policy.leak_detection != before.leak_detection:
@@ -179,6 +186,7 @@ class PolicyRuntime:
 
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
         self.used_bytes = size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
+        self.alerts.on_sample(size)
         decision = self._enforcer.decide(self._policy, self._service, None if size is None else mb_from_bytes(size))
         check, action, reason = decision.check, decision.action, decision.reason
         if check.status == "unknown":
@@ -193,7 +201,7 @@ class PolicyRuntime:
             return
         if action == "alert_and_restart":
             reason += NO_RESTART
-        self._send(level, reason, record_event)
+        self.alerts.send(level, reason, record_event)
         if action == "alert_and_cleanup":
             self._clean_up(reason, record_event)
 
@@ -202,6 +210,7 @@ class PolicyRuntime:
         verdict = live.judge()
         if verdict is None:
             return
+        self.alerts.on_verdict(verdict)
         severity = reported_severity(verdict)
         message = f"{self._service}: {verdict.sentence}"
         if severity != self._severity:
@@ -212,7 +221,7 @@ class PolicyRuntime:
         level = _LEAK_ALERTS[severity]
         if self._alerted is None or ALERT_LEVELS.index(level) > ALERT_LEVELS.index(self._alerted):
             self._alerted = level
-            self._send(level, message, record_event)
+            self.alerts.send(level, message, record_event, is_leak=True)
         if self.cleanup.is_due_after_leak((verdict.growth_bytes or 0.0) / MIB):
             self._clean_up(message, record_event)
 
@@ -237,8 +246,3 @@ class PolicyRuntime:
         did = " ".join(result.did for result in results.values())
         data = {name: asdict(result) for name, result in results.items()}
         record_event("cleanup", message=f"{did} {reason}".strip(), data=data)
-
-    def _send(self, level: AlertLevel, message: str, record_event: RecordEvent) -> None:
-        channels = self._alerts.dispatch(Alert(level, self._service, message, self._clock.wall()))
-        if channels:
-            record_event("alert", level=level, message=message, data={"channels": list(channels)})

@@ -30,7 +30,7 @@ from memanalysis.watcher.program_end import call_at_program_end, has_working_thr
 from memanalysis.watcher.run_request import read_program_pid
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
-from memanalysis.watcher.settings import Settings
+from memanalysis.watcher.settings import Settings, find_undelivered_folder
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker
 from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
@@ -141,6 +141,9 @@ class Recorder:
             if self._ticker.stop():
                 with self._boundary.guard("tick"), self._ticker.ticking:
                     self._observer.end()
+            with self._boundary.guard("send alerts"):
+                if self._policy_runtime is not None:
+                    self._policy_runtime.alerts.end()
             with self._boundary.guard("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
             with self._boundary.guard("stop"):
@@ -364,9 +367,12 @@ def load_for_ticks() -> None:
 def _make_policy_runtime(
     settings: Settings, policy: "Policy", file: "PolicyFile | None", clock: Clock
 ) -> "PolicyRuntime":
-    from memanalysis.watcher.policy_runtime import PolicyRuntime  # not loaded without a policy
+    from memanalysis.response.alerts.outbox import Outbox  # not loaded without a policy
+    from memanalysis.watcher.policy_runtime import PolicyRuntime
 
-    return PolicyRuntime(settings.service, policy, clock=clock, check_leaks=settings.check_leaks, file=file)
+    outbox = Outbox(folder=find_undelivered_folder(settings.ledger))
+    service, checks = settings.service, settings.check_leaks
+    return PolicyRuntime(service, policy, clock=clock, check_leaks=checks, file=file, outbox=outbox)
 
 
 def forget_parent() -> None:

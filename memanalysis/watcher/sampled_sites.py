@@ -171,8 +171,13 @@ class SampledSites:
         first = max(shown, key=growth.__getitem__)
         (row,) = make_rows([(first, round(growth[first]), 0)])
         grown = f"{format_bytes(growth[first])} more than before, give or take {format_bytes(errors[first])}"
-        message = f"{describe_place(row)} holds {grown}."
-        self._record_event("suspect", level="warning", message=message, data={"site_id": row["site_id"]})
+        place = describe_place(row)
+        self._record_event(
+            "suspect",
+            level="warning",
+            message=f"{place} holds {grown}.",
+            data={"site_id": row["site_id"], "place": place},
+        )
 
     def _note_cut_off(self) -> None:
         message = "Another tool took the sampler's hooks away. They are back, and what was held before is not known."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.writing.spool import is_url, local_path
+from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.watcher.redaction import ARGV_MODES, ArgvMode
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "TraceMode",
     "choose_settings",
+    "find_undelivered_folder",
 ]
 
 TraceMode = Literal["auto", "sampled", "windows", "full", "off"]
@@ -32,6 +33,9 @@ DEFAULT_MAX_OVERHEAD = 0.05
 
 DEFAULT_LEDGER = "memanalysis-ledger"
 """Folder in the working folder, where neither an argument nor a policy names one."""
+
+UNDELIVERED_FOLDER = "undelivered"
+"""Folder in a ledger for alerts that are not delivered yet."""
 
 MIN_INTERVAL_S = 0.01
 """Ticks closer than this measure the recorder and not the program."""
@@ -234,3 +238,10 @@ def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None
         return policy.ledger.storage_path.removesuffix(".json")
     path = Path(policy.ledger.storage_path).expanduser()
     return path.with_suffix("") if path.suffix == ".json" else path
+
+
+def find_undelivered_folder(ledger: Path | str | None) -> Path | None:
+    """Return the folder in which alerts wait until they are delivered: in the ledger, or where a URL's rows wait."""
+    if ledger is None:
+        return None
+    return (ledger.absolute() if isinstance(ledger, Path) else spool_folder(ledger)) / UNDELIVERED_FOLDER

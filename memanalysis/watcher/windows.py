@@ -287,7 +287,9 @@ class TracingWindows:
         meanwhile = self._rss_growth_bytes
         grown = "" if meanwhile is None or meanwhile <= 0 else f"; RSS grew by {format_bytes(meanwhile)} meanwhile"
         message = f"{place} kept memory in each of {self.n_windows} windows: {kept}{grown}."
-        self._record_event("suspect", level="warning", message=message, data={"site_id": first["site_id"]})
+        self._record_event(
+            "suspect", level="warning", message=message, data={"site_id": first["site_id"], "place": place}
+        )
         self._report_conclusion()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.policy.loader import read_default_policy
@@ -99,12 +100,21 @@ CONTRACT = {
 }
 
 
+CHANNELS: dict[str, Any] = {
+    "messaging": {"inbox_root": "agent_workspaces", "agent_cards": []},
+    "apprise": {"urls": []},
+}
+"""Addresses of channels, which the specification leaves open."""
+
+WHOLE = {**CONTRACT, "alerts": {**CONTRACT["alerts"], **CHANNELS}}
+
+
 def test_the_shipped_file_holds_the_contract() -> None:
-    """Sections, keys and values are those of the specification, and which memory the budgets are for."""
+    """Sections, keys and values are those of the specification, which memory the budgets are for, and the channels."""
     shipped = MemoryPolicyLoader(SHIPPED).load()
 
     assert shipped["memory_budgets"]["global"].pop("metric") == "auto"
-    assert shipped == CONTRACT
+    assert shipped == WHOLE
 
 
 def test_the_shipped_file_is_what_the_package_reads() -> None:
@@ -112,7 +122,7 @@ def test_the_shipped_file_is_what_the_package_reads() -> None:
     budgets = mapping["memory_budgets"]
 
     assert {budget.pop("metric") for budget in (budgets["global"], *budgets["services"].values())} == {"auto"}
-    assert mapping == CONTRACT
+    assert mapping == WHOLE
 
 
 def test_defaults_in_code_equal_the_shipped_file_but_for_its_services() -> None:

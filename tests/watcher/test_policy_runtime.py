@@ -215,6 +215,7 @@ def test_a_policy_file_acts_in_a_real_recorder(tmp_path, wait_until, caplog):
         "memory_budgets: {services: {api: 1MB}}\n"
         "leak_detection: {enabled: false}\n"
         "enforcement: {grace_period_seconds: 0}\n"
+        "alerts: {channels: [logging]}\n"
         "monitoring: {snapshots: {interval_seconds: 0.05, retention_count: 2}, tracemalloc: {trace_limit: 2}}\n"
     )
     recorder = watch(
@@ -249,6 +250,7 @@ def test_metrics_that_the_policy_leaves_out_are_unknown_in_the_ledger(tmp_path):
 def test_a_ledger_turned_off_is_not_written_and_the_budget_is_still_held(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     policy = {**NO_LEAKS, "ledger": {"enabled": False}, "memory_budgets": {"services": {"api": "1MB"}}}
+    policy["alerts"] = {"channels": ["logging"]}
     with watch("api", policy=parse_policy(policy), trace="off", top_types=0) as recorder:
         assert recorder.status().ledger is None
 

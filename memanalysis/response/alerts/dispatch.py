@@ -1,20 +1,21 @@
-"""Which alerts go out now, and by which channels: levels that are on, and not the same one again and again.
+"""Which alerts go out now, to whom and by which channels: levels that are on, and not the same one again and again."""
 
-Of the channels that a policy can name, ``logging`` acts so far.
-"""
-
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from memanalysis.policy.model import Policy, parse_policy
 from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.apprise_channel import label_address
 from memanalysis.response.alerts.cooldown import AlertCooldown
 from memanalysis.response.alerts.log_channel import send_to_log
+from memanalysis.response.alerts.outbox import Outbox
 
 __all__ = ["AlertDispatcher"]
 
-_CHANNELS: Mapping[str, Callable[[Alert], None]] = {"logging": send_to_log}
+_LOG = "logging"
+"""The channel that cannot fail, and needs no outbox."""
 
 
 class AlertDispatcher:
@@ -26,25 +27,81 @@ class AlertDispatcher:
         A policy as a plain mapping, whole or only some sections.
     clock : callable, optional
         Seconds that only go forward, for the cooldown.
+    outbox : Outbox, optional
+        Delivers by the channels that may fail or take time; without one only ``logging`` acts.
     """
 
-    def __init__(self, config: Mapping[str, Any] | Policy, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | Policy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        outbox: Outbox | None = None,
+    ) -> None:
         self.policy = parse_policy(config, source="config").alerts
+        self.outbox = outbox
+        self._clock = clock
         self._cooldown = AlertCooldown(clock=clock)
+        self._held: list[tuple[float, Alert]] = []
+        self._lock = threading.Lock()
 
     def dispatch(self, alert: Alert) -> tuple[str, ...]:
-        """Send an alert, and name the channels by which it went out.
+        """Send an alert, and name the channels by which it goes out.
 
-        None of them where its level is off, where the service had an alert of this level within the cooldown, or where
-        no channel acts. An alert of one level does not hold back one of another.
+        None of them where its level is off, where the service had an alert of this level about the same problem within
+        the cooldown, or where no channel acts. An alert about another problem goes out when the cooldown ends. An alert
+        of one level does not hold back one of another.
         """
-        channels = tuple(name for name in self.policy.channels if name in _CHANNELS)
-        if not channels or not self._is_due(alert):
+        level = getattr(self.policy.levels, alert.level)
+        channels = self._channels()
+        if not channels or not level.enabled:
             return ()
-        for name in channels:
-            _CHANNELS[name](alert)
+        wait_s = self._cooldown.reserve(alert.service, alert.level, alert.fingerprint, seconds=level.cooldown_seconds)
+        if wait_s is None:
+            return ()
+        if wait_s > 0:
+            with self._lock:
+                self._held.append((self._clock() + wait_s, alert))
+        else:
+            self._send(alert)
         return channels
 
-    def _is_due(self, alert: Alert) -> bool:
-        level = getattr(self.policy.levels, alert.level)
-        return level.enabled and self._cooldown.start(alert.service, alert.level, seconds=level.cooldown_seconds)
+    def wake(self) -> None:
+        """Send what waited for a cooldown, and what is due for another attempt; to be called at each tick."""
+        if self._held:
+            self._release(until=self._clock())
+        if self.outbox is not None:
+            self.outbox.wake()
+
+    def end(self) -> None:
+        """End a run: what waits for a cooldown goes out now, and what cannot be delivered waits for the next start."""
+        self._release(until=float("inf"))
+        if self.outbox is not None:
+            self.outbox.end()
+
+    def _release(self, *, until: float) -> None:
+        with self._lock:
+            due = [alert for at, alert in self._held if at <= until]
+            self._held = [(at, alert) for at, alert in self._held if at > until]
+        for alert in due:
+            self._send(alert)
+
+    def _channels(self) -> tuple[str, ...]:
+        acting = (_LOG, *(() if self.outbox is None else self.outbox.channels))
+        return tuple(name for name in self.policy.channels if name in acting)
+
+    def _send(self, alert: Alert) -> None:
+        for name in self._channels():
+            if name == _LOG:
+                send_to_log(alert)
+            elif self.outbox is not None:
+                for recipient in self._recipients(name, alert):
+                    self.outbox.put(name, recipient, alert)
+
+    def _recipients(self, channel: str, alert: Alert) -> tuple[str, ...]:
+        if channel == "messaging":
+            recipients: tuple[str, ...] = getattr(self.policy.recipients, alert.level)
+            return recipients
+        if channel == "apprise":
+            return tuple(map(label_address, self.policy.apprise.urls))
+        return ("",)

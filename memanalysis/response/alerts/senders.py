@@ -1,0 +1,85 @@
+"""What a policy's channels need: made as a run begins, and each one that cannot act is named with its cure."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from memanalysis.errors import InvalidArgumentError, MissingDependencyError
+from memanalysis.policy.model import Policy
+from memanalysis.response.alerts.agent_channel import load_agent_protocol, send_to_agent
+from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.apprise_channel import label_address, load_apprise, send_by_apprise
+from memanalysis.response.alerts.inbox import write_message
+from memanalysis.response.alerts.outbox import Send
+
+__all__ = ["make_senders"]
+
+
+def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[str]]:
+    """Make the channels that deliver through an outbox, and say of each that cannot act why.
+
+    Parameters
+    ----------
+    policy : Policy
+    sender : str
+        Whom messages come from.
+
+    Returns
+    -------
+    tuple
+        The channels by name, and a sentence for each problem.
+    """
+    senders: dict[str, Send] = {}
+    problems: list[str] = []
+    makers: Mapping[str, Callable[[], Send | None]] = {
+        "messaging": lambda: _make_messaging(policy, sender, problems),
+        "apprise": lambda: _make_apprise(policy),
+    }
+    for name in policy.alerts.channels:
+        try:
+            send = makers[name]() if name in makers else None
+        except MissingDependencyError as exc:
+            problems.append(f"Alerts do not go out by {name}: {exc}")
+        else:
+            if send is not None:
+                senders[name] = send
+    return senders, problems
+
+
+def _make_messaging(policy: Policy, sender: str, problems: list[str]) -> Send | None:
+    service, channel = policy.integration.messaging_service, policy.alerts.messaging
+    if not service.enabled:
+        return None
+    root = Path(channel.inbox_root).absolute()  # the program may change its working folder
+    cards = {name: os.path.expandvars(address) for name, address in channel.find_cards().items()}
+    try:
+        if cards:
+            load_agent_protocol()
+    except MissingDependencyError as exc:
+        problems.append(f"Messages go to inbox folders alone: {exc}")
+        cards = {}
+
+    def send(alert: Alert, recipient: str) -> None:
+        if recipient in cards:
+            send_to_agent(cards[recipient], alert, sender=sender, with_cue=service.use_cue_system)
+        else:
+            write_message(root, recipient, alert, sender=sender, with_cue=service.use_cue_system)
+
+    return send
+
+
+def _make_apprise(policy: Policy) -> Send | None:
+    urls = {label_address(url): url for url in policy.alerts.apprise.urls}
+    if not urls:
+        return None
+    load_apprise()
+
+    def send(alert: Alert, label: str) -> None:
+        if label not in urls:  # it waited from an earlier run
+            raise InvalidArgumentError(
+                f"The alert waits for the address {label}, but alerts.apprise.urls has it no longer. "
+                "Write it there again, or remove the alert from the folder of the undelivered."
+            )
+        send_by_apprise(alert, urls[label])
+
+    return send

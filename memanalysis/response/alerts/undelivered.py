@@ -1,0 +1,91 @@
+"""Alerts on disk until they are delivered: one small file each, which outlasts the process.
+
+A file is ``<pid>-<cue id>-<digest>.json``. The next run of any process that uses the folder takes the files of
+processes that have ended, by renaming them to its own, so that one process has each.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from memanalysis._atomic import write_atomic
+from memanalysis.capture.process_identity import is_still_running
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.response.alerts.alert import Alert, parse_alert
+
+__all__ = ["StoredDelivery", "UndeliveredFolder"]
+
+_SUFFIX = ".json"
+_MAX_FILE_BYTES = 2**20
+_DIGEST_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One alert that is to reach one recipient by one channel, and the file that holds it."""
+
+    channel: str
+    recipient: str
+    alert: Alert
+    file: Path
+
+
+class UndeliveredFolder:
+    """The folder of the alerts that are not delivered yet.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is first needed.
+    file_mode : int
+        Permissions of the files, less the umask.
+    """
+
+    def __init__(self, folder: Path, *, file_mode: int = 0o600) -> None:
+        self._folder = folder
+        self._file_mode = file_mode
+
+    def store(self, channel: str, recipient: str, alert: Alert) -> Path:
+        """Write an alert, and return its file.
+
+        Raises
+        ------
+        OSError
+            The disk refuses.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(f"{channel}\n{recipient}".encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+        path = self._folder / f"{os.getpid()}-{alert.cue_id}-{digest}{_SUFFIX}"
+        content = {"channel": channel, "recipient": recipient, "alert": alert.to_mapping()}
+        write_atomic(path, json.dumps(content).encode(), file_mode=self._file_mode)
+        return path
+
+    def take_abandoned(self) -> list[StoredDelivery]:
+        """Take over what ended processes left, the oldest first; a file that is no alert stays where it is."""
+        try:
+            paths = [path for path in self._folder.iterdir() if path.name.endswith(_SUFFIX) and path.name[0].isdigit()]
+        except OSError:  # no such folder: nothing was left
+            return []
+        taken = [found for path in paths if (found := self._take(path)) is not None]
+        return sorted(taken, key=lambda found: found.alert.timestamp)
+
+    def _take(self, path: Path) -> StoredDelivery | None:
+        pid, _, rest = path.name.partition("-")
+        with suppress(OSError, ValueError, KeyError, TypeError, InvalidArgumentError):
+            is_ours = int(pid) == os.getpid()  # an earlier process of our number, or an earlier run of this one
+            if not is_ours and is_still_running(int(pid), seen_at=path.stat().st_mtime):
+                return None
+            content = json.loads(_read(path))
+            alert = parse_alert(content["alert"])
+            own = path.with_name(f"{os.getpid()}-{rest}")
+            path.rename(own)  # one process succeeds
+            return StoredDelivery(str(content["channel"]), str(content["recipient"]), alert, own)
+        return None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_MAX_FILE_BYTES)

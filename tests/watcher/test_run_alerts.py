@@ -1,0 +1,170 @@
+"""What a watched run says in its alerts, and that they arrive: from real runs, with a real server that is down."""
+
+import json
+
+import pytest
+from alert_servers import Received, find_free_port, serve_http
+
+from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.policy.model import parse_policy
+from memanalysis.response.alerts.inbox import read_inbox
+from memanalysis.units import MIB
+from memanalysis.watcher.run_alerts import RunAlerts
+from memanalysis.watcher.watch import watch
+
+
+class Rows:
+    def __init__(self):
+        self.rows = []
+
+    def record(self, kind, *, level=None, message=None, data=None):
+        self.rows.append((kind, level, message, data))
+
+    def data(self):
+        return [data for kind, _, _, data in self.rows if kind == "alert"]
+
+
+@pytest.fixture
+def run(hand_clock):
+    alerts = RunAlerts("api", parse_policy({"memory_budgets": {"services": {"api": "100MB"}}}), clock=hand_clock)
+    alerts.begin(Rows().record)
+    return alerts
+
+
+def test_an_alert_has_the_cause_that_the_run_has_found(run):
+    rows = Rows()
+    run.on_sample(97 * MIB)
+    run.on_event("suspect", "api.py:12 in serve holds 29 MiB more.", {"site_id": "1", "place": "api.py:12 in serve"})
+    run.on_event("holders", "dict is what grows.", [{"chain": "api.SESSIONS (dict)", "share": 0.9}])
+    run.on_event("cleanup", "Emptied 1 cache.", {"cache_flush": {"freed_bytes": MIB}, "other": {"freed_bytes": None}})
+    run.send("critical", "api uses 97 MB of 100 MB.", rows.record)
+
+    (data,) = rows.data()
+    assert (data["current_bytes"], data["budget_bytes"]) == (97 * MIB, 100 * MIB)
+    assert (data["responsible"], data["held_by"]) == ("api.py:12 in serve", "api.SESSIONS (dict)")
+    assert data["done"] == "Emptied 1 cache. Freed 1.0 MiB."
+    assert data["to_do"].startswith("Release what api.py:12 in serve allocates, restart the service, or raise ")
+    assert data["channels"] == ["logging"]
+
+
+def test_what_is_not_known_is_none_and_the_advice_is_to_find_it(run):
+    rows = Rows()
+    run.send("warning", "api grows.", rows.record)
+
+    (data,) = rows.data()
+    assert [data[name] for name in ("current_bytes", "responsible", "held_by", "done", "time_left_s")] == [None] * 5
+    assert data["to_do"].startswith("Find the line that holds memory with memanalysis assess")
+
+
+def test_a_leak_within_the_cooldown_of_a_budget_alert_goes_out_at_its_end(run, hand_clock, caplog):
+    rows = Rows()
+    run.send("warning", "the budget", rows.record)
+    run.send("warning", "the budget again", rows.record)
+    run.send("warning", "the leak", rows.record, is_leak=True)
+    before = [record.getMessage() for record in caplog.records]
+    hand_clock.go(300)
+    run.on_sample(MIB)
+
+    assert before == ["Memory warning: the budget"]
+    assert [record.getMessage() for record in caplog.records] == [*before, "Memory warning: the leak"]
+    assert len(rows.data()) == 2
+
+
+def test_a_run_writes_each_recipient_of_a_level_into_its_inbox(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    policy = {"memory_budgets": {"services": {"api": "1MB"}}, "leak_detection": {"enabled": False}}
+    with watch("api", ledger="ledger", policy=policy, interval=60, trace="off", seal=False):
+        pass
+
+    for agent in ("Agent-4", "Agent-5", "Agent-8"):
+        alert = read_inbox(tmp_path / "agent_workspaces", agent)[0].alert
+        assert (alert.level, alert.service, alert.budget_bytes) == ("emergency", "api", MIB)
+        assert alert.current_bytes > MIB
+    assert not any((tmp_path / "ledger" / "undelivered").iterdir())
+
+
+def test_an_alert_that_a_dead_server_did_not_take_is_in_the_events_and_goes_out_at_the_next_start(tmp_path):
+    port, received = find_free_port(), Received()
+    policy = {
+        "memory_budgets": {"services": {"api": "1MB"}},
+        "leak_detection": {"enabled": False},
+        "alerts": {
+            "channels": ["apprise"],
+            "apprise": {"urls": [f"json://127.0.0.1:{port}/hook"]},
+            "levels": {"emergency": {"cooldown_seconds": 600}},
+        },
+    }
+
+    with watch("api", ledger=tmp_path / "ledger", policy=policy, interval=60, trace="off", seal=False):
+        pass
+    events = open_ledger(tmp_path / "ledger").events
+    (undelivered,) = events[events["kind"] == "undelivered"].itertuples()
+    alert = json.loads(undelivered.data)["alert"] if isinstance(undelivered.data, str) else undelivered.data["alert"]
+
+    with serve_http(port, received), watch("api", ledger=tmp_path / "ledger", policy=policy, interval=60, trace="off"):
+        received.wait_for(2)
+    kinds = open_ledger(tmp_path / "ledger").events["kind"].tolist()
+    messages = [body["message"] for body in received.texts()]
+
+    assert undelivered.level == "emergency"
+    assert sum(alert["message"] in message for message in messages) == 1
+    assert len(messages) == 2
+    assert kinds.count("undelivered") == 1
+    assert kinds.count("delivered") == 1
+    assert kinds.count("alert") == 2
+
+
+def test_a_killed_process_repeats_at_its_next_start_what_was_not_delivered(tmp_path, run_program):
+    """Its inboxes cannot be written, because a file is where their folder belongs."""
+    (tmp_path / "agents").write_bytes(b"")
+    program = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from memanalysis import watch\n"
+        "policy = {'memory_budgets': {'services': {'api': '1MB'}}, 'leak_detection': {'enabled': False},\n"
+        "  'alerts': {'channels': ['messaging'], 'recipients': {'emergency': ['Agent-8']},\n"
+        "    'messaging': {'inbox_root': 'agents'}}}\n"
+        "recorder = watch('api', ledger='ledger', policy=policy, interval=60, trace='off')\n"
+        "recorder.start()\n"
+        "while not list(Path('ledger').glob('undelivered/*.json')): time.sleep(0.02)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert run_program(program, check=False).returncode == -9
+    (waiting,) = (tmp_path / "ledger" / "undelivered").glob("*.json")
+    cue_id = json.loads(waiting.read_bytes())["alert"]["cue_id"]
+    (tmp_path / "agents").unlink()
+    policy = {"alerts": {"channels": ["messaging"], "messaging": {"inbox_root": str(tmp_path / "agents")}}}
+
+    with watch("api", ledger=tmp_path / "ledger", policy=policy, interval=60, trace="off", seal=False):
+        pass
+    (message,) = read_inbox(tmp_path / "agents", "Agent-8")
+    events = open_ledger(tmp_path / "ledger").events
+    (delivered,) = events[events["kind"] == "delivered"]["data"]
+
+    assert message.cue_id == cue_id
+    assert cue_id in str(delivered)
+    assert list((tmp_path / "ledger" / "undelivered").iterdir()) == []
+
+
+def test_a_missing_extra_is_named_and_the_other_channels_act(tmp_path, monkeypatch, caplog):
+    import builtins
+
+    real = builtins.__import__
+
+    def refuse(name, *arguments, **options):
+        if name.partition(".")[0] == "apprise":
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    from memanalysis.response.alerts.apprise_channel import load_apprise
+
+    load_apprise.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    policy = {"alerts": {"channels": ["logging", "apprise"], "apprise": {"urls": ["json://localhost"]}}}
+    with watch("api", ledger=tmp_path / "ledger", policy=policy, interval=60, trace="off", seal=False):
+        pass
+    monkeypatch.undo()
+
+    events = open_ledger(tmp_path / "ledger").events
+    (error,) = events[events["kind"] == "error"]["message"]
+    assert "pip install 'memanalysis[apprise]'" in error
