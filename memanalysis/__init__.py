@@ -1,9 +1,9 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
 The verbs are ``watch``, ``budget``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``,
-``explore``, ``dashboard``, ``find_leak`` and ``trim``; ``cells`` are those of a notebook. Each name is imported when
-it is first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the same names
-for type checkers.
+``explore``, ``dashboard``, ``find_leak``, ``trim`` and ``agent_cycle``; ``cells`` are those of a notebook. Each name is
+imported when it is first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the
+same names for type checkers.
 """
 
 from memanalysis._version import __version__
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _VERBS = {
+    "agent_cycle": "memanalysis.classes.agent_cycle",
     "assess": "memanalysis.verdicts.assess",
     "assess_series": "memanalysis.analysis.series_verdict",
     "budget": "memanalysis.watcher.budget_block",

@@ -2,6 +2,7 @@ from typing import Any
 
 from memanalysis.analysis.series_verdict import assess_series as assess_series
 from memanalysis.analysis.verdict import Verdict as Verdict
+from memanalysis.classes.agent_cycle import agent_cycle as agent_cycle
 from memanalysis.classes.auto_cleanup_manager import AutoCleanupManager as AutoCleanupManager
 from memanalysis.classes.comprehensive_detector import ComprehensiveLeakDetector as ComprehensiveLeakDetector
 from memanalysis.classes.leak_detector import LeakDetectionResult as LeakDetectionResult

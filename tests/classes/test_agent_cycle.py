@@ -1,0 +1,149 @@
+"""A cycle of an agent: five phases, each tied to memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis.classes.agent_cycle import agent_cycle
+from memanalysis.classes.policy_manager import MemoryPolicyManager
+from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.inbox import read_inbox, write_message
+
+PHASES = ["CHECK_INBOX", "EVALUATE_TASKS", "EXECUTE_ROLE", "QUALITY_GATES", "CYCLE_DONE"]
+
+
+def make_manager(folder: Path, **sections: object) -> MemoryPolicyManager:
+    policy = {
+        "memory_budgets": {"services": {"planner": "100MB"}},
+        "leak_detection": {"enabled": False},
+        "ledger": {"storage_path": str(folder / "ledger.json")},
+        "alerts": {"channels": ["messaging"], "messaging": {"inbox_root": str(folder / "agents")}},
+        **sections,
+    }
+    path = folder / "policy.yaml"
+    path.write_text(json.dumps(policy), encoding="utf-8")
+    return MemoryPolicyManager(path)
+
+
+def run_cycle(manager: MemoryPolicyManager, mb: float | None, *, agent: str = "Agent-7"):
+    with agent_cycle(manager, "planner", agent=agent, read_mb=lambda: mb) as cycle:
+        alerts = cycle.check_inbox()
+        status = cycle.evaluate_tasks()
+        with cycle.execute_role() as role:
+            kept = bytes(2**20)
+        gates = cycle.quality_gates()
+    del kept
+    return cycle, alerts, status, role, gates
+
+
+def test_the_five_phases_read_check_measure_judge_and_save(tmp_path: Path) -> None:
+    alert = Alert("warning", "other", "other grows.", 1e9)
+    write_message(tmp_path / "agents", "Agent-7", alert, sender="memanalysis")
+
+    cycle, alerts, status, role, gates = run_cycle(make_manager(tmp_path), 50.0)
+
+    assert cycle.phases == PHASES
+    assert alerts == [alert]
+    assert (status.check.status, status.others) == ("ok", {})
+    assert role.growth_mb == pytest.approx(1.0, abs=0.2)
+    assert gates.passed
+    assert read_inbox(tmp_path / "agents", "Agent-7") == []
+    (entry,) = json.loads((tmp_path / "ledger.json").read_bytes())
+    assert entry["service_name"] == "planner"
+
+
+@pytest.mark.parametrize(
+    ("mb", "reason", "notified"),
+    [
+        (85.0, None, {"Agent-5": 1}),
+        (97.0, "planner uses 97.0 MB of 100 MB, and critical begins at 95.0 MB.", {"Agent-4": 1, "Agent-5": 1}),
+        (
+            120.0,
+            "planner uses 120.0 MB of 100 MB, and emergency begins at 100.0 MB.",
+            {"Agent-4": 1, "Agent-5": 1, "Agent-8": 1},
+        ),
+        (None, "The memory of planner is not available, so its budget cannot be checked.", {}),
+    ],
+)
+def test_the_gates_say_what_failed_and_why_and_the_recipients_learn_of_it(
+    tmp_path: Path, mb: float | None, reason: str | None, notified: dict[str, int]
+) -> None:
+    gates = run_cycle(make_manager(tmp_path), mb)[-1]
+
+    assert [failure.reason for failure in gates.failures] == ([] if reason is None else [reason])
+    assert bool(gates) is (reason is None)
+    agents = ("Agent-4", "Agent-5", "Agent-8")
+    counts = {agent: len(read_inbox(tmp_path / "agents", agent)) for agent in agents}
+    assert {agent: count for agent, count in counts.items() if count} == notified
+
+
+def test_the_next_cycle_does_not_repeat_the_message_within_the_cooldown(tmp_path: Path) -> None:
+    manager = make_manager(tmp_path)
+    for _ in range(3):
+        assert not run_cycle(manager, 97.0)[-1]
+
+    assert len(read_inbox(tmp_path / "agents", "Agent-4")) == 1
+
+
+def test_gates_and_coordination_can_be_turned_off(tmp_path: Path) -> None:
+    off = {"quality_gates": {"enabled": False}, "agent_coordination": {"enabled": False}}
+    gates = run_cycle(make_manager(tmp_path, integration=off), 120.0)[-1]
+
+    assert gates.passed
+    assert not gates.is_checked
+    assert not (tmp_path / "agents").exists()
+
+
+def test_without_auto_notify_the_gate_fails_and_nobody_gets_a_message(tmp_path: Path) -> None:
+    quiet = {"agent_coordination": {"auto_notify": False}}
+    gates = run_cycle(make_manager(tmp_path, integration=quiet), 97.0)[-1]
+
+    assert not gates
+    assert [read_inbox(tmp_path / "agents", agent) for agent in ("Agent-4", "Agent-5")] == [[], []]
+
+
+def test_agents_see_how_the_memory_of_the_others_stands(tmp_path: Path) -> None:
+    run_cycle(make_manager(tmp_path), 97.0, agent="Agent-1")
+    others = run_cycle(make_manager(tmp_path), 10.0, agent="Agent-2")[2].others
+
+    assert list(others) == ["Agent-1"]
+    assert (others["Agent-1"]["status"], others["Agent-1"]["current_mb"]) == ("critical", 97.0)
+
+
+def test_a_role_that_fails_saves_the_ledger_and_leaves_its_messages_unread(tmp_path: Path) -> None:
+    write_message(tmp_path / "agents", "Agent-7", Alert("warning", "other", "m", 1e9), sender="memanalysis")
+    manager = make_manager(tmp_path)
+
+    cycle = agent_cycle(manager, "planner", agent="Agent-7")
+
+    def fail() -> None:
+        with cycle:
+            cycle.check_inbox()
+            with cycle.execute_role():
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert cycle.phases[-1] == "CYCLE_DONE"
+    assert len(json.loads((tmp_path / "ledger.json").read_bytes())) == 1
+    assert len(read_inbox(tmp_path / "agents", "Agent-7")) == 1
+    assert not manager.initialized
+
+
+def test_three_agents_see_to_it_that_one_of_them_stops_growing(tmp_path: Path) -> None:
+    """The collector passes its budget in round four, is written to, and drops its notes in round five."""
+    done = subprocess.run(
+        [sys.executable, "-m", "memanalysis.examples.watching_agents", "--folder", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    collector = [line for line in lines if line.startswith("Agent-5")]
+
+    assert len(lines) == 18
+    assert [line.endswith("all gates passed") for line in collector] == [True, True, True, False, True, True]
+    assert "Agent-8: 0 alerts, sees over budget: Agent-5; all gates passed" in lines
+    assert sum("1 alerts" in line for line in lines) == 2
+    assert done.stderr == ""
