@@ -73,7 +73,6 @@ def send_by_apprise(alert: Alert, url: str) -> None:
             f"alerts.apprise.urls needs addresses that Apprise knows, but got one of {scheme}://. "
             "Compare it with the list of services of Apprise, and see that its variables are set."
         )
-    notify_type = apprise.NotifyType(_TYPES[alert.level])
-    text = apprise.NotifyFormat.TEXT
-    if not notifier.notify(render_text(alert), title=render_title(alert), notify_type=notify_type, body_format=text):
+    kind = _TYPES[alert.level]
+    if not notifier.notify(render_text(alert), title=render_title(alert), notify_type=kind, body_format="text"):
         raise ServiceRefusedError(f"The service at {scheme}:// did not take the alert. The log of apprise says why.")

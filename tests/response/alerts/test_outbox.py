@@ -102,6 +102,7 @@ def test_a_destination_that_is_down_for_a_while_loses_nothing(
     destination.down = set()
 
     wait_until(lambda: not outbox.waiting, outbox)
+    assert outbox.end() == []  # which waits for the thread
 
     assert sorted(destination.taken) == [("a", f"alert {number}") for number in range(3)]
     assert "delivered" in events.kinds()
@@ -160,13 +161,13 @@ def test_what_an_ended_run_could_not_deliver_goes_out_at_the_next_start(
     second = Outbox(folder=tmp_path)
     second.begin({"chat": destination.send}, events.record)
     wait_until(lambda: not second.waiting, second)
+    assert second.end() == []  # which waits for the thread
 
     assert left == [make_alert(7)]
     assert events.kinds() == ["undelivered", "delivered"]
     assert (undelivered["channel"], undelivered["recipient"]) == ("chat", "a")
     assert undelivered["alert"] == make_alert(7).to_mapping()
     assert destination.taken == [("a", "alert 7")]
-    assert second.end() == []
     assert list(tmp_path.iterdir()) == []
 
 
