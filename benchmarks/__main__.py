@@ -18,6 +18,7 @@ BENCHMARKS = {
     "packages": "benchmarks.detection.packages_run",
     "families": "benchmarks.families",
     "calls": "benchmarks.detection.calls",
+    "enforcement": "benchmarks.enforcement",
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",

@@ -16,6 +16,7 @@ DEFAULT_LEDGER = "memanalysis-ledger"
 _EXAMPLES = """\
 memanalysis run train.py --epochs 3
 memanalysis run --ledger logs/ledger --service api -m uvicorn app:app
+memanalysis run --supervise --policy policy.yaml service.py
 memanalysis assess memanalysis-ledger
 """
 
@@ -75,9 +76,14 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
     default=0.05,
     help="Largest share of one processor to spend (default: 0.05).",
 )
-def command(program: str, arguments: tuple[str, ...], is_module: bool, **settings: Any) -> int:
-    """Check the options, and become the program."""
-    from memanalysis.watcher.run_program import run_program
+@click.option(
+    "--supervise",
+    is_flag=True,
+    help="Start the program again each time that it exits with 75, as a policy with alert_and_restart has it do.",
+)
+def command(program: str, arguments: tuple[str, ...], is_module: bool, supervise: bool, **settings: Any) -> int:
+    """Check the options, and become the program or supervise it."""
+    from memanalysis.watcher.run_program import run_program, run_supervised
     from memanalysis.watcher.watch import watch
 
     if not is_module and not Path(program).exists():
@@ -92,4 +98,5 @@ def command(program: str, arguments: tuple[str, ...], is_module: bool, **setting
         "check_leaks": False,
     }
     watch(**options)  # raises on wrong options here, and not in the program
-    return run_program([*(["-m"] if is_module else []), program, *arguments], options)
+    run = run_supervised if supervise else run_program
+    return run([*(["-m"] if is_module else []), program, *arguments], options)

@@ -15,7 +15,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy
 from memanalysis.units import format_duration
 
-__all__ = ["BudgetCheck", "BudgetEnforcer", "BudgetStatus", "EnforcementDecision", "check_budget"]
+__all__ = ["BudgetCheck", "BudgetEnforcer", "BudgetStatus", "EnforcementDecision", "check_budget", "describe_check"]
 
 BudgetStatus = Literal["ok", "warning", "critical", "unknown"]
 
@@ -108,6 +108,23 @@ def check_budget(policy: Policy, service: str, current_mb: float | None) -> Budg
     )
 
 
+def describe_check(check: BudgetCheck) -> str:
+    """Describe a known reading beside its budget: a sentence without its full stop.
+
+    Examples
+    --------
+    >>> from memanalysis.policy.model import parse_policy
+    >>> policy = parse_policy({"memory_budgets": {"services": {"api": "100MB"}}}, source="example")
+    >>> describe_check(check_budget(policy, "api", 85.0))
+    'api uses 85.0 MB of 100 MB and has reached its warning threshold of 80.0 MB'
+    """
+    reading = f"{check.service} uses {check.current_mb:.1f} MB of {check.budget_mb:.15g} MB"
+    if check.status == "ok":
+        return f"{reading}, below its warning threshold of {check.warning_mb:.1f} MB"
+    threshold_mb = check.critical_mb if check.status == "critical" else check.warning_mb
+    return f"{reading} and has reached its {check.status} threshold of {threshold_mb:.1f} MB"
+
+
 class BudgetEnforcer:
     """Decides what a policy wants done; remembers how long each service has been critical.
 
@@ -148,13 +165,11 @@ def _decide(policy: Policy, check: BudgetCheck, waited_s: float) -> tuple[str, s
     service, status = check.service, check.status
     if status == "unknown":
         return "none", f"The memory of {service} is not available, so its budget cannot be checked."
-    reading = f"{service} uses {check.current_mb:.1f} MB of {check.budget_mb:.15g} MB"
+    reached = describe_check(check)
     if status == "ok":
-        return "none", f"{reading}, below its warning threshold of {check.warning_mb:.1f} MB."
+        return "none", f"{reached}."
     is_hard = status == "critical"
     limits, name = (enforcement.hard_limits, "hard_limits") if is_hard else (enforcement.soft_limits, "soft_limits")
-    threshold_mb = check.critical_mb if is_hard else check.warning_mb
-    reached = f"{reading} and has reached its {status} threshold of {threshold_mb:.1f} MB"
     if not limits.enabled:
         return "none", f"{reached}, but enforcement.{name} is not enabled."
     remaining_s = enforcement.grace_period_seconds - waited_s

@@ -1,16 +1,18 @@
-"""Which caches may be emptied in anybody's process without harm: those that are only filled again when needed.
+"""Caches that a program registers for cleanup: what can be emptied, and how.
 
-Of the standard library these are compiled regular expressions and the lines of source files that can be read again.
-Lines that no file holds (notebook cells, generated code) stay: tracebacks and debuggers need them.
-``functools.lru_cache`` is left alone: programs also keep connections and settings in it, for which emptying is not
-harmless. Whoever has one that may be emptied registers it.
+``functools.lru_cache`` is left alone unless it is asked for: programs also keep connections and settings in it, for
+which emptying is not harmless.
 """
 
-import linecache
-import re
-from collections.abc import Callable, Mapping
+import functools
+import gc
+from collections.abc import Callable
 
-__all__ = ["KNOWN_CACHES", "clear_cache", "is_cache"]
+from memanalysis.errors import InvalidArgumentError
+
+__all__ = ["FunctoolsCaches", "clear_cache", "is_cache"]
+
+_LRU_CACHE = type(functools.lru_cache(int))
 
 
 def is_cache(candidate: object) -> bool:
@@ -24,16 +26,24 @@ def clear_cache(cache: object) -> None:
     clear()
 
 
-def _forget_source_lines() -> None:
-    for name, entry in list(linecache.cache.items()):
-        is_from_file = (
-            len(entry) == 4 and entry[1] is not None
-        )  # (size, mtime, lines, path); generated code has no mtime
-        if is_from_file:
-            linecache.cache.pop(name, None)
+class FunctoolsCaches:
+    """All caches of `functools` whose functions a module defines, or a module below it.
 
+    Parameters
+    ----------
+    module : str
+        Such as ``shop`` or ``shop.prices``.
+    """
 
-KNOWN_CACHES: Mapping[str, Callable[[], None]] = {
-    "compiled regular expressions": re.purge,
-    "lines of source files": _forget_source_lines,
-}
+    def __init__(self, module: str) -> None:
+        if not isinstance(module, str) or not module:
+            raise InvalidArgumentError(
+                f"register_functools_caches needs the name of a module, but got {module!r}. Pass __name__, for example."
+            )
+        self.module = module
+
+    def cache_clear(self) -> None:
+        """Empty each of them that exists now."""
+        for found in gc.get_referrers(_LRU_CACHE):
+            if isinstance(found, _LRU_CACHE) and f"{found.__module__}.".startswith(f"{self.module}."):
+                found.cache_clear()

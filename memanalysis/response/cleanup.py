@@ -1,12 +1,11 @@
 """Free what can be freed: garbage collected, the program's own hooks run, caches emptied; and say what it brought.
 
-Bytes are measured: by tracemalloc where it traces, else by the resident memory of the process.
+Each step is measured in traced and in resident bytes. A hook or cache of the program runs in a thread of its own: one
+that fails is reported, and one that hangs is left behind after some seconds.
 """
 
 import gc
-import logging
 import threading
-import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +14,17 @@ from itertools import count
 from memanalysis.capture.process import ProcessReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import AutoCleanupPolicy
-from memanalysis.response.caches import KNOWN_CACHES, clear_cache, is_cache
+from memanalysis.response.caches import FunctoolsCaches, clear_cache, is_cache
+from memanalysis.response.known_caches import find_known_caches
+from memanalysis.response.measured_step import CleanupStep, call_within, read_level, run_step
 from memanalysis.response.trim import return_free_memory
 
-__all__ = ["Cleanup", "CleanupResult"]
+__all__ = ["HOOK_WAIT_S", "Cleanup", "CleanupResult"]
 
-_LOGGER = logging.getLogger(__name__)
+HOOK_WAIT_S = 2.0
+"""A hook that takes longer goes on alone, and the next one runs."""
 
 _Step = tuple[str, Callable[[], object]]
-_Problems = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +38,22 @@ class CleanupResult:
     freed_bytes : int or None
         None where the system does not tell; 0 where the process grew meanwhile.
     measured_by : str
-        traced_bytes or rss_bytes.
+        traced_bytes or rss_bytes: which of the following two ``freed_bytes`` is.
+    freed_traced_bytes, freed_rss_bytes : int or None
+        Traced bytes, None where nothing is traced, and resident bytes.
     errors : list of dict
         ``name`` and ``error`` of every hook or cache that failed.
+    steps : list of CleanupStep
+        The same of each hook, cache or step alone.
     """
 
     did: str
     freed_bytes: int | None
     measured_by: str
+    freed_traced_bytes: int | None
+    freed_rss_bytes: int | None
     errors: list[dict[str, str]]
+    steps: list[CleanupStep]
 
 
 class Cleanup:
@@ -58,13 +66,15 @@ class Cleanup:
 
     Notes
     -----
-    What is registered is held until it is unregistered: a hook that is a method keeps its object alive.
+    What is registered is held until it is unregistered: a hook that is a method keeps its object alive. A hook runs in
+    a thread of its own, and is waited for no longer than 2 s.
     """
 
     def __init__(self, policy: AutoCleanupPolicy) -> None:
         self.policy = policy
         self._resources: dict[str, Callable[[], object]] = {}
         self._caches: dict[str, object] = {}
+        self._hanging: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
 
     def register_resource(self, name: str, release: Callable[[], object]) -> None:
@@ -95,6 +105,13 @@ class Cleanup:
         with self._lock:
             self._caches[name or self._name_of(cache)] = cache
 
+    def register_functools_caches(self, module: str) -> None:
+        """Register every `functools.lru_cache` and `functools.cache` of a module and those below it.
+
+        Those that exist when memory is freed are emptied, under the name ``functools caches of MODULE``.
+        """
+        self.register_cache(FunctoolsCaches(module), name=f"functools caches of {module}")
+
     def unregister_cache(self, name: str) -> bool:
         """Forget a cache; True when there was one."""
         with self._lock:
@@ -107,14 +124,15 @@ class Cleanup:
     def run(self) -> dict[str, CleanupResult]:
         """Free memory by each method of the policy, in its order; the results by method.
 
-        A hook or cache that fails is logged and listed, and does not stop the others.
+        A hook or cache that fails or hangs is logged and listed, and does not stop the others.
         """
-        methods: dict[str, Callable[[], tuple[str, _Problems]]] = {
-            "garbage_collection": self._collect_garbage,
+        methods: dict[str, Callable[[ProcessReader], tuple[str, list[CleanupStep]]]] = {
+            "garbage_collection": _collect_garbage,
             "resource_cleanup": self._release_resources,
             "cache_flush": self._flush_caches,
         }
-        return {name: _measured(methods[name]) for name in self.policy.methods}
+        with ProcessReader() as process:
+            return {name: _measured(methods[name], process) for name in self.policy.methods}
 
     def _name_of(self, cache: object) -> str:
         """Give a name that only this cache has."""
@@ -125,63 +143,74 @@ class Cleanup:
         names = (f"{kind} {number}" for number in count(1))
         return next(name for name in names if self._caches.get(name, cache) is cache)
 
-    def _collect_garbage(self) -> tuple[str, _Problems]:
-        collected = gc.collect()
-        did = f"Collected {collected} unreachable object{'' if collected == 1 else 's'}"
-        trimmed = {
-            True: "gave free memory back to the system",
-            False: "the system had no free memory to take back",
-            None: "this C library cannot give memory back",
-        }[return_free_memory()]
-        return f"{did}; {trimmed}.", []
-
-    def _release_resources(self) -> tuple[str, _Problems]:
+    def _release_resources(self, process: ProcessReader) -> tuple[str, list[CleanupStep]]:
         with self._lock:
             hooks = list(self._resources.items())
-        return _run("hook", "ran", hooks)
+        steps = [self._run_foreign("hook", name, hook, process) for name, hook in hooks]
+        return _describe("hook", "ran", steps), steps
 
-    def _flush_caches(self) -> tuple[str, _Problems]:
+    def _flush_caches(self, process: ProcessReader) -> tuple[str, list[CleanupStep]]:
         with self._lock:
-            registered = list(self._caches.items())
-        steps: list[_Step] = [(name, partial(clear_cache, cache)) for name, cache in registered]
-        return _run("cache", "emptied", [*steps, *KNOWN_CACHES.items()])
+            registered: list[_Step] = [(name, partial(clear_cache, cache)) for name, cache in self._caches.items()]
+        steps = [self._run_foreign("cache", name, clear, process) for name, clear in registered]
+        steps += [run_step("cache", name, clear, process=process) for name, clear in find_known_caches()]
+        return _describe("cache", "emptied", steps), steps
+
+    def _run_foreign(self, noun: str, name: str, call: Callable[[], object], process: ProcessReader) -> CleanupStep:
+        """Run code of the program; it may hang."""
+
+        def run() -> None:
+            before = self._hanging.pop(f"{noun} {name}", None)
+            if before is not None and before.is_alive():
+                self._hanging[f"{noun} {name}"] = before
+                raise TimeoutError("it still runs since an earlier cleanup")
+            thread = call_within(call, seconds=HOOK_WAIT_S)
+            if thread is not None:
+                self._hanging[f"{noun} {name}"] = thread
+                raise TimeoutError(f"it still runs after {HOOK_WAIT_S:g} s")
+
+        return run_step(noun, name, run, process=process)
 
 
-def _run(noun: str, verb: str, steps: Iterable[_Step]) -> tuple[str, _Problems]:
-    """Run each step, whatever the others do."""
-    done: list[str] = []
-    problems: _Problems = []
-    for name, step in steps:
-        try:
-            step()
-        except Exception as exc:  # somebody's code, run inside somebody's process: reported, and never raised into it
-            _LOGGER.warning("The %s %r failed during cleanup.", noun, name, exc_info=True)
-            problems.append({"name": name, "error": f"{type(exc).__name__}: {exc}"})
-        else:
-            done.append(name)
-    if not done and not problems:
-        return f"No {noun} is registered.", problems
+def _collect_garbage(process: ProcessReader) -> tuple[str, list[CleanupStep]]:
+    outcome: dict[str, int | bool | None] = {}
+    collect: _Step = ("garbage collection", lambda: outcome.update(collected=gc.collect()))
+    trim: _Step = ("free memory of the C allocator", lambda: outcome.update(trimmed=return_free_memory()))
+    steps = [run_step("step", name, call, process=process) for name, call in (collect, trim)]
+    collected = outcome.get("collected", 0)
+    did = f"Collected {collected} unreachable object{'' if collected == 1 else 's'}"
+    trimmed = {
+        True: "gave free memory back to the system",
+        False: "the system had no free memory to take back",
+        None: "this C library cannot give memory back",
+    }[outcome.get("trimmed")]  # type: ignore[index]
+    return f"{did}; {trimmed}.", steps
+
+
+def _describe(noun: str, verb: str, steps: Iterable[CleanupStep]) -> str:
+    done = [step.name for step in steps if step.error is None]
+    n_failed = sum(step.error is not None for step in steps)
+    if not done and not n_failed:
+        return f"No {noun} is registered."
     did = f"{verb} {len(done)} {noun}{'' if len(done) == 1 else 's'}".capitalize()
     listed = f": {', '.join(done)}" if done else ""
-    failed = f"; {len(problems)} failed" if problems else ""
-    return f"{did}{listed}{failed}.", problems
+    failed = f"; {n_failed} failed" if n_failed else ""
+    return f"{did}{listed}{failed}."
 
 
-def _measured(method: Callable[[], tuple[str, _Problems]]) -> CleanupResult:
-    with ProcessReader() as process:
-        traced = tracemalloc.is_tracing()
-        before = _read_bytes(process, traced=traced)
-        did, problems = method()
-        after = _read_bytes(process, traced=traced)
+def _measured(
+    method: Callable[[ProcessReader], tuple[str, list[CleanupStep]]], process: ProcessReader
+) -> CleanupResult:
+    before = read_level(process)
+    did, steps = method(process)
+    traced, resident = before.freed_until(read_level(process))
+    is_traced = before.traced_bytes is not None
     return CleanupResult(
         did=did,
-        freed_bytes=None if before is None or after is None else max(0, before - after),
-        measured_by="traced_bytes" if traced else "rss_bytes",
-        errors=problems,
+        freed_bytes=traced if is_traced else resident,
+        measured_by="traced_bytes" if is_traced else "rss_bytes",
+        freed_traced_bytes=traced,
+        freed_rss_bytes=resident,
+        errors=[{"name": step.name, "error": step.error} for step in steps if step.error is not None],
+        steps=steps,
     )
-
-
-def _read_bytes(process: ProcessReader, *, traced: bool) -> int | None:
-    if not traced:
-        return process.read_rss_bytes()
-    return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else None

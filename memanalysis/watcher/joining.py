@@ -13,7 +13,7 @@ from _thread import allocate_lock, get_native_id, start_new_thread
 
 from memanalysis._forked_child import defer, settle
 from memanalysis.standard_library import standard_library_first
-from memanalysis.watcher.run_request import RUN_VARIABLE
+from memanalysis.watcher.run_request import RESTART_VARIABLE, RUN_VARIABLE, read_program_pid
 from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, wait_until_unlisted
 
 TYPE_CHECKING = False
@@ -101,6 +101,7 @@ class Membership:
         try:
             recorder = self.load()
             recorder.start()
+            _note_restart(recorder)
             atexit.unregister(recorder.stop_at_exit)  # `end` does it, after the program's own exit handlers
         except (Exception, SystemExit) as exc:  # a module of the program's that took the place of one of ours
             _warn(exc)
@@ -119,6 +120,10 @@ class Membership:
             late.join(BEGIN_TIMEOUT_S)  # modules that are half imported would hold up the interpreter's end
         if self._recorder is not None:
             self._recorder.stop_at_exit()
+            if self._recorder.restart.is_requested:
+                from memanalysis.response.restart import leave_now
+
+                leave_now()
 
     def end_worker(self) -> None:
         """Stop the recorder of a worker, whose files stay JSON lines."""
@@ -231,6 +236,22 @@ class LateStart:
             self._thread = None
         finally:
             self._waiting.release()
+
+
+def _note_restart(recorder: "Recorder") -> None:
+    """Record, in the program alone, that it was started again after it left."""
+    text = os.environ.get(RESTART_VARIABLE)
+    if text is None or read_program_pid() != os.getpid():
+        return
+    import json
+
+    earlier = json.loads(text)
+    found = "" if earlier["verdict"] is None else f" {earlier['verdict']['sentence']}"
+    message = (
+        f"Restart {earlier['number']}: process {earlier['pid']} left with code {earlier['exit_code']} "
+        f"after {earlier['lasted_s']:.0f} s.{found}"
+    )
+    recorder.record_event("restart", level="info", message=message, data=earlier)
 
 
 def _end_with_worker(membership: Membership) -> None:

@@ -32,6 +32,9 @@ MAX_CENSUS_S = 0.2
 HOLDERS_S = 0.3
 """Holders of a growing type are looked for no longer than this."""
 
+EVIDENCE_S = 2.0
+"""Seconds that looking for holders may take before a restart, also on a busy machine: there is no later moment."""
+
 MIN_HOLDERS_S = 0.05
 """Shorter than this is not worth it."""
 
@@ -77,6 +80,7 @@ class ObjectGrowth:
         self._write = write
         self._record_event = record_event
         self._first_census: dict[str, int] = {}
+        self._at_start: dict[str, int] = {}
         self._is_growth_seen = self._is_explained = False
         self._next_census_at = float("-inf")
         self._census_s = 0.0
@@ -100,6 +104,7 @@ class ObjectGrowth:
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Write the head of a census."""
+        self._at_start = self._at_start or _count_types(rows)
         self._write(rows[: self._top_types])
 
     def reserve_last(self) -> None:
@@ -113,6 +118,15 @@ class ObjectGrowth:
     def report_holders(self) -> None:
         """Describe who holds the type that grew most since growth was seen."""
         self._waiting = self._report_holders
+
+    def report_now(self) -> None:
+        """Take a census, and describe who holds the type that grew most: the program is about to be restarted.
+
+        Where growth was not seen yet, it counts from the start of the run.
+        """
+        self._waiting = None
+        self._first_census = self._first_census or self._at_start
+        self._report_holders(EVIDENCE_S)
 
     def report_last(self, *, is_growing: bool) -> None:
         """Take the census at the end; where memory grew and that is not explained yet, describe who holds it."""
@@ -152,13 +166,13 @@ class ObjectGrowth:
         self._is_growth_seen, self._is_explained = True, False
         self.write(census)
 
-    def _report_holders(self) -> None:
+    def _report_holders(self, max_s: float | None = None) -> None:
         self._is_explained = True
         census = self.read()
         grown = find_growing_type(self._first_census, census)
         if grown is not None:
             started = time.thread_time()
-            seconds = min(HOLDERS_S, max(MIN_HOLDERS_S, self._budget.available_s()))
+            seconds = max_s or min(HOLDERS_S, max(MIN_HOLDERS_S, self._budget.available_s()))
             now = next(row["count"] for row in census if row["type"] == grown)
             chains = find_holders(grown, seconds=seconds, newest=now - self._first_census.get(grown, 0))
             if chains and chains[0].share >= MIN_HELD_SHARE:

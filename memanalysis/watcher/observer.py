@@ -148,7 +148,7 @@ class Observer:
     def prepare(self) -> None:
         """Load what the policy needs; to be called before `begin`, since under tracing it takes long."""
         if self._policy_runtime is not None and self._live is not None:
-            self._policy_runtime.begin(self.record_event, self._live)
+            self._policy_runtime.begin(self.record_event, self._live, self.keep_evidence)
 
     def begin(self) -> None:
         """Start tracing if that is wanted, and take the first sample.
@@ -226,6 +226,15 @@ class Observer:
         self._objects.report_last(is_growing=self._live is not None and self._live.has_grown())
         self._has_last = True
 
+    def keep_evidence(self) -> None:
+        """Write what the program holds, by line and by type, and who holds it, before it is restarted."""
+        if self._windows is not None:
+            self._windows.finish()
+        self._take(snapshot=self._settings.snapshot_interval_s is not None, enforced=False)
+        if self.sampled is not None:
+            self.sampled.write_table()
+        self._objects.report_now()
+
     def end(self) -> None:
         """Take what is last, unless it was taken as the main program ended; `close` ends the sampling."""
         if not self._has_last:
@@ -286,7 +295,7 @@ class Observer:
             self.sampled.release()
         self._reader.close()
 
-    def _take(self, *, snapshot: bool) -> None:
+    def _take(self, *, snapshot: bool, enforced: bool = True) -> None:
         started = time.perf_counter()
         cpu_started = time.thread_time() if snapshot else 0.0
         sample = self._reader.read(deep=snapshot)
@@ -309,7 +318,7 @@ class Observer:
         left_out = self._settings.left_out
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
         self._append("samples", [row])
-        if self._policy_runtime is not None:
+        if self._policy_runtime is not None and enforced:
             self._policy_runtime.on_sample(sample, self.record_event)
 
     def _write_snapshot(self, sample: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 A leak is what the run's own verdict calls one: the live series of the whole run, judged as ``Recorder.assess()`` and
 ``assess(ledger)`` judge it. Everything found and done becomes an event: ``breach`` when the budget's level changes,
 ``leak`` when the leak's severity changes, ``alert`` when an alert went out, ``cleanup`` when memory was freed,
-``policy`` when the policy file has changed.
+``restart`` when the program was asked to leave, ``policy`` when the policy file has changed.
 """
 
 import logging
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from memanalysis.capture.sample import Clock
 from memanalysis.errors import MissingDependencyError
-from memanalysis.policy.enforcer import BudgetEnforcer
 from memanalysis.policy.model import Policy
 from memanalysis.policy.policy_file import PolicyFile
-from memanalysis.response.alerts.alert import ALERT_LEVELS, AlertLevel, find_level
+from memanalysis.response.alerts.alert import ALERT_LEVELS, AlertLevel
 from memanalysis.response.alerts.outbox import Outbox
+from memanalysis.response.budget_levels import BudgetLevels
 from memanalysis.response.cleanup import Cleanup
+from memanalysis.response.cleanup_summary import summarize_cleanup
 from memanalysis.schema import Row
 from memanalysis.units import MIB, mb_from_bytes
 from memanalysis.verdicts.engine_loading import load_engine
@@ -26,6 +27,7 @@ from memanalysis.verdicts.policy_severity import reported_severity
 from memanalysis.watcher.budget_reading import BudgetReading
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.policy_reload import PolicyReload
+from memanalysis.watcher.restart_step import RestartStep
 from memanalysis.watcher.run_alerts import RunAlerts
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ RecordEvent = Callable[..., None]
 """Writes an event: ``record_event(kind, *, level, message, data)``."""
 
 CLEANUP_REST_S = 60.0
-"""A service that stays over its limit is cleaned up again after this, not at every tick."""
+MAX_CLEANUP_REST_S = 3600.0
+WORTHWHILE_SHARE = 0.01
+"""A service that stays over its limit is cleaned up again after a minute; after twice as long each time that this freed
+less than one percent of its memory, up to an hour."""
 
 TRACED_BEFORE = (
     "Leaks are not looked for in this run: tracing was on before watching started, and under tracing the engine takes "
@@ -52,8 +57,6 @@ MAX_CONFIRMED_S = 7200.0
 
 The first tooth of a saw and the first minutes of a cache look like a leak. Whoever has ten hours left can wait for a
 second look; whoever has ten minutes cannot."""
-
-NO_RESTART = " This version does not restart programs: it only alerts."
 
 _LEAK_ALERTS: dict[str, AlertLevel] = {"medium": "warning", "high": "critical", "critical": "critical"}
 
@@ -75,6 +78,8 @@ class PolicyRuntime:
         Where the policy comes from; it is read again when it changes.
     outbox : Outbox, optional
         Delivers alerts off this thread; without one they go into the log alone.
+    restart : RestartStep, optional
+        Restarts the program; without it a restart is only alerted.
 
     Attributes
     ----------
@@ -95,21 +100,25 @@ class PolicyRuntime:
         check_leaks: bool = True,
         file: PolicyFile | None = None,
         outbox: Outbox | None = None,
+        restart: RestartStep | None = None,
     ) -> None:
         self.cleanup = Cleanup(policy.leak_detection.auto_cleanup)
         self._service = service
         self._policy = policy
         self._clock = clock
-        self._enforcer = BudgetEnforcer(clock=clock.monotonic)
+        self._levels = BudgetLevels(clock=clock.monotonic)
         self.alerts = RunAlerts(service, policy, clock=clock, outbox=outbox)
-        self._level: AlertLevel | None = None
-        self._last_cleanup = float("-inf")
+        self._next_cleanup = float("-inf")
+        self._cleanup_rest_s = CLEANUP_REST_S
         self._check_leaks_here = check_leaks
         self._reload = None if file is None else PolicyReload(file, clock=clock)
         self._limit_bytes: int | None = None
         self.used_bytes: int | None = None
         self._reading = BudgetReading()
         self._run: LiveRun | None = None
+        self._restart = restart
+        self._keep_evidence: Callable[[], None] = _keep_nothing
+        self._is_under_way = False
         self._live: LiveRun | None = None
         self._severity = "none"
         self._alerted: AlertLevel | None = None
@@ -121,7 +130,13 @@ class PolicyRuntime:
         """The policy in force: of a file that was changed the new one, under the limit of the container."""
         return self._policy
 
-    def begin(self, record_event: RecordEvent, live: LiveRun) -> None:
+    @property
+    def restarts(self) -> bool:
+        """Whether the policy in force may have the program restarted."""
+        limits = self._policy.enforcement.hard_limits, self._policy.enforcement.soft_limits
+        return any(limit.enabled and limit.action == "alert_and_restart" for limit in limits)
+
+    def begin(self, record_event: RecordEvent, live: LiveRun, keep_evidence: Callable[[], None] | None = None) -> None:
         """Begin a run; load the engine if leaks are to be looked for.
 
         Parameters
@@ -130,8 +145,12 @@ class PolicyRuntime:
             Writes what was found and done.
         live : LiveRun
             The series of this run, which is judged.
+        keep_evidence : callable, optional
+            Writes what the program holds, before it is restarted.
         """
-        self._level, self._severity, self._alerted, self._leak_since = None, "none", None, None
+        self._keep_evidence, self._is_under_way = keep_evidence or _keep_nothing, False
+        self._levels.clear()
+        self._severity, self._alerted, self._leak_since = "none", None, None
         self._run = live
         live.follow_policy(self._service, self._policy)
         self.alerts.begin(record_event)
@@ -165,6 +184,7 @@ class PolicyRuntime:
         """
         self._follow_policy(sample["limit_bytes"], record_event)
         self._check_budget(sample, record_event)
+        self._is_under_way = True
         now = self._clock.monotonic()
         if self._live is not None and now >= self._next_check:
             self._next_check = now + self._policy.leak_detection.check_interval_seconds
@@ -187,23 +207,30 @@ class PolicyRuntime:
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
         self.used_bytes = size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
         self.alerts.on_sample(size)
-        decision = self._enforcer.decide(self._policy, self._service, None if size is None else mb_from_bytes(size))
-        check, action, reason = decision.check, decision.action, decision.reason
-        if check.status == "unknown":
+        step = self._levels.update(self._policy, self._service, None if size is None else mb_from_bytes(size))
+        if step is None:
             return
-        level = find_level(check)
-        if level != self._level:
-            self._level = level
-            record_event(
-                "breach", level=level or "ok", message=reason, data=asdict(check) | {"metric": self._reading.column}
+        if step.has_changed:
+            data = asdict(step.check) | {"metric": self._reading.column}
+            record_event("breach", level=step.level or "ok", message=step.reason, data=data)
+        restart = self._restart if step.action == "alert_and_restart" else None
+        note = "" if restart is None else restart.describe()
+        for alert in step.alerts:
+            self.alerts.send(alert.level, f"{alert.message} {note}".rstrip(), record_event)
+        if step.action == "alert_and_cleanup":
+            self._clean_up(step.reason, record_event)
+        if restart is not None and self._is_under_way:  # with the first sample the program itself has not begun
+            restart.perform(
+                step.reason,
+                check=step.check,
+                judge=self._judge,
+                keep_evidence=self._keep_evidence,
+                record_event=record_event,
             )
-        if level is None or action == "none":
-            return
-        if action == "alert_and_restart":
-            reason += NO_RESTART
-        self.alerts.send(level, reason, record_event)
-        if action == "alert_and_cleanup":
-            self._clean_up(reason, record_event)
+
+    def _judge(self) -> "Verdict | None":
+        """Judge the run; None where the engine is not loaded, which would take memory now."""
+        return None if self._live is None else self._live.judge()
 
     def _check_leak(self, live: LiveRun, record_event: RecordEvent) -> None:
         """Judge the run so far. A new severity is an event; a confirmed leak is one alert a level."""
@@ -239,10 +266,14 @@ class PolicyRuntime:
 
     def _clean_up(self, reason: str, record_event: RecordEvent) -> None:
         now = self._clock.monotonic()
-        if now - self._last_cleanup < CLEANUP_REST_S:
+        if now < self._next_cleanup:
             return
-        self._last_cleanup = now
-        results = self.cleanup.run()
-        did = " ".join(result.did for result in results.values())
-        data = {name: asdict(result) for name, result in results.items()}
-        record_event("cleanup", message=f"{did} {reason}".strip(), data=data)
+        summary = summarize_cleanup(self.cleanup.run())
+        is_worthwhile = summary.freed_share is None or summary.freed_share >= WORTHWHILE_SHARE
+        self._cleanup_rest_s = CLEANUP_REST_S if is_worthwhile else min(MAX_CLEANUP_REST_S, 2 * self._cleanup_rest_s)
+        self._next_cleanup = now + self._cleanup_rest_s
+        record_event("cleanup", message=f"{summary.sentence} {reason}".strip(), data=summary.data)
+
+
+def _keep_nothing() -> None:
+    """Nothing is recorded."""

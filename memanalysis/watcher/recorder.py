@@ -11,6 +11,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,6 +20,7 @@ from memanalysis._machine import read_machine_bytes
 from memanalysis.capture.forking import is_forking
 from memanalysis.capture.process_groups import GroupReader
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
+from memanalysis.response.restart import Restart
 from memanalysis.schema import END_LABEL, MemorySnapshot
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.decorate import wrap_function
@@ -30,7 +32,7 @@ from memanalysis.watcher.program_end import call_at_program_end, has_working_thr
 from memanalysis.watcher.run_request import read_program_pid
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
-from memanalysis.watcher.settings import Settings, find_undelivered_folder
+from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.status import RecorderStatus
 from memanalysis.watcher.ticker import Ticker
 from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
@@ -66,6 +68,11 @@ class Recorder:
         Where it comes from; it is read again when it changes.
     clock, make_reader
         Where time and samples come from.
+
+    Attributes
+    ----------
+    restart : Restart
+        Where to register what drains the program, when the policy has it restarted.
     """
 
     def __init__(
@@ -88,7 +95,8 @@ class Recorder:
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
-        self._policy_runtime = None if policy is None else _make_policy_runtime(settings, policy, policy_file, clock)
+        self.restart = Restart()
+        self._policy_runtime = None if policy is None else self._follow(policy, policy_file)
         self._lifecycle = threading.RLock()
         self._ticker = Ticker(
             self._tick,
@@ -116,6 +124,8 @@ class Recorder:
                 with self._boundary.guard("tick"):
                     self._observer.begin()
                 self._ticker.start()
+                if self._policy_runtime is not None and self._policy_runtime.restarts:
+                    self.restart.install()
                 self._is_running = True
                 _running.add(self)
                 atexit.register(self.stop_at_exit)
@@ -149,6 +159,7 @@ class Recorder:
             with self._boundary.guard("stop"):
                 self._observer.close(seal=self.settings.seal if seal is None else seal)
             _running.discard(self)
+            self.restart.uninstall()
             atexit.unregister(self.stop_at_exit)
             return True
 
@@ -314,6 +325,14 @@ class Recorder:
             groups = GroupReader(shares_container=metric == "container", share=share)
         return SampleReader(clock=self._clock, groups=groups)
 
+    def _follow(self, policy: "Policy", file: "PolicyFile | None") -> "PolicyRuntime":
+        from memanalysis.watcher.make_policy_runtime import make_policy_runtime  # not loaded without a policy
+
+        end = partial(self.stop, seal=False)
+        return make_policy_runtime(
+            self.settings, policy, file, clock=self._clock, restart=self.restart, end_recording=end
+        )
+
     def _note_start(self, observer: Observer) -> None:
         settings = self.settings
         data = {"interval_s": settings.interval_s, "trace": self._engine.name, "trace_reason": self._engine.reason}
@@ -362,17 +381,6 @@ class Recorder:
 def load_for_ticks() -> None:
     """Import what ticks import at their first need: modules of the program have Python's names."""
     import ctypes  # noqa: F401
-
-
-def _make_policy_runtime(
-    settings: Settings, policy: "Policy", file: "PolicyFile | None", clock: Clock
-) -> "PolicyRuntime":
-    from memanalysis.response.alerts.outbox import Outbox  # not loaded without a policy
-    from memanalysis.watcher.policy_runtime import PolicyRuntime
-
-    outbox = Outbox(folder=find_undelivered_folder(settings.ledger))
-    service, checks = settings.service, settings.check_leaks
-    return PolicyRuntime(service, policy, clock=clock, check_leaks=checks, file=file, outbox=outbox)
 
 
 def forget_parent() -> None:

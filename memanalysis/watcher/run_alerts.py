@@ -13,7 +13,7 @@ from memanalysis.response.alerts.alert import BUDGET_PROBLEM, Alert, AlertLevel
 from memanalysis.response.alerts.dispatch import AlertDispatcher
 from memanalysis.response.alerts.outbox import Outbox, RecordEvent, Send
 from memanalysis.response.alerts.senders import make_senders
-from memanalysis.units import bytes_from_mb, format_bytes
+from memanalysis.units import bytes_from_mb
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -89,9 +89,7 @@ class RunAlerts:
         elif kind == "holders" and data:
             self._held_by = str(data[0]["chain"])
         elif kind == "cleanup":
-            freed = [result.get("freed_bytes") for result in data.values()] if isinstance(data, Mapping) else []
-            known = [size for size in freed if size is not None]
-            self._done = f"{message} Freed {format_bytes(sum(known))}." if known else message
+            self._done = message
 
     def send(self, level: AlertLevel, message: str, record_event: RecordEvent, *, is_leak: bool = False) -> None:
         """Send an alert, and write an event where it goes out."""

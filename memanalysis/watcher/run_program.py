@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from memanalysis.watcher.run_request import RUN_VARIABLE, encode_request
 
-__all__ = ["make_environment", "run_program"]
+__all__ = ["make_environment", "run_program", "run_supervised"]
 
 BOOT_FOLDER = str(Path(__file__).parent / "boot")
 
@@ -35,6 +36,23 @@ def run_program(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     if sys.platform != "win32":  # exec there starts another process and ends this one at once
         _become(command, environment)
     return subprocess.call(command, env=environment)  # noqa: S603  the program that was asked for
+
+
+def run_supervised(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
+    """Run the program, watched, and again each time that it leaves to be restarted; returns its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        As of `run_program`.
+    options : mapping
+        As of `run_program`.
+    """
+    from memanalysis.watcher.supervise import judge_run, supervise_program
+
+    command = [sys.executable, *_interpreter_flags(), *arguments]
+    judge = partial(judge_run, ledger=options["ledger"], service=options["service"], policy=options["policy"])
+    return supervise_program(lambda environment: (command, make_environment(options, environment)), judge=judge)
 
 
 def make_environment(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:

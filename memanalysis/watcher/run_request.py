@@ -5,10 +5,13 @@ Read as Python starts, in every process of the program: it loads nothing.
 
 import os
 
-__all__ = ["RUN_VARIABLE", "encode_request", "read_program_pid"]
+__all__ = ["RESTART_VARIABLE", "RUN_VARIABLE", "encode_request", "read_program_pid"]
 
 RUN_VARIABLE = "MEMANALYSIS_RUN"
 """Holds the pid of the program, its interval in seconds and the arguments of ``watch`` as JSON."""
+
+RESTART_VARIABLE = "MEMANALYSIS_RESTART"
+"""Holds, as JSON, what the one who supervises knows of the run before; only where there was one."""
 
 
 def encode_request(pid: int, interval_s: float, options_json: str) -> str:

@@ -30,7 +30,7 @@ SHOWN_LINES = {
 }
 """What is drawn: the column, its name, its colour and its dashes."""
 
-MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "error")
+MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "restart", "error")
 """Events that are drawn: those that something may have happened to memory with."""
 
 MAX_MARKS = 8

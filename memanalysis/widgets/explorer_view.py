@@ -41,7 +41,7 @@ MAX_MARKS = 12
 MAX_SPANS = 40
 """Breaches that are shaded."""
 
-MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "error")
+MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "restart", "error")
 """Events that are drawn: those that something may have happened to memory with."""
 
 

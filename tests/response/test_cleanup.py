@@ -6,6 +6,7 @@ import linecache
 import logging
 import re
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -146,6 +147,73 @@ def test_a_hook_that_fails_is_reported_and_logged_and_stops_nobody(caplog: pytes
     assert "cache_flush" in reports
 
 
+def test_a_hook_that_hangs_is_left_behind_and_is_not_started_again() -> None:
+    ran: list[str] = []
+    released = threading.Event()
+    manager = cleanup("resource_cleanup")
+    manager.register_resource("stuck", lambda: ran.append("stuck") or released.wait(60))
+    manager.register_resource("last", lambda: ran.append("last"))
+    first = manager.execute_cleanup()["resource_cleanup"]
+    second = manager.execute_cleanup()["resource_cleanup"]
+
+    assert ran == ["stuck", "last", "last"]
+    assert first["did"] == "Ran 1 hook: last; 1 failed."
+    assert first["errors"] == [{"name": "stuck", "error": "TimeoutError: it still runs after 2 s"}]
+    assert second["errors"] == [{"name": "stuck", "error": "TimeoutError: it still runs since an earlier cleanup"}]
+    released.set()
+    for thread in threading.enumerate():
+        if thread.name == "memanalysis-cleanup":
+            thread.join(60)
+    assert manager.execute_cleanup()["resource_cleanup"]["errors"] == []
+    assert ran[-2:] == ["stuck", "last"]
+
+
+def test_a_hook_that_ends_its_thread_ends_nothing_else() -> None:
+    manager = cleanup("resource_cleanup")
+    manager.register_resource("leaves", sys.exit)
+    report = manager.execute_cleanup()["resource_cleanup"]
+
+    assert report["errors"] == [{"name": "leaves", "error": "RuntimeError: SystemExit()"}]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the C library gives memory back when it likes")
+@pytest.mark.usefixtures("traced")
+def test_each_hook_has_what_it_freed_in_traced_and_in_resident_bytes() -> None:
+    """The second half of the blocks of 64 KiB lies below the first in the heap, which only a trim gives back."""
+    blocks = {name: [bytearray(b"x" * 65_536) for _ in range(256)] for name in ("first", "second")}
+    manager = cleanup("resource_cleanup")
+    for name, held in blocks.items():
+        manager.register_resource(name, held.clear)
+    report = manager.execute_cleanup()["resource_cleanup"]
+
+    assert [step["name"] for step in report["steps"]] == ["first", "second"]
+    for step in report["steps"]:
+        assert step["freed_traced_bytes"] == pytest.approx(16 * MIB, rel=0.05)
+        assert step["freed_rss_bytes"] == pytest.approx(16 * MIB, rel=0.3)
+    assert report["freed_traced_bytes"] == pytest.approx(32 * MIB, rel=0.05)
+
+
+def test_caches_of_functools_are_emptied_where_their_module_was_named() -> None:
+    @functools.cache
+    def ours(number: int) -> int:
+        return number
+
+    @functools.lru_cache
+    def theirs(number: int) -> int:
+        return number
+
+    theirs.__module__ = f"{__name__}_of_another_name"
+    ours(1), theirs(1)
+    manager = cleanup("cache_flush")
+    manager.register_functools_caches(__name__)
+    report = manager.execute_cleanup()["cache_flush"]
+
+    assert (ours.cache_info().currsize, theirs.cache_info().currsize) == (0, 1)
+    assert f"functools caches of {__name__}" in report["did"]
+    with pytest.raises(InvalidArgumentError, match="needs the name of a module, but got"):
+        manager.register_functools_caches("")
+
+
 def test_where_the_process_grew_meanwhile_nothing_was_freed() -> None:
     grown: list[bytearray] = []
     manager = cleanup("resource_cleanup")
@@ -193,10 +261,16 @@ def test_registered_caches_are_emptied() -> None:
     report = manager.execute_cleanup()["cache_flush"]
 
     assert (square.cache_info().currsize, plain, other) == (0, {}, {})
-    assert report["did"] == (
-        f"Emptied 6 caches: {__name__}.{square.__qualname__}, dict 1, dict 2, rows, "
-        "compiled regular expressions, lines of source files."
-    )
+    names = [step["name"] for step in report["steps"]]
+    assert names[:6] == [
+        f"{__name__}.{square.__qualname__}",
+        "dict 1",
+        "dict 2",
+        "rows",
+        "compiled regular expressions",
+        "lines of source files",
+    ]
+    assert report["did"] == f"Emptied {len(names)} caches: {', '.join(names)}."
 
 
 def test_a_cache_can_be_unregistered() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.policy.model import parse_policy
+from memanalysis.response.restart import Restart
 from memanalysis.units import MIB
 from memanalysis.verdicts.engine_loading import ENGINE, load_engine
 from memanalysis.watcher.live_verdict import make_live_run
-from memanalysis.watcher.policy_runtime import NO_RESTART, TRACED_BEFORE, PolicyRuntime
+from memanalysis.watcher.policy_runtime import TRACED_BEFORE, PolicyRuntime
+from memanalysis.watcher.restart_step import RestartStep
 from memanalysis.watcher.watch import watch
 
 BUDGET = {"memory_budgets": {"services": {"api": {"max_memory_mb": 100}}}}  # warning from 80, critical from 95
@@ -52,10 +54,11 @@ def watched(hand_clock):
     return make
 
 
-def test_a_level_is_an_event_when_it_changes_and_only_then(watched):
+def test_a_level_is_an_event_when_it_changes_and_only_then(watched, hand_clock):
     found = watched({"enforcement": {"hard_limits": {"enabled": False}, "soft_limits": {"enabled": False}}})
     for mb in (50, 81, 82, 96, 101, 102, 60, 61):
         found.sample(mb)
+        hand_clock.go(60)
 
     assert found.kinds() == [
         ("breach", "warning"),
@@ -84,16 +87,31 @@ def test_an_unknown_reading_changes_nothing(watched):
     assert found.events == before
 
 
-def test_alerts_go_to_the_log_and_keep_their_cooldown(watched, hand_clock, caplog):
-    found = watched({"alerts": {"levels": {"warning": {"cooldown_seconds": 300}}}})
+def test_a_level_alerts_into_the_log_when_it_is_reached_and_not_again_while_it_lasts(watched, hand_clock, caplog):
+    found = watched({"enforcement": {"grace_period_seconds": 5}})
     with caplog.at_level(logging.WARNING, logger="memanalysis.alerts"):
         for _ in range(10):
             found.sample(85)
-            hand_clock.go(60)
+            hand_clock.go(600)
 
-    assert [kind for kind, _ in found.kinds()].count("alert") == 2  # at 0 s and at 300 s
-    assert len(caplog.records) == 2
-    assert "api uses 85.0 MB of 100 MB" in caplog.text
+    assert found.kinds() == [("breach", "warning"), ("alert", "warning")]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Memory warning: api uses 85.0 MB of 100 MB and has reached its warning threshold of 80.0 MB."
+    ]
+
+
+def test_a_level_that_is_reached_again_keeps_the_cooldown(watched, hand_clock):
+    """Every 100 s the level is left and reached again; an alert of it may go out every 300 s."""
+    found = watched({"enforcement": {"grace_period_seconds": 10}})
+    for _ in range(10):
+        found.sample(85)
+        for mb in (50, 50, 50):
+            hand_clock.go(25)
+            found.sample(mb)
+        hand_clock.go(25)
+
+    assert [kind for kind in found.kinds() if kind == ("breach", "warning")] == [("breach", "warning")] * 10
+    assert [kind for kind in found.kinds() if kind[0] == "alert"] == [("alert", "warning")] * 4
 
 
 def test_a_level_that_is_turned_off_alerts_nobody(watched, caplog):
@@ -113,18 +131,84 @@ def test_memory_is_freed_once_the_grace_period_is_over_and_not_on_every_tick(wat
         found.sample(96)
         hand_clock.go(1)
 
-    assert [moment - started for moment in freed] == [30, 90]
-    cleanups = [event for event in found.events if event[0] == "cleanup"]
-    assert len(cleanups) == 2
-    assert set(cleanups[0][3]) == {"garbage_collection", "resource_cleanup", "cache_flush"}
+    assert freed[0] - started == 30
+    assert len(freed) <= 2
+    cleanup = next(event for event in found.events if event[0] == "cleanup")
+    assert set(cleanup[3]) == {"garbage_collection", "resource_cleanup", "cache_flush"}
+    assert cleanup[3]["resource_cleanup"]["steps"][0]["name"] == "pool"
 
 
-def test_a_restart_is_only_alerted_and_the_alert_says_so(watched, hand_clock):
-    found = watched({"enforcement": {"hard_limits": {"action": "alert_and_restart"}, "grace_period_seconds": 0}})
-    found.sample(96)
+def test_a_cleanup_that_frees_next_to_nothing_is_repeated_less_and_less(watched, hand_clock):
+    """Once a minute would be 240 times in four hours."""
+    detection = {"enabled": False, "auto_cleanup": {"methods": ["resource_cleanup"]}}
+    found = watched({"enforcement": {"grace_period_seconds": 0}, "leak_detection": detection})
+    for _ in range(240):
+        found.sample(96)
+        hand_clock.go(60)
 
-    message = next(message for kind, _, message, _ in found.events if kind == "alert")
-    assert message.endswith(NO_RESTART)
+    assert 2 <= [kind for kind, _ in found.kinds()].count("cleanup") <= 20
+
+
+class RestartsOnPaper(Restart):
+    """Asks nobody to leave."""
+
+    def request(self, end):
+        self.is_requested = True
+
+
+RESTARTS = {"enforcement": {"hard_limits": {"action": "alert_and_restart"}, "grace_period_seconds": 2}}
+
+
+def test_a_restart_comes_once_after_the_grace_period_with_its_evidence(watched, hand_clock):
+    load_engine()
+    restart = RestartsOnPaper()
+    found = watched({**RESTARTS, "leak_detection": {"enabled": True}}, restart=RestartStep(restart, end_recording=list))
+    found.runtime.begin(found.record, found.live, lambda: found.record("evidence"))
+    for _ in range(10):
+        found.sample(96)
+        hand_clock.go(1)
+
+    assert restart.is_requested
+    assert found.kinds() == [
+        ("breach", "critical"),
+        ("alert", "warning"),
+        ("alert", "critical"),
+        ("evidence", None),
+        ("restart", "critical"),
+    ]
+    message, data = found.events[-1][2:]
+    assert message.startswith(
+        "api uses 96.0 MB of 100 MB and has reached its critical threshold of 95.0 MB. It is rest"
+    )
+    assert (data["exit_code"], data["check"]["current_mb"]) == (75, 96)
+    assert data["verdict"]["is_leak"] is False
+    assert found.events[2][2].endswith("It is restarted.")
+
+
+def test_evidence_that_cannot_be_kept_stops_no_restart(watched, hand_clock, caplog):
+    restart = RestartsOnPaper()
+    found = watched(RESTARTS, restart=RestartStep(restart, end_recording=list))
+    found.runtime.begin(found.record, found.live, lambda: 1 / 0)
+    for _ in range(4):
+        found.sample(96)
+        hand_clock.go(1)
+
+    assert restart.is_requested
+    assert "Not all evidence could be kept" in caplog.text
+
+
+def test_what_cannot_be_restarted_is_recorded_once(watched, hand_clock, monkeypatch):
+    """A child of the program that ``memanalysis run`` started has no handler of its own."""
+    monkeypatch.setenv("MEMANALYSIS_RUN", "1 1.0 {}")
+    restart = RestartsOnPaper()
+    found = watched(RESTARTS, restart=RestartStep(restart, end_recording=list))
+    for _ in range(10):
+        found.sample(96)
+        hand_clock.go(1)
+
+    assert not restart.is_requested
+    assert [kind for kind in found.kinds() if kind[0] == "restart"] == [("restart", "warning")]
+    assert found.events[-1][2].endswith("Register what drains it with recorder.restart.register().")
 
 
 def grow(found, clock, *, mb_per_step, steps, step_s=60):

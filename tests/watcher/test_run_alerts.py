@@ -36,13 +36,13 @@ def test_an_alert_has_the_cause_that_the_run_has_found(run):
     run.on_sample(97 * MIB)
     run.on_event("suspect", "api.py:12 in serve holds 29 MiB more.", {"site_id": "1", "place": "api.py:12 in serve"})
     run.on_event("holders", "dict is what grows.", [{"chain": "api.SESSIONS (dict)", "share": 0.9}])
-    run.on_event("cleanup", "Emptied 1 cache.", {"cache_flush": {"freed_bytes": MIB}, "other": {"freed_bytes": None}})
+    run.on_event("cleanup", "Freed 1.0 MiB of resident memory. Emptied 1 cache.", {"cache_flush": {}})
     run.send("critical", "api uses 97 MB of 100 MB.", rows.record)
 
     (data,) = rows.data()
     assert (data["current_bytes"], data["budget_bytes"]) == (97 * MIB, 100 * MIB)
     assert (data["responsible"], data["held_by"]) == ("api.py:12 in serve", "api.SESSIONS (dict)")
-    assert data["done"] == "Emptied 1 cache. Freed 1.0 MiB."
+    assert data["done"] == "Freed 1.0 MiB of resident memory. Emptied 1 cache."
     assert data["to_do"].startswith("Release what api.py:12 in serve allocates, restart the service, or raise ")
     assert data["channels"] == ["logging"]
 
