@@ -53,7 +53,7 @@ bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist site memanalysis/capture/_sampler.*.so memanalysis-demo
+	rm -rf $(VENV) $(OLDEST) build dist site memanalysis/capture/*.so memanalysis-demo
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:

@@ -1,7 +1,8 @@
-"""What `pyproject.toml` cannot say: a compiled module that may be missing, and a file from outside of the package.
+"""What `pyproject.toml` cannot say: compiled modules that may be missing, and a file from outside of the package.
 
-The sampler is built where there is a C compiler. Where there is none, where it fails to compile (``optional``), or
-where ``MEMANALYSIS_NO_EXTENSION`` is set, memanalysis installs without it and traces in windows.
+They are built where there is a C compiler. Where there is none, where one fails to compile (``optional``), or where
+``MEMANALYSIS_NO_EXTENSION`` is set, memanalysis installs without: it traces in windows, and notes no signal that ends a
+program.
 """
 
 import os
@@ -27,6 +28,13 @@ SAMPLER = Extension(
     optional=True,
 )
 
+FATAL_SIGNALS = Extension(
+    "memanalysis.capture._fatal_signals",
+    sources=["memanalysis/capture/_fatal_signals.c"],
+    extra_compile_args=["-std=gnu11", "-O2"],
+    optional=True,
+)
+
 
 class BuildWithPolicy(build_py):
     """Copies the policy that a checkout has in ``config/`` beside the module that reads it."""
@@ -47,6 +55,6 @@ class BuildWithPolicy(build_py):
 
 
 setup(
-    ext_modules=[] if REFUSED or sys.platform == "win32" else [SAMPLER],
+    ext_modules=[] if REFUSED or sys.platform == "win32" else [SAMPLER, FATAL_SIGNALS],
     cmdclass={"build_py": BuildWithPolicy},
 )

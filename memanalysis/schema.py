@@ -53,13 +53,17 @@ RUNS: Mapping[str, ColumnType] = {
     "platform": "string",
     "argv": "json",
     "git_commit": "string",
+    "release": "string",
     "packages": "json",
     "policy_sha256": "string",
     "trace": "string",
     "sampling_interval_bytes": "int64",
+    "at_start": "json",
+    "ending": "json",
     "schema_version": "int64",
 }
-"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed.
+"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed. ``ending`` says
+how it ended, and ``at_start`` what is compared to find that out of one that is gone.
 ``program_pid`` is the program under ``memanalysis run``, from which all other processes descend."""
 
 SAMPLES: Mapping[str, ColumnType] = {

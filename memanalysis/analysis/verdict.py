@@ -105,6 +105,7 @@ VERDICT_COLUMNS = (
     "n_samples",
     "duration_s",
     "judged_s",
+    "has_ended",
     "window_rss_growth_bytes",
     "window_retained_bytes",
     "responsible_file",
@@ -134,10 +135,11 @@ sizes in bytes are those of the memory beside it. ``allocator_free_bytes`` is wh
 ``responsible_`` is the line of the user's code that retains what leaked, or for which most of it is allocated, and its
 own part of the traced growth; ``allocated_`` is the line that allocates, where that is another. ``held_by`` is the
 chain of references that holds most of the objects that grew in number. ``judged_s`` are the seconds
-after warm-up, ``onset_s`` the second of the run at which the growth began where there was none before, ``window_`` is
-what tracing windows measured where they decide the origin. ``fingerprint`` is the same whenever this leak is found, and
-``known`` is ``accepted``, ``expired``, ``new``, or None where there is no leak. ``reasons`` are codes of `Reason`,
-separated by spaces; ``sentence`` is written from them and the other columns.
+after warm-up, ``has_ended`` says that the run is known to be over, so that no forecast holds for it any more,
+``onset_s`` the second of the run at which the growth began where there was none before, ``window_`` is what tracing
+windows measured where they decide the origin. ``fingerprint`` is the same whenever this leak is found, and ``known``
+is ``accepted``, ``expired``, ``new``, or None where there is no leak. ``reasons`` are codes of `Reason`, separated by
+spaces; ``sentence`` is written from them and the other columns.
 """
 
 VERDICT_DTYPES = {
@@ -148,6 +150,7 @@ VERDICT_DTYPES = {
     "growing_count": "float64",
     "growth_count": "float64",
     "is_leak": "bool",
+    "has_ended": "bool",
     "windows": "int64",
     "n_samples": "int64",
     "responsible_file": "object",

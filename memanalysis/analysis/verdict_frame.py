@@ -12,6 +12,7 @@ __all__ = ["frame_from_table", "table_from_frame"]
 
 def table_from_frame(frame: VerdictFrame, *, index: "pd.Index[Any] | None" = None) -> pd.DataFrame:
     """Return the table with ``VERDICT_COLUMNS``; what only the steps need is left out."""
+    frame = {"has_ended": np.zeros(len(frame["reasons"]), dtype=bool)} | frame
     # What is None in between stays an object: pandas would make it text with NaN.
     columns = {
         name: pd.Series(column, index=index, dtype=object if VERDICT_DTYPES.get(name) == "object" else None)

@@ -15,6 +15,9 @@ __all__ = ["write_sentence"]
 Cells = Mapping[str, list[Any]]
 """Columns as lists of plain Python: the cells of numpy are slow to format."""
 
+MIN_OVER_SHARE = 0.001
+"""Of a limit: less beyond it is at the limit."""
+
 _FIXED = {
     Reason.LEVELS_OFF: "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
     Reason.STEPS: "Changed in steps and kept still between them: no leak was shown.",
@@ -200,12 +203,21 @@ def _describe_slowing(cells: Cells, i: int) -> str:
 
 
 def _describe_full(cells: Cells, i: int) -> str:
-    return f"It is at its limit of {format_bytes(cells['limit_bytes'][i])}."
+    limit, latest = cells["limit_bytes"][i], cells["latest_bytes"][i]
+    level, is_over = format_bytes(limit), latest - limit >= MIN_OVER_SHARE * limit
+    where = f"over its limit of {level}, by {format_bytes(latest - limit)}" if is_over else f"at its limit of {level}"
+    return f"It was {where} when it ended." if _has_ended(cells, i) else f"It is {where}."
 
 
 def _describe_time_left(cells: Cells, i: int) -> str:
     time = format_duration(cells["time_to_exhaustion_s"][i])
+    if _has_ended(cells, i):
+        return f"When it ended it was about {time} from its limit of {format_bytes(cells['limit_bytes'][i])}."
     return f"It reaches its limit of {format_bytes(cells['limit_bytes'][i])} in about {time}."
+
+
+def _has_ended(cells: Cells, i: int) -> bool:
+    return "has_ended" in cells and bool(cells["has_ended"][i])
 
 
 def _describe_native(cells: Cells, i: int) -> str:

@@ -10,7 +10,7 @@ Source: Linux ``Documentation/admin-guide/cgroup-v1/memory.rst`` and ``cgroup-v2
 import re
 from pathlib import PurePosixPath
 
-__all__ = ["find_limit_files", "parse_limit_bytes"]
+__all__ = ["find_limit_files", "find_oom_files", "parse_limit_bytes"]
 
 UNLIMITED_BYTES = 2**60
 """From here up a number means "no limit": version 1 says 2**63 rounded down to a page."""
@@ -28,9 +28,18 @@ def find_limit_files(cgroup_text: str, mountinfo_text: str) -> list[str]:
     mountinfo_text : str
         Text of ``/proc/<pid>/mountinfo``.
     """
+    return _find_files(cgroup_text, mountinfo_text, v1_name="memory.limit_in_bytes", v2_name="memory.max")
+
+
+def find_oom_files(cgroup_text: str, mountinfo_text: str) -> list[str]:
+    """Find the files that may count what was killed for lack of memory; arguments and order as `find_limit_files`."""
+    return _find_files(cgroup_text, mountinfo_text, v1_name="memory.oom_control", v2_name="memory.events")
+
+
+def _find_files(cgroup_text: str, mountinfo_text: str, *, v1_name: str, v2_name: str) -> list[str]:
     for path, file_name, mounts in (
-        (_find_v1_path(cgroup_text), "memory.limit_in_bytes", _find_mounts(mountinfo_text, "cgroup", "memory")),
-        (_find_v2_path(cgroup_text), "memory.max", _find_mounts(mountinfo_text, "cgroup2", None)),
+        (_find_v1_path(cgroup_text), v1_name, _find_mounts(mountinfo_text, "cgroup", "memory")),
+        (_find_v2_path(cgroup_text), v2_name, _find_mounts(mountinfo_text, "cgroup2", None)),
     ):
         if path is not None and mounts:
             root, mount_point = mounts[0]

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from memanalysis._descriptors import OwnDescriptor
-from memanalysis.capture.cgroup import find_limit_files, parse_limit_bytes
+from memanalysis.capture.cgroup import find_limit_files, find_oom_files, parse_limit_bytes
 from memanalysis.units import KIB
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ProcessReader",
+    "find_oom_file",
     "parse_pss_bytes",
     "parse_rss_pages",
     "parse_uss_bytes",
@@ -189,18 +190,20 @@ def parse_uss_bytes(smaps_rollup: str) -> int | None:
 
 def read_limit_bytes(pid: int | None = None) -> int | None:
     """Memory limit of the process's cgroup: the least along its ancestors; None where there is none."""
-    folder = Path(f"/proc/{pid or 'self'}")
-    try:
-        files = find_limit_files(
-            (folder / "cgroup").read_text(encoding="utf-8"), (folder / "mountinfo").read_text(encoding="utf-8")
-        )
-    except OSError:
-        return None
     limits = []
-    for file in files:
+    for file in _find_cgroup_files(find_limit_files, pid):
         with contextlib.suppress(OSError):  # an ancestor that cannot be read says nothing
             limits.append(parse_limit_bytes(Path(file).read_text(encoding="ascii")))
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def find_oom_file() -> str | None:
+    """Return the file that counts what the kernel killed in the cgroup of this process for lack of memory.
+
+    The first one there is, of the cgroup itself or of the nearest ancestor.
+    """
+    files = _find_cgroup_files(find_oom_files, None)
+    return next((file for file in files if os.access(file, os.R_OK)), None)
 
 
 def read_allocator_free_bytes() -> int | None:
@@ -257,6 +260,15 @@ def _load_mallinfo2() -> "Callable[[], Any] | None":
     function.restype = MallInfo2
     function.argtypes = []
     return function
+
+
+def _find_cgroup_files(find: "Callable[[str, str], list[str]]", pid: int | None) -> list[str]:
+    """Return the files of the process's cgroup and its ancestors that may be there."""
+    folder = Path(f"/proc/{pid or 'self'}")
+    try:
+        return find((folder / "cgroup").read_text(encoding="utf-8"), (folder / "mountinfo").read_text(encoding="utf-8"))
+    except OSError:
+        return []
 
 
 def _sum_fields(smaps_rollup: str, *names: str) -> int | None:

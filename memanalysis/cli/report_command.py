@@ -38,8 +38,11 @@ memanalysis report logs/ledger --format markdown > report.md
 @click.option(
     "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
 )
+@click.option("--no-source", is_flag=True, help="Hide code, arguments and the folders of files.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
-def command(ledger: str, out: str | None, policy: str | None, known_leaks: str | None, form: str) -> int:
+def command(
+    ledger: str, out: str | None, policy: str | None, known_leaks: str | None, no_source: bool, form: str
+) -> int:
     """Make the report and write it to a file or to standard output."""
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
@@ -48,7 +51,7 @@ def command(ledger: str, out: str | None, policy: str | None, known_leaks: str |
         from memanalysis.reports.make_report import report
 
         show(f"Assessing {ledger}")
-        made = report(ledger, policy=policy, known_leaks=known_leaks)
+        made = report(ledger, policy=policy, known_leaks=known_leaks, source=not no_source)
         write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[form]
         show(f"Drawing the report on {ledger}")
         text = write() if target == "-" else None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memanalysis._process_identity import is_still_running
 from memanalysis._text import make_printable
-from memanalysis.capture.process_identity import is_still_running
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.ledger.reading.live_tail import list_live_runs, read_last_rows
 from memanalysis.units import format_bytes, format_duration

@@ -128,6 +128,10 @@ _LEVELS = {"warning": "warning level", "critical": "critical level", "budget": "
 
 def describe_no_sites(section: "ServiceSection") -> str:
     """Why no line of code can be named."""
-    why = "only what Python allocated in all" if section.is_traced else "tracing was off"
     advice = ' Record again with trace="full" to learn which lines grow.' if section.verdict["is_leak"] else ""
+    if section.trace in ("sampled", "windows"):
+        return (
+            f"No allocation sites were recorded in this run: it ended, or did not grow, before the first table.{advice}"
+        )
+    why = "only what Python allocated in all" if section.is_traced else "tracing was off"
     return f"No allocation sites were recorded in this run: {why}.{advice}"

@@ -66,6 +66,7 @@ def _section(section: "ServiceSection") -> dict[str, Any]:
         "breaches": _records(section.breaches),
         "n_breaches": section.n_breaches,
         "forecast": _records(section.forecast),
+        "post_mortem": None if section.post_mortem is None else _json_value(asdict(section.post_mortem)),
         "open_cell": None if section.open_cell is None else asdict(section.open_cell),
         "events": _records(section.events),
         "n_events": section.n_events,

@@ -5,11 +5,11 @@ show, lists are cut and say how much was left out.
 """
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, overload
 
 import pandas as pd
@@ -24,7 +24,10 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.headline import order_verdicts, render_headline
+from memanalysis.reports.held_line import estimate_held_bytes, use_held_bytes
+from memanalysis.reports.hidden_source import hide_folders, hide_in_tables
 from memanalysis.reports.open_cell import find_open_cell
+from memanalysis.reports.post_mortem import make_post_mortem
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
@@ -32,6 +35,8 @@ from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
+from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
+from memanalysis.verdicts.run_selection import find_deaths
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
@@ -104,8 +109,12 @@ def report(
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
     run_id: str | None = None,
+    source: bool = True,
 ) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
+
+    Where the latest run of a service did not end in order, the report begins with its post-mortem: a sentence for a
+    ticket, what is known of the end, and what to do next.
 
     Parameters
     ----------
@@ -119,6 +128,8 @@ def report(
         The day by which they expire; today in UTC when not given.
     run_id : str, optional
         Report on this run alone, and not on every run of the ledger.
+    source : bool
+        False hides code, arguments and the folders of files, as for a ticket that others read.
 
     Returns
     -------
@@ -153,26 +164,40 @@ def report(
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
-    verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules), known, today=today))
+    ends = read_run_ends(opened)
+    verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules, ends=ends), known, today=today))
     if run_id is not None:
         verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
+    if not source:
+        verdicts = hide_folders(verdicts)
     judged = verdicts[~is_unreadable(verdicts)]
-    services = list(dict.fromkeys(judged["service"]))
+    deaths = find_deaths(opened, judged, ends)
+    services = list(dict.fromkeys([*deaths, *judged["service"]]))
     budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
     read = ServiceReader(opened)
     damage = list(opened.damage)
     sections = []
     for service in services[:MAX_SECTIONS]:
         try:
-            sections.append(_make_section(service, judged, read, budgets.get(service)))
+            sections.append(
+                _make_section(
+                    service,
+                    judged,
+                    read,
+                    budgets.get(service),
+                    ends=ends,
+                    death=deaths.get(service),
+                    source=source,
+                )
+            )
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
             damage.append(SkippedRows(f"service {service}", None, reason))
     started, ended = read.range() if run_id is None else read.range_of_runs(judged)
     return Report(
-        title=f"Memory of {_name_services(services)}",
-        ledger=str(opened.path),
-        headline=render_headline(verdicts),
+        title=f"{'Post-mortem' if deaths and len(services) == 1 else 'Memory'} of {_name_services(services)}",
+        ledger=str(opened.path) if source else PurePath(opened.path).name,
+        headline=_write_headline(sections, verdicts),
         started=started,
         ended=ended,
         verdicts=verdicts,
@@ -183,13 +208,30 @@ def report(
     )
 
 
-def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, budget: Budget | None) -> ServiceSection:
+def _make_section(
+    service: str,
+    verdicts: pd.DataFrame,
+    read: ServiceReader,
+    budget: Budget | None,
+    *,
+    ends: Mapping[tuple[str, str], RunEnd],
+    death: RunEnd | None,
+    source: bool,
+) -> ServiceSection:
+    """Make the part of a service, on the run that died last, else on its worst."""
     own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
     is_process = ~own["role"].eq("family").fillna(value=False).astype(bool)  # a family has no samples of its own
+    if death is not None:
+        is_process &= own["run_id"].eq(death.run["run_id"]).fillna(value=False).astype(bool)
     own = pd.concat([own[is_process].head(1), own.drop(index=own[is_process].index[:1])])
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
-    samples, sites, events = (read.run(table, service, run_id) for table in ("samples", "sites", "events"))
+    trace = ends[service, run_id].run["trace"] if (service, run_id) in ends else None
+    tables = {table: read.run(table, service, run_id) for table in ("samples", "sites", "events")}
+    tables["objects"] = read.run("objects", service, run_id) if death is not None else pd.DataFrame()
+    if not source:
+        tables = hide_in_tables(tables)
+    samples, sites, events = (tables[table] for table in ("samples", "sites", "events"))
     budgets = {} if budget is None else {service: budget}
     breaches = find_breaches(samples, budgets)
     metric = str(verdict["metric"])
@@ -197,6 +239,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
     sites = use_user_lines(sites)
     ranked = rank_sites(sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
+    shown_sites = use_held_bytes(shown_sites, estimate_held_bytes(sites, samples, events, trace=trace), trace=trace)
     return ServiceSection(
         service=service,
         run_id=run_id,
@@ -205,7 +248,7 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
         series=whole.thinned(),
         line=fit_line(whole, verdict),
         sites=shown_sites,
-        site_lines=read_site_lines(sites, samples, shown_sites),
+        site_lines=read_site_lines(sites.iloc[:0] if trace == "windows" else sites, samples, shown_sites),
         n_sites=len(ranked),
         breaches=breaches.head(MAX_BREACHES),
         n_breaches=len(breaches),
@@ -215,8 +258,24 @@ def _make_section(service: str, verdicts: pd.DataFrame, read: ServiceReader, bud
         marks=_read_marks(events, samples),
         budget=budget,
         is_traced=bool(samples["traced_bytes"].notna().any()),
-        open_cell=find_open_cell(events),
+        trace=trace,
+        open_cell=find_open_cell(events, has_source=source),
+        post_mortem=None
+        if death is None
+        else make_post_mortem(death, verdict=verdict, tables=tables, breaches=breaches, has_source=source),
     )
+
+
+def _write_headline(sections: Sequence[ServiceSection], verdicts: pd.DataFrame) -> str:
+    """Return the sentence on the first run that died, how many others did, and what is said of the memory of all."""
+    deaths = [section.post_mortem.sentence for section in sections if section.post_mortem is not None]
+    more, parts = len(deaths) - 1, deaths[:1]
+    if more > 0:
+        parts.append(f"{more} more {'service' if more == 1 else 'services'} died, see below.")
+    is_open = bool(verdicts["shape"].eq("inconclusive").all())
+    if not (deaths and is_open):  # the sentence on a death says more than that it is too early to judge
+        parts.append(render_headline(verdicts))
+    return " ".join(parts)
 
 
 def _read_marks(events: pd.DataFrame, samples: pd.DataFrame) -> list[tuple[float, str]]:

@@ -14,7 +14,8 @@ from memanalysis.reports.facts import (
     describe_no_sites,
     describe_range,
 )
-from memanalysis.reports.report_model import ReportModel, ServiceSection
+from memanalysis.reports.post_mortem import PostMortem
+from memanalysis.reports.report_model import ReportModel, ServiceSection, leads_with
 from memanalysis.reports.report_tables import breach_table, damage_table, site_table, verdict_table
 from memanalysis.reports.verdict_cells import render_cells
 
@@ -31,7 +32,7 @@ def render_markdown(report: ReportModel) -> str:
         render_verdicts_markdown(report.verdicts).rstrip("\n"),
     ]
     for section in report.sections:
-        parts += _section_or_note(section)
+        parts += _section_or_note(section, is_leading=leads_with(report, section))
     if report.n_services > len(report.sections):
         parts.append(f"{report.n_services - len(report.sections)} more services are in the table only.")
     parts += _damage(report)
@@ -43,9 +44,9 @@ def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
     return render_markdown_table(verdict_table(verdicts))
 
 
-def _section_or_note(section: "ServiceSection") -> list[str]:
+def _section_or_note(section: "ServiceSection", *, is_leading: bool) -> list[str]:
     try:
-        return _section(section)
+        return _section(section, is_leading=is_leading)
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
         what = f"The part of {section.service} cannot be written: {type(exc).__name__}: {exc}"
         return [escape_markdown(make_printable(what))]
@@ -63,17 +64,33 @@ def _damage(report: ReportModel) -> list[str]:
     ]
 
 
-def _section(section: "ServiceSection") -> list[str]:
+def _post_mortem(found: PostMortem, *, is_leading: bool) -> list[str]:
+    """Return what is known of the end of a run, and what to do next."""
+    steps = (f"{number}. {escape_markdown(step)}" for number, step in enumerate(found.next_steps, start=1))
+    parts = [] if is_leading else [f"**{escape_markdown(found.sentence)}**"]
+    if found.next_steps:
+        parts.append("\n".join(["**What to do next**", "", *steps]))
+    if found.source is not None:
+        parts.append("\n".join(f"    {make_printable(line)}" for line in found.source.render().splitlines()))
+        if found.source.is_newer:
+            parts.append("The file was changed after the run: it may be another line now.")
+    facts = (f"- {escape_markdown(f'{name}: {text}')}" for name, text in found.facts)
+    return [*parts, "\n".join(["**How it ended**", "", *facts])]
+
+
+def _section(section: "ServiceSection", *, is_leading: bool) -> list[str]:
     cells = render_cells(section.verdict)
+    found = section.post_mortem
     parts = [
         f"## {escape_markdown(cells.service)}",
+        *([] if found is None else _post_mortem(found, is_leading=is_leading)),
         escape_markdown(cells.sentence),
         "\n".join(f"- {escape_markdown(f'{name}: {text}')}" for name, text in describe_evidence(section.verdict)),
         escape_markdown(describe_budget(section)),
     ]
     if section.open_cell is not None:
         source = [f"    {make_printable(line)}" for line in section.open_cell.source.splitlines()]
-        parts.insert(2, "\n".join([f"**{escape_markdown(section.open_cell.describe())}**", "", *source]))
+        parts.insert(-2, "\n".join([f"**{escape_markdown(section.open_cell.describe())}**", "", *source]))
     if section.sites.empty:
         parts.append(escape_markdown(describe_no_sites(section)))
     else:

@@ -38,13 +38,15 @@ class OpenCell:
         return f"{make_printable(self.cell)}, which ran when the record ends{where}"
 
 
-def find_open_cell(events: pd.DataFrame) -> OpenCell | None:
+def find_open_cell(events: pd.DataFrame, *, has_source: bool = True) -> OpenCell | None:
     """Return the cell that ran when the record of a run ends; None where none did.
 
     Parameters
     ----------
     events : DataFrame
         Those of one run.
+    has_source : bool
+        Whether the source of the cell may be shown.
     """
     cells = events[events["kind"].isin(_KINDS)].sort_values("timestamp", kind="stable")
     if cells.empty or cells["kind"].iloc[-1] == "cell":
@@ -55,8 +57,8 @@ def find_open_cell(events: pd.DataFrame) -> OpenCell | None:
     line = last.get("line")
     return OpenCell(
         cell=str(last.get("cell", "a cell")),
-        source=str(start.get("source", "")),
-        line=line if isinstance(line, int) else None,
+        source=str(start.get("source", "")) if has_source else "",
+        line=line if isinstance(line, int) and has_source else None,
         text=str(last.get("text", "")),
     )
 

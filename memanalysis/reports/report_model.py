@@ -14,8 +14,9 @@ from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import FittedLine
 from memanalysis.reports.open_cell import OpenCell
+from memanalysis.reports.post_mortem import PostMortem
 
-__all__ = ["ReportModel", "ServiceSection"]
+__all__ = ["ReportModel", "ServiceSection", "leads_with"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,12 @@ class ServiceSection:
         Moments that the run marked, in seconds since its first sample, with their names.
     is_traced : bool
         Whether tracemalloc followed the run.
+    trace : str or None
+        What found its lines: a cell of ``runs``.
     open_cell : OpenCell or None
         The notebook cell that ran when the record ends.
+    post_mortem : PostMortem or None
+        How the run ended, where it did not end in order.
     forecast : DataFrame
         When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget.
     n_sites, n_breaches, n_events : int
@@ -63,7 +68,9 @@ class ServiceSection:
     marks: Sequence[tuple[float, str]]
     budget: Budget | None
     is_traced: bool
+    trace: str | None
     open_cell: OpenCell | None
+    post_mortem: PostMortem | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -96,3 +103,8 @@ class ReportModel:
     n_services: int
     damage: Sequence[SkippedRows]
     has_policy: bool
+
+
+def leads_with(report: ReportModel, section: ServiceSection) -> bool:
+    """Return whether the headline of a report is the sentence on the death in this section."""
+    return section.post_mortem is not None and report.headline.startswith(section.post_mortem.sentence)

@@ -29,4 +29,15 @@ def render_text(report: ReportModel) -> str:
 def _render_section(section: ServiceSection) -> list[str]:
     table = site_table(section, short=True)
     lines = [render_text_table(table)] if table.rows else [describe_no_sites(section)]
-    return ["", render_cells(section.verdict).sentence, *lines]
+    return ["", *_render_post_mortem(section), render_cells(section.verdict).sentence, *lines]
+
+
+def _render_post_mortem(section: ServiceSection) -> list[str]:
+    """Return what to do next, the source text and what is known of the end; nothing for what ended in order."""
+    found = section.post_mortem
+    if found is None:
+        return []
+    steps = [f"  {number}. {step}" for number, step in enumerate(found.next_steps, start=1)]
+    source = [] if found.source is None else ["", *found.source.render().splitlines()]
+    facts = [f"  {name}: {text}" for name, text in found.facts]
+    return [*(["What to do next:", *steps] if steps else []), *source, "", "How it ended:", *facts, ""]

@@ -95,10 +95,12 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
         if is_unreadable
         else "no budget"
         if limit is None
-        else format_duration(time_s)
+        else _render_time(verdict, time_s)
         if verdict["is_leak"]
         else NOTHING,
-        time_interval=render_time_interval(
+        time_interval=""
+        if verdict["has_ended"]
+        else render_time_interval(
             time_s,
             known_number(verdict["time_to_exhaustion_low_s"]),
             known_number(verdict["time_to_exhaustion_high_s"]),
@@ -107,6 +109,13 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
         responsible_path=_render_responsible(verdict, short=False),
         sentence=make_printable(verdict["sentence"]),
     )
+
+
+def _render_time(verdict: Mapping[str, Any], time_s: float | None) -> str:
+    """Return the time to the limit, which what has ended does not have, nor what is there already."""
+    if verdict["has_ended"]:
+        return "ended"
+    return "reached" if time_s == 0 else format_duration(time_s)
 
 
 def render_all_cells(verdicts: "pd.DataFrame") -> list[VerdictCells]:

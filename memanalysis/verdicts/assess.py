@@ -3,7 +3,7 @@
 Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import find_limits
+from memanalysis.verdicts.run_ends import RunEnd, mark_ended, read_run_ends
 from memanalysis.verdicts.run_selection import Moment, RunSelection, select_runs
 from memanalysis.verdicts.sources import (
     LedgerSource,
@@ -153,8 +154,17 @@ def assess(
     return apply_known_leaks(verdicts, known, today=today)
 
 
-def assess_ledger(ledger: Ledger, policy: Policy | None, selection: RunSelection = EVERY_RUN) -> pd.DataFrame:
-    """Judge a ledger's samples; its sites and events are read only where there is a leak to explain."""
+def assess_ledger(
+    ledger: Ledger,
+    policy: Policy | None,
+    selection: RunSelection = EVERY_RUN,
+    *,
+    ends: Mapping[tuple[str, str], RunEnd] | None = None,
+) -> pd.DataFrame:
+    """Judge a ledger's samples; its sites and events are read only where there is a leak to explain.
+
+    ``ends`` are how its runs ended, where they were read before.
+    """
     runs = None if selection.is_all else select_runs(ledger, selection)
     samples = _read_judged(ledger)  # the last reading: of what is left out of its columns the damage is a verdict's
     if runs is not None:
@@ -165,7 +175,8 @@ def assess_ledger(ledger: Ledger, policy: Policy | None, selection: RunSelection
         runs=lambda: ledger.read("runs", columns=_FAMILY_COLUMNS),
     )
     verdicts, failed = _assess_runs(samples, tables, policy)
-    return add_unreadable(verdicts, ledger.damage_found, failed)
+    verdicts = add_unreadable(verdicts, ledger.damage_found, failed)
+    return mark_ended(verdicts, read_run_ends(ledger) if ends is None else ends)
 
 
 def of_run(frame: pd.DataFrame, service: Any, run_id: Any) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Which runs of a ledger are asked about: of some services, since a moment, or the latest of each service."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from re import fullmatch
@@ -9,8 +9,9 @@ import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.verdicts.run_ends import RunEnd
 
-__all__ = ["Moment", "RunSelection", "find_latest", "parse_since", "read_spans", "select_runs"]
+__all__ = ["Moment", "RunSelection", "find_deaths", "find_latest", "parse_since", "read_spans", "select_runs"]
 
 Moment = float | str | datetime
 """Seconds since 1970, ISO 8601 text or a datetime; without a zone it is UTC."""
@@ -76,6 +77,25 @@ def read_spans(ledger: Ledger, *, services: Collection[str] | None = None, since
     samples = ledger.read("samples", columns=[*_KEYS, "timestamp"], services=services, since=since)
     times = samples.groupby(_KEYS, dropna=False, observed=True)["timestamp"]
     return times.agg(first="min", last="max").reset_index()
+
+
+def find_deaths(ledger: Ledger, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> dict[str, RunEnd]:
+    """Return by service the run that died last, where that is its latest run or was recorded beside it.
+
+    The service whose run died last comes first.
+    """
+    judged = {(row["service"], row["run_id"]) for row in verdicts[_KEYS].to_dict("records")}
+    dead = {key: end for key, end in ends.items() if end.is_death and key in judged}
+    if not dead:
+        return {}
+    latest = find_latest(read_spans(ledger, services=sorted({service for service, _ in dead})))
+    found = [(row["last"], (row["service"], row["run_id"])) for row in latest.to_dict("records")]
+    found.sort(key=lambda pair: pair[0], reverse=True)
+    deaths: dict[str, RunEnd] = {}
+    for _, (service, run_id) in found:
+        if (service, run_id) in dead:
+            deaths.setdefault(service, dead[service, run_id])
+    return deaths
 
 
 def find_latest(spans: pd.DataFrame) -> pd.DataFrame:

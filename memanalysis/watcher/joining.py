@@ -131,8 +131,7 @@ class Membership:
         if late is not None and not late.cancel():
             late.join(BEGIN_TIMEOUT_S)
         if self._recorder is not None:
-            self._recorder.label_end()
-            self._recorder.stop(seal=False)
+            self._recorder.stop_at_exit(may_seal=False)
 
     def before_fork(self) -> None:
         """Let no fork happen while the recorder is being loaded: the child would find locks that nobody releases."""

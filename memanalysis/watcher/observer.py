@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from memanalysis.capture.fatal_signals import ArmedSignals, arm_signals
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.snapshot import SiteRows, read_sites
 from memanalysis.capture.tracing import TOP_SITES, TracingUse
+from memanalysis.ledger.maintenance.note_ends import MAX_RUNS, note_ends
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import MIB, mb_from_bytes
@@ -109,6 +111,7 @@ class Observer:
         # absolute: the program may change its working folder, and files are opened as they are needed
         self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
         self._uploads = self._writer  # outlasts the writing: the last upload ends after it
+        self._signals: ArmedSignals | None = None
         self._engine = engine
         self._tracer = TracingUse(settings.trace_limit)
         self._budget = OverheadBudget(settings.max_overhead, clock=clock)
@@ -145,8 +148,18 @@ class Observer:
                 conclude=self._objects.report_holders,
             )
 
+    def arm_signals(self) -> None:
+        """Have the signal that ends this process noted, until `close`."""
+        place = None if self._writer is None else self._writer.prepare_end()
+        self._signals = None if place is None else arm_signals(*place)
+
     def prepare(self) -> None:
-        """Load what the policy needs; to be called before `begin`, since under tracing it takes long."""
+        """Note how earlier runs ended that did not, and load what the policy needs; to be called before `begin`.
+
+        Under tracing it takes long.
+        """
+        if self._writer is not None:
+            note_ends(self._writer.path, service=self._settings.service, most=MAX_RUNS)
         if self._policy_runtime is not None and self._live is not None:
             self._policy_runtime.begin(self.record_event, self._live, self.keep_evidence)
 
@@ -266,7 +279,7 @@ class Observer:
         if self._policy_runtime is not None:
             self._policy_runtime.alerts.on_event(kind, message, data)
 
-    def close(self, *, seal: bool) -> None:
+    def close(self, *, seal: bool, ending: Mapping[str, Any] | None = None) -> None:
         """End the run: end tracing if it was started here, and close the ledger.
 
         Parameters
@@ -274,6 +287,8 @@ class Observer:
         seal : bool
             Turn the files into Parquet. Not done where pyarrow would have to be loaded under somebody else's tracing,
             which would take a minute.
+        ending : mapping, optional
+            How the run ended: the cell of ``runs``.
 
         Raises
         ------
@@ -281,10 +296,13 @@ class Observer:
             The ledger refuses the last rows.
         """
         self.release()
+        signals, self._signals = self._signals, None
+        if signals is not None:
+            signals.disarm()
         writer, self._writer = self._writer, None  # a tick that is under way writes no more
         if writer is not None:
             can_seal = "pyarrow" in sys.modules or not tracemalloc.is_tracing()
-            writer.close(ended=self._clock.wall(), seal=seal and can_seal)
+            writer.close(ended=self._clock.wall(), ending=ending, seal=seal and can_seal)
 
     def release(self) -> None:
         """Let go of the process: tracing and descriptors, but not the ledger."""

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,6 +29,7 @@ from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
+from memanalysis.watcher.run_ending import RETURNED, STOPPED, describe_error, describe_program_end
 from memanalysis.watcher.run_request import read_program_pid
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
@@ -118,6 +119,8 @@ class Recorder:
                 self._ticker.prepare()
                 self._observer = None
                 self._observer = self._open()
+                with self._boundary.guard("note signals"):
+                    self._observer.arm_signals()
                 self._note_start(self._observer)
                 with self._boundary.guard("prepare"):
                     self._observer.prepare()
@@ -143,6 +146,10 @@ class Recorder:
         seal : bool, optional
             Whether this run's files become Parquet; as ``watch`` was asked when not given.
         """
+        return self._stop(STOPPED, seal=seal)
+
+    def _stop(self, ending: Mapping[str, Any], *, seal: bool | None = None) -> bool:
+        """Stop, and note how the run ended."""
         settle()
         with self._lifecycle, standard_library_first():
             if not self._is_running or self._observer is None:
@@ -157,16 +164,19 @@ class Recorder:
             with self._boundary.guard("write an event"):
                 self._observer.record_event("stop", message=f"Stopped watching {self.settings.service}.")
             with self._boundary.guard("stop"):
-                self._observer.close(seal=self.settings.seal if seal is None else seal)
+                self._observer.close(seal=self.settings.seal if seal is None else seal, ending=ending)
             _running.discard(self)
             self.restart.uninstall()
             atexit.unregister(self.stop_at_exit)
             return True
 
-    def stop_at_exit(self) -> None:
-        """Stop as the interpreter ends; a program's end is not the moment to load pyarrow."""
+    def stop_at_exit(self, *, may_seal: bool = True) -> None:
+        """Stop as the interpreter or a worker ends; a program's end is not the moment to load pyarrow."""
         self.label_end()
-        self.stop(seal=self.settings.seal and "pyarrow" in sys.modules)
+        ending: Mapping[str, Any] = RETURNED
+        with self._boundary.guard("describe the end"):
+            ending = describe_program_end(self.settings.argv)
+        self._stop(ending, seal=may_seal and self.settings.seal and "pyarrow" in sys.modules)
 
     def label_end(self) -> None:
         """Label the next sample as that of the program's end, unless a mark labels it."""
@@ -286,7 +296,7 @@ class Recorder:
             self._entered -= 1
             if self._entered == 0 and self._stops_on_exit:
                 self._stops_on_exit = False
-                self.stop()
+                self._stop(STOPPED if error is None else describe_error(error, self.settings.argv))
 
     def __call__(self, function: FunctionT) -> FunctionT:
         """Decorate a function: watching runs from the first call that begins to the last that ends."""
@@ -301,6 +311,7 @@ class Recorder:
             started=started,
             policy_sha256=None if policy is None else policy.sha256,
             argv=settings.argv,
+            release=settings.release,
             trace=self._engine.name,
             sampling_interval_bytes=INTERVAL_BYTES if self._engine.name == "sampled" else None,
         )

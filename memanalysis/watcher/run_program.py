@@ -35,7 +35,12 @@ def run_program(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     environment = make_environment(options, os.environ)
     if sys.platform != "win32":  # exec there starts another process and ends this one at once
         _become(command, environment)
-    return subprocess.call(command, env=environment)  # noqa: S603  the program that was asked for
+    from memanalysis.ledger.maintenance.note_ends import note_ends  # needed here only
+
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603  the program that was asked for
+        status = process.wait()
+    note_ends(Path(options["ledger"]), service=str(options["service"]), exit_statuses={process.pid: status})
+    return status
 
 
 def run_supervised(arguments: Sequence[str], options: Mapping[str, Any]) -> int:

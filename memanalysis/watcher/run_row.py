@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from memanalysis._gone_process import read_state
+from memanalysis.capture.fatal_signals import are_signals_seen
+from memanalysis.capture.process import find_oom_file
 from memanalysis.schema import SCHEMA_VERSION
 from memanalysis.watcher.git_commit import read_git_commit
 from memanalysis.watcher.redaction import ArgvMode, select_arguments
+from memanalysis.watcher.release import find_release
 from memanalysis.watcher.run_request import read_program_pid
 
 __all__ = ["list_packages", "make_run_id", "make_run_row", "read_system"]
@@ -35,6 +39,7 @@ def make_run_row(
     started: float,
     policy_sha256: str | None = None,
     argv: ArgvMode = "redacted",
+    release: str | None = None,
     trace: str | None = None,
     sampling_interval_bytes: int | None = None,
 ) -> dict[str, Any]:
@@ -50,12 +55,15 @@ def make_run_row(
         Hash of the policy it runs under.
     argv : {"redacted", "full", "none"}
         What is kept of the program's arguments.
+    release : str, optional
+        Name of the release; see `find_release`.
     trace : str, optional
         The engine that finds the lines: sampled, windows, full or off.
     sampling_interval_bytes : int, optional
         Mean bytes between two samples, where the engine is the sampler.
     """
     system, host = read_system()
+    packages = list_packages()
     return {
         "run_id": make_run_id(started),
         "service": service,
@@ -69,10 +77,13 @@ def make_run_row(
         "platform": system,
         "argv": select_arguments(sys.argv, argv),
         "git_commit": _read_program_commit(),
-        "packages": list_packages(),
+        "release": find_release(release, service=service, packages=packages),
+        "packages": packages,
         "policy_sha256": policy_sha256,
         "trace": trace,
         "sampling_interval_bytes": sampling_interval_bytes,
+        "ending": None,
+        "at_start": read_state(find_oom_file()) | {"sees_signals": are_signals_seen()},
         "schema_version": SCHEMA_VERSION,
     }
 

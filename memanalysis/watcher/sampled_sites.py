@@ -13,7 +13,7 @@ from memanalysis.capture.grouping import RawFrames
 from memanalysis.capture.sample import Clock
 from memanalysis.capture.sites import SiteTable, describe_place, find_own_groups, make_rows
 from memanalysis.schema import Row
-from memanalysis.units import format_bytes
+from memanalysis.units import MIB, format_bytes
 from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, GrowthSignal
 
 __all__ = ["INTERVAL_BYTES", "MIN_SIGMAS", "SampledSites"]
@@ -26,6 +26,10 @@ FIRST_TABLES_S = (5.0, 10.0, 20.0, 40.0)
 """Seconds since the start: a program of half a minute must have a table before and after."""
 
 TABLE_INTERVAL_S = 60.0
+
+MIN_GROWN_BYTES = 8 * MIB
+"""A table is due, whatever the time, when what is held is twice what it was at the last one, and this much more: a
+program that grows that fast may not live until the next."""
 
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest. Growth of the others counts from nothing."""
@@ -80,6 +84,7 @@ class SampledSites:
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
         self._is_ours = False
         self._tables_due: list[float] = []
+        self._held_bytes = 0
         self._first_sizes: dict[int, int] = {}
         self._at_growth: dict[RawFrames, float] | None = None
         self._rest_s = FIRST_REST_S
@@ -90,12 +95,16 @@ class SampledSites:
         self._is_ours = sampler.start(interval_bytes=INTERVAL_BYTES, max_frames=self._max_frames) or self._is_ours
         now = self._clock.monotonic()
         self._tables_due = [now + seconds for seconds in FIRST_TABLES_S]
+        self._held_bytes = sampler.read_live_bytes() or 0
 
     def on_sample(self, sample: dict[str, Any]) -> None:
         """Add ``sampled_bytes`` to a tick's sample, and check it for growth."""
         if not sampler.check() and sampler.is_running():
             self._note_cut_off()
-        sample["sampled_bytes"] = sampler.read_live_bytes()
+        held = sample["sampled_bytes"] = sampler.read_live_bytes()
+        if held is not None and held >= max(2 * self._held_bytes, self._held_bytes + MIN_GROWN_BYTES):
+            self._held_bytes = held
+            self._tables_due.insert(0, self._clock.monotonic())
         signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
         if signs and self._clock.monotonic() >= self._rest_until:
             self._on_growth(signs)

@@ -103,6 +103,8 @@ class Settings:
         Share of one processor that watching may take.
     argv : {"redacted", "full", "none"}
         What is kept of the program's arguments.
+    release : str or None
+        Name of the release that runs; None: that of the environment or of its package.
     fork : bool or None
         Whether full snapshots are read in a forked copy of the process; None: where they are large and it is safe.
     file_mode : int
@@ -127,6 +129,7 @@ class Settings:
     fork: bool | None
     file_mode: int
     argv: ArgvMode
+    release: str | None
     left_out: frozenset[str]
 
 
@@ -147,6 +150,7 @@ def choose_settings(
     fork: bool | None,
     file_mode: int,
     argv: ArgvMode,
+    release: str | None = None,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -172,6 +176,8 @@ def choose_settings(
         raise InvalidArgumentError(
             f"watch needs max_overhead above 0 and at most 1, but got {max_overhead!r}. Pass a share, such as 0.05."
         )
+    if release is not None and (not isinstance(release, str) or not release):
+        raise InvalidArgumentError(f"watch needs release as text, but got {release!r}. Name it, such as '1.4.2'.")
     if isinstance(file_mode, bool) or not isinstance(file_mode, int) or file_mode & ~0o666 or not file_mode & 0o200:
         raise InvalidArgumentError(
             f"watch needs file_mode of read and write permissions, which its user may write, but got {file_mode!r}. "
@@ -203,6 +209,7 @@ def choose_settings(
         fork=fork,
         file_mode=file_mode,
         argv=argv,
+        release=release,
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

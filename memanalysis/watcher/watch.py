@@ -35,6 +35,7 @@ def watch(
     fork: bool | None = None,
     file_mode: int = DEFAULT_FILE_MODE,
     argv: ArgvMode = "redacted",
+    release: str | None = None,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -78,6 +79,10 @@ def watch(
         Permissions of the ledger's files, less the umask: 0600, which lets nobody but this user read them.
     argv : {"redacted", "full", "none"}
         What the ledger keeps of the program's arguments: all but the secrets among them, all, or nothing.
+    release : str, optional
+        Name of the release that runs, such as ``1.4.2``, kept with the run. Without it the environment variable
+        ``MEMANALYSIS_RELEASE`` counts, else the version of the package that has the name of the service or of the main
+        module.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def watch(
         fork=fork,
         file_mode=file_mode,
         argv=argv,
+        release=release,
     )
     return Recorder(settings, policy=rules, policy_file=policy_file)
 

@@ -21,6 +21,7 @@ from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
 from memanalysis.ledger.maintenance.apply_retention import RetentionResult, apply_retention
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
+from memanalysis.ledger.maintenance.note_ends import note_ends
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.maintenance.seal import remove_sealed_lines, seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
@@ -132,6 +133,8 @@ def clear_temporaries(root: Path, *, now: float, dry_run: bool = False, failed: 
 
 def seal_abandoned(root: Path, done: Compacted, *, dry_run: bool = False) -> None:
     """Seal the shards that no living process writes any more; one that cannot be is named, and the next is treated."""
+    if not dry_run:
+        note_ends(root)
     for file in walk_ledger(LocalFiles(root)).files:
         if file.suffix != JSONL_SUFFIX:
             continue

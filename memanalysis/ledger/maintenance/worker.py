@@ -17,6 +17,7 @@ from memanalysis.errors import LedgerBusyError
 from memanalysis.ledger.files import files_at
 from memanalysis.ledger.maintenance.apply_retention import apply_retention
 from memanalysis.ledger.maintenance.compact import Compacted, hold_lock, seal_abandoned
+from memanalysis.ledger.maintenance.note_ends import note_ends
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.maintenance.seal import seal_shard
 from memanalysis.ledger.maintenance.upload import upload_spool
@@ -39,6 +40,8 @@ def run_job(job: Mapping[str, Any]) -> bool:
         each full shard, locked by the caller).
     """
     root, done = Path(job["root"]), True
+    with suppress(OSError):
+        note_ends(root)
     for table, path in job["segments"]:
         try:
             seal_shard(Path(path), table)

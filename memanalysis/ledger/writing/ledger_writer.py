@@ -17,9 +17,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
+from memanalysis._descriptors import OwnDescriptor
 from memanalysis._forked_child import call_in_child
 from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
@@ -172,13 +173,32 @@ class LedgerWriter:
             for shard in list(self._shards.values()):
                 self._write(shard)
 
-    def close(self, *, ended: float | None = None, seal: bool = True) -> None:
+    def prepare_end(self) -> tuple[str, OwnDescriptor, bytes] | None:
+        """Return what is needed to write the end of the run without this writer, when a signal ends the process.
+
+        Returns
+        -------
+        (str, OwnDescriptor, bytes) or None
+            Path and descriptor of the file, and a line of it without the closing brace, which ``ended`` and ``ending``
+            are to be added to. None where nothing is written yet.
+        """
+        with self._lock:
+            place = self._find_shard("runs").place
+            if place is None:
+                return None
+            return str(place[0]), place[1], (self._prefix + "," + encode_cells("runs", self._run_cells())).encode()
+
+    def close(
+        self, *, ended: float | None = None, ending: Mapping[str, object] | None = None, seal: bool = True
+    ) -> None:
         """Write the run's last row, then seal the shards into Parquet; a second call does nothing.
 
         Parameters
         ----------
         ended : float, optional
             Epoch seconds; now, if not given.
+        ending : mapping, optional
+            How it ended: the cell of ``runs``.
         seal : bool
             False leaves the JSON-lines files, which read as well and spare the program the wait. A ledger behind a URL
             is sealed and uploaded all the same.
@@ -194,7 +214,7 @@ class LedgerWriter:
         with self._lock:
             try:
                 self._mend()
-                self.append("runs", [{"ended": time.time() if ended is None else ended}])
+                self.append("runs", [{"ended": time.time() if ended is None else ended, "ending": ending}])
                 self.flush()
             finally:
                 self._closed = True
@@ -240,11 +260,15 @@ class LedgerWriter:
         if "run_id" in row or "service" in row:
             row = {name: value for name, value in row.items() if name not in {"run_id", "service"}}
         if table == "runs":
-            row = {name: value for name, value in {**self._run, **row}.items() if name not in {"run_id", "service"}}
+            row = {**self._run_cells(), **row}
         elif table == "sites":
             return self._prefix + encode_site(row, shard, described)
         cells = encode_cells(table, row)
         return f"{self._prefix},{cells}}}\n" if cells else f"{self._prefix}}}\n"
+
+    def _run_cells(self) -> dict[str, object]:
+        """Cells of the run's row as it began, without those that each line has."""
+        return {name: value for name, value in self._run.items() if name not in {"run_id", "service"}}
 
     def _is_due(self, shard: Shard) -> bool:
         if shard.is_beyond_bound():

@@ -151,6 +151,11 @@ class Shard:
             self._described_in_pending.clear()  # it may have stood in what is dropped
         return n_dropped
 
+    @property
+    def place(self) -> tuple[Path, OwnDescriptor] | None:
+        """Path and descriptor of the file that is written now; None where there is none."""
+        return None if self._path is None or self._descriptor is None else (self._path, self._descriptor)
+
     def rotate_if_due(self, *, max_bytes: int, max_age_s: float) -> Segment | None:
         """Give the file away when it is full, or spans that much time."""
         if self._descriptor is None:

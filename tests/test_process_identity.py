@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from memanalysis.capture.process_identity import is_still_running, parse_process_start
+from memanalysis._process_identity import is_still_running, parse_process_start
 
 
 def test_this_process_runs_and_one_that_had_its_number_long_ago_does_not() -> None:

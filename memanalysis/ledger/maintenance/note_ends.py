@@ -1,0 +1,161 @@
+"""Notes how a run ended that recorded no end itself: what shows from outside, while it still shows.
+
+The row of a run says what its process recorded. Of one that was killed there is the beginning alone, so whoever finds
+it gone (the next start, the process that seals, the one that compacts, a parent that waited) adds a row with
+``ending``. Counters of the kernel change and its log is overwritten, so the sooner the better. Standard library only.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from memanalysis._gone_process import find_traces, runs_on_this_kernel
+from memanalysis.ledger.jsonl import MAX_LINE_BYTES
+from memanalysis.ledger.paths import JSONL_SUFFIX, LIVE_FOLDER, PARTITION_PREFIX, run_of_stem, slug_of_service
+from memanalysis.ledger.values import dump_json
+from memanalysis.ledger.writing.segment_rotation import lock_file
+
+__all__ = ["MAX_RUNS", "describe_end", "find_unnoted_end", "note_end", "note_ends"]
+
+MAX_RUNS = 8
+"""Runs of a service that are checked at a start, the latest."""
+
+MAX_FILE_BYTES = 4 * 1024**2
+"""The file of a run has a row or two; a larger one is left alone."""
+
+
+def note_ends(
+    root: Path, *, service: str | None = None, most: int | None = None, exit_statuses: Mapping[int, int] | None = None
+) -> int:
+    """Note the ends of the runs of a ledger whose processes are gone without a word; how many.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the ledger.
+    service : str, optional
+        Of the runs; all, if not given.
+    most : int, optional
+        Runs that are checked, the latest; all, if not given.
+    exit_statuses : mapping of int to int, optional
+        By process, the exit code that its parent was given, or less than 0 the signal that ended it.
+    """
+    partition = "*" if service is None else PARTITION_PREFIX + slug_of_service(service)
+    paths = sorted((root / LIVE_FOLDER / "runs").glob(f"{partition}/*{JSONL_SUFFIX}"), key=lambda path: path.name)
+    n_noted = 0
+    for path in paths[-most:] if most else paths:
+        with suppress(OSError):  # of another user, or sealed meanwhile
+            n_noted += note_end(path, exit_statuses=exit_statuses)
+    return n_noted
+
+
+def note_end(path: Path, *, exit_statuses: Mapping[int, int] | None = None) -> bool:
+    """Note the end of one run in its file of the table ``runs``; False where there is none to note.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read or written.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if lock_file(descriptor) is False or os.fstat(descriptor).st_size > MAX_FILE_BYTES:
+            return False
+        with open(descriptor, "rb", closefd=False) as stream:
+            content = stream.read()
+        row = _last_row(content)
+        status = (exit_statuses or {}).get(row.get("pid", 0))
+        ending = None if _is_explained(row, status) else describe_end(row, exit_status=status)
+        if ending is None:
+            return False
+        os.ftruncate(descriptor, content.rfind(b"\n") + 1)  # a half line that a kill left
+        os.write(descriptor, dump_json({**row, "ending": ending}) + b"\n")
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def find_unnoted_end(root: Path, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how a run ended that nobody has noted yet, and write nothing; None where it goes on, or is not known.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the ledger.
+    row : mapping
+        Of the table ``runs``, as for `describe_end`.
+    """
+    folder = root / LIVE_FOLDER / "runs" / (PARTITION_PREFIX + slug_of_service(row.get("service")))
+    for path in folder.glob(f"{row.get('run_id')}*{JSONL_SUFFIX}"):
+        if run_of_stem(path.stem) != row.get("run_id"):
+            continue
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except OSError:
+            return None
+        try:
+            if lock_file(descriptor) is False:
+                return None
+        finally:
+            os.close(descriptor)
+    return describe_end(row)
+
+
+def describe_end(row: Mapping[str, Any], *, exit_status: int | None = None) -> dict[str, Any] | None:
+    """Return the cell ``ending`` of a run whose writer has let go of its files; None where it is not known to be gone.
+
+    Parameters
+    ----------
+    row : mapping
+        Of the table ``runs``; ``started`` is epoch seconds or ISO 8601 text.
+    exit_status : int, optional
+        What its parent was given.
+    """
+    state = row.get("at_start")
+    state = state if isinstance(state, Mapping) else {}
+    is_here = row.get("host") == socket.gethostname()
+    if not is_here and not runs_on_this_kernel(state):
+        return None
+    pid, started = row.get("pid"), _read_moment(row.get("started"))
+    if started is None:
+        return None
+    traces = find_traces(pid if is_here and isinstance(pid, int) else None, started=started, state=state)
+    if traces.pop("still_runs", False):
+        return None
+    if exit_status is None:
+        return {"how": "gone", "seen_by": "outside", **traces}
+    ending = row.get("ending")
+    known = {**traces, **(ending if isinstance(ending, Mapping) else {})}
+    return {"how": "gone", "seen_by": "parent", **known, "exit_status": exit_status}
+
+
+def _is_explained(row: Mapping[str, Any], status: int | None) -> bool:
+    """Return whether all is known of the end of a run; a run without a row is none."""
+    ending = row.get("ending")
+    if status is not None and isinstance(ending, Mapping):
+        return "exit_status" in ending
+    return not row or row.get("ended") is not None or ending is not None
+
+
+def _last_row(content: bytes) -> dict[str, Any]:
+    """Return the last whole row; empty where there is none."""
+    for line in reversed(content.split(b"\n")):
+        if line and len(line) <= MAX_LINE_BYTES:
+            with suppress(ValueError, RecursionError):
+                found = json.loads(line)
+                if isinstance(found, dict):
+                    return found
+    return {}
+
+
+def _read_moment(value: object) -> float | None:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value).timestamp()
+        return None
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,152 @@
+"""Which line held what a run had when it ended, and how much: also after one table or one tracing window.
+
+"Held at the end" is what the line holds, in bytes. The sampler and tracemalloc count that since the start of the run.
+Tracing windows see what survived them alone, so there the line's part of their growth is taken of all growth.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memanalysis.analysis.input_frames import finite_float, known_floats
+from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
+from memanalysis.analysis.leaks.user_lines import use_user_lines
+
+__all__ = ["HeldLine", "estimate_held_bytes", "find_held_line", "use_held_bytes"]
+
+MIN_SHARE = 0.05
+"""A line that holds a smaller part of the growth is not named for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLine:
+    """The line that explains most of what a run held.
+
+    Parameters
+    ----------
+    file, line, function
+        Of the line to change.
+    allocated : (str, int) or None
+        The line that allocates, where that is another one.
+    held_bytes : float or None
+        What it holds at the end of the run.
+    share : float
+        Its part of what all lines grew by, 0 to 1.
+    """
+
+    file: str
+    line: int
+    function: str | None
+    allocated: tuple[str, int] | None
+    held_bytes: float | None
+    share: float
+
+
+def find_held_line(
+    sites: pd.DataFrame, samples: pd.DataFrame, events: pd.DataFrame, *, trace: str | None
+) -> HeldLine | None:
+    """Return the line that explains most of what a run held at its end; None where no table names one.
+
+    Parameters
+    ----------
+    sites, samples, events : DataFrame
+        Of the run.
+    trace : str or None
+        What found the lines: a cell of ``runs``.
+    """
+    sites = use_user_lines(sites)
+    if sites.empty:
+        return None
+    ranked = rank_sites(sites)
+    picked = pick_responsible_lines(ranked)
+    row: Mapping[Any, Any]
+    if len(picked):
+        row = picked.iloc[0].to_dict()
+    else:  # one table: what it lists has all been allocated since the start
+        held = ranked[ranked["last_bytes"] > 0].sort_values("last_bytes", ascending=False, kind="stable")
+        if held.empty:
+            return None
+        row = held.iloc[0].to_dict() | {"share": held["last_bytes"].iloc[0] / held["last_bytes"].sum(), "role": ""}
+    is_retainer = row["role"] == "retains"
+    share = float(row["allocated_share"] if is_retainer else row["share"])
+    holder = (row["allocated_file"], row["allocated_line"]) if is_retainer else (row["file"], row["line"])
+    allocated = (row["allocated_file"], row["allocated_line"])
+    is_other = isinstance(allocated[0], str) and allocated != (row["file"], row["line"])
+    estimate = estimate_held_bytes(sites, samples, events, trace=trace)
+    if share < MIN_SHARE or pd.isna(row["line"]):
+        return None
+    return HeldLine(
+        file=str(row["file"]),
+        line=int(row["line"]),
+        function=row["function"] if isinstance(row["function"], str) else None,
+        allocated=(str(allocated[0]), int(allocated[1])) if is_other else None,
+        held_bytes=estimate.get((holder[0], int(holder[1]))),
+        share=share,
+    )
+
+
+def estimate_held_bytes(
+    sites: pd.DataFrame, samples: pd.DataFrame, events: pd.DataFrame, *, trace: str | None
+) -> dict[tuple[str, int], float]:
+    """Return what each line holds at the end of a run, by file and line.
+
+    Tables may be a minute old when a run ends: what memory grew by since the last one is shared out among the lines
+    as the growth was before.
+    """
+    times, rss = samples["timestamp"], known_floats(samples, "rss_bytes")
+    known = np.flatnonzero(np.isfinite(rss) & times.notna().to_numpy())
+    sums = sites.groupby(["timestamp", "file", "line"], dropna=True)["size_bytes"].sum()
+    if not len(sums):
+        return {}
+    moments = sums.index.get_level_values(0)
+    last_moment = moments.max()
+    last = sums.xs(last_moment, level=0).astype(float)
+    total = float(last.sum())
+    if trace == "windows":
+        seen = _read_window_growth(events)
+        grown = float(rss[known].max() - rss[known[0]]) if known.size else np.nan
+        factor = grown / max(total, seen) if grown > 0 and total > 0 else np.nan
+        held = last * factor if np.isfinite(factor) else last * np.nan
+    else:
+        held = last
+        before = known[times.iloc[known].to_numpy() <= last_moment] if known.size else known
+        since = float(rss[known[-1]] - rss[before[-1]]) if before.size else 0.0
+        if since > 0 and known[-1] != before[-1]:
+            first = sums.xs(moments.min(), level=0).astype(float) if moments.nunique() > 1 else last * 0.0
+            growth = (last - first.reindex(last.index, fill_value=0.0)).clip(lower=0.0)
+            if growth.sum() > 0:
+                held = held + min(since, float(growth.sum())) * growth / growth.sum()
+    known_sizes = held.dropna().reset_index(name="size_bytes").to_dict("records")
+    return {(str(row["file"]), int(row["line"])): float(row["size_bytes"]) for row in known_sizes}
+
+
+def use_held_bytes(shown: pd.DataFrame, held: Mapping[tuple[str, int], float], *, trace: str | None) -> pd.DataFrame:
+    """Return the lines of a report with what they hold at the end of the run.
+
+    Parameters
+    ----------
+    shown : DataFrame
+        As `choose_sites` gives them.
+    held : mapping
+        As `estimate_held_bytes` gives it. A line that it does not know keeps what its last table says.
+    trace : str or None
+        Of windows, what survived them says neither how much a line grew nor how much it held: both are the estimate.
+    """
+    if trace is None:  # no recorder of ours: how its tables came about is not known
+        return shown
+    sizes = [held.get((file, line), np.nan) for file, line in zip(shown["file"], shown["line"], strict=True)]
+    known = pd.Series(sizes, index=shown.index, dtype="float64")
+    if trace == "windows":
+        return shown.assign(last_bytes=known, peak_bytes=known, growth_bytes=known)
+    last = known.fillna(shown["last_bytes"].astype("float64"))
+    return shown.assign(last_bytes=last, peak_bytes=shown["peak_bytes"].astype("float64").clip(lower=last))
+
+
+def _read_window_growth(events: pd.DataFrame) -> float:
+    """Return by how much resident memory grew in the tracing windows of a run, in bytes."""
+    data = [row for row in events.loc[events["kind"] == "window", "data"] if isinstance(row, Mapping)]
+    known = [finite_float(row.get("rss_growth_bytes")) for row in data]
+    return float(sum(size for size in known if size is not None and size > 0))

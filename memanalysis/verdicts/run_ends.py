@@ -1,0 +1,152 @@
+"""How did each run of a ledger end? As its row says, or as it shows now, where its process is gone without a word.
+
+Nothing is written: whoever maintains the ledger notes it (`memanalysis.ledger.maintenance.note_ends`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
+from memanalysis.analysis.verdict import Reason
+from memanalysis.analysis.verdict_frame import frame_from_table
+from memanalysis.analysis.verdict_sentence import write_sentence
+from memanalysis.ledger.maintenance.note_ends import find_unnoted_end
+from memanalysis.ledger.reading.ledger import Ledger
+
+__all__ = ["DEATHS", "Cause", "RunEnd", "find_cause", "mark_ended", "read_run_ends", "rewrite_sentences"]
+
+
+class Cause(StrEnum):
+    """Why a run ended, as far as it is known."""
+
+    UNKNOWN = "unknown"
+    RETURNED = "returned"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    EXCEPTION = "exception"
+    MEMORY_LIMIT = "memory_limit"
+    SIGNAL = "signal"
+    CRASH = "crash"
+    OUT_OF_MEMORY = "out_of_memory"
+    MACHINE_RESTARTED = "machine_restarted"
+    EXITED = "exited"
+    KILLED = "killed"
+
+
+DEATHS = frozenset(Cause) - {Cause.UNKNOWN, Cause.RETURNED, Cause.STOPPED, Cause.INTERRUPTED}
+"""Ends that somebody has to explain."""
+
+CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"})
+
+SIGKILL = 9
+
+_TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.REACHES_LIMIT}"
+
+_COLUMNS = (
+    "service", "run_id", "host", "pid", "started", "ended", "python", "argv", "git_commit", "release", "trace",
+    "at_start", "ending",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """The end of one run.
+
+    Parameters
+    ----------
+    run : mapping
+        Its row of ``runs``, without packages; unknown is None.
+    ending : mapping
+        The cell ``ending``, or what shows now.
+    cause : Cause
+        Why it ended.
+    """
+
+    run: Mapping[str, Any]
+    ending: Mapping[str, Any]
+    cause: Cause
+
+    @property
+    def is_death(self) -> bool:
+        """Whether it did not end in order."""
+        return self.cause in DEATHS
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known to be over."""
+        return self.cause is not Cause.UNKNOWN or self.run.get("ended") is not None
+
+
+def read_run_ends(ledger: Ledger) -> dict[tuple[str, str], RunEnd]:
+    """Return by service and run how each run of a ledger ended."""
+    rows = ledger.read("runs", columns=_COLUMNS)
+    root = Path(ledger.path)
+    ends: dict[tuple[str, str], RunEnd] = {}
+    for row in rows.to_dict("records"):
+        run = {str(name): _plain(value) for name, value in row.items()}
+        ending = run["ending"] if isinstance(run["ending"], Mapping) else {}
+        if not ending and run["ended"] is None and root.is_dir():
+            ending = find_unnoted_end(root, _with_seconds(run)) or {}
+        ends[run["service"], run["run_id"]] = RunEnd(run=run, ending=ending, cause=find_cause(ending))
+    return ends
+
+
+def find_cause(ending: Mapping[str, Any]) -> Cause:
+    """Return why a run ended, from its cell ``ending``."""
+    how, status = ending.get("how"), ending.get("exit_status")
+    if how in ("returned", "stopped"):
+        return Cause(how)
+    if how == "signal":
+        return Cause.CRASH if ending.get("signal") in CRASHES else Cause.SIGNAL
+    if how == "exception":
+        error = ending.get("exception")
+        kind = error.get("type") if isinstance(error, Mapping) else None
+        if kind == "KeyboardInterrupt":
+            return Cause.INTERRUPTED
+        return Cause.MEMORY_LIMIT if kind == "MemoryError" and ending.get("limits") else Cause.EXCEPTION
+    if how != "gone":
+        return Cause.UNKNOWN
+    if ending.get("kernel") or ending.get("oom_kills"):
+        return Cause.OUT_OF_MEMORY
+    if ending.get("machine_restarted"):
+        return Cause.MACHINE_RESTARTED
+    if isinstance(status, int) and status != -SIGKILL:
+        return Cause.EXITED if status >= 0 else Cause.SIGNAL
+    return Cause.KILLED
+
+
+def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> pd.DataFrame:
+    """Return verdicts in which ``has_ended`` says which runs are over; a family is over with its master."""
+    ended = {key for key, end in ends.items() if end.has_ended}
+    run_ids = verdicts["run_id"].where(verdicts["role"].ne("family"), verdicts["family_id"])
+    keys = zip(verdicts["service"], run_ids, strict=True)
+    marked = verdicts.assign(has_ended=[key in ended for key in keys])
+    names_time = marked["has_ended"] & marked["reasons"].str.contains(_TIME_CODES).fillna(value=False).astype(bool)
+    return rewrite_sentences(marked, names_time)
+
+
+def rewrite_sentences(verdicts: pd.DataFrame, are_chosen: "pd.Series[bool]") -> pd.DataFrame:
+    """Return verdicts in which the sentences of some rows say what the columns say now."""
+    if not are_chosen.any():
+        return verdicts
+    written = write_sentence(frame_from_table(verdicts[are_chosen]), DEFAULT_THRESHOLDS)["sentence"]
+    sentences = verdicts["sentence"].astype(object).copy()
+    sentences[are_chosen] = written
+    return verdicts.assign(sentence=sentences.astype(verdicts["sentence"].dtype))
+
+
+def _with_seconds(run: Mapping[str, Any]) -> dict[str, Any]:
+    started = run["started"]
+    return {**run, "started": None if started is None else started.timestamp()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as Python has it; unknown is None."""
+    if isinstance(value, (list, tuple, Mapping)):
+        return value
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

@@ -1,0 +1,90 @@
+"""The first sentence on a run that died says why, and names the line: real processes that end in real ways."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memanalysis.capture.fatal_signals import are_signals_seen
+from memanalysis.capture.sampler import why_unavailable
+from memanalysis.reports.make_report import report
+from memanalysis.units import MIB
+from tests.processes import running
+
+pytestmark = pytest.mark.skipif(
+    why_unavailable() is not None or not are_signals_seen(), reason="the compiled modules are not here"
+)
+
+ROOT = Path(__file__).parents[2]
+HELD_BYTES = 60 * MIB
+START = """
+import os, resource, signal, sys, time
+from memanalysis import watch
+CACHE = []
+recorder = watch("api", ledger="ledger", interval=0.05, release="1.4.2", seal=False)
+recorder.start()
+def keep():
+    CACHE.append(bytearray(1024 * 1024))
+for _ in range(60):
+    keep()
+    time.sleep(0.01)
+time.sleep(0.4)
+"""
+KEEP_LINE = 1 + START.splitlines().index("    CACHE.append(bytearray(1024 * 1024))")
+LIMIT = "resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31)); CACHE.append(bytearray(2 ** 31))"
+DEATHS = {
+    "os.kill(os.getpid(), signal.SIGKILL)": "was killed without a word (SIGKILL, unless it called os._exit())",
+    "os.kill(os.getpid(), signal.SIGTERM)": "was ended by SIGTERM, sent by process",
+    'raise RuntimeError("no queue")': "ended with RuntimeError: no queue at program.py:",
+    LIMIT: "ended with MemoryError at program.py:",
+}
+
+
+def die(tmp_path, source):
+    (tmp_path / "program.py").write_text(START + source + "\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with running(
+        subprocess.Popen([sys.executable, "program.py"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    ) as process:
+        process.wait(60)
+    return tmp_path / "ledger"
+
+
+@pytest.mark.parametrize("source", DEATHS)
+def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(tmp_path, source):
+    made = report(die(tmp_path, source))
+    found = made.sections[0].post_mortem
+
+    assert found is not None
+    assert DEATHS[source] in found.sentence
+    assert "release 1.4.2" in found.sentence
+    assert made.headline.startswith(found.sentence)
+    assert found.line is not None
+    assert found.line.line == KEEP_LINE
+    assert abs(found.line.held_bytes - HELD_BYTES) < 0.3 * HELD_BYTES
+    assert found.source is not None
+    assert ">  8     CACHE.append(bytearray(1024 * 1024))" in found.source.render().splitlines()
+    assert found.next_steps
+
+
+def test_a_program_that_ended_in_order_has_none(tmp_path):
+    assert report(die(tmp_path, "")).sections[0].post_mortem is None
+
+
+def test_without_source_no_code_and_no_folder_is_shown(tmp_path):
+    made = report(die(tmp_path, "raise RuntimeError()"), source=False)
+
+    for text in (made.to_html(), made.to_markdown(), made.to_json()):
+        assert "CACHE.append" not in text
+        assert str(tmp_path) not in text
+        assert "program.py" in text
+
+
+def test_every_format_has_what_to_do_next(tmp_path):
+    made = report(die(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)"))
+
+    for text in (made.to_html(), made.to_markdown()):
+        assert "What to do next" in text
+    assert '"next_steps": [' in made.to_json()
