@@ -154,10 +154,7 @@ class Observer:
         self._signals = None if place is None else arm_signals(*place)
 
     def prepare(self) -> None:
-        """Note how earlier runs ended that did not, and load what the policy needs; to be called before `begin`.
-
-        Under tracing it takes long.
-        """
+        """Note how dead runs ended, and load what the policy needs; before `begin`: under tracing it takes long."""
         if self._writer is not None:
             note_ends(self._writer.path, service=self._settings.service, most=MAX_RUNS)
         if self._policy_runtime is not None and self._live is not None:

@@ -6,7 +6,6 @@ written as an ``error`` event, and never reaches the program. Only wrong argumen
 """
 
 import atexit
-import os
 import sys
 import threading
 import tracemalloc
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memanalysis._forked_child import call_in_child, settle
 from memanalysis._machine import read_machine_bytes
 from memanalysis.capture.forking import is_forking
-from memanalysis.capture.process_groups import GroupReader
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.response.restart import Restart
 from memanalysis.schema import END_LABEL, MemorySnapshot
@@ -30,7 +28,7 @@ from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
 from memanalysis.watcher.run_ending import RETURNED, STOPPED, describe_error, describe_program_end
-from memanalysis.watcher.run_request import read_program_pid
+from memanalysis.watcher.run_reader import make_run_reader
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
 from memanalysis.watcher.settings import Settings
@@ -46,10 +44,6 @@ if TYPE_CHECKING:
     from memanalysis.watcher.policy_runtime import PolicyRuntime
 
 __all__ = ["Recorder", "forget_parent", "load_for_ticks", "take_last_samples"]
-
-GROUP_SHARE = 0.005
-UNNEEDED_GROUP_SHARE = 0.001
-"""Share of the time that reading family and container may take, where a budget is held against them and where not."""
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -88,7 +82,7 @@ class Recorder:
         self.settings = settings
         self.policy = policy
         self._clock = clock
-        self._make_reader = make_reader or self._make_sample_reader
+        self._make_reader = make_reader or partial(make_run_reader, settings.service, policy, clock=clock)
         self._observer: Observer | None = None
         self._live: LiveRun | None = None
         self._engine = TraceEngine("off", "It has not been started.")
@@ -326,15 +320,6 @@ class Recorder:
             live=self._live,
             report=lambda error: self._boundary.note("write the ledger", error),
         )
-
-    def _make_sample_reader(self) -> SampleReader:
-        """Make the reader; of the processes of ``memanalysis run`` the program alone reads family and container."""
-        groups = None
-        if read_program_pid() in (None, os.getpid()):
-            metric = None if self.policy is None else self.policy.budget_for(self.settings.service).metric
-            share = GROUP_SHARE if metric in ("auto", "family", "container") else UNNEEDED_GROUP_SHARE
-            groups = GroupReader(shares_container=metric == "container", share=share)
-        return SampleReader(clock=self._clock, groups=groups)
 
     def _follow(self, policy: "Policy", file: "PolicyFile | None") -> "PolicyRuntime":
         from memanalysis.watcher.make_policy_runtime import make_policy_runtime  # not loaded without a policy

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memanalysis._atomic import write_atomic
-from memanalysis.capture.process_identity import is_still_running
+from memanalysis._process_identity import is_still_running
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.response.alerts.alert import Alert, parse_alert
 
