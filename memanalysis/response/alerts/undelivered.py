@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from memanalysis._atomic import write_atomic
+from memanalysis._atomic import TEMPORARY_SUFFIX, write_atomic
 from memanalysis._process_identity import is_still_running
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.response.alerts.alert import Alert, parse_alert
@@ -69,8 +69,17 @@ class UndeliveredFolder:
             paths = [path for path in self._folder.iterdir() if path.name.endswith(_SUFFIX) and path.name[0].isdigit()]
         except OSError:  # no such folder: nothing was left
             return []
+        self._remove_torn()
         taken = [found for path in paths if (found := self._take(path)) is not None]
         return sorted(taken, key=lambda found: found.alert.timestamp)
+
+    def _remove_torn(self) -> None:
+        """Remove what killed processes had begun to write."""
+        for path in self._folder.glob(f".*{_SUFFIX}.*{TEMPORARY_SUFFIX}"):
+            with suppress(OSError, ValueError):
+                pid = int(path.name[1:].partition("-")[0])
+                if not is_still_running(pid, seen_at=path.stat().st_mtime):
+                    path.unlink()
 
     def _take(self, path: Path) -> StoredDelivery | None:
         pid, _, rest = path.name.partition("-")

@@ -1,6 +1,8 @@
 """No alert is lost between a program and a destination that fails, and the program is held up by none."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import running
 
 from memanalysis.response.alerts import outbox as module
 from memanalysis.response.alerts.alert import Alert, AlertLevel
@@ -251,3 +254,17 @@ def test_a_forked_child_sends_nothing_of_its_parent(run_program: Any, tmp_path: 
     )
 
     assert done.stdout == "True\n"
+
+
+def test_what_a_killed_process_had_begun_to_write_is_removed_and_a_living_ones_stays(tmp_path: Path) -> None:
+    with running(subprocess.Popen([sys.executable, "-c", ""])) as ended:
+        ended.wait(60)
+    torn = tmp_path / f".{ended.pid}-mem-1-0a.json.1f.tmp"
+    torn.write_bytes(b"{")
+    with running(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)) as living:
+        written = tmp_path / f".{living.pid}-mem-1-0a.json.1f.tmp"
+        written.write_bytes(b"{")
+        assert UndeliveredFolder(tmp_path).take_abandoned() == []
+        living.communicate(b"\n")
+
+    assert list(tmp_path.iterdir()) == [written]
