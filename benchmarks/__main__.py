@@ -17,6 +17,7 @@ BENCHMARKS = {
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
     "families": "benchmarks.families",
+    "compare": "benchmarks.compare_runs",
     "calls": "benchmarks.detection.calls",
     "enforcement": "benchmarks.enforcement",
     "ledger": "benchmarks.ledger",
@@ -28,7 +29,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"families", "fuzz", "packages", "programs"}
+ONLY_WHEN_NAMED = {"compare", "families", "fuzz", "packages", "programs"}
 """These take long, or measure nothing."""
 
 
@@ -39,7 +40,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"one of {', '.join(BENCHMARKS)}; all but families, fuzz, packages and programs when none is named",
+        help=f"one of {', '.join(BENCHMARKS)}; when none is named all but {', '.join(sorted(ONLY_WHEN_NAMED))}",
     )
     parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")

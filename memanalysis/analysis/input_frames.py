@@ -8,8 +8,9 @@ import pandas as pd
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.errors import MissingColumnError
+from memanalysis.schema import END_LABEL
 
-__all__ = ["finite_float", "known_floats", "require_columns", "run_key", "with_elapsed"]
+__all__ = ["finite_float", "known_floats", "require_columns", "run_key", "with_elapsed", "without_end"]
 
 
 def require_columns(call: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -63,3 +64,11 @@ def with_elapsed(samples: pd.DataFrame) -> FloatArray:
     require_columns("assess", samples, ["timestamp"])
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
     return np.asarray((stamps - stamps.min()).dt.total_seconds(), dtype=np.float64)
+
+
+def without_end(samples: pd.DataFrame, elapsed_s: FloatArray) -> FloatArray:
+    """Return the seconds with NaN for samples of the end, so that no step reads them."""
+    if "label" not in samples:
+        return elapsed_s
+    is_end = samples["label"].eq(END_LABEL).fillna(value=False).to_numpy(dtype=bool)
+    return np.where(is_end, np.nan, elapsed_s)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed
+from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed, without_end
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
 from memanalysis.analysis.leaks.origin import RunSamples
 from memanalysis.analysis.leaks.responsible_line import TableSource
@@ -18,7 +18,7 @@ from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.verdict_frame import table_from_frame
 from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps, run_verdict_steps
-from memanalysis.schema import BYTE_METRICS, END_LABEL, JUDGED_METRICS
+from memanalysis.schema import BYTE_METRICS, JUDGED_METRICS
 
 __all__ = ["assess_samples"]
 
@@ -76,7 +76,7 @@ def assess_samples(
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     samples, groups, counts = _group_runs(samples)
-    elapsed_s = _without_end(samples, with_elapsed(samples))
+    elapsed_s = without_end(samples, with_elapsed(samples))
     inputs = VerdictInputs(
         batches={
             metric: prepare_grouped(counts, elapsed_s, known_floats(samples, metric), thresholds=thresholds.series)
@@ -94,14 +94,6 @@ def assess_samples(
     )
     frame = {name: groups[name].to_numpy(dtype=object) for name in ("service", "run_id")}
     return table_from_frame(run_verdict_steps(make_verdict_steps(inputs), frame, thresholds))
-
-
-def _without_end(samples: pd.DataFrame, elapsed_s: FloatArray) -> FloatArray:
-    """Return the seconds with NaN for samples of the end, so that no step reads them."""
-    if "label" not in samples:
-        return elapsed_s
-    is_end = samples["label"].eq(END_LABEL).fillna(value=False).to_numpy(dtype=bool)
-    return np.where(is_end, np.nan, elapsed_s)
 
 
 def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntArray]:

@@ -242,9 +242,31 @@ class ComparisonThresholds:
     """Which change from one ledger to another matters."""
 
     confidence: float = make_number(0.95, "probability", CONVENTION, "Coverage of the interval of a change")
-    min_change_bytes: int = make_number(MIB, "bytes", CONVENTION, "A process is never twice the same size")
+    max_p_value: float = make_number(
+        0.01, "probability", CONVENTION, "Chance makes a change of less than this in a comparison with none"
+    )
+    min_change_bytes: int = make_number(512 * KIB, "bytes", CONVENTION, "A process is never twice the same size")
     min_change_share: float = make_number(0.02, "share of the level", CONVENTION, "The same for large processes")
     min_site_bytes: int = make_number(64 * KIB, "bytes", CONVENTION, "The same for one allocation site")
+    level_scatter: float = make_number(
+        0.005, "share of the level", DETECTION, "Two runs of one program differ by this, which one run does not show"
+    )
+    slope_scatter: float = make_number(
+        0.05, "share of the slope", CONVENTION, "The same for growth, whose pace follows the load of the machine"
+    )
+    blocks: int = make_number(
+        8, "blocks", CONVENTION, "A series is cut into as many: their medians differ by what its level is uncertain by"
+    )
+    min_samples_of_block: int = make_number(5, "samples", CONVENTION, "Fewer have no median to speak of")
+    max_points_of_a_period: int = make_number(
+        1024, "points", SPEED, "Of a longer series as many are searched for a period"
+    )
+    min_snapshots_of_a_line: int = make_number(
+        4, "snapshots", CONVENTION, "From as many the growth of a site is no noise: a line through three fits anything"
+    )
+    single_snapshot_error: float = make_number(
+        0.4, "share of the size", CONVENTION, "What a site holds at one moment may be a batch that is freed in the next"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["DEFAULT_TOP", "FORMATS", "FORMULA_STARTS", "add_selection_options", "command", "make_selection"]
+__all__ = [
+    "DEFAULT_TOP",
+    "FORMATS",
+    "FORMULA_STARTS",
+    "add_selection_options",
+    "command",
+    "make_selection",
+    "render_csv",
+]
 
 FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
 
@@ -86,7 +94,7 @@ def command(ledger: str, form: str, top: int | None, **settings: Any) -> int:
     worst = verdicts if top is None else order_verdicts(verdicts).head(top)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
-        "csv": _render_csv,
+        "csv": render_csv,
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
@@ -108,9 +116,9 @@ def make_selection(services: tuple[str, ...], since: str | None, is_all: bool) -
     }
 
 
-def _render_csv(verdicts: "pd.DataFrame") -> str:
+def render_csv(frame: "pd.DataFrame") -> str:
     """Return comma-separated values that neither steer a terminal nor are run as a formula by a spreadsheet."""
-    return verdicts.map(_harmless_cell).to_csv(index=False)
+    return frame.map(_harmless_cell).to_csv(index=False)
 
 
 def _harmless_cell(cell: object) -> object:

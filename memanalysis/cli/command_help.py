@@ -14,6 +14,7 @@ __all__ = [
     "TRACEBACK",
     "Argument",
     "Command",
+    "add_json_option",
     "add_traceback_option",
     "require_packages",
     "write_examples",
@@ -87,6 +88,12 @@ def write_examples(formatter: click.HelpFormatter, examples: str, *, title: str 
     with formatter.section(title):
         for line in examples.strip("\n").splitlines():
             formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+
+def add_json_option(function: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--json``, which comes as ``is_json``."""
+    option = click.option("--json", "is_json", is_flag=True, help="Print JSON, one object, as a program reads it.")
+    return option(function)
 
 
 def add_traceback_option(command: click.Command) -> None:

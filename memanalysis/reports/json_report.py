@@ -17,7 +17,7 @@ import pandas as pd
 
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 
-__all__ = ["FORMAT_VERSION", "render_json", "render_verdicts_json"]
+__all__ = ["FORMAT_VERSION", "dump_json", "json_records", "render_json", "render_verdicts_json"]
 
 FORMAT_VERSION = 1
 """Version of the keys of the whole report; it rises when one changes its meaning or goes away."""
@@ -35,16 +35,16 @@ def render_json(report: ReportModel) -> str:
         "ended": _json_value(report.ended),
         "has_policy": report.has_policy,
         "n_services": report.n_services,
-        "verdicts": _records(report.verdicts),
+        "verdicts": json_records(report.verdicts),
         "services": [_section(section) for section in report.sections],
         "damage": [asdict(record) for record in report.damage],
     }
-    return _dump(content)
+    return dump_json(content)
 
 
 def render_verdicts_json(verdicts: pd.DataFrame) -> str:
     """The verdict frame alone, a list of objects."""
-    return _dump(_records(verdicts))
+    return dump_json(json_records(verdicts))
 
 
 def _section(section: "ServiceSection") -> dict[str, Any]:
@@ -61,19 +61,20 @@ def _section(section: "ServiceSection") -> dict[str, Any]:
             "elapsed_s": _json_value(section.line.elapsed_s),
             "size_bytes": _json_value(section.line.size_bytes),
         },
-        "sites": _records(section.sites),
+        "sites": json_records(section.sites),
         "n_sites": section.n_sites,
-        "breaches": _records(section.breaches),
+        "breaches": json_records(section.breaches),
         "n_breaches": section.n_breaches,
-        "forecast": _records(section.forecast),
+        "forecast": json_records(section.forecast),
         "post_mortem": None if section.post_mortem is None else _json_value(asdict(section.post_mortem)),
         "open_cell": None if section.open_cell is None else asdict(section.open_cell),
-        "events": _records(section.events),
+        "events": json_records(section.events),
         "n_events": section.n_events,
     }
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as objects of values that JSON knows."""
     return [{str(key): _json_value(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
@@ -94,5 +95,6 @@ def _json_value(value: Any) -> Any:
     return value
 
 
-def _dump(content: Any) -> str:
+def dump_json(content: Any) -> str:
+    """Return the text of a document, all in ASCII."""
     return json.dumps(content, indent=2, allow_nan=False, default=str) + "\n"

@@ -1,38 +1,48 @@
-"""Compare what grew from one ledger to another, or from before a mark to after it."""
+"""Compare what grew from one ledger to another, from before a mark to after it, or from release to release."""
 
 import pandas as pd
 
 from memanalysis.analysis.comparison import compare_samples, compare_sites
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.verdicts.comparison_sides import cut_at_mark, cut_by_release, read_side
 from memanalysis.verdicts.sources import LedgerSource, resolve_ledger
 
 __all__ = ["compare"]
 
-Tables = tuple[pd.DataFrame, pd.DataFrame]
 
-
-def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: str | None = None) -> pd.DataFrame:
-    """Compare two ledgers, or what one ledger holds before and after a mark.
+def compare(
+    before: LedgerSource,
+    after: LedgerSource | None = None,
+    *,
+    mark: str | None = None,
+    release: tuple[str, str] | None = None,
+) -> pd.DataFrame:
+    """Compare two ledgers, or what one ledger holds before and after a mark, or of one release and another.
 
     Parameters
     ----------
     before, after : Ledger, path or URL
-        The ledgers; without ``after``, ``mark`` cuts ``before`` in two.
+        The ledgers; without ``after``, ``mark`` or ``release`` cuts ``before`` in two.
     mark : str, optional
-        Text of a mark (``recorder.mark("deploy 1.4")``); of several with one text the last counts.
+        Text of a mark (``recorder.mark("deploy 1.4")``). Each service is cut where it has this mark first, and its
+        sides end at the neighbouring marks that differ only in words with digits, such as ``deploy 1.5``. Services
+        without the mark are left out.
+    release : (str, str), optional
+        Two releases, or commits, of the table ``runs``: the runs of the first are compared with those of the second.
 
     Returns
     -------
     DataFrame
         ``memanalysis.analysis.comparison.COMPARISON_COLUMNS``: for each service that both sides have its level and its
-        slope, then its allocation sites, each with the change, its 95 % interval, and a verdict: ``more``, ``less``,
-        ``same``, ``new`` or ``gone``. What lies within the noise is ``same``.
+        slope, then its allocation sites, each with the change, its 95 % interval, how likely chance makes it
+        (``p_value``, adjusted for the number of comparisons), and a verdict: ``more``, ``less``, ``same``, ``new`` or
+        ``gone``. What may be noise is ``same``.
 
     Raises
     ------
     InvalidArgumentError
-        Neither a second ledger nor a mark was given, or both, or the mark is not in the ledger.
+        Not exactly one of a second ledger, a mark and two releases was given, or the ledger has no such mark or
+        release.
     LedgerError
         A ledger cannot be read.
 
@@ -49,37 +59,26 @@ def compare(before: LedgerSource, after: LedgerSource | None = None, *, mark: st
     >>> changes["verdict"].unique().tolist()
     ['same']
     """
-    if (after is None) == (mark is None):
-        given = "neither" if mark is None else "both"
+    given = [name for name, value in (("after", after), ("mark", mark), ("release", release)) if value is not None]
+    if len(given) != 1:
         raise InvalidArgumentError(
-            f"compare needs a second ledger or mark=, but got {given}. Pass compare(before, after), "
-            "or compare(ledger, mark='deploy 1.4')."
+            "compare needs a second ledger, mark= or release=, but got "
+            f"{' and '.join(given) or 'none of them'}. Pass compare(before, after), "
+            "compare(ledger, mark='deploy 1.4') or compare(ledger, release=('1.3', '1.4'))."
         )
     first = resolve_ledger(before, call="compare")
-    if after is not None:
-        second = resolve_ledger(after, call="compare")
-        sides = [(ledger.samples, ledger.sites) for ledger in (first, second)]
+    if mark is not None:
+        sides = cut_at_mark(first, mark)
+    elif release is not None:
+        if isinstance(release, str) or len(release) != 2:
+            raise InvalidArgumentError(
+                f"compare needs release= as two names, but got {release!r}. Pass release=('1.3', '1.4')."
+            )
+        sides = cut_by_release(first, *release)
     else:
-        sides = _cut_at_mark(first, str(mark))
-    (samples_before, sites_before), (samples_after, sites_after) = sides
-    parts = [compare_samples(samples_before, samples_after), compare_sites(sites_before, sites_after)]
+        sides = read_side(first), read_side(resolve_ledger(after, call="compare"))  # type: ignore[arg-type]
+    services = compare_samples(sides[0].samples, sides[1].samples)
+    changed = services.loc[services["verdict"] != "same", "service"].unique()
+    parts = [services, compare_sites(sides[0].sites, sides[1].sites, changed=changed)]
     filled = [part for part in parts if not part.empty]  # pandas 2 warns of empty ones, whose types would count later
-    return pd.concat(filled or parts[:1], ignore_index=True)
-
-
-def _cut_at_mark(ledger: Ledger, mark: str) -> list[Tables]:
-    """Samples and sites before the mark, and from it on."""
-    events = ledger.events
-    marks = events.loc[events["kind"].eq("mark") & events["message"].eq(mark), "timestamp"]
-    if marks.empty:
-        there = sorted(events.loc[events["kind"].eq("mark"), "message"].dropna().unique())
-        raise InvalidArgumentError(
-            f"compare needs a mark called {mark!r} in {ledger.path}, but it has {there or 'none'}. "
-            "Set one with recorder.mark(text)."
-        )
-    moment = marks.max()
-    samples, sites = ledger.samples, ledger.sites
-    return [
-        (samples[samples["timestamp"] < moment], sites[sites["timestamp"] < moment]),
-        (samples[samples["timestamp"] >= moment], sites[sites["timestamp"] >= moment]),
-    ]
+    return pd.concat(filled or parts[:1], ignore_index=True).astype({"line": "Int64"})

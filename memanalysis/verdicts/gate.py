@@ -9,13 +9,15 @@ import pandas as pd
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.budget_breaches import find_breaches
+from memanalysis.analysis.comparison import WORSE
 from memanalysis.analysis.leaks.accepted_leaks import are_unaccepted
 from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
-from memanalysis.units import format_bytes, format_duration, format_growth
+from memanalysis.units import format_bytes, format_duration
 from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.change_sentences import describe_change
 from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
@@ -153,7 +155,7 @@ def _find_breaches(ledger: Ledger, policy: Policy | None, selection: RunSelectio
 def _find_regressions(baseline: Ledger, ledger: Ledger) -> Iterable[Finding]:
     """Return what is significantly worse than before: levels and growth, each with the line that rose most."""
     changes = compare(baseline, ledger)
-    worse = changes[changes["verdict"].isin(["more", "new"])]
+    worse = changes[changes["verdict"].isin(WORSE)]
     lines = worse[worse["what"] == "site_bytes"].drop_duplicates("service").set_index("service")
     for row in worse[worse["what"] != "site_bytes"].to_dict("records"):
         line: Mapping[Any, Any] = lines.loc[row["service"]] if row["service"] in lines.index else {}
@@ -161,21 +163,9 @@ def _find_regressions(baseline: Ledger, ledger: Ledger) -> Iterable[Finding]:
             kind="regression",
             service=_name(row["service"]),
             run_id=None,
-            text=_describe_change(row),
+            text=describe_change(row, reference="in the baseline"),
             **_place(line.get("file"), line.get("line")),
         )
-
-
-def _describe_change(row: Mapping[Any, Any]) -> str:
-    if row["what"] == "slope_bytes_per_s":
-        return (
-            f"Grows faster than in the baseline: by {format_growth(row['after'])} after {format_growth(row['before'])}."
-        )
-    return (
-        f"Holds {format_bytes(row['change'])} more than in the baseline "
-        f"({format_bytes(row['low'])} to {format_bytes(row['high'])}): "
-        f"{format_bytes(row['after'])} after {format_bytes(row['before'])}."
-    )
 
 
 def _name(service: Any) -> str:

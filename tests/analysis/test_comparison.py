@@ -102,6 +102,41 @@ def test_a_site_that_one_side_lacks_is_new_or_gone():
     }
 
 
+def test_what_a_sampler_estimated_is_no_more_certain_than_its_error():
+    """40 MiB that were estimated with an error of 2 MiB differ by 3 MiB from run to run of one program."""
+    before, after = (
+        site_rows({("a.py", 10, "load"): [size * MIB] * 5}, run_id=f"r{size}").assign(size_stderr_bytes=2 * MIB)
+        for size in (40, 43)
+    )
+    assert compare_sites(before, after)["verdict"].tolist() == ["same"]
+
+
+def test_what_one_moment_holds_is_evidence_only_where_the_service_changed():
+    before = site_rows({("a.py", 10, "load"): [MIB], ("b.py", 3, "batch"): [MIB]}, run_id="r1")
+    after = site_rows({("a.py", 10, "load"): [MIB], ("b.py", 3, "batch"): [20 * MIB]}, run_id="r2")
+
+    assert compare_sites(before, after)["verdict"].tolist() == ["same", "same"]
+    assert compare_sites(before, after, changed=["shop"])["verdict"].tolist() == ["more", "same"]
+
+
+def test_many_lines_that_differ_by_noise_are_no_change():
+    """500 lines whose sizes scatter by 10 %: at 95 % each, 25 of them would be called changed."""
+    rng = np.random.default_rng(3)
+    sides = [
+        site_rows(
+            {("a.py", line, f"f{line}"): (MIB * (1 + 0.1 * rng.normal(size=8))).tolist() for line in range(500)},
+            run_id=run,
+        )
+        for run in ("r1", "r2")
+    ]
+    assert set(compare_sites(*sides)["verdict"]) == {"same"}
+
+
+def test_a_run_that_went_on_for_longer_holds_more_of_the_same_leak():
+    short, long = (as_samples(ramp(slope=MIB, n=n, sigma=100 * KIB, seed=n), run_id=f"run-{n}") for n in (100, 300))
+    assert verdicts(compare_samples(short, long)) == {"level_bytes": "same", "slope_bytes_per_s": "same"}
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(MissingColumnError, match=r"compare needs the columns \['run_id'\]"):
         compare_samples(pd.DataFrame({"service": ["a"]}), pd.DataFrame({"service": ["a"]}))

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
-from memanalysis.cli.assess_command import _render_csv
+from memanalysis.cli.assess_command import render_csv
 from memanalysis.cli.check_command import EXIT_FOUND
 from memanalysis.units import MIB
 
@@ -139,7 +139,7 @@ def test_an_expired_acceptance_fails_the_check_again(
 def test_comma_separated_values_steer_no_terminal_and_run_in_no_spreadsheet(cell: str, written: str) -> None:
     verdicts = pd.DataFrame({"service": [cell], "slope_bytes_per_s": [-2.5], "windows": [-3]})
 
-    (row,) = csv.reader(io.StringIO(_render_csv(verdicts).split("\n", 1)[1]))
+    (row,) = csv.reader(io.StringIO(render_csv(verdicts).split("\n", 1)[1]))
     assert row == [written, "-2.5", "-3"]
 
 

@@ -25,6 +25,7 @@ COMMANDS = (
     ["policy"],
     ["policy", "check"],
     ["check"],
+    ["compare"],
     ["doctor"],
 )
 HEAVY = ("pandas", "numpy", "matplotlib", "pyarrow", "scipy", "rich", "jinja2", "IPython")
@@ -137,7 +138,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (["record"], "Missing option '--pid'.", "memanalysis record"),
         (
             [],
-            "Missing command: one of demo, run, record, info, assess, check, report, dashboard, compact, "
+            "Missing command: one of demo, run, record, info, assess, check, compare, report, dashboard, compact, "
             "convert, policy, doctor.",
             "memanalysis",
         ),

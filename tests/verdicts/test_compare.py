@@ -1,7 +1,8 @@
 """The verb ``compare`` on real ledgers, and on one ledger cut at a mark."""
 
+import numpy as np
 import pytest
-from factories import ramp
+from factories import ar_noise, ramp
 
 from memanalysis import compare, open_ledger
 from memanalysis.errors import InvalidArgumentError
@@ -55,7 +56,118 @@ def test_a_mark_that_is_not_there_is_reported_with_those_that_are(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("arguments", "given"), [({}, "neither"), ({"after": "b", "mark": "m"}, "both")])
-def test_one_of_ledger_and_mark_is_needed(arguments, given):
-    with pytest.raises(InvalidArgumentError, match=f"compare needs a second ledger or mark=, but got {given}"):
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ({}, "none of them"),
+        ({"after": "b", "mark": "m"}, "after and mark"),
+        ({"mark": "m", "release": "r"}, "mark and"),
+    ],
+)
+def test_one_of_ledger_mark_and_releases_is_needed(arguments, given):
+    with pytest.raises(InvalidArgumentError, match=f"a second ledger, mark= or release=, but got {given}"):
         compare("a", **arguments)
+
+
+WEEK_S = 7 * 86_400.0
+STEP_S = 1800.0
+START = 1_767_225_600.0
+
+
+def write_run(path, service, *, week, slope=0.0, days=7.0, mark=None, commit=None, level=200 * MIB, number=0):
+    """A run that begins in a week, has a sample every half an hour, and sets its mark at its start."""
+    started = START + week * WEEK_S
+    writer = LedgerWriter(
+        path,
+        run={"run_id": f"{service}-{week}-{number}", "service": service, "started": started, "git_commit": commit},
+        flush="manual",
+    )
+    rng = np.random.default_rng([int(10 * week), number, len(service)])
+    times = np.arange(0, days * 86_400, STEP_S)
+    values = level + slope * times + ar_noise(rng, times.size, lag_one=0.6, sigma=MIB)
+    writer.append(
+        "samples",
+        [
+            {"seq": i, "timestamp": started + at, "elapsed_s": at, "rss_bytes": round(value)}
+            for i, (at, value) in enumerate(zip(times, values, strict=True))
+        ],
+    )
+    if slope or service == "checkout":
+        writer.append(
+            "sites",
+            [
+                {"seq": i, "timestamp": started + at, "site_id": "a", "file": "app/cart.py", "line": 42,
+                 "function": "add", "size_bytes": round(MIB + slope * at), "traceback": []}
+                for i, at in enumerate(times[::48])
+            ],
+        )  # fmt: skip
+    if mark:
+        writer.append("events", [{"timestamp": started + 60, "kind": "mark", "message": mark}])
+    writer.close(ended=started + times[-1])
+
+
+@pytest.fixture(scope="module")
+def deploys(tmp_path_factory):
+    """Two services, deployed on different days of the week: one leaks in releases 1.2 and 1.3, and not in 1.4."""
+    path = tmp_path_factory.mktemp("deploys") / "ledger"
+    for number, release in enumerate(("1.1", "1.2", "1.3", "1.4")):
+        slope = 150.0 if release in {"1.2", "1.3"} else 0.0
+        for restart in (0, 1):
+            of_release = {"mark": f"deploy {release}", "commit": f"c0ffee{number}", "days": 3.4, "number": restart}
+            write_run(path, "checkout", week=number + restart / 2, slope=slope, **of_release)
+            write_run(path, "search", week=number + 0.3 + restart / 2, **of_release)
+    write_run(path, "unmarked", week=0, days=28.0)
+    return path
+
+
+def test_the_deploy_that_brought_a_leak_is_found_though_restarts_set_its_mark_again(deploys):
+    changes = compare(deploys, mark="deploy 1.2")
+    changed = changes[changes["verdict"] != "same"]
+
+    assert changes["service"].unique().tolist() == ["checkout", "search"]
+    assert changes[["runs_before", "runs_after"]].drop_duplicates().values.tolist() == [[2, 2]]
+    assert changed["service"].unique().tolist() == ["checkout"]
+    assert set(changed["what"]) == {"level_bytes", "slope_bytes_per_s", "site_bytes"}
+    assert changed.set_index("what").loc["site_bytes", ["file", "line", "verdict"]].tolist() == [
+        "app/cart.py",
+        42,
+        "more",
+    ]
+
+
+@pytest.mark.parametrize(("mark", "verdicts"), [("deploy 1.3", {"same"}), ("deploy 1.4", {"less"})])
+def test_a_deploy_is_compared_with_the_one_before_it_alone(deploys, mark, verdicts):
+    changes = compare(deploys, mark=mark).query("service == 'checkout' and what != 'level_bytes'")
+    assert set(changes["verdict"]) == verdicts
+
+
+def test_two_commits_are_compared_by_their_runs(deploys):
+    changes = compare(deploys, release=("c0ffee0", "c0ffee1"))
+    worse = changes[changes["verdict"] != "same"]
+    healthy = compare(deploys, release=("c0ffee1", "c0ffee2"))
+
+    assert set(worse["service"]) == {"checkout"}
+    assert set(worse["verdict"]) == {"more"}
+    assert worse["runs_before"].eq(2).all()
+    assert set(healthy["verdict"]) == {"same"}
+
+
+@pytest.mark.parametrize(
+    ("releases", "text"),
+    [
+        (("c0ffee0", "beef"), "needs runs of the release 'beef' in .*, but it has 'c0ffee0', 'c0ffee1'"),
+        (("c0ff", "c0ffee1"), "'c0ff' and 'c0ffee1' have runs in common"),
+        ("c0ffee0", "needs release= as two names, but got 'c0ffee0'"),
+    ],
+)
+def test_a_release_that_is_not_there_or_not_one_is_an_error(deploys, releases, text):
+    with pytest.raises(InvalidArgumentError, match=text):
+        compare(deploys, release=releases)
+
+
+def test_a_leak_that_goes_on_through_a_mark_is_no_change(tmp_path):
+    """The level after the mark is higher, but not because of it."""
+    values = ramp(slope=MIB, n=160, sigma=100 * KIB).values
+    path = write_ledger(tmp_path / "a", values, marks=[(80, "loaded")])
+
+    assert set(compare(path, mark="loaded")["verdict"]) == {"same"}

@@ -1,0 +1,185 @@
+"""The two sides of a comparison: two ledgers, or one that is cut at a mark or by release, each service on its own."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.ledger import Ledger
+
+__all__ = ["Side", "cut_at_mark", "cut_by_release", "find_releases", "read_side"]
+
+SAMPLE_COLUMNS = ("run_id", "service", "timestamp", "elapsed_s", "label", "rss_bytes", "traced_bytes")
+"""The columns of ``samples`` that are compared."""
+
+RELEASE_COLUMNS = ("release", "git_commit")
+"""The columns of ``runs`` that say which release a run is of, the preferred one first."""
+
+MIN_COMMIT_DIGITS = 4
+"""Digits of a commit that stand for all of it, as in Git."""
+
+START_SHARE = 0.1
+"""A program starts in no more than this share of a run."""
+
+_NUMBERED = re.compile(r"\S*\d\S*")
+"""Words that differ from one release to the next: those with a digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is compared: rows of ``samples`` and of ``sites``."""
+
+    samples: pd.DataFrame
+    sites: pd.DataFrame
+
+
+def read_side(ledger: Ledger) -> Side:
+    """Return all that a ledger holds."""
+    return Side(ledger.read("samples", columns=SAMPLE_COLUMNS), ledger.sites)
+
+
+def cut_at_mark(ledger: Ledger, mark: str) -> tuple[Side, Side]:
+    """Return what each service holds before its mark, and from it on.
+
+    A service is cut where it has this mark first: one that is set again by a restart moves nothing. A run that began
+    before and has the mark itself, such as a worker that is replaced later than others, is cut at its own. A mark that
+    a program sets while it starts counts from its first sample.
+
+    The sides end at the neighbouring marks of the same kind, which differ in nothing but words with digits: between
+    ``deploy 1.3`` and ``deploy 1.5`` the mark ``deploy 1.4`` compares 1.3 with 1.4. Services without the mark are left
+    out.
+
+    Raises
+    ------
+    InvalidArgumentError
+        No service has the mark.
+    """
+    events = ledger.read("events", columns=["service", "run_id", "timestamp", "kind", "message"])
+    marks = events[events["kind"].eq("mark").fillna(value=False).astype(bool) & events["timestamp"].notna()]
+    chosen = marks[marks["message"].eq(mark).fillna(value=False).astype(bool)]
+    if chosen.empty:
+        there = sorted(marks["message"].dropna().unique())
+        raise InvalidArgumentError(
+            f"compare needs a mark called {mark!r} in {ledger.path}, but it has {there or 'none'}. "
+            "Set one with recorder.mark(text)."
+        )
+    whole = read_side(ledger)
+    marks = _move_to_start(marks, whole.samples)
+    chosen = marks.loc[chosen.index]
+    began = whole.samples.groupby(["service", "run_id"], observed=True)["timestamp"].min()
+    kind = marks["message"].dropna().map(_find_kind).eq(_find_kind(mark))
+    neighbours = marks.loc[kind[kind].index].drop(index=chosen.index, errors="ignore")
+    sides: list[list[Side]] = [[], []]
+    for service, own in chosen.groupby("service", observed=True):
+        cut = own["timestamp"].min()
+        ends = _find_ends(neighbours[neighbours["service"].eq(service)], cut)
+        cuts = {
+            run: moment
+            for run, moment in own.groupby("run_id", observed=True)["timestamp"].min().items()
+            if began.get((service, run), cut) < cut
+        }
+        for side, rows in zip(sides, _cut_service(whole, service, cuts, cut, ends), strict=True):
+            side.append(rows)
+    before, after = (_join(side) for side in sides)
+    return before, after
+
+
+def cut_by_release(ledger: Ledger, before: str, after: str) -> tuple[Side, Side]:
+    """Return the runs of one release and those of another.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Holds the runs of both.
+    before, after : str
+        Values of the column ``release`` of ``runs``, or commits, whose first digits suffice.
+
+    Raises
+    ------
+    InvalidArgumentError
+        No run is of one of them, or both are the same.
+    """
+    runs = find_releases(ledger)
+    chosen = [runs[_are_of(runs, name)] for name in (before, after)]
+    for name, found in zip((before, after), chosen, strict=True):
+        if found.empty:
+            known = list(dict.fromkeys(runs["name"].dropna()))
+            raise InvalidArgumentError(
+                f"compare needs runs of the release {name!r} in {ledger.path}, but it has "
+                f"{', '.join(map(repr, known)) or 'runs without a release or commit only'}. "
+                "Name one of these, or cut the ledger with mark=."
+            )
+    if set(chosen[0].index) & set(chosen[1].index):
+        raise InvalidArgumentError(
+            f"compare needs two releases, but {before!r} and {after!r} have runs in common. Write more of their names."
+        )
+    whole = read_side(ledger)
+    sides = []
+    for found in chosen:
+        keys = found[["service", "run_id"]].drop_duplicates()
+        sides.append(Side(*(rows.merge(keys, on=["service", "run_id"]) for rows in (whole.samples, whole.sites))))
+    return sides[0], sides[1]
+
+
+def find_releases(ledger: Ledger) -> pd.DataFrame:
+    """Return ``service``, ``run_id``, ``started``, ``release`` and ``git_commit`` of each run.
+
+    ``name`` is what a run is called by: its release, or where none is known its commit.
+    """
+    runs = ledger.runs
+    frame = runs[["service", "run_id", "started"]].copy()
+    for column in RELEASE_COLUMNS:
+        frame[column] = runs[column] if column in runs else pd.Series(pd.NA, index=runs.index, dtype="string")
+    frame["name"] = frame["release"].fillna(frame["git_commit"].str[:12])
+    return frame
+
+
+def _are_of(runs: pd.DataFrame, name: str) -> "pd.Series[bool]":
+    exact = runs["release"].eq(name).fillna(value=False).astype(bool)
+    if exact.any() or len(name) < MIN_COMMIT_DIGITS:
+        return exact
+    return runs["git_commit"].str.lower().str.startswith(name.lower()).fillna(value=False).astype(bool)
+
+
+def _find_ends(neighbours: pd.DataFrame, cut: Any) -> tuple[Any, Any]:
+    """Return where the stretch before a cut began, and where the one after it ends; NaT where it goes on."""
+    earlier = neighbours[neighbours["timestamp"] < cut].sort_values("timestamp")
+    other = earlier[earlier["message"] != earlier["message"].iloc[-1]] if len(earlier) else earlier
+    repeated = earlier[earlier["timestamp"] > other["timestamp"].max()] if len(other) else earlier
+    return repeated["timestamp"].min(), neighbours.loc[neighbours["timestamp"] > cut, "timestamp"].min()
+
+
+def _move_to_start(marks: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the marks with those that a program sets while it starts at the time of its first sample."""
+    keys = ["service", "run_id"]
+    spans = samples.groupby(keys, observed=True)["timestamp"].agg(began="min", ended="max").reset_index()
+    times = marks[keys].merge(spans, on=keys, how="left").set_index(marks.index)
+    is_start = (marks["timestamp"] - times["began"]) <= START_SHARE * (times["ended"] - times["began"])
+    return marks.assign(timestamp=marks["timestamp"].mask(is_start, times["began"]))
+
+
+def _find_kind(mark: str) -> str:
+    return _NUMBERED.sub("#", mark)
+
+
+def _cut_service(whole: Side, service: Any, cuts: dict[Any, Any], cut: Any, ends: tuple[Any, Any]) -> list[Side]:
+    """Cut the rows of one service at the moment of each run, between two ends, either of them NaT where it is open."""
+    parts: list[list[pd.DataFrame]] = [[], []]
+    for rows in (whole.samples, whole.sites):
+        own = rows[rows["service"].eq(service).fillna(value=False).astype(bool) & rows["timestamp"].notna()]
+        moments = own["run_id"].map(cuts).fillna(cut) if cuts else cut
+        is_before = own["timestamp"] < moments
+        from_start = own["timestamp"] >= ends[0] if pd.notna(ends[0]) else True
+        to_end = own["timestamp"] < ends[1] if pd.notna(ends[1]) else True
+        parts[0].append(own[is_before & from_start])
+        parts[1].append(own[~is_before & to_end])
+    return [Side(*part) for part in parts]
+
+
+def _join(sides: Collection[Side]) -> Side:
+    return Side(
+        *(pd.concat(rows, ignore_index=True) for rows in zip(*((s.samples, s.sites) for s in sides), strict=True))
+    )

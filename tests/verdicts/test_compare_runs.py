@@ -1,0 +1,23 @@
+"""Two runs of one healthy program differ by nothing, and 5 % more memory is found: short `benchmarks.compare_runs`."""
+
+import os
+
+import pytest
+
+from benchmarks.compare_runs import KINDS, PROGRAMS, compare_programs, compare_simulated
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_twenty_pairs_of_healthy_runs_show_nothing_and_five_per_cent_more_is_found(kind):
+    found = compare_simulated(kind, pairs=20, seed=1)
+
+    assert found.alarms == 0
+    assert found.found >= 19
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs resident memory and the sampler")
+def test_a_real_program_that_keeps_five_per_cent_more_is_found_with_its_line():
+    found = compare_programs(pairs=1, programs=PROGRAMS[:1], seconds=2.0)[PROGRAMS[0]]
+
+    assert (found.alarms, found.found, found.named) == (0, 1, 1)
