@@ -48,8 +48,8 @@ SIGKILL = 9
 _TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.REACHES_LIMIT}"
 
 _COLUMNS = (
-    "service", "run_id", "host", "pid", "started", "ended", "python", "argv", "git_commit", "release", "trace",
-    "at_start", "ending",
+    "service", "run_id", "host", "pid", "program_pid", "started", "ended", "python", "argv", "git_commit", "release",
+    "trace", "at_start", "ending",
 )  # fmt: skip
 
 
@@ -73,8 +73,15 @@ class RunEnd:
 
     @property
     def is_death(self) -> bool:
-        """Whether it did not end in order."""
-        return self.cause in DEATHS
+        """Whether it did not end in order.
+
+        Many a forked worker ends by ``os._exit(0)``, which leaves no more traces than SIGKILL does. So a process below
+        a program counts as dead only where something speaks for it: an exit status, or the kernel's counters.
+        """
+        program = self.run.get("program_pid")
+        is_worker = program is not None and program != self.run.get("pid")
+        has_proof = self.cause is not Cause.KILLED or self.ending.get("exit_status") is not None
+        return self.cause in DEATHS and (has_proof or not is_worker)
 
     @property
     def has_ended(self) -> bool:

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import running
 
 from memanalysis.capture.fatal_signals import are_signals_seen
 from memanalysis.capture.sampler import why_unavailable
 from memanalysis.reports.make_report import report
 from memanalysis.units import MIB
-from tests.processes import running
 
 pytestmark = pytest.mark.skipif(
     why_unavailable() is not None or not are_signals_seen(), reason="the compiled modules are not here"
@@ -88,3 +88,25 @@ def test_every_format_has_what_to_do_next(tmp_path):
     for text in (made.to_html(), made.to_markdown()):
         assert "What to do next" in text
     assert '"next_steps": [' in made.to_json()
+
+
+FORKING = """
+import os, time
+child = os.fork()
+if child == 0:
+    time.sleep(1)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_worker_that_leaves_by_os_exit_is_no_death(tmp_path):
+    """As forked workers of many servers do; it leaves the traces of a kill, which are none."""
+    (tmp_path / "program.py").write_text(FORKING)
+    command = [sys.executable, "-m", "memanalysis", "run", "--interval", "0.05", "--ledger", "ledger", "program.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=60)
+    made = report(tmp_path / "ledger")
+
+    assert len(made.verdicts) >= 2
+    assert [section.post_mortem for section in made.sections] == [None] * len(made.sections)
