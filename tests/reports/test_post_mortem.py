@@ -67,6 +67,7 @@ def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(t
     assert found.source is not None
     assert ">  8     CACHE.append(bytearray(1024 * 1024))" in found.source.render().splitlines()
     assert found.next_steps
+    assert "\n&gt;  8     CACHE.append(bytearray(1024 * 1024))\n" in made.to_html()
 
 
 def test_a_program_that_ended_in_order_has_none(tmp_path):
