@@ -15,8 +15,8 @@ __all__ = ["write_sentence"]
 Cells = Mapping[str, list[Any]]
 """Columns as lists of plain Python: the cells of numpy are slow to format."""
 
-MIN_OVER_SHARE = 0.001
-"""Of a limit: less beyond it is at the limit."""
+AT_LIMIT_WITHIN = 0.001
+"""Share of a limit: less than this beyond it is at the limit."""
 
 _FIXED = {
     Reason.LEVELS_OFF: "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
@@ -204,7 +204,7 @@ def _describe_slowing(cells: Cells, i: int) -> str:
 
 def _describe_full(cells: Cells, i: int) -> str:
     limit, latest = cells["limit_bytes"][i], cells["latest_bytes"][i]
-    level, is_over = format_bytes(limit), latest - limit >= MIN_OVER_SHARE * limit
+    level, is_over = format_bytes(limit), latest - limit >= AT_LIMIT_WITHIN * limit
     where = f"over its limit of {level}, by {format_bytes(latest - limit)}" if is_over else f"at its limit of {level}"
     return f"It was {where} when it ended." if _has_ended(cells, i) else f"It is {where}."
 

@@ -40,10 +40,18 @@ class AddressLimit:
         """Whether an allocation may be refused now."""
         return self._original is not None
 
-    def follow(self, *, limit_bytes: int, rss_bytes: int) -> None:
-        """Set the limit so that private memory can grow as far as the budget, and a little."""
-        private_bytes = None if resource is None or sys.platform != "linux" else _read_private_bytes()
-        if private_bytes is None or not ABORTING_LIBRARIES.isdisjoint(sys.modules):
+    def follow(self, *, limit_bytes: int, rss_bytes: int | None = None) -> None:
+        """Set the limit so that private memory can grow as far as the budget, and a little.
+
+        Resident memory, where it is not given, is read in one go with private memory: both may grow by a gigabyte a
+        second.
+        """
+        statm = "" if resource is None or sys.platform != "linux" else _read_statm()
+        page_bytes = os.sysconf("SC_PAGE_SIZE") if statm else 1
+        private_bytes = parse_private_bytes(statm, page_bytes=page_bytes)
+        if rss_bytes is None and private_bytes is not None:
+            rss_bytes = int(statm.split()[1]) * page_bytes
+        if private_bytes is None or rss_bytes is None or not ABORTING_LIBRARIES.isdisjoint(sys.modules):
             self.restore()
             return
         wanted = private_bytes + max(0, limit_bytes - rss_bytes) + int(SLACK_SHARE * limit_bytes)
@@ -89,8 +97,8 @@ def parse_private_bytes(statm: str, *, page_bytes: int) -> int | None:
     return int(fields[5]) * page_bytes if len(fields) == 7 and fields[5].isdigit() else None
 
 
-def _read_private_bytes() -> int | None:
+def _read_statm() -> str:
     try:
-        return parse_private_bytes(_STATM.read_text(encoding="ascii"), page_bytes=os.sysconf("SC_PAGE_SIZE"))
+        return _STATM.read_text(encoding="ascii")
     except (OSError, ValueError):
-        return None
+        return ""

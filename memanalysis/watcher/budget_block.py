@@ -128,11 +128,19 @@ def convert_error(block: GuardedBlock, error: BaseException | None) -> MemoryBud
     if isinstance(error, MemoryError) and not isinstance(error, MemoryBudgetExceeded):
         if not (guard.refuses_allocations and guard.is_tightest(block)):
             return None
+        guard.make_room()
         rss_bytes = guard.read_rss_bytes()
-        where = _find_user_place(_list_frames(error.__traceback__))
-        return MemoryBudgetExceeded(
+        refused = (
             f"An allocation beyond the memory budget of {format_bytes(block.limit_bytes)} was refused before it was "
-            f"made{where}: {make_printable(error) or 'MemoryError'}. The process holds {format_bytes(rss_bytes)}.",
+            f"made{_find_user_place(_list_frames(error.__traceback__))}: {make_printable(error) or 'MemoryError'}."
+        )
+        if rss_bytes is not None and rss_bytes > block.limit_bytes:  # faster than the guard reads
+            held = describe_breach(
+                _find_innermost(error.__traceback__), limit_bytes=block.limit_bytes, rss_bytes=rss_bytes
+            )
+            return MemoryBudgetExceeded(f"{held} {refused}", limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
+        return MemoryBudgetExceeded(
+            f"{refused} The process holds {format_bytes(rss_bytes)}.",
             limit_bytes=block.limit_bytes,
             rss_bytes=rss_bytes,
         )
@@ -173,6 +181,13 @@ def _find_user_place(frames: list[tuple[str, int]]) -> str:
             text = linecache.getline(file, line).strip()[:MAX_LINE_CHARACTERS]
             return f", at {display_file(file)}:{line}" + (f": `{make_printable(text)}`" if text else "")
     return ""
+
+
+def _find_innermost(trace: TracebackType | None) -> FrameType | None:
+    frame = None
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+    return frame
 
 
 def _list_frames(trace: TracebackType | None) -> list[tuple[str, int]]:

@@ -41,6 +41,9 @@ REPEAT_GROWTH_SHARE = 0.02
 REQUEST_INTERVAL_S = 0.02
 """Seconds between two attempts to interrupt code that could not be interrupted where it was."""
 
+FOLLOW_INTERVAL_S = 0.05
+"""Seconds between two settings of the system's limit, which follows what is freed and mapped meanwhile."""
+
 STOP_WITHIN_S = 5.0
 
 CHECKED_STEPS = 100
@@ -114,7 +117,7 @@ class BudgetGuard:
         self.sampling = GrowthSampling()
         self._requested: tuple[GuardedBlock, int] | None = None
         self._given_back_at_bytes = 0
-        self._next_request_at = 0.0
+        self._next_request_at = self._next_follow_at = 0.0
         self._previous_handler: Any = None
         self._has_handler = False
         call_in_child(self.forget_parent)
@@ -139,7 +142,7 @@ class BudgetGuard:
         with self._lock:
             self._blocks.append(block)
             self._install_handler()
-            self._follow(self._reader.read_rss_bytes())
+            self._follow()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="memanalysis-budget", daemon=True)
                 self._thread.start()
@@ -156,7 +159,7 @@ class BudgetGuard:
                 _cancel_async(block)
             ended = None
             if self._blocks:
-                self._follow(self._reader.read_rss_bytes())
+                self._follow()
             else:
                 self._address_limit.restore()
                 self.sampling.stop()
@@ -165,6 +168,11 @@ class BudgetGuard:
         self._wake.set()
         if ended is not None and ended is not threading.current_thread():
             ended.join(timeout=STOP_WITHIN_S)
+
+    def make_room(self) -> None:
+        """Let the system give memory again, until the next reading: to describe a refusal takes some."""
+        with self._lock:
+            self._address_limit.restore()
 
     def is_tightest(self, block: GuardedBlock) -> bool:
         """Whether no other block has a lower budget: it is this one that made the system refuse."""
@@ -190,9 +198,10 @@ class BudgetGuard:
                 period_s = self._check(rss_bytes) if rss_bytes is not None else MAX_PERIOD_S
 
     def _check(self, rss_bytes: int) -> float:
-        """Interrupt the block that is over its budget, the lowest and innermost of them; gives the time to wait."""
-        self._follow(rss_bytes)
-        self.sampling.on_reading(rss_bytes)
+        """Interrupt the block that is over its budget, the lowest and innermost of them; gives the time to wait.
+
+        Code that never rests holds the GIL for 5 ms after each file that is read here, so first things come first.
+        """
         over = [block for block in self._blocks if rss_bytes > block.limit_bytes]
         if over:
             block = min(reversed(over), key=lambda each: each.limit_bytes)
@@ -200,6 +209,11 @@ class BudgetGuard:
                 rss_bytes = self._give_back(block, rss_bytes)
                 if rss_bytes > block.limit_bytes:
                     self._interrupt(block, rss_bytes)
+        now = time.monotonic()
+        if now >= self._next_follow_at:
+            self._next_follow_at = now + FOLLOW_INTERVAL_S
+            self._follow()
+        self.sampling.on_reading(rss_bytes)
         headroom = min((abs(block.limit_bytes - rss_bytes) for block in self._blocks), default=0)
         return min(MAX_PERIOD_S, max(MIN_PERIOD_S, headroom / FASTEST_GROWTH_BYTES_PER_S))
 
@@ -211,10 +225,9 @@ class BudgetGuard:
         self._given_back_at_bytes = rss_bytes
         return rss_bytes
 
-    def _follow(self, rss_bytes: int | None) -> None:
-        if rss_bytes is not None and self._blocks:
-            limit_bytes = min(block.limit_bytes for block in self._blocks)
-            self._address_limit.follow(limit_bytes=limit_bytes, rss_bytes=rss_bytes)
+    def _follow(self) -> None:
+        if self._blocks:
+            self._address_limit.follow(limit_bytes=min(block.limit_bytes for block in self._blocks))
 
     def _interrupt(self, block: GuardedBlock, rss_bytes: int) -> None:
         is_main = block.thread_id == threading.main_thread().ident

@@ -163,8 +163,13 @@ def make_view(tables: RunTables, selection: Selection, judging: Judging) -> View
 
 def compare_stretches(tables: RunTables, first: Selection, second: Selection) -> pd.DataFrame:
     """Compare level and growth of two stretches of a run, as ``memanalysis.compare`` compares two recordings."""
-    before, after = (cut_stretch(tables, selection) for selection in (first, second))
-    return compare_samples(*(frame.assign(run_id=frame["run_id"].fillna("")) for frame in (before, after)))
+    stretches = [cut_stretch(tables, selection) for selection in (first, second)]
+    return compare_samples(
+        *(
+            frame.assign(run_id=name, elapsed_s=frame["elapsed_s"] - frame["elapsed_s"].min())
+            for name, frame in zip(("first", "second"), stretches, strict=True)
+        )
+    )
 
 
 def _cut_series(tables: RunTables, selection: Selection) -> Series:

@@ -28,12 +28,13 @@ def test_a_ramp_is_a_leak_with_its_slope_and_the_time_that_is_left():
     assert verdict.sentence.endswith("It reaches its limit of 256 MiB in about 1.8 min.")
 
 
-def test_a_series_at_its_limit_has_no_time_left():
+def test_a_series_over_its_limit_has_no_time_left():
+    """149 MiB at the end, of 100."""
     series = ramp(slope=MIB, n=100)
     verdict = assess_series(series.elapsed_s, series.values, limit_bytes=100 * MIB)
 
     assert verdict.time_to_exhaustion_s == 0
-    assert verdict.sentence.endswith("It is at its limit of 100 MiB.")
+    assert verdict.sentence.endswith("It is over its limit of 100 MiB, by 49.0 MiB.")
 
 
 @pytest.mark.parametrize("series", [plateau(), steps(), sawtooth()], ids=["plateau", "step", "sawtooth"])

@@ -134,7 +134,10 @@ def test_a_killed_process_repeats_at_its_next_start_what_was_not_delivered(tmp_p
     waiting = [json.loads(each.read_bytes()) for each in (tmp_path / "ledger" / "undelivered").glob("*.json")]
     cue_ids = [each["alert"]["cue_id"] for each in waiting]
     (tmp_path / "agents").unlink()
-    policy = {"alerts": {"channels": ["messaging"], "messaging": {"inbox_root": str(tmp_path / "agents")}}}
+    policy = {
+        "memory_budgets": {"services": {"api": "100GB"}},  # this process is the one that runs the tests
+        "alerts": {"channels": ["messaging"], "messaging": {"inbox_root": str(tmp_path / "agents")}},
+    }
 
     with watch("api", ledger=tmp_path / "ledger", policy=policy, interval=60, trace="off", seal=False):
         pass
