@@ -128,7 +128,7 @@ def convert_error(block: GuardedBlock, error: BaseException | None) -> MemoryBud
     if isinstance(error, MemoryError) and not isinstance(error, MemoryBudgetExceeded):
         if not (guard.refuses_allocations and guard.is_tightest(block)):
             return None
-        guard.make_room()
+        guard.allow_allocations()
         rss_bytes = guard.read_rss_bytes()
         refused = (
             f"An allocation beyond the memory budget of {format_bytes(block.limit_bytes)} was refused before it was "

@@ -169,7 +169,7 @@ class BudgetGuard:
         if ended is not None and ended is not threading.current_thread():
             ended.join(timeout=STOP_WITHIN_S)
 
-    def make_room(self) -> None:
+    def allow_allocations(self) -> None:
         """Let the system give memory again, until the next reading: to describe a refusal takes some."""
         with self._lock:
             self._address_limit.restore()

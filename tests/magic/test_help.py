@@ -1,10 +1,10 @@
 """Help, completion, reload and installation of ``%memwatch`` in a real kernel."""
 
-import asyncio
 import inspect
 from pathlib import Path
 
 import pytest
+from jupyter_core.utils import run_sync
 from kernels import Kernel, run_kernel
 
 
@@ -20,7 +20,7 @@ def complete(kernel: Kernel, code: str) -> list[str]:
             if answer["parent_header"].get("msg_id") == asked:
                 return list(answer["content"]["matches"])
 
-    return asyncio.get_event_loop().run_until_complete(ask())
+    return run_sync(ask)()  # in the event loop of the kernel's client, whatever others did with theirs
 
 
 class TestHelp:
