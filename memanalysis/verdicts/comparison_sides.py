@@ -141,7 +141,7 @@ def _are_of(runs: pd.DataFrame, name: str) -> "pd.Series[bool]":
     exact = runs["release"].eq(name).fillna(value=False).astype(bool)
     if exact.any() or len(name) < MIN_COMMIT_DIGITS:
         return exact
-    return runs["git_commit"].str.lower().str.startswith(name.lower()).fillna(value=False).astype(bool)
+    return runs["git_commit"].astype("string").str.lower().str.startswith(name.lower(), na=False).astype(bool)
 
 
 def _find_ends(neighbours: pd.DataFrame, cut: Any) -> tuple[Any, Any]:

@@ -133,7 +133,9 @@ def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -
     run_ids = verdicts["run_id"].where(verdicts["role"].ne("family"), verdicts["family_id"])
     keys = zip(verdicts["service"], run_ids, strict=True)
     marked = verdicts.assign(has_ended=[key in ended for key in keys])
-    names_time = marked["has_ended"] & marked["reasons"].str.contains(_TIME_CODES).fillna(value=False).astype(bool)
+    names_time = marked["has_ended"] & marked["reasons"].astype("string").str.contains(_TIME_CODES, na=False).astype(
+        bool
+    )
     return rewrite_sentences(marked, names_time)
 
 
