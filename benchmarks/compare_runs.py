@@ -121,19 +121,21 @@ def record_program(folder: Path, kind: str, seconds: float, extra: float, number
     return ledger
 
 
-def compare_programs(*, pairs: int, programs: Sequence[str] = PROGRAMS, seconds: float = SECONDS) -> dict[str, Found]:
-    """Compare pairs of runs of each program; the line that keeps more is ``remember``."""
+def compare_programs(
+    *, pairs: int, programs: Sequence[str] = PROGRAMS, seconds: float = SECONDS, extra: float = EXTRA
+) -> dict[str, Found]:
+    """Compare pairs of runs of each program; the line that keeps this share more is ``remember``."""
     results = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(AT_ONCE) as pool:
         folder = Path(temporary)
         for kind in programs:
-            extras = [0.0, 0.0, EXTRA] * pairs
+            extras = [0.0, 0.0, extra] * pairs
             record = partial(record_program, folder, kind, seconds)
             made = list(pool.map(record, extras, range(len(extras))))
             alarms = found = named = 0
             for first, same, higher in zip(made[::3], made[1::3], made[2::3], strict=True):
                 unchanged, changes = compare(first, same), compare(first, higher)
-                _show(kind, unchanged, changes)
+                _show(kind, extra, unchanged, changes)
                 alarms += bool((unchanged["verdict"] != "same").any())
                 found += bool((changes.loc[changes["what"] == "level_bytes", "verdict"] == "more").any())
                 worse = changes[(changes["what"] == "site_bytes") & changes["verdict"].isin(WORSE)]
@@ -142,9 +144,9 @@ def compare_programs(*, pairs: int, programs: Sequence[str] = PROGRAMS, seconds:
     return results
 
 
-def _show(kind: str, unchanged: pd.DataFrame, changes: pd.DataFrame) -> None:
+def _show(kind: str, extra: float, unchanged: pd.DataFrame, changes: pd.DataFrame) -> None:
     """Print how far two runs of one program lie apart."""
-    for name, frame in (("same", unchanged), ("5 % more", changes)):
+    for name, frame in (("same", unchanged), (f"{100 * extra:g} % more", changes)):
         level = frame[frame["what"] == "level_bytes"].iloc[0]
         others = frame.loc[(frame["verdict"] != "same"), ["what", "function", "verdict"]].to_numpy().tolist()
         share = level["change"] / level["before"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OPTIONAL = ("a2a", "apprise", "s3")
+OPTIONAL = ("a2a", "apprise", "fleet", "mcp", "otel", "prometheus", "s3")
 """Extras that users install; the suite needs them all."""
 
 REQUIREMENT = re.compile(r"(?P<name>[a-z0-9-]+)(?:\[[a-z0-9,-]+\])?>=(?P<version>[0-9.]+)")
