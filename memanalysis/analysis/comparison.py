@@ -190,6 +190,7 @@ def _measure_sites(
     )
     measured: dict[str, dict[_Key, tuple[Side, int]]] = {}
     for service, of_service in frame.groupby("service", observed=True):
+        of_service = _leave_warm_up_out(of_service, 1 if service in changed else 2, rule)
         snapshots = of_service.groupby("run_id", observed=True)["timestamp"].nunique().to_dict()
         share = 0.0 if service in changed else rule.single_snapshot_error
         for (file, name), of_site in of_service.groupby(["file", "place"], observed=True):
@@ -197,6 +198,16 @@ def _measure_sites(
             line = int(of_site["line"].mode().iloc[0])
             measured.setdefault(str(service), {})[str(file), name] = (side, line)
     return measured
+
+
+def _leave_warm_up_out(of_service: pd.DataFrame, least: int, rule: ComparisonThresholds) -> pd.DataFrame:
+    """Return the snapshots after the warm-up of each run, where at least so many remain of it, else all of the run."""
+    by_run = of_service.groupby("run_id", observed=True)["timestamp"]
+    first, last = by_run.transform("min"), by_run.transform("max")
+    is_late = of_service["timestamp"] >= first + (last - first) * rule.warm_up_share
+    late = of_service[is_late].groupby("run_id", observed=True)["timestamp"].nunique()
+    is_kept = of_service["run_id"].map(late).to_numpy() >= least
+    return of_service[is_late | ~is_kept]
 
 
 def _measure_site(

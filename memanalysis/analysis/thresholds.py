@@ -264,6 +264,9 @@ class ComparisonThresholds:
     min_snapshots_of_a_line: int = make_number(
         4, "snapshots", CONVENTION, "From as many the growth of a site is no noise: a line through three fits anything"
     )
+    warm_up_share: float = make_number(
+        0.25, "share of the time", CONVENTION, "Earlier snapshots are left out where enough remain: warm-up"
+    )
     single_snapshot_error: float = make_number(
         0.4, "share of the size", CONVENTION, "What a site holds at one moment may be a batch that is freed in the next"
     )

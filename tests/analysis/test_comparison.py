@@ -119,6 +119,16 @@ def test_what_one_moment_holds_is_evidence_only_where_the_service_changed():
     assert compare_sites(before, after, changed=["shop"])["verdict"].tolist() == ["more", "same"]
 
 
+def test_a_snapshot_from_before_the_data_were_loaded_is_no_noise():
+    """The first of two came while the program still loaded: what it holds later is what is compared."""
+    before = site_rows({("b.py", 3, "keep"): [0, 20 * MIB]}, run_id="r1")
+    after = site_rows({("b.py", 3, "keep"): [10 * MIB, 40 * MIB]}, run_id="r2")
+
+    changes = compare_sites(before, after, changed=["shop"])
+
+    assert changes[["verdict", "change"]].to_numpy().tolist() == [["more", 20 * MIB]]
+
+
 def test_many_lines_that_differ_by_noise_are_no_change():
     """500 lines whose sizes scatter by 10 %: at 95 % each, 25 of them would be called changed."""
     rng = np.random.default_rng(3)
