@@ -201,7 +201,7 @@ def _measure_sites(
 
 
 def _leave_warm_up_out(of_service: pd.DataFrame, least: int, rule: ComparisonThresholds) -> pd.DataFrame:
-    """Return the snapshots after the warm-up of each run, where at least so many remain of it, else all of the run."""
+    """Return the snapshots after the warm-up of each run; a run with fewer of them than the least stays whole."""
     by_run = of_service.groupby("run_id", observed=True)["timestamp"]
     first, last = by_run.transform("min"), by_run.transform("max")
     is_late = of_service["timestamp"] >= first + (last - first) * rule.warm_up_share
