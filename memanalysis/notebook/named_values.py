@@ -10,9 +10,9 @@ import types
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
+from memanalysis.capture.variable_sizes import measure_variables
 from memanalysis.units import MIB
 
 __all__ = ["MIN_BYTES", "NamedValue", "walk_names"]
@@ -30,8 +30,8 @@ MAX_CHILDREN = 1_000
 MAX_OTHERS = 3
 """Further ways to the same data that are kept."""
 
-SAMPLE = 100
-"""Items of a large container that are measured."""
+MAX_CONTAINER_S = 0.02
+"""Seconds for the items of a large container, which a sample stands for."""
 
 OUR_REFERENCES = 3
 """To a value under way: the row of its level, the variable, the argument of `sys.getrefcount`."""
@@ -126,7 +126,8 @@ def _iter_data(value: Any) -> Iterator[tuple[Any, int, int]]:
         yield value, sys.getsizeof(value), 0
     elif container is not None:
         if container.__len__(value) > MAX_CHILDREN:  # past a ``__len__`` of the user's
-            yield value, _estimate(value, container), container.__len__(value)
+            sizes = measure_variables({"value": value}, max_s=MAX_CONTAINER_S)
+            yield value, sizes.total_bytes, container.__len__(value)
     elif package == "numpy" and hasattr(kind, "__array_interface__"):
         while type(getattr(value, "base", None)) is kind:
             value = value.base
@@ -189,24 +190,6 @@ def _iter_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
 
 def _container_of(kind: type) -> Any:
     return next((container for container in _CONTAINERS if issubclass(kind, container)), None)
-
-
-def _estimate(value: Any, container: Any) -> int:
-    """Bytes of a container and of its items, from a sample of these; an item that is there twice counts once."""
-    n_items = container.__len__(value)
-    all_items = dict.items(value) if container is dict else container.__iter__(value)
-    items = list(islice(all_items, 0, None, max(1, n_items // SAMPLE)))
-    parts = [part for pair in items for part in pair] if container is dict else items
-    sizes = {id(part): sys.getsizeof(part) + _inside(part) for part in parts}
-    return int(sys.getsizeof(value) + sum(sizes.values()) / max(len(items), 1) * n_items)
-
-
-def _inside(item: Any) -> int:
-    if type(item) in (list, tuple, set):
-        return sum(map(sys.getsizeof, islice(item, SAMPLE)))
-    if type(item) is dict:
-        return sum(sys.getsizeof(value) for value in islice(item.values(), SAMPLE))
-    return 0
 
 
 def _refer_to(owner: Any) -> "weakref.ref[Any] | None":
