@@ -35,7 +35,8 @@ IMPORTS = {
     "widgets": {"analysis", "notebook", "policy", "reports", "response", "verdicts", "watcher"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
-    "cli": {"capture", "examples", "ledger", "policy", "reports", "verdicts", "watcher"},
+    "exchange": {"ledger"},
+    "cli": {"capture", "examples", "exchange", "ledger", "policy", "reports", "verdicts", "watcher"},
     "magic": {"notebook", "widgets"},
     "__main__": {"cli"},
 }

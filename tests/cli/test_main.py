@@ -22,6 +22,7 @@ COMMANDS = (
     ["dashboard"],
     ["compact"],
     ["convert"],
+    ["export"],
     ["policy"],
     ["policy", "check"],
     ["check"],
@@ -139,7 +140,7 @@ def test_an_error_is_one_line_without_a_traceback_and_code_2(tmp_path: Path) -> 
         (
             [],
             "Missing command: one of demo, run, record, info, assess, check, compare, report, dashboard, compact, "
-            "convert, policy, doctor.",
+            "convert, export, policy, doctor.",
             "memanalysis",
         ),
         (["policy"], "Missing command: one of check, show, schema, export.", "memanalysis policy"),
