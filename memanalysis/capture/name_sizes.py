@@ -36,7 +36,7 @@ def find_largest_names(frame: FrameType | None, *, most: int = 3, seconds: float
     frame : frame or None
         The innermost frame.
     most : int
-        At most so many.
+        At most this number.
     seconds : float
         After so long no further name is measured.
     """

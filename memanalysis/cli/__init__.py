@@ -21,6 +21,7 @@ from memanalysis._text import make_printable
 from memanalysis._version import __version__
 from memanalysis.cli.command_group import CommandGroup, describe_usage_error
 from memanalysis.cli.command_help import TRACEBACK
+from memanalysis.cli.completion_command import COMPLETION_VARIABLE
 from memanalysis.errors import MemAnalysisError
 
 __all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_PIPE_CLOSED", "commands", "main"]
@@ -39,9 +40,6 @@ MAX_ERROR_TEXT = 500
 
 PROGRAM = "memanalysis"
 
-COMPLETION_VARIABLE = "_MEMANALYSIS_COMPLETE"
-"""Shells set this variable to ask for completions, or for the script that asks for them."""
-
 _EXAMPLES = """\
 memanalysis demo                          find the one of three that leaks
 memanalysis run app.py --port 80          record a program and its children
@@ -50,24 +48,20 @@ memanalysis report logs/ledger -o r.html  write the same with charts
 """
 
 _EXIT_CODES = """\
-0  success
-1  a finding: check found a reason not to pass, compare something that became
-   worse, doctor that a measurement fails, or a demo program failed
-2  an error: wrong arguments, or a file that cannot be read or written
+0    success
+1    a finding: check found a reason not to pass, compare something that
+     became worse, doctor that a measurement fails, or a demo program failed
+2    an error: wrong arguments, or a file that cannot be read or written
+130  stopped by Ctrl-C
+141  the reader of the output closed the pipe
 run exits with the code of its program.
-"""
-
-_COMPLETION = """\
-bash  eval "$(_MEMANALYSIS_COMPLETE=bash_source memanalysis)"
-zsh   eval "$(_MEMANALYSIS_COMPLETE=zsh_source memanalysis)"
-fish  _MEMANALYSIS_COMPLETE=fish_source memanalysis | source
 """
 
 commands = CommandGroup(
     PROGRAM,
     help="Record the memory of Python programs, and find out whether it leaks, on which line, and how fast.",
     examples=_EXAMPLES,
-    notes={"Exit codes": _EXIT_CODES, "Shell completion": _COMPLETION},
+    notes={"Exit codes": _EXIT_CODES},
     modules={
         "demo": ("memanalysis.cli.demo_command:command", "Run three small programs and find the one that leaks."),
         "run": ("memanalysis.cli.run_command:command", "Run a Python program and record it and its children."),
@@ -83,6 +77,8 @@ commands = CommandGroup(
         "export": ("memanalysis.cli.export_command:command", "Write the heap of a run as pprof, OTLP or flame graph."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
+        "schema": ("memanalysis.cli.schema_command:command", "Print the JSON Schema of what --json prints."),
+        "completion": ("memanalysis.cli.completion_command:command", "Print the script that completes in a shell."),
     },
     params=[
         click.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from memanalysis._text import make_printable
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ FORMULA_STARTS = ("=", "+", "-", "@")
 
 _EXAMPLES = """\
 memanalysis assess logs/ledger --policy config/memory_policy.yaml
-memanalysis assess logs/ledger --format json | jq '.[] | select(.is_leak)'
+memanalysis assess logs/ledger --json | jq '.[] | select(.is_leak)'
 memanalysis assess logs/ledger --service api --service worker --since 7d --all
 memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
 """
@@ -66,7 +66,11 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
 @click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
 @click.option(
-    "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
+    "--known-leaks",
+    "--known",
+    type=PATH,
+    metavar="FILE",
+    help="File of accepted leaks, which are listed but not counted.",
 )
 @add_selection_options
 @click.option(
@@ -76,7 +80,8 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
     help=f"Only the N worst verdicts (default: {DEFAULT_TOP} in a table, else all).",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print (default: table).")
-def command(ledger: str, form: str, top: int | None, **settings: Any) -> int:
+@add_json_option
+def command(ledger: str, form: str, top: int | None, is_json: bool, **settings: Any) -> int:
     """Assess the ledger and print the verdicts."""
     from memanalysis.cli.terminal import open_console, show_progress
 
@@ -98,6 +103,7 @@ def command(ledger: str, form: str, top: int | None, **settings: Any) -> int:
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
+    form = "json" if is_json else form
     if form == "table":
         print_verdicts(open_console(), verdicts, top=top or DEFAULT_TOP)
     else:

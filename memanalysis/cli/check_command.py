@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from memanalysis.cli.assess_command import add_selection_options, make_selection
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["EXIT_FOUND", "command"]
@@ -36,7 +36,7 @@ memanalysis check ci-ledger --fail-on leak,breach,unknown --junit memory.xml
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
 @click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option("--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which do not fail.")
+@click.option("--known-leaks", "--known", type=PATH, metavar="FILE", help="File of accepted leaks, which do not fail.")
 @click.option("--baseline", type=PATH, metavar="LEDGER", help="An earlier ledger, to find what became worse.")
 @click.option(
     "--fail-on",
@@ -52,8 +52,15 @@ memanalysis check ci-ledger --fail-on leak,breach,unknown --junit memory.xml
     help="What to print (default: text; github, with annotations and a job summary, in GitHub Actions).",
 )
 @click.option("--junit", type=PATH, metavar="FILE", help="Also write the findings as JUnit XML.")
+@add_json_option
 def command(
-    ledger: str, baseline: str | None, fail_on: str, form: str | None, junit: str | None, **settings: Any
+    ledger: str,
+    baseline: str | None,
+    fail_on: str,
+    form: str | None,
+    junit: str | None,
+    is_json: bool,
+    **settings: Any,
 ) -> int:
     """Find what fails, and print it."""
     from memanalysis.cli.terminal import open_console, show_progress
@@ -73,8 +80,9 @@ def command(
         )
     if junit is not None:
         _write(junit, findings_output.render_junit(ledger, findings))
-    if (form or _default_format()) == "github":
-        sys.stdout.write(findings_output.render_annotations(findings))
+    form = "json" if is_json else form or _default_format()
+    if form == "github":
+        sys.stdout.write(findings_output.render_annotations(findings, workspace=os.environ.get("GITHUB_WORKSPACE")))
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
             with Path(summary).open("a", encoding="utf-8") as file:
@@ -90,10 +98,10 @@ def _default_format() -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, content: bytes) -> None:
     from memanalysis._atomic import write_atomic
 
     try:
-        write_atomic(Path(path), text.encode())
+        write_atomic(Path(path), content)
     except OSError as exc:
         raise InvalidArgumentError(f"--junit cannot write to {path}: {exc.strerror}. Name a file in a folder.") from exc

@@ -1,5 +1,6 @@
 """The commands by name, each loaded when it is used, and what a mistyped name was meant to be."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -9,7 +10,7 @@ import click
 
 from memanalysis.cli.command_help import add_traceback_option, write_examples
 
-__all__ = ["CommandGroup", "describe_usage_error"]
+__all__ = ["CommandGroup", "describe_usage_error", "suggest"]
 
 
 class CommandGroup(click.Group):
@@ -61,7 +62,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is named first, or suggest the one that is meant."""
         if args[0] not in self.modules and not ctx.resilient_parsing:
-            raise click.UsageError(f"There is no command {args[0]}.{_suggest(args[0], self.modules)}", ctx)
+            raise click.UsageError(f"There is no command {args[0]}.{suggest(args[0], self.modules)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,15 +82,23 @@ def describe_usage_error(error: click.ClickException) -> str:
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption):
         known = [] if ctx is None else [name for param in ctx.command.get_params(ctx) for name in param.opts]
-        text = f"There is no option {error.option_name}.{_suggest(error.option_name, known)}"
+        text = f"There is no option {error.option_name}.{suggest(error.option_name, known)}"
     elif ctx is not None and isinstance(ctx.command, CommandGroup) and error.message == "Missing command.":
         text = f"Missing command: one of {', '.join(ctx.command.modules)}."
     else:
-        text = error.format_message()
+        text = error.format_message() + _suggest_choice(error)
     more = "" if ctx is None else f"\nRun '{ctx.command_path} --help' for its arguments and examples."
     return " ".join(text.split()) + more
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def _suggest_choice(error: click.ClickException) -> str:
+    """Return which of the values that an option takes is similar to the one that was given."""
+    kind = getattr(getattr(error, "param", None), "type", None)
+    given = re.match(r"'(.+?)' is not one of ", error.message)
+    return suggest(given[1], map(str, kind.choices)) if given and isinstance(kind, click.Choice) else ""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a question that names what is similar, with a blank before it; empty where nothing is."""
     similar = get_close_matches(name, [each for each in known if each not in {"-m", "-o"}], n=2, cutoff=0.5)
     return f" Did you mean {' or '.join(similar)}?" if similar else ""

@@ -92,7 +92,9 @@ def write_examples(formatter: click.HelpFormatter, examples: str, *, title: str 
 
 def add_json_option(function: Callable[..., int]) -> Callable[..., int]:
     """Add ``--json``, which comes as ``is_json``."""
-    option = click.option("--json", "is_json", is_flag=True, help="Print JSON, one object, as a program reads it.")
+    option = click.option(
+        "--json", "is_json", is_flag=True, help="Print JSON alone, as memanalysis schema describes it."
+    )
     return option(function)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.units import format_bytes, parse_bytes
 
 __all__ = ["command"]
@@ -45,7 +45,8 @@ memanalysis compact s3://bucket/ledger --max-size 2GB --dry-run
     "--downsample-interval", type=float, metavar="S", help="Keep them for each interval of S seconds (default: 3600)."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
-def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool, **limits: Any) -> int:
+@add_json_option
+def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool, is_json: bool, **limits: Any) -> int:
     """Compact the ledger and print what was done."""
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
@@ -55,6 +56,11 @@ def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool
 
         retention = Retention.from_mapping(_read_limits(policy, max_size, **limits))
         done = compact_ledger(ledger, retention=retention, dry_run=dry_run)
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(done)
+        return 0
     console = open_console()
     dropped = done.retention
     if dry_run:

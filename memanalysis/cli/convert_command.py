@@ -2,7 +2,7 @@
 
 import click
 
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 
 __all__ = ["command"]
 
@@ -25,7 +25,8 @@ memanalysis convert logs/ledger s3://bucket/ledgers/api
 @click.argument("source", cls=Argument, type=PATH, metavar="A", description="Directory, file or URL of a ledger.")
 @click.argument("target", cls=Argument, type=PATH, metavar="B", description="Directory, file or URL to write.")
 @click.option("--overwrite", is_flag=True, help="Replace a ledger that exists.")
-def command(source: str, target: str, overwrite: bool) -> int:
+@add_json_option
+def command(source: str, target: str, overwrite: bool, is_json: bool) -> int:
     """Convert, and print what was written and what was left out."""
     from memanalysis.cli.terminal import open_console, print_paragraph, show_progress
 
@@ -33,6 +34,11 @@ def command(source: str, target: str, overwrite: bool) -> int:
         from memanalysis.ledger.convert import convert_ledger
 
         done = convert_ledger(source, target, overwrite=overwrite)
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(done)
+        return 0
     console = open_console()
     rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items() if count) or "no rows"
     print_paragraph(console, f"Wrote {target}: {rows}.")

@@ -2,15 +2,16 @@
 
 import platform
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import click
 
 from memanalysis._version import __version__
-from memanalysis.cli.command_help import Command
+from memanalysis.cli.command_help import Command, add_json_option
 from memanalysis.units import MIB, format_bytes
 
-__all__ = ["command"]
+__all__ = ["DoctorFindings", "SelfTest", "command"]
 
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "ipywidgets", "jinja2", "rich", "psutil", "pyyaml", "fsspec")
 
@@ -20,65 +21,116 @@ TEST_BYTES = 16 * MIB
 TEST_BLOCK_BYTES = 4096
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTest:
+    """What was seen of memory that was allocated; None where it cannot be measured."""
+
+    allocated_bytes: int
+    rss_growth_bytes: int | None
+    sampled_bytes: int | None
+    is_passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorFindings:
+    """What can be measured here; None is what cannot, and ``limit_bytes`` None where no limit is below the machine."""
+
+    version: str
+    python: str
+    platform: str
+    rss_bytes: int | None
+    pss_bytes: int | None
+    uss_bytes: int | None
+    allocator_free_bytes: int | None
+    limit_bytes: int | None
+    fork_obstacle: str | None
+    engine: str
+    engine_reason: str
+    packages: dict[str, str | None]
+    self_test: SelfTest
+
+
 @click.command(
     "doctor",
     cls=Command,
     help="Show what can be measured here: the engine that finds lines and why it is that one, the sources of memory "
-    "figures, and versions. Then allocate 16 MiB and look whether they are seen.",
+    "figures, and versions. Then allocate 16 MiB and check that they are seen.",
     examples="memanalysis doctor > doctor.txt   # to be attached to a question",
     needs=("rich",),
 )
-def command() -> int:
+@add_json_option
+def command(is_json: bool) -> int:
     """Print what is there, test it, and return 1 where the test fails."""
-    from memanalysis.cli.terminal import open_console, print_line, print_paragraph
+    found = _examine()
+    if is_json:
+        from memanalysis.cli.json_output import print_json
 
-    console = open_console()
-    for title, text in [*_describe_python(), *_describe_sources(), *_describe_engine()]:
-        print_paragraph(console, f"{title:<12}{text}", indent=12)
-    print_paragraph(console, f"{'packages':<12}{', '.join(map(_describe_package, PACKAGES))}", indent=12)
-    is_seen, result = _test_engine()
-    print_line(console)
-    print_paragraph(console, f"{'self-test':<12}{result}", indent=12)
-    return 0 if is_seen else 1
+        print_json(found)
+    else:
+        _print_findings(found)
+    return 0 if found.self_test.is_passed else 1
 
 
-def _describe_python() -> list[tuple[str, str]]:
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return [("memanalysis", f"{__version__} on {python}, {platform.platform(terse=True)}")]
-
-
-def _describe_sources() -> list[tuple[str, str]]:
+def _examine() -> DoctorFindings:
+    """Read what is there, and run the self-test."""
     from memanalysis.capture.forking import find_fork_obstacle
     from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes, read_limit_bytes
-
-    with ProcessReader() as process:
-        rss, (pss, uss) = process.read_rss_bytes(), process.read_pss_and_uss_bytes()
-    limit, free, obstacle = read_limit_bytes(), read_allocator_free_bytes(), find_fork_obstacle()
-    figures = {"resident": rss, "shared split": pss, "private": uss, "free in the allocator": free}
-    known = ", ".join(f"{name} {_show(size)}" for name, size in figures.items())
-    return [
-        ("memory", known),
-        ("limit", "none that is lower than the machine" if limit is None else format_bytes(limit)),
-        ("snapshots", "in a forked copy" if obstacle is None else f"in the process itself: {obstacle}"),
-    ]
-
-
-def _describe_engine() -> list[tuple[str, str]]:
     from memanalysis.watcher.trace_engine import choose_engine
 
+    with ProcessReader() as process:
+        rss_bytes, (pss_bytes, uss_bytes) = process.read_rss_bytes(), process.read_pss_and_uss_bytes()
     engine = choose_engine("auto")
-    return [("lines", f"{engine.name}. {engine.reason}")]
+    return DoctorFindings(
+        version=__version__,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=platform.platform(terse=True),
+        rss_bytes=rss_bytes,
+        pss_bytes=pss_bytes,
+        uss_bytes=uss_bytes,
+        allocator_free_bytes=read_allocator_free_bytes(),
+        limit_bytes=read_limit_bytes(),
+        fork_obstacle=find_fork_obstacle(),
+        engine=engine.name,
+        engine_reason=engine.reason,
+        packages={name: _find_version(name) for name in PACKAGES},
+        self_test=_test_engine(),
+    )
 
 
-def _describe_package(name: str) -> str:
+def _print_findings(found: DoctorFindings) -> None:
+    from memanalysis.cli.terminal import open_console, print_line, print_paragraph
+
+    figures = {
+        "resident": found.rss_bytes,
+        "shared split": found.pss_bytes,
+        "private": found.uss_bytes,
+        "free in the allocator": found.allocator_free_bytes,
+    }
+    limit, obstacle = found.limit_bytes, found.fork_obstacle
+    parts = {
+        "memanalysis": f"{found.version} on {found.python}, {found.platform}",
+        "memory": ", ".join(f"{name} {_show(size)}" for name, size in figures.items()),
+        "limit": "none that is lower than the machine" if limit is None else format_bytes(limit),
+        "snapshots": "in a forked copy" if obstacle is None else f"in the process itself: {obstacle}",
+        "lines": f"{found.engine}. {found.engine_reason}",
+        "packages": ", ".join(f"{name} {version or 'missing'}" for name, version in found.packages.items()),
+    }
+    console = open_console()
+    for title, text in parts.items():
+        print_paragraph(console, f"{title:<12}{text}", indent=12)
+    print_line(console)
+    print_paragraph(console, f"{'self-test':<12}{_describe_test(found.self_test)}", indent=12)
+
+
+def _find_version(name: str) -> str | None:
     try:
-        return f"{name} {version(name)}"
+        return version(name)
     except PackageNotFoundError:
-        return f"{name} missing"
+        return None
 
 
-def _test_engine() -> tuple[bool, str]:
-    """Return whether allocated memory is seen by the engine in use, and a sentence on it."""
+def _test_engine() -> SelfTest:
+    """Return whether allocated memory is seen by the engine in use."""
     from memanalysis.capture import sampler
     from memanalysis.capture.process import ProcessReader
 
@@ -94,10 +146,20 @@ def _test_engine() -> tuple[bool, str]:
         after = process.read_rss_bytes()
     wanted = len(blocks) * (TEST_BLOCK_BYTES + sys.getsizeof(b""))
     grown = None if before is None or after is None else after - before
-    is_seen = (grown is None or grown > wanted / 2) and (sampled is None or 0.7 < sampled / wanted < 1.3)
-    text = f"{format_bytes(wanted)} were allocated. Resident memory grew by {_show(grown)}"
-    text += f", the sampler saw {_show(sampled)}." if is_sampled else "."
-    return is_seen, text + (" All is well." if is_seen else " That is not what was allocated.")
+    return SelfTest(
+        allocated_bytes=wanted,
+        rss_growth_bytes=grown,
+        sampled_bytes=sampled,
+        is_passed=(grown is None or grown > wanted / 2) and (sampled is None or 0.7 < sampled / wanted < 1.3),
+    )
+
+
+def _describe_test(test: SelfTest) -> str:
+    text = (
+        f"{format_bytes(test.allocated_bytes)} were allocated. Resident memory grew by {_show(test.rss_growth_bytes)}"
+    )
+    text += "." if test.sampled_bytes is None else f", the sampler saw {_show(test.sampled_bytes)}."
+    return text + (" All is well." if test.is_passed else " That is not what was allocated.")
 
 
 def _show(size: int | None) -> str:

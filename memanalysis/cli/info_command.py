@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.units import format_bytes
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ NUMBERS = TITLES[1:5]
     needs=(*ROWS, "rich"),
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
-def command(ledger: str) -> int:
+@add_json_option
+def command(ledger: str, is_json: bool) -> int:
     """Read through the ledger and print what it holds."""
     from memanalysis.cli.terminal import open_console, show_progress
 
@@ -41,6 +42,11 @@ def command(ledger: str) -> int:
         from memanalysis.ledger.info import describe_ledger
 
         info = describe_ledger(ledger)
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(info)
+        return 0
     _print_info(open_console(), info)
     return 0
 

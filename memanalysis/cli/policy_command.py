@@ -2,21 +2,59 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from memanalysis._text import make_printable
 from memanalysis.cli.command_group import CommandGroup
-from memanalysis.cli.command_help import PATH, Argument, Command
+from memanalysis.cli.command_help import PATH, Argument, Command, add_json_option
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["check", "command", "export", "prometheus", "schema", "show"]
+if TYPE_CHECKING:
+    from memanalysis.policy.model import Policy
+
+__all__ = ["BudgetLevels", "PolicySummary", "PolicyValue", "check", "command", "export", "prometheus", "schema", "show"]
 
 _EXAMPLES = """\
 memanalysis policy check config/memory_policy.yaml
 memanalysis policy show config/memory_policy.yaml
 memanalysis policy schema > memory_policy.schema.json"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyValue:
+    """One value of a policy, and where it comes from."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLevels:
+    """The budget of a service, of every other where the name is null."""
+
+    service: str | None
+    max_bytes: int
+    warning_bytes: int
+    critical_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySummary:
+    """What a policy that is right allows."""
+
+    file: str
+    budgets: list[BudgetLevels]
+    finds_leaks: bool
+    check_interval_s: float
+    memory_growth_mb: float
+    memory_growth_percent: float
+    sensitivity: str
+
 
 _HERE = "memanalysis.cli.policy_command"
 
@@ -54,34 +92,63 @@ export = CommandGroup(
 )
 @click.argument("file", cls=Argument, type=PATH, description="Policy file (YAML).")
 @_SET
-def check(file: str, arguments: tuple[str, ...]) -> int:
+@add_json_option
+def check(file: str, arguments: tuple[str, ...], is_json: bool) -> int:
     """Read the policy and print what it allows."""
     from memanalysis.capture.process import read_limit_bytes
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph
     from memanalysis.cli.terminal_table import Name, make_table, print_table
     from memanalysis.policy.loader import read_layers
-    from memanalysis.units import bytes_from_mb
 
     policy = read_layers(file, arguments=arguments).policy.for_limit(read_limit_bytes())
+    summary = _summarize(file, policy)
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(summary)
+        return 0
     console = open_console()
     print_line(console, f"OK: {file}")
     print_line(console)
     numbers = ("budget", "warning from", "critical from")
     table = make_table(console, ("service", *numbers), right=numbers)
-    for name, budget in {**policy.memory_budgets.services, "every other": policy.memory_budgets.global_}.items():
-        limits = (budget.max_memory_mb, budget.warning_mb, budget.critical_mb)
-        table.add_row(Name(make_printable(name)), *(format_bytes(bytes_from_mb(mb)) for mb in limits))
+    for budget in summary.budgets:
+        limits = (budget.max_bytes, budget.warning_bytes, budget.critical_bytes)
+        table.add_row(Name(make_printable(budget.service or "every other")), *map(format_bytes, limits))
     print_table(console, table)
     print_line(console)
-    detection = policy.leak_detection
-    thresholds = detection.thresholds
     print_paragraph(
         console,
-        f"Leak detection is {'on' if detection.enabled else 'off'}: every "
-        f"{format_duration(detection.check_interval_seconds)}, growth of {thresholds.memory_growth_mb:g} MB or "
-        f"{thresholds.memory_growth_percent:g} %, sensitivity {detection.sensitivity}.",
+        f"Leak detection is {'on' if summary.finds_leaks else 'off'}: every "
+        f"{format_duration(summary.check_interval_s)}, growth of {summary.memory_growth_mb:g} MB or "
+        f"{summary.memory_growth_percent:g} %, sensitivity {summary.sensitivity}.",
     )
     return 0
+
+
+def _summarize(file: str, policy: "Policy") -> PolicySummary:
+    """Return what a policy allows."""
+    from memanalysis.units import bytes_from_mb
+
+    budgets = [*policy.memory_budgets.services.items(), (None, policy.memory_budgets.global_)]
+    detection = policy.leak_detection
+    return PolicySummary(
+        file=file,
+        budgets=[
+            BudgetLevels(
+                service=service,
+                max_bytes=bytes_from_mb(budget.max_memory_mb),
+                warning_bytes=bytes_from_mb(budget.warning_mb),
+                critical_bytes=bytes_from_mb(budget.critical_mb),
+            )
+            for service, budget in budgets
+        ],
+        finds_leaks=detection.enabled,
+        check_interval_s=detection.check_interval_seconds,
+        memory_growth_mb=detection.thresholds.memory_growth_mb,
+        memory_growth_percent=detection.thresholds.memory_growth_percent,
+        sensitivity=detection.sensitivity,
+    )
 
 
 @click.command(
@@ -92,21 +159,23 @@ def check(file: str, arguments: tuple[str, ...]) -> int:
     "packaged one.",
     examples="memanalysis policy show config/memory_policy.yaml\n"
     "MEMANALYSIS_POLICY__LEAK_DETECTION__SENSITIVITY=high memanalysis policy show\n"
-    "memanalysis policy show --set alerts.channels=[logging] --format json",
+    "memanalysis policy show --set alerts.channels=[logging] --json",
 )
 @click.argument("file", cls=Argument, type=PATH, required=False, description="Policy file (YAML).")
 @_SET
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Default: text.")
-def show(file: str | None, arguments: tuple[str, ...], form: str) -> int:
+@add_json_option
+def show(file: str | None, arguments: tuple[str, ...], form: str, is_json: bool) -> int:
     """Print keys, values and origins."""
     from memanalysis.policy.loader import DEFAULT_CONFIG_PATH, find_default_path, read_layers
 
     chosen = file or (DEFAULT_CONFIG_PATH if Path(DEFAULT_CONFIG_PATH).exists() else find_default_path())
     layers = read_layers(chosen, arguments=arguments)
     origins = list(layers.list_origins())
-    if form == "json":
-        rows = [{"key": one.key, "value": one.value, "origin": one.origin} for one in origins]
-        sys.stdout.write(f"{json.dumps(rows, indent=2)}\n")
+    if is_json or form == "json":
+        from memanalysis.cli.json_output import print_json
+
+        print_json([PolicyValue(key=one.key, value=one.value, origin=one.origin) for one in origins])
         return 0
     for one in origins:
         sys.stdout.write(f"{make_printable(one.key)}: {_render_value(one.value)}  # {make_printable(one.origin)}\n")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,19 +15,30 @@ from typing import TYPE_CHECKING
 import click
 
 from memanalysis._text import make_printable
-from memanalysis.cli.command_help import Command
+from memanalysis.cli.command_help import Command, add_json_option
 from memanalysis.cli.run_command import add_watch_options
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from memanalysis.watcher.redaction import ArgvMode
 
-__all__ = ["command"]
+__all__ = ["Recorded", "command"]
 
 _EXAMPLES = """\
 memanalysis record --pid 4711 --children --ledger logs/ledger
 memanalysis assess logs/ledger
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was recorded from outside."""
+
+    ledger: str
+    service: str
+    pid: int
+    samples: int
+    processes: int
 
 
 @click.command(
@@ -40,6 +52,7 @@ memanalysis assess logs/ledger
 @click.option("--children", is_flag=True, help="Record its children too, a run each.")
 @click.option("--seconds", type=float, metavar="N", default=math.inf, help="Time to record (default: to its end).")
 @add_watch_options
+@add_json_option
 def command(
     pid: int,
     children: bool,
@@ -48,6 +61,7 @@ def command(
     service: str | None,
     interval: float,
     argv: "ArgvMode",
+    is_json: bool,
 ) -> int:
     """Record until the process has ended."""
     from memanalysis.watcher.record_process import OutsideRecorder
@@ -58,18 +72,36 @@ def command(
         )
     with _ended_by_signals() as is_ended:
         recorder = OutsideRecorder(pid, ledger=Path(ledger), service=service, children=children, argv=argv)
-        _print(f"Recording {recorder.service} (pid {pid}) into {ledger}; Ctrl-C ends it.")
+        show = _print if not is_json else _ignore
+        show(f"Recording {recorder.service} (pid {pid}) into {ledger}; Ctrl-C ends it.")
         try:
             until = time.monotonic() + seconds
             recorder.record(interval_s=interval, wait=is_ended.wait, until=until)
         except KeyboardInterrupt:
-            _print("")
+            show("")
         finally:
             recorder.close()
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(
+            Recorded(
+                ledger=ledger,
+                service=recorder.service,
+                pid=pid,
+                samples=recorder.n_samples,
+                processes=recorder.n_processes,
+            )
+        )
+        return 0
     processes = "1 process" if recorder.n_processes == 1 else f"{recorder.n_processes} processes"
     _print(f"Took {recorder.n_samples} samples of {processes}.")
     _print(f"Verdict: memanalysis assess {ledger}")
     return 0
+
+
+def _ignore(text: str) -> None:
+    """Standard output is for JSON alone."""
 
 
 def _print(text: str) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
@@ -36,16 +36,28 @@ memanalysis report logs/ledger --format markdown > report.md
 )
 @click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
 @click.option(
-    "--known-leaks", type=PATH, metavar="FILE", help="File of accepted leaks, which are listed but not counted."
+    "--known-leaks",
+    "--known",
+    type=PATH,
+    metavar="FILE",
+    help="File of accepted leaks, which are listed but not counted.",
 )
 @click.option("--no-source", is_flag=True, help="Hide code, arguments and the folders of files.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
+@add_json_option
 def command(
-    ledger: str, out: str | None, policy: str | None, known_leaks: str | None, no_source: bool, form: str
+    ledger: str,
+    out: str | None,
+    policy: str | None,
+    known_leaks: str | None,
+    no_source: bool,
+    form: str,
+    is_json: bool,
 ) -> int:
     """Make the report and write it to a file or to standard output."""
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
+    form = "json" if is_json else form
     target = out or (DEFAULT_OUT if form == "html" else "-")
     with show_progress(f"Reading {ledger}") as show:
         from memanalysis.reports.make_report import report

@@ -15,6 +15,7 @@ from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
+from memanalysis.policy.places import nearest
 from memanalysis.units import format_bytes, format_duration
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.change_sentences import describe_change
@@ -91,15 +92,20 @@ def find_findings(
     InvalidArgumentError
         ``fail_on`` names something else, or the ledger or the runs are not there.
     LedgerError
-        The ledger cannot be read, or has no samples: a recording that did not happen must not pass.
+        The ledger cannot be read or has no samples, or shares no service with the baseline: what did not happen must
+        not pass.
     PolicyError
         The policy or the file of known leaks is broken.
     """
     unknown = [name for name in fail_on if name not in KINDS]
     if unknown or not fail_on:
+        meant = next((near for name in unknown if (near := nearest(name, KINDS))), None)
         raise InvalidArgumentError(
             f"A check fails on some of {', '.join(KINDS)}, but got {', '.join(map(repr, unknown)) or 'none'}."
+            + (f" Did you mean {meant}?" if meant else "")
         )
+    if set(fail_on) == {"regression"} and baseline is None:
+        raise InvalidArgumentError("A check for regressions needs a baseline. Name an earlier ledger.")
     opened = resolve_ledger(ledger, call="check")
     resolved = resolve_policy(policy, call="check")
     selection = selection or RunSelection(only_latest=True)
@@ -114,11 +120,16 @@ def find_findings(
     if "leak" in fail_on:
         findings += _describe_verdicts(verdicts[are_unaccepted(verdicts)], "leak")
     if "breach" in fail_on:
-        findings += _find_breaches(opened, resolved, selection)
-    if "regression" in fail_on and baseline is not None:
-        findings += _find_regressions(resolve_ledger(baseline, call="check"), opened)
+        findings += _find_breaches(opened, resolved, selection, is_alone=len(set(fail_on)) == 1)
     if "unknown" in fail_on:
         findings += _describe_verdicts(verdicts[verdicts["shape"].isin([UNREADABLE, "inconclusive"])], "unknown")
+    if "regression" in fail_on and baseline is not None:
+        findings += _compare_with(
+            resolve_ledger(baseline, call="check"),
+            opened,
+            services=set(verdicts["service"].dropna()),
+            is_strict="unknown" in fail_on,
+        )
     return findings
 
 
@@ -133,9 +144,15 @@ def _describe_verdicts(verdicts: pd.DataFrame, kind: Kind) -> Iterable[Finding]:
         )
 
 
-def _find_breaches(ledger: Ledger, policy: Policy | None, selection: RunSelection) -> Iterable[Finding]:
+def _find_breaches(
+    ledger: Ledger, policy: Policy | None, selection: RunSelection, *, is_alone: bool
+) -> Iterable[Finding]:
     budgets = find_budgets(policy, ledger.services, find_limits=lambda: read_limits(ledger, ledger.services))
     if not budgets:
+        if is_alone:
+            raise InvalidArgumentError(
+                f"A check for breaches needs budgets, but {ledger.path} has no limit of a container. Name a policy."
+            )
         return
     runs = select_runs(ledger, selection)
     samples = ledger.read("samples", services=sorted(runs["service"].dropna().unique()))
@@ -152,9 +169,21 @@ def _find_breaches(ledger: Ledger, policy: Policy | None, selection: RunSelectio
         yield Finding(kind="breach", service=_name(service), run_id=str(run_id), text=text)
 
 
-def _find_regressions(baseline: Ledger, ledger: Ledger) -> Iterable[Finding]:
-    """Return what is significantly worse than before: levels and growth, each with the line that rose most."""
+def _compare_with(baseline: Ledger, ledger: Ledger, *, services: Collection[str], is_strict: bool) -> Iterable[Finding]:
+    """Return what is significantly worse than before: levels and growth, each with the line that rose most.
+
+    Where the check is strict, also the services that could not be compared.
+    """
     changes = compare(baseline, ledger)
+    changes = changes[changes["service"].isin(services)]
+    if changes.empty:
+        raise LedgerError(
+            f"There is nothing to compare: no service has enough samples both in {ledger.path} and in the baseline "
+            f"{baseline.path}. Record both with the same names of services, and for longer."
+        )
+    for service in sorted(set(services) - set(changes["service"])) if is_strict else ():
+        text = "Was not compared: it has not enough samples both here and in the baseline."
+        yield Finding(kind="unknown", service=_name(service), run_id=None, text=text)
     worse = changes[changes["verdict"].isin(WORSE)]
     lines = worse[worse["what"] == "site_bytes"].drop_duplicates("service").set_index("service")
     for row in worse[worse["what"] != "site_bytes"].to_dict("records"):

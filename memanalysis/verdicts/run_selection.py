@@ -9,6 +9,7 @@ import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.policy.places import nearest
 from memanalysis.verdicts.run_ends import RunEnd
 
 __all__ = ["Moment", "RunSelection", "find_deaths", "find_latest", "parse_since", "read_spans", "select_runs"]
@@ -17,6 +18,9 @@ Moment = float | str | datetime
 """Seconds since 1970, ISO 8601 text or a datetime; without a zone it is UTC."""
 
 _KEYS = ["service", "run_id"]
+
+MAX_NAMES = 20
+"""Services that an error names; the others are counted."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -64,12 +68,20 @@ def select_runs(ledger: Ledger, selection: RunSelection) -> pd.DataFrame:
     if selection.services is not None:
         unknown = sorted(set(selection.services) - set(ledger.services))
         if unknown:
+            meant = nearest(unknown[0], ledger.services)
             raise InvalidArgumentError(
                 f"The ledger {ledger.path} has no service {', '.join(map(repr, unknown))}. It has "
-                f"{', '.join(map(repr, ledger.services)) or 'none'}."
+                f"{_list_names(ledger.services)}." + (f" Did you mean {meant!r}?" if meant else "")
             )
     spans = read_spans(ledger, services=selection.services, since=selection.since)
     return (find_latest(spans) if selection.only_latest else spans)[_KEYS].reset_index(drop=True)
+
+
+def _list_names(names: Collection[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    shown = ", ".join(map(repr, list(names)[:MAX_NAMES])) or "none"
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def read_spans(ledger: Ledger, *, services: Collection[str] | None = None, since: Moment | None = None) -> pd.DataFrame:

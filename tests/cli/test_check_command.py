@@ -8,6 +8,9 @@ import pytest
 
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.check_command import EXIT_FOUND
+from memanalysis.cli.findings_output import render_annotations
+from memanalysis.units import MIB
+from memanalysis.verdicts.gate import Finding
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +126,82 @@ def test_junit_has_a_failed_case_a_finding_and_a_passed_one_without(recorded: Pa
 def test_a_file_that_cannot_be_written_is_an_error(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(recorded), "--junit", "/nowhere/memory.xml"]) == EXIT_ERROR
     assert "--junit cannot write to /nowhere/memory.xml" in capsys.readouterr().err
+
+
+def test_hostile_names_leave_the_xml_well_formed_and_a_finding_on_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with markup, controls, a line end, a surrogate and what ends an annotation, in 40 columns."""
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "a<b>&\"'\x00\x1b[31m\r\n::error::x\ud800\ufffe]]>%0A,line=1"
+    ledger, file = tmp_path / "ledger.jsonl", tmp_path / "memory.xml"
+    rows = [
+        {"service": name, "run_id": "r", "seq": at, "elapsed_s": float(at), "rss_bytes": MIB * at} for at in range(60)
+    ]
+    ledger.write_text("".join(json.dumps({"table": "samples"} | row) + "\n" for row in rows))
+
+    assert main(["check", str(ledger), "--junit", str(file), "--format", "github"]) == EXIT_FOUND
+    annotation, count = capsys.readouterr().out.splitlines()
+    assert main(["check", str(ledger)]) == EXIT_FOUND
+    line, _ = capsys.readouterr().out.splitlines()
+
+    assert annotation.startswith("::error title=Memory leak%3A a<b>&")
+    assert annotation.count("::") == 2 + annotation.rpartition("::")[0].count("::error::x")
+    assert count == "1 finding: 1 leak."
+    assert line.startswith("leak: a<b>&")
+    (case,) = ET.parse(file).getroot().iter("testcase")  # noqa: S314 - our own file
+    assert str(case.get("classname")).startswith("a<b>&\"'\\u0000\\u001b[31m\\u000d\\u000a::error::x")
+
+
+def test_a_file_below_the_workspace_is_named_from_there() -> None:
+    finding = Finding(kind="leak", service="a", run_id=None, text="grows", file="/work/repo/src/a.py", line=3)
+
+    assert render_annotations([finding], workspace="/work/repo").startswith("::error file=src/a.py,line=3,")
+    assert render_annotations([finding], workspace="/other").startswith("::error file=/work/repo/src/a.py,line=3,")
+
+
+def test_a_baseline_that_shares_no_service_does_not_pass(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.jsonl"
+    rows = [
+        {"service": "other", "run_id": "r", "seq": at, "elapsed_s": float(at), "rss_bytes": MIB} for at in range(60)
+    ]
+    other.write_text("".join(json.dumps({"table": "samples"} | row) + "\n" for row in rows))
+
+    assert main(["check", str(recorded), "--baseline", str(other), "--service", "größe"]) == EXIT_ERROR
+    assert "There is nothing to compare" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "needed"), [("regression", "a baseline"), ("breach", "budgets")])
+def test_a_check_of_nothing_is_an_error(
+    kind: str, needed: str, recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(recorded), "--fail-on", kind]) == EXIT_ERROR
+    assert f"needs {needed}" in capsys.readouterr().err
+
+
+def test_a_service_that_was_not_compared_is_unknown(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.jsonl"
+    rows = [
+        {"service": "größe", "run_id": "r", "seq": at, "elapsed_s": float(at), "rss_bytes": 50 * MIB}
+        for at in range(60)
+    ]
+    other.write_text("".join(json.dumps({"table": "samples"} | row) + "\n" for row in rows))
+    check = ["check", str(recorded), "--baseline", str(other), "--service", "größe", "--service", "young"]
+
+    assert main([*check, "--fail-on", "regression"]) == 0
+    capsys.readouterr()
+    assert main([*check, "--fail-on", "regression,unknown"]) == EXIT_FOUND
+    assert "unknown: young: Was not compared: " in capsys.readouterr().out
+
+
+def test_a_kind_and_a_service_that_were_mistyped_are_suggested(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(recorded), "--fail-on", "lek"]) == EXIT_ERROR
+    assert "Did you mean leak?" in capsys.readouterr().err
+    assert main(["check", str(recorded), "--service", "youngg"]) == EXIT_ERROR
+    assert "Did you mean 'young'?" in capsys.readouterr().err

@@ -1,0 +1,170 @@
+"""The JSON Schemas of what the commands print with ``--json``: from the records and columns that are printed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import msgspec
+
+from memanalysis.analysis.comparison import COMPARISON_COLUMNS, Change
+from memanalysis.analysis.verdict import (
+    SEVERITIES,
+    UNREADABLE,
+    VERDICT_COLUMNS,
+    VERDICT_DTYPES,
+    Origin,
+    Shape,
+)
+from memanalysis.cli.doctor_command import DoctorFindings
+from memanalysis.cli.policy_command import PolicySummary, PolicyValue
+from memanalysis.cli.record_command import Recorded
+from memanalysis.ledger.convert import Converted
+from memanalysis.ledger.info import LedgerInfo
+from memanalysis.ledger.maintenance.compact import Compacted
+from memanalysis.verdicts.gate import Finding
+
+__all__ = ["SCHEMAS", "make_output_schema"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
+_WHOLE: Mapping[str, Any] = {"type": ["integer", "null"]}
+_NUMBER: Mapping[str, Any] = {"anyOf": [{"type": ["number", "null"]}, {"enum": ["Infinity", "-Infinity"]}]}
+"""Unknown is null. JSON has no infinity, so an infinite time is this word."""
+
+_KINDS: Mapping[str, Mapping[str, Any]] = {
+    "float64": _NUMBER,
+    "int64": {"type": "integer"},
+    "Int64": _WHOLE,
+    "bool": {"type": "boolean"},
+    "object": _TEXT,
+}
+
+_WORDS = {
+    "shape": [*get_args(Shape), UNREADABLE],
+    "origin": [*get_args(Origin), None],
+    "severity": [*SEVERITIES, None],
+    "known": ["accepted", "expired", "new", None],
+}
+"""Columns of a verdict that hold one of a few words."""
+
+_NUMBERS_OF_A_CHANGE = frozenset({"before", "after", "change", "low", "high", "p_value"})
+
+
+def make_output_schema(command: str) -> dict[str, Any]:
+    """Return the schema of what a command prints with ``--json``, draft 2020-12.
+
+    Parameters
+    ----------
+    command : str
+        One of `SCHEMAS`, such as ``assess`` or ``policy show``.
+    """
+    return {"$schema": DIALECT, "title": f"memanalysis {command} --json", **SCHEMAS[command]()}
+
+
+def _describe_verdicts() -> dict[str, Any]:
+    return {"type": "array", "items": _describe_verdict()}
+
+
+def _describe_verdict() -> dict[str, Any]:
+    return _make_object({name: _describe_column(name) for name in VERDICT_COLUMNS})
+
+
+def _describe_column(name: str) -> Mapping[str, Any]:
+    return {"enum": _WORDS[name]} if name in _WORDS else _KINDS[VERDICT_DTYPES.get(name, "object")]
+
+
+def _describe_comparison() -> dict[str, Any]:
+    change: dict[str, Any] = dict.fromkeys(COMPARISON_COLUMNS, _TEXT)
+    change |= dict.fromkeys(_NUMBERS_OF_A_CHANGE, _NUMBER)
+    change |= dict.fromkeys(("line", "runs_before", "runs_after"), _WHOLE)
+    change |= {"verdict": {"enum": list(get_args(Change))}}
+    service = {
+        "service": _TEXT,
+        "verdict": {"enum": ["worse", "better", "same"]},
+        "sentences": {"type": "array", "items": {"type": "string"}},
+    }
+    return _make_object(
+        {
+            "format": {"const": "memanalysis-comparison"},
+            "format_version": {"const": 1},
+            "services": {"type": "array", "items": _make_object(service)},
+            "changes": {"type": "array", "items": _make_object(change)},
+            "not_compared": {"type": "array", "items": {"type": "string"}},
+        }
+    )
+
+
+def _describe_report() -> dict[str, Any]:
+    rows: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
+    numbers: Mapping[str, Any] = {"type": "array", "items": _NUMBER}
+    record: Mapping[str, Any] = {"type": ["object", "null"]}
+    counts: dict[str, Any] = {name: {"type": "integer"} for name in ("n_sites", "n_breaches", "n_events")}
+    section = {
+        "service": _TEXT,
+        "run_id": _TEXT,
+        "metric": _TEXT,
+        "budget": record,
+        "series": _make_object({"elapsed_s": numbers, "size_bytes": numbers}),
+        "line": {
+            "anyOf": [
+                _make_object({"name": {"type": "string"}, "elapsed_s": numbers, "size_bytes": numbers}),
+                {"type": "null"},
+            ]
+        },
+        **dict.fromkeys(("sites", "breaches", "forecast", "events"), rows),
+        **counts,
+        "post_mortem": record,
+        "open_cell": record,
+    }
+    return _make_object(
+        {
+            "format": {"const": "memanalysis-report"},
+            "format_version": {"const": 1},
+            "title": {"type": "string"},
+            "ledger": {"type": "string"},
+            "headline": {"type": "string"},
+            "started": _TEXT,
+            "ended": _TEXT,
+            "has_policy": {"type": "boolean"},
+            "n_services": {"type": "integer"},
+            "verdicts": _describe_verdicts(),
+            "services": {"type": "array", "items": _make_object(section)},
+            "damage": rows,
+        }
+    )
+
+
+def _make_object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object that has these properties, all of them and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _describe_record(record: Any) -> dict[str, Any]:
+    """Return the schema of a dataclass, or of a list of it."""
+    schema = msgspec.json.schema(record)
+    for definition in schema.get("$defs", {}).values():
+        if "properties" in definition:
+            definition["required"] = list(definition["properties"])
+            definition["additionalProperties"] = False
+    return schema
+
+
+SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "assess": _describe_verdicts,
+    "check": lambda: _describe_record(list[Finding]),
+    "compact": lambda: _describe_record(Compacted),
+    "compare": _describe_comparison,
+    "convert": lambda: _describe_record(Converted),
+    "doctor": lambda: _describe_record(DoctorFindings),
+    "info": lambda: _describe_record(LedgerInfo),
+    "policy check": lambda: _describe_record(PolicySummary),
+    "policy show": lambda: _describe_record(list[PolicyValue]),
+    "record": lambda: _describe_record(Recorded),
+    "report": _describe_report,
+}
+"""What describes the output of each command that has ``--json``."""
