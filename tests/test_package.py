@@ -36,7 +36,7 @@ IMPORTS = {
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "examples": set(),
     "exchange": {"ledger"},
-    "cli": {"capture", "examples", "exchange", "ledger", "policy", "reports", "verdicts", "watcher"},
+    "cli": {"analysis", "capture", "examples", "exchange", "ledger", "policy", "reports", "verdicts", "watcher"},
     "magic": {"notebook", "widgets"},
     "__main__": {"cli"},
 }

@@ -18,7 +18,7 @@ from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.analysis.measured_runs import find_moments, measure_runs
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ComparisonThresholds, Thresholds
 
-__all__ = ["COMPARISON_COLUMNS", "WORSE", "compare_samples", "compare_sites"]
+__all__ = ["COMPARISON_COLUMNS", "WORSE", "Change", "compare_samples", "compare_sites"]
 
 COMPARISON_COLUMNS = (
     "service",
