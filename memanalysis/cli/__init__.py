@@ -76,6 +76,7 @@ commands = CommandGroup(
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
         "export": ("memanalysis.cli.export_command:command", "Write the heap of a run as pprof, OTLP or flame graph."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
+        "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant ask ledgers, by the Model Context Protocol."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
         "schema": ("memanalysis.cli.schema_command:command", "Print the JSON Schema of what --json prints."),
         "completion": ("memanalysis.cli.completion_command:command", "Print the script that completes in a shell."),

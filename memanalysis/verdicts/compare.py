@@ -4,10 +4,10 @@ import pandas as pd
 
 from memanalysis.analysis.comparison import compare_samples, compare_sites
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.verdicts.comparison_sides import cut_at_mark, cut_by_release, read_side
+from memanalysis.verdicts.comparison_sides import Side, cut_at_mark, cut_by_release, read_side
 from memanalysis.verdicts.sources import LedgerSource, resolve_ledger
 
-__all__ = ["compare"]
+__all__ = ["choose_sides", "compare", "compare_sides"]
 
 
 def compare(
@@ -59,6 +59,23 @@ def compare(
     >>> changes["verdict"].unique().tolist()
     ['same']
     """
+    return compare_sides(*choose_sides(before, after, mark=mark, release=release))
+
+
+def choose_sides(
+    before: LedgerSource,
+    after: LedgerSource | None = None,
+    *,
+    mark: str | None = None,
+    release: tuple[str, str] | None = None,
+) -> tuple[Side, Side]:
+    """Return the two sides that the arguments of `compare` stand for.
+
+    Raises
+    ------
+    InvalidArgumentError, LedgerError
+        As `compare` does.
+    """
     given = [name for name, value in (("after", after), ("mark", mark), ("release", release)) if value is not None]
     if len(given) != 1:
         raise InvalidArgumentError(
@@ -68,17 +85,20 @@ def compare(
         )
     first = resolve_ledger(before, call="compare")
     if mark is not None:
-        sides = cut_at_mark(first, mark)
-    elif release is not None:
+        return cut_at_mark(first, mark)
+    if release is not None:
         if isinstance(release, str) or len(release) != 2:
             raise InvalidArgumentError(
                 f"compare needs release= as two names, but got {release!r}. Pass release=('1.3', '1.4')."
             )
-        sides = cut_by_release(first, *release)
-    else:
-        sides = read_side(first), read_side(resolve_ledger(after, call="compare"))  # type: ignore[arg-type]
-    services = compare_samples(sides[0].samples, sides[1].samples)
+        return cut_by_release(first, *release)
+    return read_side(first), read_side(resolve_ledger(after, call="compare"))  # type: ignore[arg-type]
+
+
+def compare_sides(before: Side, after: Side) -> pd.DataFrame:
+    """Return what `compare` does, of two sides."""
+    services = compare_samples(before.samples, after.samples)
     changed = services.loc[services["verdict"] != "same", "service"].unique()
-    parts = [services, compare_sites(sides[0].sites, sides[1].sites, changed=changed)]
+    parts = [services, compare_sites(before.sites, after.sites, changed=changed)]
     filled = [part for part in parts if not part.empty]  # pandas 2 warns of empty ones, whose types would count later
     return pd.concat(filled or parts[:1], ignore_index=True).astype({"line": "Int64"})

@@ -30,6 +30,7 @@ COMMANDS = (
     ["doctor"],
     ["schema"],
     ["completion"],
+    ["mcp"],
 )
 HEAVY = ("pandas", "numpy", "matplotlib", "pyarrow", "scipy", "rich", "jinja2", "IPython")
 

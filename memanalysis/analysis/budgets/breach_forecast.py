@@ -156,7 +156,7 @@ def _arrange(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> _RunSeries
 def _find_other_metrics(samples: pd.DataFrame, numbers: NDArray[Any], budgets: Mapping[str, Budget]) -> list[int]:
     """Return the runs whose budget may be held against another metric than that of `primary_metric`."""
     others = [service for service, budget in budgets.items() if budget.metric not in ("auto", "rss")]
-    is_other = samples["service"].isin(others).to_numpy()
+    is_other = samples["service"].isin(others).to_numpy(copy=True)
     automatic = [service for service, budget in budgets.items() if budget.metric == "auto"]
     for column in set(BUDGET_METRICS["auto"]).difference(BYTE_METRICS).intersection(samples.columns):
         is_other |= samples["service"].isin(automatic).to_numpy() & np.isfinite(known_floats(samples, column))

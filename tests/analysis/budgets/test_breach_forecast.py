@@ -180,6 +180,16 @@ def test_runs_and_services_are_forecast_apart_and_without_a_budget_not_at_all():
     assert forecast_breaches(samples.iloc[:0], {"a": BUDGET}).empty
 
 
+def test_the_memory_of_the_family_counts_where_a_ledger_has_it():
+    """The process is flat at 50 MiB, its family grows by 1 MiB/s: the budget is the family's."""
+    samples = as_samples(plateau(n=100)).astype({"service": "string"})
+    samples["family_bytes"] = pd.Series(50 * MIB + np.arange(100) * MIB, index=samples.index, dtype="Int64")
+    forecast = forecast_breaches(samples, {"shop": BUDGET})
+
+    assert forecast["metric"].tolist() == ["family_bytes"] * 3
+    assert forecast["in_s"].tolist() == pytest.approx([11, 41, 51], abs=0.1)
+
+
 def test_order_and_doubled_rows_do_not_matter():
     samples = as_samples(batches(np.arange(50.0, 900, 100), n=900))
     mixed = pd.concat([samples, samples.iloc[::3]]).sample(frac=1, random_state=1)
