@@ -74,7 +74,11 @@ commands = CommandGroup(
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
-        "export": ("memanalysis.cli.export_command:command", "Write the heap of a run as pprof, OTLP or flame graph."),
+        "export": ("memanalysis.cli.export_command:command", "Write the heap of a run for other tools."),
+        "import": (
+            "memanalysis.cli.import_command:command",
+            "Read mprof, Prometheus or pprof into a ledger.",
+        ),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant ask ledgers, by the Model Context Protocol."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),

@@ -23,6 +23,7 @@ COMMANDS = (
     ["compact"],
     ["convert"],
     ["export"],
+    ["import"],
     ["policy"],
     ["policy", "check"],
     ["check"],
