@@ -3,7 +3,7 @@
 The verbs are ``watch``, ``budget``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``,
 ``explore``, ``dashboard``, ``find_leak``, ``trim`` and ``agent_cycle``; ``cells`` are those of a notebook. Each name is
 imported when it is first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi`` declares the
-same names for type checkers.
+same names for type checkers. PYTEST_DONT_REWRITE: a program may have loaded it before pytest starts.
 """
 
 from memanalysis._version import __version__

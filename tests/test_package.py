@@ -33,6 +33,7 @@ IMPORTS = {
     "reports": {"analysis", "ledger", "verdicts"},
     "notebook": {"capture", "leaktest", "ledger", "reports", "response", "watcher"},
     "widgets": {"analysis", "notebook", "policy", "reports", "response", "verdicts", "watcher"},
+    "suite": {"capture", "leaktest", "ledger", "response", "watcher"},
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "assistant": {"analysis", "ledger", "policy", "reports", "verdicts"},
     "examples": set(),
@@ -50,6 +51,7 @@ IMPORTS = {
         "watcher",
     },
     "magic": {"notebook", "widgets"},
+    "pytest_plugin": {"suite"},
     "__main__": {"cli"},
 }
 """Which packages a package imports beside the ground: these and no others, and those only that stand above it here."""

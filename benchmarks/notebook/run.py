@@ -29,7 +29,7 @@ TIMED_AGAIN = 2
 
 CLOCK = """
 import gc, time
-from memanalysis.notebook.high_water import mark_high_water, read_resident
+from memanalysis.capture.high_water import mark_high_water, read_resident
 from memanalysis.response.trim import return_free_memory
 gc.collect(); return_free_memory(); mark_high_water(); at_start = read_resident().now_bytes; began = time.process_time()
 """

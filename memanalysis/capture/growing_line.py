@@ -7,7 +7,7 @@ from memanalysis.capture import sampler
 from memanalysis.capture.user_frames import find_user_frame, is_library_file
 from memanalysis.units import MIB
 
-__all__ = ["GrowthSampling"]
+__all__ = ["GrowthSampling", "find_largest_line"]
 
 SAMPLED_FROM_BYTES = 4 * MIB
 """Code that has grown by this is sampled, and code that has not costs nothing."""
@@ -39,12 +39,24 @@ class GrowthSampling:
 
     def find_line(self) -> tuple[str, int] | None:
         """Return file and line of the user's code that hold the most of what was sampled; None where that is little."""
-        lines: Counter[tuple[str, int]] = Counter()
-        if sampler.is_running():
-            for site in sampler.read_live().sites:
-                first = site.frames[0]
-                frame = find_user_frame(tuple(site.frames)) if is_library_file(first[0]) else first
-                if frame is not None:
-                    lines[frame] += round(site.size_bytes)
-        found = lines.most_common(1)
-        return found[0][0] if found and found[0][1] >= MIN_BYTES else None
+        return find_largest_line(sampler.read_live()) if sampler.is_running() else None
+
+
+def find_largest_line(table: sampler.SampledTable, *, since_birth: int = 0) -> tuple[str, int] | None:
+    """Return file and line of the user's code that hold the most of what was sampled; None where that is little.
+
+    Parameters
+    ----------
+    since_birth : int
+        Leave sites out that have made no block since there were this many: `SamplerStats.n_births`.
+    """
+    lines: Counter[tuple[str, int]] = Counter()
+    for site in table.sites:
+        if site.youngest < since_birth:
+            continue
+        first = site.frames[0]
+        frame = find_user_frame(tuple(site.frames)) if is_library_file(first[0]) else first
+        if frame is not None:
+            lines[frame] += round(site.size_bytes)
+    found = lines.most_common(1)
+    return found[0][0] if found and found[0][1] >= MIN_BYTES else None

@@ -14,9 +14,9 @@ from collections import defaultdict
 from types import FrameType
 from typing import Any
 
+from memanalysis.capture.high_water import mark_high_water, read_resident
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.notebook.cell_memory import CellMemory
-from memanalysis.notebook.high_water import mark_high_water, read_resident
 from memanalysis.notebook.lines import LineMemory, Place
 from memanalysis.notebook.nested_cells import locate
 from memanalysis.response.trim import return_free_memory

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from memanalysis.capture import sampler
+from memanalysis.capture.high_water import mark_high_water, read_resident
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sites import find_own_groups
 from memanalysis.notebook.cell_memory import CellMemory
-from memanalysis.notebook.high_water import mark_high_water, read_resident
 from memanalysis.notebook.lines import Place, add_native, find_place, sum_lines
 from memanalysis.notebook.nested_cells import locate_frames
 from memanalysis.response.trim import return_free_memory

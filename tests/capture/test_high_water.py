@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from memanalysis.notebook.high_water import ResidentMemory, mark_high_water, parse_status, read_resident
+from memanalysis.capture.high_water import ResidentMemory, mark_high_water, parse_status, read_resident
 from memanalysis.units import MIB
 
 
