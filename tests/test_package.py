@@ -37,7 +37,7 @@ IMPORTS = {
     "classes": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
     "assistant": {"analysis", "ledger", "policy", "reports", "verdicts"},
     "examples": set(),
-    "exchange": {"ledger"},
+    "exchange": {"ledger", "reports"},
     "cli": {
         "analysis",
         "assistant",

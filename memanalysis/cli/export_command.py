@@ -15,21 +15,22 @@ __all__ = ["command"]
 
 _EXAMPLES = """\
 memanalysis export logs/ledger heap.pb.gz   # go tool pprof heap.pb.gz
+memanalysis export logs/ledger heap.html   # a flame graph
 memanalysis export logs/ledger heap.speedscope.json
 memanalysis export logs/ledger - --to folded --what grew > grew.folded
 """
 
-FORMATS = ("pprof", "otlp", "speedscope", "folded")
+FORMATS = ("pprof", "otlp", "speedscope", "folded", "flamegraph")
 
 
 @click.command(
     "export",
     cls=Command,
     help="Write the heap of one run by stack, as its last snapshot of allocation sites has it, and what grew since the "
-    "first one. The format follows from the end of the file's name: .pb.gz (pprof), .otlp, .speedscope.json or "
-    ".folded.",
+    "first one. The format follows from the end of the file's name: .pb.gz (pprof), .otlp, .speedscope.json, "
+    ".folded, or .html (a flame graph).",
     examples=_EXAMPLES,
-    needs=(*ROWS, "rich"),
+    needs=(*ROWS, "jinja2", "rich"),
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
 @click.argument("target", cls=Argument, type=PATH, metavar="FILE", description="File to write, - for standard output.")

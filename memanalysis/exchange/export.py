@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from memanalysis._atomic import write_atomic
 from memanalysis.errors import InvalidArgumentError, LedgerError
+from memanalysis.exchange.flame_graph import render_flame_graph
 from memanalysis.exchange.heap_profile import HeapProfile, read_heap_profile
 from memanalysis.exchange.otlp_profile import render_otlp
 from memanalysis.exchange.pprof_writer import render_pprof
@@ -17,7 +18,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 
 __all__ = ["ExportFormat", "Exported", "choose_format", "export_heap"]
 
-ExportFormat = Literal["pprof", "otlp", "speedscope", "folded"]
+ExportFormat = Literal["pprof", "otlp", "speedscope", "folded", "flamegraph"]
 
 _SUFFIXES: Mapping[str, ExportFormat] = {
     ".pb.gz": "pprof",
@@ -25,6 +26,7 @@ _SUFFIXES: Mapping[str, ExportFormat] = {
     ".otlp": "otlp",
     ".speedscope.json": "speedscope",
     ".folded": "folded",
+    ".html": "flamegraph",
 }
 """The format that follows from the end of a file's name."""
 
@@ -33,6 +35,7 @@ _WRITERS: Mapping[ExportFormat, Callable[..., bytes]] = {
     "otlp": render_otlp,
     "speedscope": render_speedscope,
     "folded": render_folded,
+    "flamegraph": render_flame_graph,
 }
 
 
@@ -61,7 +64,7 @@ def export_heap(
     ledger : path or URL
     target : path, optional
         File to write; without one the bytes are returned only.
-    form : {"pprof", "otlp", "speedscope", "folded"}, optional
+    form : {"pprof", "otlp", "speedscope", "folded", "flamegraph"}, optional
         Follows from the end of the target's name where it is not given.
     shown : {"live", "grew"}
         What folded stacks hold, and what the other formats, which hold both, show first.

@@ -43,8 +43,11 @@ def test_standard_output_gets_the_bytes_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["heap.txt"], "export needs a file that ends in .pb.gz, .pprof, .otlp, .speedscope.json, .folded, but got"),
-        (["-"], "but got 'no file'. Name one of these, or the format with --to (pprof, otlp, speedscope, folded)."),
+        (["heap.txt"], "export needs a file that ends in .pb.gz, .pprof, .otlp, .speedscope.json, .folded, .html, but"),
+        (
+            ["-"],
+            "but got 'no file'. Name one of these, or the format with --to (pprof, otlp,",
+        ),
         ([".", "--to", "pprof"], "export needs a file to write, but . is a folder."),
         (["a.pprof", "--service", "none"], "has none of service 'none'."),
     ],
