@@ -208,6 +208,9 @@ class SiteThresholds:
     min_sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Growth of a sampled site counts from here on"
     )
+    max_held_of_growth: float = make_number(
+        2.0, "multiples of the growth", CONVENTION, "A line that holds more in its only table was loaded at the start"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

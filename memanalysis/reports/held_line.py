@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.input_frames import finite_float, known_floats
-from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
+from memanalysis.analysis.leaks.site_ranking import count_from_start, pick_responsible_lines, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 
 __all__ = ["HeldLine", "estimate_held_bytes", "find_held_line", "use_held_bytes"]
@@ -60,16 +60,10 @@ def find_held_line(
     sites = use_user_lines(sites)
     if sites.empty:
         return None
-    ranked = rank_sites(sites)
-    picked = pick_responsible_lines(ranked)
-    row: Mapping[Any, Any]
-    if len(picked):
-        row = picked.iloc[0].to_dict()
-    else:  # one table: what it lists has all been allocated since the start
-        held = ranked[ranked["last_bytes"] > 0].sort_values("last_bytes", ascending=False, kind="stable")
-        if held.empty:
-            return None
-        row = held.iloc[0].to_dict() | {"share": held["last_bytes"].iloc[0] / held["last_bytes"].sum(), "role": ""}
+    picked = pick_responsible_lines(count_from_start(rank_sites(sites), sites))
+    if picked.empty:
+        return None
+    row: Mapping[Any, Any] = picked.iloc[0].to_dict()
     is_retainer = row["role"] == "retains"
     share = float(row["allocated_share"] if is_retainer else row["share"])
     holder = (row["allocated_file"], row["allocated_line"]) if is_retainer else (row["file"], row["line"])

@@ -18,7 +18,7 @@ from memanalysis._atomic import write_atomic
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
-from memanalysis.analysis.leaks.site_ranking import rank_sites
+from memanalysis.analysis.leaks.site_ranking import count_from_start, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.file_sources import SkippedRows
@@ -238,6 +238,8 @@ def _make_section(
     whole = read_series(samples, BYTE_METRICS[0] if metric in COUNT_METRICS else metric)
     sites = use_user_lines(sites)
     ranked = rank_sites(sites)
+    if verdict["is_leak"]:
+        ranked = count_from_start(ranked, sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
     shown_sites = use_held_bytes(shown_sites, estimate_held_bytes(sites, samples, events, trace=trace), trace=trace)
     return ServiceSection(

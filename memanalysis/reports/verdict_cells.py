@@ -172,7 +172,7 @@ def _render_responsible(verdict: Mapping[str, Any], *, short: bool) -> str:
     file = verdict["responsible_file"]
     if isinstance(file, str) and file:
         return render_place(file, known_number(verdict["responsible_line"]), short=short)
-    return "not traced" if verdict["is_leak"] else NOTHING
+    return "not known" if verdict["is_leak"] else NOTHING
 
 
 def known_number(value: Any) -> float | None:

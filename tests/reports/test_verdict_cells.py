@@ -72,7 +72,7 @@ def test_without_a_limit_there_is_no_budget_and_without_a_leak_no_time() -> None
     ("known", "said"),
     [
         ({"is_leak": True, "origin": "native"}, "native code"),
-        ({"is_leak": True, "origin": "unknown"}, "not traced"),
+        ({"is_leak": True, "origin": "unknown"}, "not known"),
         ({"is_leak": False}, "-"),
         ({"is_leak": True, "responsible_file": "a.py", "responsible_line": None}, "a.py"),
     ],

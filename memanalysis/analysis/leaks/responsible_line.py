@@ -79,12 +79,20 @@ def find_responsible(
 
 
 def _explains(frame: VerdictFrame, i: int, line: Mapping[Any, Any], min_share: float) -> bool:
-    """Return whether what is traced is a part of the growth worth a line; of what is not native it is taken to be."""
-    if "origin" not in frame or frame["origin"][i] != "native":
+    """Return whether what is traced is a part of the growth worth a line.
+
+    Of what is not native it is taken to be, where more than one table shows that it grows.
+    """
+    has_one_table = bool(np.isnan(line["slope_bytes_per_s"]))
+    if "origin" not in frame or (frame["origin"][i] != "native" and not has_one_table):
         return True
-    grown, traced = frame["slope_bytes_per_s"][i], line["slope_bytes_per_s"] / max(line["share"], 1e-9)
+    part = max(line["share"], 1e-9)
     if np.isfinite(frame["window_rss_growth_bytes"][i]):
         grown, traced = frame["window_rss_growth_bytes"][i], frame["window_retained_bytes"][i]
+    elif has_one_table:
+        grown, traced = frame["growth_bytes"][i], line["growth_bytes"] / part
+    else:
+        grown, traced = frame["slope_bytes_per_s"][i], line["slope_bytes_per_s"] / part
     return bool(traced >= min_share * grown)
 
 
@@ -126,19 +134,35 @@ def _lines_of_runs(
     import pandas as pd
 
     from memanalysis.analysis.input_frames import require_columns, run_key
-    from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
+    from memanalysis.analysis.leaks.site_ranking import count_from_start, pick_responsible_lines, rank_sites
 
     runs = pd.Series(frame["run_id"][leaks], dtype=object)
     if "run_id" not in sites and runs.isna().all():  # the samples have none either
         sites = sites.assign(run_id=None)
     require_columns("assess", sites, ["service", "run_id"])
     nameless = sites["run_id"].isna() & bool(runs.isna().any())
-    ranked = rank_sites(sites[sites["run_id"].isin(runs.dropna()) | nameless], thresholds=thresholds)
+    own = sites[sites["run_id"].isin(runs.dropna()) | nameless]
+    ranked = count_from_start(rank_sites(own, thresholds=thresholds), own)
+    ranked = _without_loaded(ranked, frame, leaks, thresholds)
     rows = pick_responsible_lines(ranked).to_dict("records")
     for row in rows:
         for name in ("function", "allocated_function"):
             row[name] = row[name] if isinstance(row[name], str) else None
     return {run_key(row): row for row in rows}
+
+
+def _without_loaded(ranked: "pd.DataFrame", frame: VerdictFrame, leaks: Any, thresholds: Thresholds) -> "pd.DataFrame":
+    """Return the ranking without lines that hold far more in their only table than leaked: what was loaded at first."""
+    import pandas as pd
+
+    from memanalysis.analysis.input_frames import run_key
+
+    if "growth_bytes" not in frame:
+        return ranked
+    most = {_run_key(frame, i): thresholds.site.max_held_of_growth * frame["growth_bytes"][i] for i in leaks.tolist()}
+    bounds = [most.get(run_key(row), np.nan) for row in ranked[["service", "run_id"]].to_dict("records")]
+    is_loaded = ranked["slope_bytes_per_s"].isna() & (ranked["growth_bytes"] > pd.Series(bounds, index=ranked.index))
+    return ranked[~is_loaded]
 
 
 def _run_key(frame: VerdictFrame, i: int) -> tuple[Any, Any]:

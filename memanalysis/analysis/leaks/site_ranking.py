@@ -13,7 +13,7 @@ from memanalysis.analysis.leaks.retainers import find_retainer
 from memanalysis.analysis.leaks.user_lines import ALLOCATING, use_user_lines
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
-__all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "pick_responsible_lines", "rank_sites"]
+__all__ = ["RANK_COLUMNS", "RESPONSIBLE_COLUMNS", "count_from_start", "pick_responsible_lines", "rank_sites"]
 
 RANK_COLUMNS = (
     "service",
@@ -71,6 +71,34 @@ def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOL
     ]
     filled = [frame for frame in ranked if not frame.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(RANK_COLUMNS))
+
+
+def count_from_start(ranked: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranking in which the lines of a run with one table grew by what they hold.
+
+    A table lists what was allocated since tracing began, so the only one of a run shows growth from nothing. Its speed
+    is not known.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        What ``rank_sites`` gives.
+    sites : DataFrame
+        The rows that were ranked.
+    """
+    keys = ["service", "run_id"]
+    tables = sites.groupby(keys, dropna=False, observed=True)["timestamp"].nunique()
+    single = {run_key(dict(zip(keys, run, strict=True))) for run in tables.index[tables == 1]}
+    is_single = pd.Series([run_key(row) in single for row in ranked[keys].to_dict("records")], index=ranked.index)
+    if not is_single.any():
+        return ranked
+    held = ranked.loc[is_single, "last_bytes"].astype("float64")
+    totals = held.groupby([ranked.loc[is_single, key] for key in keys], dropna=False, observed=True).transform("sum")
+    counted = ranked.astype({"growth_bytes": "float64", "slope_bytes_per_s": "float64", "share": "float64"})
+    counted.loc[is_single, "growth_bytes"] = held
+    counted.loc[is_single, "slope_bytes_per_s"] = np.nan
+    counted.loc[is_single, "share"] = (held / totals).fillna(0.0)
+    return counted
 
 
 def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:

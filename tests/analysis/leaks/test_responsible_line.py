@@ -163,3 +163,37 @@ def test_a_native_leak_has_a_line_only_where_a_tenth_of_it_is_traced(origin, slo
     found = find_responsible(frame, DEFAULT_THRESHOLDS, sites=sites_of("r1"))
 
     assert (found["responsible_file"][0] is not None) == is_named
+
+
+@pytest.mark.parametrize(
+    ("held", "growth", "named"),
+    [
+        ({"a.py": 90}, 70, "a.py"),  # as seen: one table at the end, of what was allocated since the start
+        ({"loaded.py": 500, "a.py": 90}, 70, "a.py"),
+        ({"loaded.py": 500}, 70, None),
+        ({"a.py": 5}, 70, None),
+    ],
+    ids=["all of it", "beside what was loaded", "only what was loaded", "too little"],
+)
+def test_one_table_names_the_line_that_holds_about_what_leaked(held, growth, named):
+    sites = pd.DataFrame(
+        {
+            "service": "shop",
+            "run_id": "r1",
+            "timestamp": pd.Timestamp("2026-01-01", tz="UTC"),
+            "site_id": list(held),
+            "file": list(held),
+            "line": 1,
+            "size_bytes": [size * 1_000_000 for size in held.values()],
+            "live_allocations": 10,
+        }
+    )
+    frame = frame_of(("r1", True)) | {
+        "origin": np.array(["python"], dtype=object),
+        "growth_bytes": np.array([growth * 1e6]),
+        "window_rss_growth_bytes": np.array([np.nan]),
+        "window_retained_bytes": np.array([np.nan]),
+    }
+    found = find_responsible(frame, DEFAULT_THRESHOLDS, sites=sites)
+
+    assert found["responsible_file"][0] == named

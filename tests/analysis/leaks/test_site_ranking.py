@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memanalysis.analysis.leaks.site_ranking import RANK_COLUMNS, pick_responsible_lines, rank_sites
+from memanalysis.analysis.leaks.site_ranking import RANK_COLUMNS, count_from_start, pick_responsible_lines, rank_sites
 from memanalysis.errors import MissingColumnError
 
 
@@ -70,6 +70,17 @@ def test_runs_are_ranked_apart():
 def test_one_snapshot_shows_no_growth():
     ranked = rank_sites(snapshots({("a.py", 1): [7]}))
     assert ranked["growth_bytes"].tolist() == [0]
+
+
+def test_what_the_only_table_of_a_run_lists_grew_since_tracing_began():
+    sites = pd.concat(
+        [snapshots({("a.py", 1): [30], ("b.py", 2): [90]}), snapshots({("c.py", 3): [5, 5]}, run_id="run-2")]
+    )
+    counted = count_from_start(rank_sites(sites), sites).set_index("file")
+
+    assert counted["growth_bytes"].to_dict() == {"a.py": 30, "b.py": 90, "c.py": 0}
+    assert counted["share"].to_dict() == {"a.py": 0.25, "b.py": 0.75, "c.py": 0}
+    assert counted["slope_bytes_per_s"].isna().to_dict() == {"a.py": True, "b.py": True, "c.py": False}
 
 
 def test_slopes_are_those_of_numpys_least_squares_on_a_straight_line():
