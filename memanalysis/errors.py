@@ -13,6 +13,7 @@
     │   └── LedgerBusyError                           another process compacts it now
     ├── LeakFoundError           (AssertionError)     a finding was asked to raise, and it is a leak
     ├── MemoryBudgetExceeded     (MemoryError)        code was interrupted because it went over its memory budget
+    ├── EngineError              (RuntimeError)       the cluster that works on a ledger went away, or failed
     ├── CaptureError             (RuntimeError)       the process cannot be measured that way
     └── MissingDependencyError   (ImportError)        an optional package is not installed
 """
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "CaptureError",
+    "EngineError",
     "InvalidArgumentError",
     "LeakFoundError",
     "LedgerBusyError",
@@ -138,6 +140,10 @@ class MemoryBudgetExceeded(MemAnalysisError, MemoryError):  # noqa: N818 - it na
         super().__init__(message)
         self.limit_bytes = limit_bytes
         self.rss_bytes = rss_bytes
+
+
+class EngineError(MemAnalysisError, RuntimeError):
+    """The cluster that works on a ledger cannot be reached, went away, or failed."""
 
 
 class CaptureError(MemAnalysisError, RuntimeError):

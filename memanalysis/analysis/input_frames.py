@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.errors import MissingColumnError
 from memanalysis.schema import END_LABEL
 
-__all__ = ["finite_float", "known_floats", "require_columns", "run_key", "with_elapsed", "without_end"]
+__all__ = [
+    "finite_float",
+    "known_floats",
+    "require_columns",
+    "run_key",
+    "with_elapsed",
+    "with_elapsed_of_runs",
+    "without_end",
+]
 
 
 def require_columns(call: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -64,6 +72,31 @@ def with_elapsed(samples: pd.DataFrame) -> FloatArray:
     require_columns("assess", samples, ["timestamp"])
     stamps = pd.to_datetime(samples["timestamp"], utc=True)
     return np.asarray((stamps - stamps.min()).dt.total_seconds(), dtype=np.float64)
+
+
+def with_elapsed_of_runs(samples: pd.DataFrame, counts: IntArray) -> FloatArray:
+    """Seconds of each row of runs that lie one after the other.
+
+    Of a run whose ``elapsed_s`` is unknown anywhere they are those of ``timestamp`` from its own earliest. What is
+    unknown of one run changes nothing of the others.
+
+    Raises
+    ------
+    MissingColumnError
+        Neither column is there.
+    """
+    elapsed_s = known_floats(samples, "elapsed_s")
+    is_unknown = np.ones(len(samples), dtype=bool) if "elapsed_s" not in samples else ~np.isfinite(elapsed_s)
+    if "elapsed_s" in samples and not is_unknown.any():
+        return elapsed_s
+    require_columns("assess", samples, ["timestamp"])
+    of_run = np.repeat(np.arange(counts.size), counts)
+    rows = np.flatnonzero((np.bincount(of_run, weights=is_unknown, minlength=counts.size) > 0)[of_run])
+    stamps = pd.to_datetime(samples["timestamp"].iloc[rows], utc=True)
+    began = stamps.groupby(of_run[rows]).transform("min")
+    seconds = elapsed_s.copy()
+    seconds[rows] = (stamps - began).dt.total_seconds().to_numpy(dtype=np.float64)
+    return seconds
 
 
 def without_end(samples: pd.DataFrame, elapsed_s: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed, without_end
+from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed_of_runs, without_end
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
 from memanalysis.analysis.leaks.origin import RunSamples
 from memanalysis.analysis.leaks.responsible_line import TableSource
@@ -76,7 +76,7 @@ def assess_samples(
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
     samples, groups, counts = _group_runs(samples)
-    elapsed_s = without_end(samples, with_elapsed(samples))
+    elapsed_s = without_end(samples, with_elapsed_of_runs(samples, counts))
     inputs = VerdictInputs(
         batches={
             metric: prepare_grouped(counts, elapsed_s, known_floats(samples, metric), thresholds=thresholds.series)

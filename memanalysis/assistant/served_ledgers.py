@@ -9,7 +9,7 @@ import pandas as pd
 from memanalysis.assistant.answer_text import ToolError, plain_value, quote_name, quote_text
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
-from memanalysis.verdicts.assess import of_run
+from memanalysis.verdicts.part_verdicts import of_run
 from memanalysis.verdicts.run_selection import find_latest, read_spans
 
 __all__ = ["ServedLedgers", "name_place", "read_run", "refer_to"]

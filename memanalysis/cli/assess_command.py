@@ -8,6 +8,7 @@ import click
 
 from memanalysis._text import make_printable
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.engine_options import add_engine_options, make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ memanalysis assess logs/ledger --policy config/memory_policy.yaml
 memanalysis assess logs/ledger --json | jq '.[] | select(.is_leak)'
 memanalysis assess logs/ledger --service api --service worker --since 7d --all
 memanalysis assess logs/ledger --format known-leaks > known_leaks.yaml
+memanalysis assess s3://bucket/ledger --engine dask
 """
 
 
@@ -73,6 +75,7 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
     help="File of accepted leaks, which are listed but not counted.",
 )
 @add_selection_options
+@add_engine_options
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -81,7 +84,9 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print (default: table).")
 @add_json_option
-def command(ledger: str, form: str, top: int | None, is_json: bool, **settings: Any) -> int:
+def command(
+    ledger: str, form: str, top: int | None, is_json: bool, engine: str, scheduler: str | None, **settings: Any
+) -> int:
     """Assess the ledger and print the verdicts."""
     from memanalysis.cli.terminal import open_console, show_progress
 
@@ -95,7 +100,8 @@ def command(ledger: str, form: str, top: int | None, is_json: bool, **settings: 
 
         show(f"Assessing {ledger}")
         files = {name: settings.pop(name) for name in ("policy", "known_leaks")}
-        verdicts = assess(ledger, **files, **make_selection(**settings))
+        works_on = make_engine(engine, scheduler, show)
+        verdicts = assess(ledger, **files, **make_selection(**settings), engine=works_on)
     worst = verdicts if top is None else order_verdicts(verdicts).head(top)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,

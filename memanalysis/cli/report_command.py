@@ -1,10 +1,12 @@
 """``memanalysis report LEDGER``: verdicts with charts, breaches and responsible lines, in one file."""
 
 import sys
+from typing import Any
 
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.engine_options import add_engine_options, make_engine
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
@@ -42,17 +44,19 @@ memanalysis report logs/ledger --format markdown > report.md
     metavar="FILE",
     help="File of accepted leaks, which are listed but not counted.",
 )
+@add_engine_options
 @click.option("--no-source", is_flag=True, help="Hide code, arguments and the folders of files.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
 @add_json_option
 def command(
     ledger: str,
     out: str | None,
-    policy: str | None,
-    known_leaks: str | None,
     no_source: bool,
     form: str,
     is_json: bool,
+    engine: str,
+    scheduler: str | None,
+    **files: Any,
 ) -> int:
     """Make the report and write it to a file or to standard output."""
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
@@ -63,7 +67,7 @@ def command(
         from memanalysis.reports.make_report import report
 
         show(f"Assessing {ledger}")
-        made = report(ledger, policy=policy, known_leaks=known_leaks, source=not no_source)
+        made = report(ledger, **files, source=not no_source, engine=make_engine(engine, scheduler, show))
         write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[form]
         show(f"Drawing the report on {ledger}")
         text = write() if target == "-" else None

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, cast
 from urllib.parse import urlsplit
@@ -34,10 +34,11 @@ _STABLE_TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in a folder."""
+    """One name in a folder; its size where the list has it."""
 
     name: str
     kind: Kind
+    size_bytes: int | None = field(default=None, compare=False)
 
 
 class Files(Protocol):
@@ -196,7 +197,7 @@ class RemoteFiles:
         for item in found:
             name = str(item["name"]).rstrip("/")
             if name != full.rstrip("/"):  # some stores list a folder within itself
-                yield Entry(name.rpartition("/")[2], _kind_of_item(item))
+                yield Entry(name.rpartition("/")[2], _kind_of_item(item), item.get("size"))
 
     def _full(self, path: str) -> str:
         return f"{self._base}/{path}" if path else self._base

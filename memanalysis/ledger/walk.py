@@ -47,12 +47,16 @@ _IN_WRONG_FOLDER = {
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """One regular file of a table and a service; ``partition`` is the folder ``service_key=<slug>``."""
+    """One regular file of a table and a service; ``partition`` is the folder ``service_key=<slug>``.
+
+    ``size_bytes`` is known where the list of the folder has it, as those of buckets do.
+    """
 
     table: str
     partition: str
     name: str
     is_live: bool = False
+    size_bytes: int | None = field(default=None, compare=False)
 
     @property
     def path(self) -> str:
@@ -182,7 +186,7 @@ def _walk_table(
 def _walk_partition(files: "Files", folder: FoundFile, walk: LedgerWalk, *, hidden: bool) -> None:
     elsewhere = PARQUET_SUFFIX if folder.is_live else JSONL_SUFFIX
     for entry in _list(files, folder.path.rstrip("/"), walk):
-        file = FoundFile(folder.table, folder.partition, entry.name, folder.is_live)
+        file = FoundFile(folder.table, folder.partition, entry.name, folder.is_live, entry.size_bytes)
         if is_hidden(entry.name):
             if hidden and entry.kind == "file":
                 walk.files.append(file)

@@ -33,6 +33,7 @@ from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
 from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
@@ -110,6 +111,7 @@ def report(
     today: date | None = None,
     run_id: str | None = None,
     source: bool = True,
+    engine: EngineSource = "pandas",
 ) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
@@ -130,6 +132,8 @@ def report(
         Report on this run alone, and not on every run of the ledger.
     source : bool
         False hides code, arguments and the folders of files, as for a ticket that others read.
+    engine : {"pandas", "dask"}
+        Where the ledger is judged, as for `assess`.
 
     Returns
     -------
@@ -164,8 +168,10 @@ def report(
     opened = resolve_ledger(ledger, call="report")
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
+    works_on = resolve_engine(engine, call="report")
     ends = read_run_ends(opened)
-    verdicts = order_verdicts(apply_known_leaks(assess_ledger(opened, rules, ends=ends), known, today=today))
+    judged_runs = assess_ledger(opened, rules, ends=ends, engine=works_on)
+    verdicts = order_verdicts(apply_known_leaks(judged_runs, known, today=today))
     if run_id is not None:
         verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     if not source:

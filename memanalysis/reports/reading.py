@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from memanalysis.ledger.reading.dataframes import frame_from_table
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.schema import TABLES
-from memanalysis.verdicts.assess import JUDGED_COLUMNS, of_run
+from memanalysis.verdicts.part_verdicts import JUDGED_COLUMNS, of_run
 
 __all__ = ["ServiceReader"]
 

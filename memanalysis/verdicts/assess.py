@@ -1,69 +1,33 @@
 """Assess each service of a ledger: ledger, policy and analysis joined in one call.
 
-Nothing is judged here: the ledger gives the samples, the policy gives budgets and thresholds, `assess_samples` judges.
+Nothing is judged here: the ledger is cut into parts, an engine judges each, and what they give is one frame.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.paths import PARTITION_PREFIX, slug_of_service
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
+from memanalysis.verdicts.engines import IN_PROCESS, Engine, EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
-from memanalysis.verdicts.recorded_limits import find_limits
-from memanalysis.verdicts.run_ends import RunEnd, mark_ended, read_run_ends
+from memanalysis.verdicts.ledger_parts import plan_parts
+from memanalysis.verdicts.part_verdicts import PartJob, assess_tables, join_verdicts, judge_part
+from memanalysis.verdicts.recorded_limits import read_limits
+from memanalysis.verdicts.run_ends import RunEnd, mark_ended, read_run_ends, read_runs
 from memanalysis.verdicts.run_selection import Moment, RunSelection, select_runs
-from memanalysis.verdicts.sources import (
-    LedgerSource,
-    PolicySource,
-    find_budgets,
-    find_rules,
-    resolve_ledger,
-    resolve_policy,
-)
-from memanalysis.verdicts.unreadable import UnreadableRun, add_unreadable
+from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
+from memanalysis.verdicts.unreadable import add_unreadable
 
-__all__ = ["JUDGED_COLUMNS", "assess", "assess_ledger", "assess_tables", "of_run"]
-
-JUDGED_COLUMNS = (
-    "run_id",
-    "service",
-    "timestamp",
-    "elapsed_s",
-    "label",
-    "rss_bytes",
-    "limit_bytes",
-    "traced_bytes",
-    "sampled_bytes",
-    "uss_bytes",
-    "pss_bytes",
-    "thread_count",
-    "descriptor_count",
-    "allocator_free_bytes",
-    "tracer_bytes",
-)
-"""The columns that a verdict needs; nothing else is read."""
-
-_FAMILY_COLUMNS = ("run_id", "service", "host", "pid", "parent_pid", "program_pid", "started")
-"""The columns of ``runs`` that show which processes are one family."""
-
+__all__ = ["assess", "assess_ledger"]
 
 EVERY_RUN = RunSelection()
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What explains a leak, read when it is first needed."""
-
-    sites: Callable[[], pd.DataFrame]
-    events: Callable[[], pd.DataFrame]
-    runs: Callable[[], pd.DataFrame] | None = None
 
 
 def assess(
@@ -75,6 +39,7 @@ def assess(
     services: Collection[str] | None = None,
     since: Moment | None = None,
     only_latest: bool = False,
+    engine: EngineSource = "pandas",
 ) -> pd.DataFrame:
     """Return the verdicts on a ledger, a row a service and run, and one a family of processes.
 
@@ -96,6 +61,10 @@ def assess(
         Only runs that were still recorded then or later: seconds since 1970, ISO 8601 text or a datetime.
     only_latest : bool
         Of each service only the run that was recorded last, and those beside it, such as workers.
+    engine : {"pandas", "dask"}
+        Where the ledger is judged: in this process, one part after the other, or on a Dask cluster (extra ``fleet``).
+        That is the cluster of the client that this process has, such as ``distributed.Client("tcp://...")``, else one
+        of this machine that is closed afterwards. Both give the same frame.
 
     Returns
     -------
@@ -107,7 +76,11 @@ def assess(
     ------
     InvalidArgumentError
         The first argument is neither ledger, path nor frame; runs of a frame were to be selected; the ledger has no
-        such service; or ``since`` is no moment.
+        such service; ``since`` is no moment; or there is no such engine.
+    MissingDependencyError
+        The engine needs a package that is not installed.
+    EngineError
+        The cluster went away.
     LedgerError
         The ledger cannot be read.
     PolicyError
@@ -143,6 +116,7 @@ def assess(
     resolved = resolve_policy(policy, call="assess")
     known = resolve_known_leaks(known_leaks, call="assess")
     selection = RunSelection(services=services, since=since, only_latest=only_latest)
+    works_on = resolve_engine(engine, call="assess")
     if isinstance(ledger_or_frame, pd.DataFrame):
         if not selection.is_all:
             raise InvalidArgumentError(
@@ -150,7 +124,7 @@ def assess(
             )
         verdicts = assess_tables(ledger_or_frame, policy=resolved)
     else:
-        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved, selection)
+        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved, selection, engine=works_on)
     return apply_known_leaks(verdicts, known, today=today)
 
 
@@ -160,108 +134,55 @@ def assess_ledger(
     selection: RunSelection = EVERY_RUN,
     *,
     ends: Mapping[tuple[str, str], RunEnd] | None = None,
+    engine: Engine = IN_PROCESS,
 ) -> pd.DataFrame:
-    """Judge a ledger's samples; its sites and events are read only where there is a leak to explain.
+    """Judge the samples of a ledger part by part.
 
     ``ends`` are how its runs ended, where they were read before.
     """
-    runs = None if selection.is_all else select_runs(ledger, selection)
-    samples = _read_judged(ledger)  # the last reading: of what is left out of its columns the damage is a verdict's
-    if runs is not None:
-        samples = samples.merge(runs, on=["service", "run_id"])
-    tables = _Evidence(
-        sites=lambda: ledger.sites,
-        events=lambda: ledger.read("events", columns=("service", "run_id", "timestamp", "kind", "data")),
-        runs=lambda: ledger.read("runs", columns=_FAMILY_COLUMNS),
-    )
-    verdicts, failed = _assess_runs(samples, tables, policy)
-    verdicts = add_unreadable(verdicts, ledger.damage_found, failed)
-    return mark_ended(verdicts, read_run_ends(ledger) if ends is None else ends)
+    runs = read_runs(ledger)
+    parts = plan_parts(ledger, runs, max_bytes=engine.max_part_bytes)
+    with engine:
+        chosen = None if selection.is_all else select_runs(ledger, selection, parts=parts, engine=engine)
+        jobs = _make_jobs(ledger, policy, parts, runs, chosen)
+        judged = join_verdicts(engine.map(partial(judge_part, ledger), jobs))
+    damage = dict.fromkeys([*ledger.damage_found, *judged.damage])
+    verdicts = add_unreadable(judged.verdicts, sorted(damage, key=lambda record: record.file), judged.failed)
+    return mark_ended(verdicts, read_run_ends(ledger, runs) if ends is None else ends)
 
 
-def of_run(frame: pd.DataFrame, service: Any, run_id: Any) -> pd.DataFrame:
-    """Rows of one run; a run that has no id is all of its service's rows without one."""
-    runs = frame["run_id"].isna() if pd.isna(run_id) else (frame["run_id"] == run_id).fillna(value=False)
-    services = frame["service"].isna() if pd.isna(service) else (frame["service"] == service).fillna(value=False)
-    return frame[services.astype(bool) & runs.astype(bool)]
+def _make_jobs(
+    ledger: Ledger, policy: Policy | None, parts: list[LedgerPart], runs: pd.DataFrame, chosen: pd.DataFrame | None
+) -> list[PartJob]:
+    """Return what is to be judged of each part; parts without a chosen run are left out."""
+    if len(parts) == 1:
+        return [PartJob(part=parts[0], policy=policy, runs=runs, chosen=chosen)]
+    folder_of_run = _name_folders(runs)
+    folder_of_chosen = None if chosen is None else _name_folders(chosen)
+    jobs = []
+    for part in parts:
+        own_runs = runs[_are_of(part, folder_of_run, runs)]
+        job = PartJob(part=part, policy=policy, runs=own_runs)
+        if part.run_ids is not None and policy is not None and policy.follows_limit:
+            job = replace(job, limits=read_limits(ledger, own_runs["service"].dropna().unique()))
+        if chosen is not None and folder_of_chosen is not None:
+            own = chosen[_are_of(part, folder_of_chosen, chosen)]
+            if own.empty:
+                continue
+            part = replace(part, run_ids=tuple(own["run_id"].astype(object).where(own["run_id"].notna(), None)))
+            job = replace(job, part=part, chosen=own)
+        jobs.append(job)
+    return jobs or [PartJob(part=replace(parts[0], run_ids=()), policy=policy, runs=runs)]
 
 
-def _assess_runs(
-    samples: pd.DataFrame, tables: _Evidence, policy: Policy | None
-) -> tuple[pd.DataFrame, list[UnreadableRun]]:
-    """Judge all runs at once; where that fails, each alone, so that one run takes no other down."""
-    try:
-        read = _judging(samples, policy, tables.events) | {"runs": tables.runs}
-        return assess_samples(**read, sites=tables.sites, events=tables.events), []
-    except Exception:  # the boundary of a run: whatever its rows hold, the others are judged
-        if not {"service", "run_id"} <= set(samples):
-            raise
-    judged, failed = [], []
-    for service, run_id in samples[["service", "run_id"]].drop_duplicates().to_numpy(dtype=object).tolist():
-        own = _Evidence(
-            sites=_own_rows(tables.sites, service, run_id), events=_own_rows(tables.events, service, run_id)
-        )
-        try:
-            judged.append(_assess_run(of_run(samples, service, run_id), own, policy))
-        except Exception as exc:  # as above
-            names = [None if pd.isna(name) else str(name) for name in (service, run_id)]
-            failed.append((names[0], names[1], f"{type(exc).__name__}: {exc}"))
-    if not judged:
-        judged = [assess_samples(**_judging(samples.iloc[:0], policy, _no_events))]
-    return pd.concat(judged, ignore_index=True), failed
+def _name_folders(rows: pd.DataFrame) -> "pd.Series[str]":
+    slugs = {
+        name: f"{PARTITION_PREFIX}{slug_of_service(None if pd.isna(name) or not name else str(name))}"
+        for name in rows["service"].unique()
+    }
+    return rows["service"].map(slugs)
 
 
-def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) -> pd.DataFrame:
-    """Judge one run; where its sites and events prevent that, without them."""
-    try:
-        return assess_samples(**_judging(samples, policy, own.events), sites=own.sites, events=own.events)
-    except Exception as exc:  # the boundary of a run's tables: its samples are judged
-        verdicts = assess_samples(**_judging(samples, policy, _no_events))
-        note = f" Its sites and events are unreadable: {type(exc).__name__}: {exc}."
-        return verdicts.assign(sentence=verdicts["sentence"] + note)
-
-
-def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Callable[[], pd.DataFrame]:
-    return lambda: of_run(read(), service, run_id)
-
-
-def _read_judged(ledger: Ledger) -> pd.DataFrame:
-    """Read the columns that a verdict needs; the wall clock only where the monotonic one is not known throughout."""
-    frame = _read_frame(ledger, [column for column in JUDGED_COLUMNS if column != "timestamp"])
-    if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
-        frame = _read_frame(ledger, JUDGED_COLUMNS)
-    unknown = {"service": None, "run_id": None, "timestamp": pd.NaT, "rss_bytes": np.nan}
-    for name in unknown.keys() - set(frame):
-        frame[name] = unknown[name]
-    return frame
-
-
-def _read_frame(ledger: Ledger, columns: Sequence[str]) -> pd.DataFrame:
-    """Columns as a frame; each is freed in Arrow as soon as the frame has it, so that it is not held twice."""
-    rows = ledger.read_unordered("samples", columns=columns)
-    frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
-
-
-def assess_tables(
-    samples: pd.DataFrame,
-    *,
-    sites: pd.DataFrame | None = None,
-    events: pd.DataFrame | None = None,
-    policy: Policy | None,
-) -> pd.DataFrame:
-    """Verdicts of tables that were read already, with budgets and thresholds of a policy."""
-    read_events = _no_events if events is None else lambda: events
-    return assess_samples(**_judging(samples, policy, read_events), sites=sites, events=events)
-
-
-def _no_events() -> pd.DataFrame:
-    return pd.DataFrame({"service": [], "kind": [], "data": []})
-
-
-def _judging(samples: pd.DataFrame, policy: Policy | None, events: Callable[[], pd.DataFrame]) -> dict[str, Any]:
-    """Arguments of the engine: samples, budgets and thresholds."""
-    services = samples["service"].dropna().unique() if policy is not None and "service" in samples else ()
-    budgets = find_budgets(policy, services, find_limits=lambda: find_limits(samples, events))
-    budgets_bytes = {service: budget.max_bytes for service, budget in budgets.items()}
-    return {"samples": samples, "budgets_bytes": budgets_bytes, "rules": find_rules(policy)}
+def _are_of(part: LedgerPart, folders: "pd.Series[str]", rows: pd.DataFrame) -> "pd.Series[bool]":
+    are_of = folders.isin(part.partitions or ())
+    return are_of if part.run_ids is None else are_of & rows["run_id"].isin(part.run_ids)

@@ -18,7 +18,7 @@ from memanalysis.analysis.verdict_sentence import write_sentence
 from memanalysis.ledger.maintenance.note_ends import find_unnoted_end
 from memanalysis.ledger.reading.ledger import Ledger
 
-__all__ = ["DEATHS", "Cause", "RunEnd", "find_cause", "mark_ended", "read_run_ends", "rewrite_sentences"]
+__all__ = ["DEATHS", "Cause", "RunEnd", "find_cause", "mark_ended", "read_run_ends", "read_runs", "rewrite_sentences"]
 
 
 class Cause(StrEnum):
@@ -48,8 +48,8 @@ SIGKILL = 9
 _TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.REACHES_LIMIT}"
 
 _COLUMNS = (
-    "service", "run_id", "host", "pid", "program_pid", "started", "ended", "python", "argv", "git_commit", "release",
-    "trace", "at_start", "ending",
+    "service", "run_id", "host", "pid", "parent_pid", "program_pid", "started", "ended", "python", "argv", "git_commit",
+    "release", "trace", "at_start", "ending",
 )  # fmt: skip
 
 
@@ -89,9 +89,14 @@ class RunEnd:
         return self.cause is not Cause.UNKNOWN or self.run.get("ended") is not None
 
 
-def read_run_ends(ledger: Ledger) -> dict[tuple[str, str], RunEnd]:
-    """Return by service and run how each run of a ledger ended."""
-    rows = ledger.read("runs", columns=_COLUMNS)
+def read_runs(ledger: Ledger) -> pd.DataFrame:
+    """Return the columns of the table ``runs`` that show families and ends."""
+    return ledger.read("runs", columns=_COLUMNS)
+
+
+def read_run_ends(ledger: Ledger, runs: pd.DataFrame | None = None) -> dict[tuple[str, str], RunEnd]:
+    """Return by service and run how each run of a ledger ended; ``runs`` are its rows, where they were read before."""
+    rows = read_runs(ledger) if runs is None else runs
     root = Path(ledger.path)
     ends: dict[tuple[str, str], RunEnd] = {}
     for row in rows.to_dict("records"):

@@ -1,15 +1,18 @@
 """Which runs of a ledger are asked about: of some services, since a moment, or the latest of each service."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from re import fullmatch
 
 import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.policy.places import nearest
+from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.run_ends import RunEnd
 
 __all__ = ["Moment", "RunSelection", "find_deaths", "find_latest", "parse_since", "read_spans", "select_runs"]
@@ -57,8 +60,14 @@ def parse_since(text: str, now: datetime) -> str:
     return (now.astimezone(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})).isoformat()
 
 
-def select_runs(ledger: Ledger, selection: RunSelection) -> pd.DataFrame:
-    """Return service and run_id of the runs that are asked about.
+def select_runs(
+    ledger: Ledger,
+    selection: RunSelection,
+    *,
+    parts: Sequence[LedgerPart] = (WHOLE,),
+    engine: Engine = IN_PROCESS,
+) -> pd.DataFrame:
+    """Return service and run_id of the runs that are asked about, part by part read by an engine.
 
     Raises
     ------
@@ -73,7 +82,7 @@ def select_runs(ledger: Ledger, selection: RunSelection) -> pd.DataFrame:
                 f"The ledger {ledger.path} has no service {', '.join(map(repr, unknown))}. It has "
                 f"{_list_names(ledger.services)}." + (f" Did you mean {meant!r}?" if meant else "")
             )
-    spans = read_spans(ledger, services=selection.services, since=selection.since)
+    spans = read_spans(ledger, services=selection.services, since=selection.since, parts=parts, engine=engine)
     return (find_latest(spans) if selection.only_latest else spans)[_KEYS].reset_index(drop=True)
 
 
@@ -84,9 +93,24 @@ def _list_names(names: Collection[str]) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def read_spans(ledger: Ledger, *, services: Collection[str] | None = None, since: Moment | None = None) -> pd.DataFrame:
+def read_spans(
+    ledger: Ledger,
+    *,
+    services: Collection[str] | None = None,
+    since: Moment | None = None,
+    parts: Sequence[LedgerPart] = (WHOLE,),
+    engine: Engine = IN_PROCESS,
+) -> pd.DataFrame:
     """Return ``service``, ``run_id``, and the times ``first`` and ``last`` of the samples of each run."""
-    samples = ledger.read("samples", columns=[*_KEYS, "timestamp"], services=services, since=since)
+    spans = list(engine.map(partial(_read_spans_of, ledger, services, since), parts))
+    found = pd.concat([one for one in spans if len(one)] or spans[:1], ignore_index=True)
+    return found.sort_values(_KEYS, kind="stable", ignore_index=True)
+
+
+def _read_spans_of(
+    ledger: Ledger, services: Collection[str] | None, since: Moment | None, part: LedgerPart
+) -> pd.DataFrame:
+    samples = ledger.read("samples", columns=[*_KEYS, "timestamp"], services=services, since=since, part=part)
     times = samples.groupby(_KEYS, dropna=False, observed=True)["timestamp"]
     return times.agg(first="min", last="max").reset_index()
 

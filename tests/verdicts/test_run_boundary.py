@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from memanalysis.verdicts import assess as joined
+from memanalysis.verdicts import part_verdicts as joined
+from memanalysis.verdicts.assess import assess
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_run_that_cannot_be_judged_is_a_row_of_its_own(ledger: Path, monkeypat
 
     monkeypatch.setattr(joined, "assess_samples", fail_on_one)
 
-    verdicts = joined.assess(ledger)
+    verdicts = assess(ledger)
 
     assert verdicts["shape"].tolist() == ["growing", "unreadable"]
     assert verdicts["run_id"].tolist() == ["run-good", "run-bad"]
@@ -54,7 +55,7 @@ def test_a_leak_that_cannot_be_explained_keeps_its_verdict(ledger: Path, monkeyp
 
     monkeypatch.setattr(joined, "assess_samples", fail_on_one)
 
-    verdicts = joined.assess(ledger)
+    verdicts = assess(ledger)
 
     assert verdicts["is_leak"].tolist() == [True, True]
     notes = verdicts["sentence"].str.endswith("Its sites and events are unreadable: ValueError: sites.")

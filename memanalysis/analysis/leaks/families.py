@@ -98,7 +98,9 @@ def judge_families(
 
     places = {key: i for i, key in enumerate(zip(frame["service"], frame["run_id"], strict=True))}
     read = _Reader(samples)
-    for family in find_families(table, places, read.lasted_s):
+    # in an order that does not depend on which runs are judged together
+    families = find_families(table, places, read.lasted_s)
+    for family in sorted(families, key=lambda one: (one.first.service, one.family_id)):
         for member in family.members:
             named["role"][member.place] = "master" if member is family.master else "worker"
             named["family_id"][member.place] = family.family_id
@@ -143,7 +145,7 @@ def _judge_family(
     if times.size < rule.min_readings:
         return frame
     batch = prepare_series(times - times[0], total, thresholds=thresholds.series)
-    first = family.members[0] if family.master is None else family.master
+    first = family.first
     columns = judge_batch(batch, limits[[first.place]], rules, thresholds=thresholds.from_first_evidence())
     row = {name: column[0] for name, column in columns.items()}
     row |= {"service": first.service, "run_id": f"family {family.family_id}", "role": "family"}

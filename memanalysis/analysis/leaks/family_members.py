@@ -57,6 +57,11 @@ class Family:
     master: Member | None
     members: list[Member]
 
+    @property
+    def first(self) -> Member:
+        """The master, or the member that started first."""
+        return self.members[0] if self.master is None else self.master
+
 
 def find_families(
     runs: "pd.DataFrame", places: "dict[tuple[Any, Any], int]", lasted_s: "np.ndarray[Any, Any]"

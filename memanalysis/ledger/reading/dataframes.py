@@ -29,14 +29,23 @@ def key_columns(table: str) -> list[str]:
     return [name for name in _SORT_KEYS if name in TABLES[table]]
 
 
-def filter_rows(table: pa.Table, *, services: Collection[str] | None, since: int | None, until: int | None) -> pa.Table:
-    """Rows of those services with ``since <= timestamp < until`` (microseconds).
+def filter_rows(
+    table: pa.Table,
+    *,
+    services: Collection[str] | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    run_ids: Collection[str | None] | None = None,
+) -> pa.Table:
+    """Rows of those services and runs with ``since <= timestamp < until`` (microseconds).
 
     A run has a beginning and an end: it stays if any of it may lie in that time, which one that never ended may.
     """
     masks = []
     if services is not None:
         masks.append(pc.is_in(table["service"], value_set=pa.array(sorted(services), pa.string())))
+    if run_ids is not None:
+        masks.append(pc.is_in(table["run_id"], value_set=pa.array(run_ids, pa.string())))
     is_runs = "started" in table.column_names
     if since is not None:
         last = table["ended" if is_runs else "timestamp"]

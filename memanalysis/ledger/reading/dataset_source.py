@@ -24,7 +24,6 @@ from memanalysis.ledger.arrow import arrow_schema, empty_table
 from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.marker import parse_marker
-from memanalysis.ledger.merge_journal import find_replaced
 from memanalysis.ledger.paths import (
     JSONL_SUFFIX,
     MARKER_NAME,
@@ -45,12 +44,13 @@ from memanalysis.ledger.reading.file_sources import (
     removals,
     table_of_cells,
 )
-from memanalysis.ledger.reading.footers import Footer, broken_parquet, read_footer, read_spans
+from memanalysis.ledger.reading.footers import Footer, broken_parquet, find_groups_of_runs, read_footer, read_spans
 from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
 from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
+from memanalysis.ledger.reading.shards import Stems, find_stems, measure_partitions
 from memanalysis.ledger.reading.size_limits import check_decoded_size
 from memanalysis.ledger.reading.small_files import read_small
-from memanalysis.ledger.walk import FoundFile, LedgerWalk, walk_ledger
+from memanalysis.ledger.walk import FoundFile, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
@@ -61,17 +61,12 @@ _LOCAL = LocalFileSystem()
 _BATCH_ROWS = 500_000
 """Rows that are read at once and checked; a single file may have more."""
 
-_MAX_SEGMENT_DIGITS = 9
-
 THREADS = 4
 MANY_FILES = 1_000
 """From this number of files in a folder on, several are opened at once."""
 
 READ_TRIES = 10
 """Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
-
-Stems = list[tuple[str, set[str]]]
-"""Names of shards without their suffix, and the suffixes that each has."""
 
 
 @dataclass(slots=True)
@@ -140,11 +135,15 @@ class FolderSource:
         result.table = pa.concat_tables(tables)
         return result
 
+    def partitions(self, table: str) -> dict[str, int]:
+        """Folders of a table, and the bytes of each."""
+        return measure_partitions(self._files, table)
+
     def services(self) -> list[str]:
         """Names from the folders; where a folder has a hash in place of the whole name, from a footer or row."""
         names: dict[str, set[str]] = {}
         walk = walk_ledger(self._files)
-        for (table, partition), stems in _stems_by_folder(self._files, walk).items():
+        for (table, partition), stems in find_stems(self._files, walk).items():
             if not names.get(partition):
                 service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
                 names[partition] = self._names_in_rows(table, partition, stems) if service is None else {service}
@@ -155,15 +154,18 @@ class FolderSource:
             None if request.services is None else {slug_of_service(name) for name in request.services if name != ""}
         )
 
+        partitions = request.part.partitions
+
         def is_wanted(partition: str) -> bool:
             slug = partition.removeprefix(PARTITION_PREFIX)
             # a folder that another tool named may hold any service: the rows decide afterwards
-            return wanted is None or slug in wanted or not is_service_slug(slug)
+            is_part = partitions is None or partition in partitions or not is_service_slug(slug)
+            return is_part and (wanted is None or slug in wanted or not is_service_slug(slug))
 
         walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
         for entry in walk.skipped:
             result.damage[entry.path] = [SkippedRows(entry.path, None, entry.reason)]
-        for (_, partition), stems in _stems_by_folder(self._files, walk).items():
+        for (_, partition), stems in find_stems(self._files, walk).items():
             service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
             for piece in self._open_stems(partition, stems, table, columns, request, result):
                 piece.service = service
@@ -212,7 +214,7 @@ class FolderSource:
         self, path: str, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
     ) -> _Piece:
         if not isinstance(self._files, LocalFiles):
-            return self._read_parquet(path, table, columns, result)
+            return self._read_parquet(path, table, columns, request, result)
         small = read_small(self._files, path, table, columns)
         if small is not None:
             removed: Removed = Counter()
@@ -230,15 +232,17 @@ class FolderSource:
         except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
         if not is_plain:
-            return self._read_parquet(path, table, columns, result)
+            return self._read_parquet(path, table, columns, request, result)
         check_decoded_size(metadata, TABLES[table], name=name)
         result.damage[path] = []
         narrowed = _narrow(fragment, metadata, table, request)
         return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
 
-    def _read_parquet(self, path: str, table: str, columns: Sequence[str], result: ScanResult) -> _Piece:
+    def _read_parquet(
+        self, path: str, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
+    ) -> _Piece:
         removed: Removed = Counter()
-        rows = read_parquet(self._files, path, table, columns, removed=removed)
+        rows = read_parquet(self._files, path, table, columns, run_ids=request.part.run_ids, removed=removed)
         result.damage[path] = removals(path, removed)
         return _Piece(path, None, rows=rows, n_rows=rows.num_rows)
 
@@ -315,24 +319,6 @@ class FolderSource:
         return set()
 
 
-def _stems_by_folder(files: Files, walk: LedgerWalk) -> dict[tuple[str, str], Stems]:
-    """Shards of each folder, by the number of their segment, and the suffixes that each has.
-
-    A file that was merged, and is still there, is left out: its rows are in the merged file.
-    """
-    listed: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for file in walk.files:
-        if file.suffix in {JSONL_SUFFIX, PARQUET_SUFFIX}:
-            listed.setdefault((file.table, file.partition), []).append((file.stem, file.suffix))
-    found: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for folder, shards in listed.items():
-        replaced = find_replaced(files, "/".join(folder), [stem + suffix for stem, suffix in shards])
-        for stem, suffix in shards:
-            if stem + suffix not in replaced:
-                found.setdefault(folder, {}).setdefault(stem, set()).add(suffix)
-    return {folder: sorted(stems.items(), key=lambda item: _segment_key(item[0])) for folder, stems in found.items()}
-
-
 def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces that are read at once: enough to keep every core at work, few enough to be held twice."""
     batch: list[_Piece] = []
@@ -347,13 +333,6 @@ def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
         yield batch
 
 
-def _segment_key(stem: str) -> tuple[str, int, str]:
-    """Order of files: those of one run by the number of the segment, the first without one."""
-    run, _, number = stem.rpartition(".")
-    is_number = bool(run) and number.isascii() and number.isdigit() and len(number) <= _MAX_SEGMENT_DIGITS
-    return (run, int(number), stem) if is_number else (stem, 0, stem)
-
-
 def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
     """Tell whether a file has those columns as they are promised, so that it needs no looking after."""
     if footer.version != schema.SCHEMA_VERSION:
@@ -363,8 +342,9 @@ def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
 
 
 def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, request: ScanRequest) -> Any:
-    """Leave out the row groups that lie outside the time asked for."""
-    if request.since is None and request.until is None:
+    """Leave out the row groups that lie outside the time asked for, or hold none of the runs."""
+    run_ids = request.part.run_ids
+    if request.since is None and request.until is None and run_ids is None:
         return fragment
     groups = [
         number
@@ -372,6 +352,8 @@ def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, request: ScanR
         if not (request.since is not None and span.last is not None and span.last < request.since)
         and not (request.until is not None and span.first is not None and span.first >= request.until)
     ]
+    if run_ids is not None:
+        groups = sorted(set(groups) & set(find_groups_of_runs(metadata, run_ids)))
     return fragment if len(groups) == metadata.num_row_groups else fragment.subset(row_group_ids=groups)
 
 

@@ -20,8 +20,9 @@ from memanalysis.ledger.files import Files
 from memanalysis.ledger.json_array import parse_entries, rows_from_entries
 from memanalysis.ledger.jsonl import NOT_A_ROW, TORN_TAIL, iter_objects, row_from_object
 from memanalysis.ledger.marker import check_version
-from memanalysis.ledger.reading.footers import broken_parquet, open_parquet, read_footer
+from memanalysis.ledger.reading.footers import broken_parquet, find_groups_of_runs, open_parquet, read_footer
 from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
+from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.ledger.reading.migrations import NEWER_VERSION, migrate_row
 from memanalysis.ledger.reading.size_limits import check_decoded_size
 from memanalysis.schema import TABLES
@@ -98,7 +99,8 @@ class ScanRequest:
     """What part of a table is wanted: services by name, moments in microseconds; None is all.
 
     Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
-    ``only_damage`` is set, a source may give no rows, so that a large table is not held.
+    ``only_damage`` is set, a source may give no rows, so that a large table is not held. A folder gives no rows of
+    other partitions than those of ``part``; of other runs any source may.
     """
 
     services: Collection[str] | None = None
@@ -107,6 +109,7 @@ class ScanRequest:
     order_columns: Collection[str] = ()
     unordered: bool = False
     only_damage: bool = False
+    part: LedgerPart = WHOLE
 
 
 EVERYTHING = ScanRequest()
@@ -252,11 +255,13 @@ def read_parquet(
     columns: Sequence[str],
     *,
     unordered: bool = False,
+    run_ids: Collection[str | None] | None = None,
     removed: Removed | None = None,
 ) -> pa.Table:
     """Rows of one Parquet file, conforming to a table; text as dictionaries, and no more columns, ``unordered``.
 
-    Values that cannot be become null and are counted in ``removed``.
+    Row groups that hold none of ``run_ids`` are not read. Values that cannot be become null and are counted in
+    ``removed``.
 
     Raises
     ------
@@ -274,9 +279,7 @@ def read_parquet(
         try:
             present = [column for column in parquet.schema_arrow.names if is_old or column in set(columns)]
             found = (
-                parquet.read(columns=present, use_threads=False)
-                if present
-                else _rows_without_columns(parquet.metadata.num_rows)
+                _read_groups(parquet, present, run_ids) if present else _rows_without_columns(parquet.metadata.num_rows)
             )
         except Exception as exc:  # what is corrupt makes Arrow and Python's codecs raise in many ways
             raise broken_parquet(name, exc) from exc
@@ -284,6 +287,13 @@ def read_parquet(
         rows = [migrate_row(table, row, version=version) for row in found.to_pylist()]
         found = pa.Table.from_pylist([dict(row) for row in rows if row is not None]) if rows else found
     return conform_table(found, table, name=name, columns=columns, unordered=unordered, removed=removed)
+
+
+def _read_groups(parquet: Any, columns: Sequence[str], run_ids: Collection[str | None] | None) -> pa.Table:
+    if run_ids is None:
+        return parquet.read(columns=columns, use_threads=False)
+    groups = find_groups_of_runs(parquet.metadata, run_ids)
+    return parquet.read_row_groups(groups, columns=columns, use_threads=False)
 
 
 def _rows_without_columns(n_rows: int) -> pa.Table:

@@ -1,7 +1,8 @@
 """Reads what a sealed file says of itself in its footer: version, order of its rows, and their time, group by group."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "Footer",
     "Span",
     "broken_parquet",
+    "find_groups_of_runs",
     "join_spans",
     "open_parquet",
     "read_footer",
@@ -97,6 +99,23 @@ def read_spans(metadata: pq.FileMetaData, table: str) -> list[Span]:
     names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
     column = names.index("timestamp") if "timestamp" in TABLES[table] and "timestamp" in names else None
     return [_span(metadata.row_group(number), column) for number in range(metadata.num_row_groups)]
+
+
+def find_groups_of_runs(metadata: pq.FileMetaData, run_ids: Collection[str | None]) -> list[int]:
+    """Return the row groups that may hold rows of one of these runs."""
+    names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    if "run_id" not in names or None in run_ids:
+        return list(range(metadata.num_row_groups))
+    wanted = sorted(run_id for run_id in run_ids if run_id is not None)
+    found = []
+    for number in range(metadata.num_row_groups):
+        statistics = metadata.row_group(number).column(names.index("run_id")).statistics
+        if statistics is not None and statistics.has_min_max and isinstance(statistics.min, str):
+            place = bisect_left(wanted, statistics.min)
+            if place == len(wanted) or wanted[place] > statistics.max:
+                continue
+        found.append(number)
+    return found
 
 
 def join_spans(spans: Sequence[Span]) -> Span:

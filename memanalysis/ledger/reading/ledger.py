@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pyarrow as pa
@@ -39,6 +39,7 @@ from memanalysis.ledger.reading.file_sources import (
     SkippedRows,
     Source,
 )
+from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.ledger.values import microseconds_from
 from memanalysis.schema import TABLES
 
@@ -107,6 +108,11 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({self.path!r})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Open it again where it is sent to: another process may run in another folder."""
+        is_url = "://" in self.path or "::" in self.path
+        return open_ledger, (self.path if is_url else str(Path(self.path).absolute()),)
+
     @property
     def samples(self) -> pd.DataFrame:
         """One tick a row."""
@@ -145,6 +151,13 @@ class Ledger:
         """Whether the rows of one service are found without reading those of the others."""
         return isinstance(self._source, FolderSource)
 
+    def partitions(self, table: str) -> dict[str, int]:
+        """Folders of the services of a table, and the bytes of each as Parquet; none of a ledger that is a file."""
+        try:
+            return self._source.partitions(table) if isinstance(self._source, FolderSource) else {}
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
+
     @property
     def damage(self) -> list[SkippedRows]:
         """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
@@ -167,6 +180,7 @@ class Ledger:
         services: Collection[str] | None = None,
         since: float | str | datetime | None = None,
         until: float | str | datetime | None = None,
+        part: LedgerPart = WHOLE,
     ) -> pd.DataFrame:
         """Read one table, or the part of it that is asked for.
 
@@ -179,6 +193,8 @@ class Ledger:
             Rows of these only.
         since, until : epoch seconds, ISO 8601 text or datetime, optional
             Rows with ``since <= timestamp < until``; runs that overlap that time. Without a zone: UTC.
+        part : LedgerPart, optional
+            Rows of this part of the ledger only.
 
         Raises
         ------
@@ -189,7 +205,7 @@ class Ledger:
         LedgerError
             The ledger went away, or broke, since it was opened.
         """
-        rows = self.read_arrow(table, columns=columns, services=services, since=since, until=until)
+        rows = self.read_arrow(table, columns=columns, services=services, since=since, until=until, part=part)
         return frame_from_table(rows, table, columns)
 
     def read_arrow(
@@ -200,6 +216,7 @@ class Ledger:
         services: Collection[str] | None = None,
         since: float | str | datetime | None = None,
         until: float | str | datetime | None = None,
+        part: LedgerPart = WHOLE,
     ) -> pa.Table:
         """Read the same as an Arrow table, as DuckDB and Polars take it without a copy; JSON is text there."""
         needed = _columns_needed(table, columns, timed=since is not None or until is not None)
@@ -208,26 +225,28 @@ class Ledger:
                 f"Ledger.read needs services as a list of names, but got {services!r}. Pass [{services!r}]."
             )
         bounds = {"since": _bound("since", since), "until": _bound("until", until)}
-        unasked = _only_for_order(table, columns, services=services, **bounds)
-        request = ScanRequest(services, since=bounds["since"], until=bounds["until"], order_columns=unasked)
+        unasked = _only_for_order(table, columns, services=services, part=part, **bounds)
+        request = ScanRequest(services, since=bounds["since"], until=bounds["until"], order_columns=unasked, part=part)
         result = self._read_source(table, needed, request)
-        is_whole = services is None and since is None and until is None
+        is_whole = services is None and since is None and until is None and part.is_whole
         self._note_damage(table, result, columns=needed, is_whole=is_whole)
         rows = result.table if result.is_ordered else sort_rows(result.table)
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
             rows = keep_last_of_runs(rows)
-        rows = filter_rows(rows, services=services, **bounds)
+        rows = filter_rows(rows, services=services, run_ids=part.run_ids, **bounds)
         return rows.select(list(TABLES[table]) if columns is None else list(columns))
 
-    def read_unordered(self, table: str, *, columns: Sequence[str]) -> pa.Table:
+    def read_unordered(self, table: str, *, columns: Sequence[str], part: LedgerPart = WHOLE) -> pa.Table:
         """Read columns for an engine that groups and sorts itself: rows in any order, text as dictionaries.
 
         Columns in which nothing is known are left out.
         """
-        needed = [column for column in _columns_needed(table, columns, timed=False) if column in columns]
-        result = self._read_source(table, needed, ScanRequest(unordered=True))
-        self._note_damage(table, result, columns=needed, is_whole=True)
-        return encode_known(result.table)
+        wanted = columns if part.run_ids is None else {*columns, "run_id"}
+        needed = [column for column in _columns_needed(table, columns, timed=False) if column in wanted]
+        result = self._read_source(table, needed, ScanRequest(unordered=True, part=part))
+        self._note_damage(table, result, columns=needed, is_whole=part.is_whole)
+        rows = filter_rows(result.table, run_ids=part.run_ids)
+        return encode_known(rows.select([column for column in rows.column_names if column in columns]))
 
     def _read_source(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
         try:
@@ -310,12 +329,20 @@ def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -
 
 
 def _only_for_order(
-    table: str, columns: Sequence[str] | None, *, services: Collection[str] | None, since: int | None, until: int | None
+    table: str,
+    columns: Sequence[str] | None,
+    *,
+    services: Collection[str] | None,
+    since: int | None,
+    until: int | None,
+    part: LedgerPart,
 ) -> set[str]:
     """Columns that nobody asked for and no filter uses."""
     used = set(TABLES[table] if columns is None else columns)
     if services is not None:
         used.add("service")
+    if part.run_ids is not None:
+        used.add("run_id")
     if since is not None or until is not None:
         used |= {"timestamp", "started"}
     return set(key_columns(table)) - used
