@@ -54,6 +54,7 @@ RUNS: Mapping[str, ColumnType] = {
     "argv": "json",
     "git_commit": "string",
     "release": "string",
+    "labels": "json",
     "packages": "json",
     "policy_sha256": "string",
     "trace": "string",

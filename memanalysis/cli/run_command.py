@@ -1,5 +1,6 @@
 """``memanalysis run script.py args…``: record a program that knows nothing of it, and its children."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ DEFAULT_LEDGER = "memanalysis-ledger"
 _EXAMPLES = """\
 memanalysis run train.py --epochs 3
 memanalysis run --ledger logs/ledger --service api -m uvicorn app:app
+memanalysis run --label region=eu --label tier=web service.py
 memanalysis run --supervise --policy policy.yaml service.py
 memanalysis assess memanalysis-ledger
 """
@@ -61,6 +63,13 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option("-m", "is_module", is_flag=True, help="Run a module instead of a script.")
 @add_watch_options
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Label of the run, such as region=eu, by which `memanalysis pivot` compares runs. May be repeated.",
+)
 @click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
 @click.option(
     "--trace",
@@ -83,6 +92,7 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
 )
 def command(program: str, arguments: tuple[str, ...], is_module: bool, supervise: bool, **settings: Any) -> int:
     """Check the options, and become the program or supervise it."""
+    from memanalysis.watcher.run_labels import LABELS_VARIABLE, parse_labels
     from memanalysis.watcher.run_program import run_program, run_supervised
     from memanalysis.watcher.watch import watch
 
@@ -90,12 +100,14 @@ def command(program: str, arguments: tuple[str, ...], is_module: bool, supervise
         raise InvalidArgumentError(
             f"memanalysis run needs a script or, after -m, a module, but there is no file {program}. Check its path."
         )
+    parse_labels(os.environ.get(LABELS_VARIABLE, ""), name=LABELS_VARIABLE)
     policy = settings["policy"]
     options = settings | {
         "service": settings["service"] or (program if is_module else Path(program).resolve().stem),
         "ledger": str(Path(settings["ledger"]).absolute()),
         "policy": None if policy is None else str(Path(policy).absolute()),
         "check_leaks": False,
+        "labels": parse_labels(settings["labels"], name="--label") or None,
     }
     watch(**options)  # raises on wrong options here, and not in the program
     run = run_supervised if supervise else run_program

@@ -187,6 +187,7 @@ class _OutsideRun:
             "argv": select_arguments(process.cmdline(), argv),
             "python": None,
             "git_commit": None,
+            "labels": None,
             "packages": None,
         }
         self._process = process

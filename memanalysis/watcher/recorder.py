@@ -28,6 +28,7 @@ from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
 from memanalysis.watcher.run_ending import RETURNED, STOPPED, describe_error, describe_program_end
+from memanalysis.watcher.run_labels import find_labels
 from memanalysis.watcher.run_reader import make_run_reader
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
@@ -306,6 +307,7 @@ class Recorder:
             policy_sha256=None if policy is None else policy.sha256,
             argv=settings.argv,
             release=settings.release,
+            labels=find_labels(settings.labels, report=partial(self._boundary.note, "read labels")),
             trace=self._engine.name,
             sampling_interval_bytes=INTERVAL_BYTES if self._engine.name == "sampled" else None,
         )

@@ -7,6 +7,7 @@ parsed.
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def make_run_row(
     policy_sha256: str | None = None,
     argv: ArgvMode = "redacted",
     release: str | None = None,
+    labels: Mapping[str, str] | None = None,
     trace: str | None = None,
     sampling_interval_bytes: int | None = None,
 ) -> dict[str, Any]:
@@ -57,6 +59,8 @@ def make_run_row(
         What is kept of the program's arguments.
     release : str, optional
         Name of the release; see `find_release`.
+    labels : mapping, optional
+        Labels of the run, as `find_labels` gives them.
     trace : str, optional
         The engine that finds the lines: sampled, windows, full or off.
     sampling_interval_bytes : int, optional
@@ -78,6 +82,7 @@ def make_run_row(
         "argv": select_arguments(sys.argv, argv),
         "git_commit": _read_program_commit(),
         "release": find_release(release, service=service, packages=packages),
+        "labels": labels,
         "packages": packages,
         "policy_sha256": policy_sha256,
         "trace": trace,

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.maintenance.retention import Retention
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.watcher.redaction import ARGV_MODES, ArgvMode
+from memanalysis.watcher.run_labels import check_labels
 
 if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
@@ -105,6 +107,8 @@ class Settings:
         What is kept of the program's arguments.
     release : str or None
         Name of the release that runs; None: that of the environment or of its package.
+    labels : mapping or None
+        Labels of the run; those of the environment come on top.
     fork : bool or None
         Whether full snapshots are read in a forked copy of the process; None: where they are large and it is safe.
     file_mode : int
@@ -130,6 +134,7 @@ class Settings:
     file_mode: int
     argv: ArgvMode
     release: str | None
+    labels: Mapping[str, str] | None
     left_out: frozenset[str]
 
 
@@ -151,6 +156,7 @@ def choose_settings(
     file_mode: int,
     argv: ArgvMode,
     release: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Settings:
     """Join the arguments of ``watch`` with the policy.
 
@@ -210,6 +216,7 @@ def choose_settings(
         file_mode=file_mode,
         argv=argv,
         release=release,
+        labels=None if labels is None else check_labels(labels),
         left_out=frozenset(all_columns.difference(*(METRIC_COLUMNS[metric] for metric in wanted))),
     )
 

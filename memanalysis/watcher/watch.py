@@ -1,6 +1,7 @@
 """The verb ``watch``: make a recorder of this process."""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from memanalysis.capture.process import read_limit_bytes
@@ -36,6 +37,7 @@ def watch(
     file_mode: int = DEFAULT_FILE_MODE,
     argv: ArgvMode = "redacted",
     release: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Recorder:
     """Make a recorder of this process: a context manager, a decorator, or started and stopped by hand.
 
@@ -83,6 +85,10 @@ def watch(
         Name of the release that runs, such as ``1.4.2``, kept with the run. Without it the environment variable
         ``MEMANALYSIS_RELEASE`` counts, else the version of the package that has the name of the service or of the main
         module.
+    labels : mapping of str to str, optional
+        What sets this run apart from others, such as ``{"region": "eu", "tier": "web"}``: ``pivot`` shows which value
+        a leak goes with. They join those of the environment variable ``MEMANALYSIS_LABELS`` (``key=value,key=value``)
+        and, in Kubernetes, ``pod``, ``node`` and ``namespace``.
 
     Raises
     ------
@@ -127,6 +133,7 @@ def watch(
         file_mode=file_mode,
         argv=argv,
         release=release,
+        labels=labels,
     )
     return Recorder(settings, policy=rules, policy_file=policy_file)
 

@@ -324,3 +324,24 @@ def _wait_for(condition):
 
 def _count_rows(folder):
     return sum(len(path.read_bytes().splitlines()) for path in folder.glob("live/samples/*/*.jsonl"))
+
+
+def test_labels_reach_every_process_of_the_program(run_watched, ledger):
+    source = (
+        "import subprocess, sys, time\n"
+        "time.sleep(0.3)\n"
+        "if len(sys.argv) == 1:\n"
+        "    subprocess.run([sys.executable, 'program.py', 'child'], check=True)\n"
+    )
+
+    run_watched(source, options=("--label", "region=eu", "--label", "db_password=x"), check=True)
+
+    assert ledger().runs["labels"].tolist() == [{"region": "eu", "db_password": "***"}] * 2
+
+
+def test_a_label_without_a_value_is_one_error(run_watched, tmp_path):
+    done = run_watched("", options=("--label", "region"))
+
+    assert done.returncode == 2
+    assert "--label needs key=value, but got 'region'" in " ".join(done.stderr.split())
+    assert not (tmp_path / "memanalysis-ledger").exists()
