@@ -44,6 +44,7 @@ IMPORTS = {
         "capture",
         "examples",
         "exchange",
+        "leaktest",
         "ledger",
         "policy",
         "reports",

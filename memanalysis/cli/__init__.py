@@ -50,7 +50,8 @@ memanalysis report logs/ledger -o r.html  write the same with charts
 _EXIT_CODES = """\
 0    success
 1    a finding: check found a reason not to pass, compare something that
-     became worse, doctor that a measurement fails, or a demo program failed
+     became worse, test a leak, doctor that a measurement fails,
+     or a demo program failed
 2    an error: wrong arguments, or a file that cannot be read or written
 130  stopped by Ctrl-C
 141  the reader of the output closed the pipe
@@ -70,6 +71,7 @@ commands = CommandGroup(
         "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
         "check": ("memanalysis.cli.check_command:command", "Fail where memory leaks, breaks a budget or became worse."),
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
+        "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),

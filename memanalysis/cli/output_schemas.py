@@ -17,6 +17,7 @@ from memanalysis.analysis.verdict import (
 from memanalysis.cli.doctor_command import DoctorFindings
 from memanalysis.cli.policy_command import PolicySummary, PolicyValue
 from memanalysis.cli.record_command import Recorded
+from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.ledger.convert import Converted
 from memanalysis.ledger.info import LedgerInfo
 from memanalysis.ledger.maintenance.compact import Compacted
@@ -166,5 +167,6 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "policy show": lambda: _describe_record(list[PolicyValue]),
     "record": lambda: _describe_record(Recorded),
     "report": _describe_report,
+    "test": lambda: _describe_record(LeakFinding),
 }
 """What describes the output of each command that has ``--json``."""

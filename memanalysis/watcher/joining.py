@@ -50,7 +50,7 @@ def join_ledger(*, at_once: bool = False) -> None:
         _membership = Membership(float(interval_s), options_json)
         atexit.register(_membership.end)
         if int(pid) == (os.getppid() if sys.platform == "win32" else os.getpid()):
-            _membership.begin()
+            _membership.begin(is_program=True)
         else:
             if at_once:
                 _membership.load()
@@ -82,6 +82,7 @@ class Membership:
         self._recorder: Recorder | None = None
         self._late: LateStart | None = None
         self._had_logging = "logging" in sys.modules
+        self._program_pid: int | None = None
 
     def load(self) -> "Recorder":
         """Make the recorder, for which most of the package is imported."""
@@ -96,8 +97,9 @@ class Membership:
                 self._recorder = watch(options.pop("service"), **options)
         return self._recorder
 
-    def begin(self) -> None:
+    def begin(self, *, is_program: bool = False) -> None:
         """Load the recorder and start it; where it cannot, that is logged."""
+        self._program_pid = os.getpid() if is_program else None
         try:
             recorder = self.load()
             recorder.start()
@@ -124,6 +126,8 @@ class Membership:
                 from memanalysis.response.restart import leave_now
 
                 leave_now()
+            if self._program_pid == os.getpid():  # and not a child that was forked
+                _show_next_step(str(self._recorder.settings.ledger))
 
     def end_worker(self) -> None:
         """Stop the recorder of a worker, whose files stay JSON lines."""
@@ -170,6 +174,18 @@ class Membership:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its workers end without the interpreter's exit handlers
             util.register_after_fork(self, _end_with_worker)
+
+
+def _show_next_step(ledger: str) -> None:
+    """Write the command that shows what was recorded, for a person: to a terminal, and never into a file or a pipe."""
+    try:
+        if os.isatty(2):
+            near = os.path.relpath(ledger)
+            path = near if len(near) < len(ledger) else ledger
+            is_plain = all(character.isalnum() or character in "/._-" for character in path)
+            os.write(2, f"memanalysis: next: memanalysis report {path if is_plain else ascii(path)}\n".encode())
+    except OSError:  # closed, or the working folder is gone
+        return
 
 
 class LateStart:

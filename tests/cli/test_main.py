@@ -28,6 +28,7 @@ COMMANDS = (
     ["policy", "check"],
     ["check"],
     ["compare"],
+    ["test"],
     ["doctor"],
     ["schema"],
     ["completion"],
