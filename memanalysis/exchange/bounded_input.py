@@ -7,7 +7,7 @@ from memanalysis.errors import LedgerError, LedgerFormatError, LedgerNotFoundErr
 from memanalysis.ledger.walk import open_regular
 from memanalysis.units import MIB, format_bytes
 
-__all__ = ["GZIP_MAGIC", "MAX_INPUT_BYTES", "read_input", "unpack_gzip"]
+__all__ = ["MAX_INPUT_BYTES", "read_input", "unpack_gzip"]
 
 MAX_INPUT_BYTES = 128 * MIB
 """Bytes of one file, and of what is packed in it: some 2 million samples of text, which take 1 GB as Python objects."""

@@ -122,12 +122,11 @@ def read_heap_profile(ledger: Ledger, *, service: str | None = None, run_id: str
     LedgerError
         The ledger cannot be read.
     """
-    service, run_id = _choose_run(ledger, service, run_id)
-    sites = ledger.read("sites", columns=_COLUMNS, services=[service])
-    sites = sites[(sites["run_id"] == run_id) & sites["timestamp"].notna()]
-    first, last = sites["timestamp"].min(), sites["timestamp"].max()
-    names = _name_frames(sites)
-    ends = sites[sites["timestamp"].isin([first, last])]
+    taken = _choose_run(ledger, service, run_id)
+    service, run_id = str(taken["service"].iloc[0]), str(taken["run_id"].iloc[0])
+    first, last = taken["timestamp"].min(), taken["timestamp"].max()
+    ends = pd.concat([_read_snapshot(ledger, service, run_id, moment) for moment in sorted({first, last})])
+    names = _name_frames(ends)
     sizes = {moment: _sum_by_stack(ends[ends["timestamp"] == moment], names) for moment in {first, last}}
     before, after = sizes[first], sizes[last]
     uses = [_compare(frames, before, after, has_growth=first < last) for frames in after | before]
@@ -147,7 +146,17 @@ def read_heap_profile(ledger: Ledger, *, service: str | None = None, run_id: str
     )
 
 
-def _choose_run(ledger: Ledger, service: str | None, run_id: str | None) -> tuple[str, str]:
+def _read_snapshot(ledger: Ledger, service: str, run_id: str, moment: pd.Timestamp) -> pd.DataFrame:
+    """Read the sites of one moment alone: a run of weeks has millions."""
+    after = moment + pd.Timedelta(1, "us")
+    rows = ledger.read(
+        "sites", columns=_COLUMNS, services=[service], since=moment.to_pydatetime(), until=after.to_pydatetime()
+    )
+    return rows[rows["run_id"] == run_id]
+
+
+def _choose_run(ledger: Ledger, service: str | None, run_id: str | None) -> pd.DataFrame:
+    """Return the rows, with their keys, of the run that is asked for, or that has the latest snapshot."""
     taken = ledger.read("sites", columns=[*_KEYS, "size_bytes"]).dropna()
     if service is not None:
         taken = taken[taken["service"] == service]
@@ -166,7 +175,8 @@ def _choose_run(ledger: Ledger, service: str | None, run_id: str | None) -> tupl
             f"{', '.join(map(repr, services))}. Name one with --service."
         )
     latest = taken.sort_values("timestamp", kind="stable").iloc[-1]
-    return str(latest["service"]), str(latest["run_id"])
+    own: pd.DataFrame = taken[taken["run_id"] == latest["run_id"]]
+    return own
 
 
 def _read_tracing(ledger: Ledger, service: str, run_id: str) -> tuple[str | None, int | None]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from memanalysis.errors import InvalidArgumentError, LedgerFormatError
-from memanalysis.exchange.bounded_input import GZIP_MAGIC, read_input
+from memanalysis.exchange.bounded_input import read_input, unpack_gzip
 from memanalysis.exchange.imported_run import ImportedRun, make_run_id, make_samples
 from memanalysis.exchange.mprof_file import MPROF_FIELDS, parse_mprof
 from memanalysis.exchange.pprof_reader import HeapFile, parse_heap_file, site_rows
@@ -23,7 +23,7 @@ __all__ = ["ImportFormat", "Imported", "import_files"]
 ImportFormat = Literal["mprof", "prometheus", "pprof"]
 
 _SAMPLE_TYPE_TAG = b"\x0a"
-"""First byte of a profile that is not packed: its field 1, a message."""
+"""First byte of a profile: its field 1, a message."""
 
 
 @dataclass(slots=True)
@@ -74,7 +74,8 @@ def import_files(
     done = Imported()
     heaps: list[HeapFile] = []
     for source in sources:
-        name, content = os.fspath(source), read_input(source)
+        name = os.fspath(source)
+        content = unpack_gzip(read_input(source), name=name)
         kind = form or _detect(content, name)
         if kind == "pprof":
             heaps.append(parse_heap_file(content, name=name))
@@ -97,12 +98,12 @@ def import_files(
 
 def _detect(content: bytes, name: str) -> ImportFormat:
     begin = content[:4096].lstrip()
-    if content.startswith((GZIP_MAGIC, _SAMPLE_TYPE_TAG)):
-        return "pprof"
-    if begin.startswith(b"{"):
+    if begin.startswith((b"{", b"[")):
         return "prometheus"
     if begin.split(b" ", 1)[0].decode("ascii", "replace") in MPROF_FIELDS:
         return "mprof"
+    if content.startswith(_SAMPLE_TYPE_TAG):
+        return "pprof"
     raise LedgerFormatError(
         f"{name}:1: needs a file of mprof, an answer of Prometheus in JSON or a profile of pprof, but begins with "
         f"{content[:20]!r}. Name the format with --from."

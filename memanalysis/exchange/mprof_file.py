@@ -4,6 +4,7 @@ A line is ``MEM <MiB> <epoch seconds>`` of the program, or ``CHLD <pid> <MiB> <e
 memory_profiler divides resident bytes by 2**20. A file begins with ``CMDLINE`` and the program's arguments, which may
 go on over several lines. ``FUNC`` lines, of functions with the decorator, are no measurements over time and are
 left out. mprof measures until the process is gone, so the last sample of a process is one of its end, and not judged.
+It writes 0 MiB of a process that is gone or that it may not read: that is unknown.
 """
 
 import math
@@ -76,7 +77,8 @@ def parse_mprof(content: bytes, *, name: str, service: str | None = None) -> tup
     runs = [
         _make_run(program, process, content, at=at, service=service, name=name)
         for at, program in enumerate(programs)
-        for process in program.measured
+        for process, measured in program.measured.items()
+        if any(columns["rss_bytes"] is not None for _, columns in measured)
     ]
     if not runs:
         raise LedgerFormatError(f"{name}: needs MEM lines of mprof, but has none. Record the program for longer.")
@@ -96,7 +98,7 @@ def _parse_measurement(kind: str, rest: str, *, place: str) -> tuple[str, tuple[
             f"{place}: {kind} needs MiB and epoch seconds as two numbers, but got {rest[:60]!r}. "
             "Repair the line, or remove it."
         )
-    return process, (moment, {"rss_bytes": bytes_from_mb(mib)})
+    return process, (moment, {"rss_bytes": bytes_from_mb(mib) or None})
 
 
 def _make_run(

@@ -1,5 +1,7 @@
 """Read the answer of Prometheus to a range query of memory metrics: the JSON of ``/api/v1/query_range``.
 
+``promtool query range --format=json`` prints the result in it, a list of series, which is read too.
+
 A series becomes a run, its value ``rss_bytes``: the memory of a process, or of the container as if it were one. A limit
 and counts that come with the same labels are columns of the run. ``NaN`` and the infinities are unknown.
 """
@@ -37,7 +39,9 @@ MEMORY = "rss_bytes"
 MAX_BYTES = 2**60
 MAX_EPOCH_S = 253_402_300_800.0
 
-_NO_LIMIT = 0
+_NEVER_ZERO = frozenset({MEMORY, "limit_bytes"})
+"""A limit of 0 is none, and a process that holds nothing is gone."""
+
 _Values = dict[float, int | None]
 _Labels = tuple[tuple[str, str], ...]
 
@@ -101,6 +105,8 @@ def _list_series(content: bytes, name: str) -> Iterator[tuple[str, Any]]:
         ) from exc
     except (ValueError, RecursionError) as exc:
         raise LedgerFormatError(f"{name}: needs the JSON of a range query, but it cannot be read: {exc}.") from exc
+    if isinstance(answer, list):  # what promtool prints is the result alone
+        answer = {"status": "success", "data": {"resultType": "matrix", "result": answer}}
     if not isinstance(answer, dict) or answer.get("status") != "success":
         error = answer.get("error") if isinstance(answer, dict) else None
         found = f"the error {str(error)[:200]!r}" if error else "no answer of Prometheus"
@@ -125,7 +131,7 @@ def _parse_series(series: Any, place: str) -> tuple[str, _Labels, _Values]:
     values: _Values = {}
     for at, pair in enumerate(pairs):
         moment, value = _parse_pair(pair, f"{place}.values[{at}]")
-        values[moment] = None if metric_name == "container_spec_memory_limit_bytes" and value == _NO_LIMIT else value
+        values[moment] = value or None if COLUMNS.get(metric_name, MEMORY) in _NEVER_ZERO else value
     return metric_name, tuple(sorted(labels.items())), values
 
 

@@ -1,5 +1,6 @@
 """Measurements of other tools in a ledger: judged as its own, once, and all or none."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def test_heap_profiles_are_snapshots_of_one_run_and_come_back_as_they_were(
     columns = ["timestamp", "file", "line", "function", "traceback", "size_bytes", "live_allocations"]
     sites = before.sites[before.sites["run_id"] == "r1"]
     assert back.sites[columns].to_dict("list") == sites[columns].to_dict("list")
+
+
+def test_a_file_may_be_packed_and_begin_with_an_empty_line(tmp_path: Path) -> None:
+    (tmp_path / "m.dat.gz").write_bytes(gzip.compress(LEAK.encode(), mtime=0))
+    (tmp_path / "a.json").write_text(
+        '\n[{"metric": {"__name__": "process_resident_memory_bytes", "job": "api"}, "values": [[1, "2"]]}]'
+    )
+
+    done = import_files([tmp_path / "m.dat.gz", tmp_path / "a.json"], tmp_path / "ledger")
+
+    assert [(run.service, len(run.samples)) for run in done.runs] == [("shop", 120), ("api", 1)]
 
 
 def test_the_same_file_is_not_imported_twice(tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_a_last_line_without_its_end_is_left_out_because_its_number_may_be_cut()
     assert left_out == ["the last line, which is cut off"]
 
 
+def test_a_process_that_is_gone_has_no_memory_that_is_zero() -> None:
+    """memory_profiler writes pid 0 and 0 MiB where a child cannot be read."""
+    lines = b"MEM 1.0 1795970597.0\nCHLD 0 0.000000 1795970597.1\nMEM 0.000000 1795970598.0\n"
+
+    (run,), _ = parse_mprof(lines, name="m.dat")
+
+    assert [row["rss_bytes"] for row in run.samples] == [MIB, None]
+
+
 def test_rows_lie_in_the_order_of_time_where_the_clock_was_set_back() -> None:
     (run,), _ = parse_mprof(b"MEM 1.0 1795970597.0\nMEM 2.0 1795970590.0\n", name="m.dat")
 

@@ -57,6 +57,14 @@ def test_a_container_has_its_limit_and_the_name_of_its_app() -> None:
     ]
 
 
+def test_the_list_that_promtool_prints_is_read_too() -> None:
+    content = json.dumps([series("process_resident_memory_bytes", "4096", "0", job="api")]).encode()
+
+    (run,), _ = parse_prometheus(content, name="a.json")
+
+    assert [row["rss_bytes"] for row in run.samples] == [4096, None]
+
+
 def test_each_series_is_a_run_of_its_own_and_a_label_or_name_may_be_given() -> None:
     content = answer(
         *(series("process_resident_memory_bytes", "1", job="web", team="a", instance=str(at)) for at in range(3))
