@@ -164,6 +164,7 @@ def _write_run(run: ImportedRun, target: Path) -> None:
         "service": run.service,
         "pid": run.pid,
         "host": run.host,
+        "labels": dict(run.labels) if run.labels else None,
         "started": run.started,
         "sampling_interval_bytes": run.sampling_interval_bytes,
     }

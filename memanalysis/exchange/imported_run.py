@@ -1,6 +1,6 @@
 """What a file of another tool becomes: runs with rows of ``samples`` and ``sites``, before they are in a ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,6 +24,8 @@ class ImportedRun:
         Rows as in `memanalysis.schema`, with ``timestamp`` in epoch seconds, in the order of time.
     pid : int, optional
     host : str, optional
+    labels : mapping of str to str, optional
+        Of the whole run, such as pod and namespace.
     sampling_interval_bytes : int, optional
         Mean bytes between two samples of allocations.
     """
@@ -34,6 +36,7 @@ class ImportedRun:
     sites: list[dict[str, Any]] = field(default_factory=list)
     pid: int | None = None
     host: str | None = None
+    labels: Mapping[str, str] | None = None
     sampling_interval_bytes: int | None = None
 
     @property

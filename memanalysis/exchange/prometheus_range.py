@@ -158,6 +158,7 @@ def _make_run(labels: _Labels, columns: Mapping[str, _Values], *, service: str, 
         samples=make_samples(
             [(at, {column: values.get(at) for column, values in columns.items()}) for at in columns[MEMORY]]
         ),
+        labels=named,
         host=next((named[label] for label in HOST_LABELS if named.get(label)), None),
     )
 

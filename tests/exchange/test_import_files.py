@@ -47,6 +47,7 @@ def test_an_answer_of_prometheus_is_judged_series_by_series(tmp_path: Path) -> N
     verdicts = assess(tmp_path / "ledger").set_index("service")
     assert verdicts["is_leak"].to_dict() == {"flat": False, "leaks": True}
     assert verdicts.loc["leaks", "slope_bytes_per_s"] == pytest.approx(MIB / 15, rel=1e-3)
+    assert open_ledger(tmp_path / "ledger").runs["labels"].tolist() == [{"job": "flat"}, {"job": "leaks"}]
 
 
 def test_heap_profiles_are_snapshots_of_one_run_and_come_back_as_they_were(
