@@ -13,9 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["call_in_child", "defer", "settle"]
+__all__ = ["call_in_child", "defer", "is_forked", "settle"]
 
 _calls: "list[Callable[[], None]]" = []
+_first_pid = os.getpid()
 _is_deferred = False
 _is_unsettled = False
 _lock = RLock()
@@ -36,6 +37,11 @@ def defer() -> None:
     """Do nothing at a fork from now on: the caller settles each child later, and whatever is called there does so."""
     global _is_deferred
     _is_deferred = True
+
+
+def is_forked() -> bool:
+    """Return whether this process was forked from one that had loaded this module, and runs no program of its own."""
+    return os.getpid() != _first_pid
 
 
 def settle() -> None:

@@ -1,4 +1,4 @@
-"""Hide where code lies: verdicts, sites and events with the names of files alone, for a report that others read."""
+"""Hide code and where it lies: names of files alone, and cells without source, for a report that others read."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
@@ -13,6 +13,9 @@ __all__ = ["hide_folders", "hide_in_tables"]
 _OF_VERDICTS = ("responsible_file", "allocated_file")
 _OF_SITES = ("file", "user_file")
 
+_CODE = ("source", "text")
+"""Keys of the data of an event under which code of a notebook's cell stands."""
+
 
 def hide_folders(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Return verdicts whose files have no folders, in their sentences neither."""
@@ -21,15 +24,35 @@ def hide_folders(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def hide_in_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return tables of a run without folders of files: in ``sites`` by column, in ``events`` where they are named."""
+    """Return tables of a run without folders of files, in messages neither, and without code of cells."""
     sites, events = tables["sites"], tables["events"]
     files = {file for name in _OF_SITES for file in sites[name].dropna().unique()}
     longest_first = sorted(files, key=len, reverse=True)
+    messages = [
+        _cut_folders(_cut_code(text, data), longest_first)
+        for text, data in zip(events["message"], events["data"], strict=True)
+    ]
     return {
         **tables,
         "sites": sites.assign(**{name: sites[name].map(_cut_folder) for name in _OF_SITES}),
-        "events": events.assign(message=events["message"].map(lambda text: _cut_folders(text, longest_first))),
+        "events": events.assign(
+            message=pd.Series(messages, index=events.index, dtype=events["message"].dtype),
+            data=pd.Series([_without_code(data) for data in events["data"]], index=events.index, dtype=object),
+        ),
     }
+
+
+def _cut_code(text: Any, data: Any) -> Any:
+    """Return the message of an event without the line of code that its data has."""
+    code = data.get("text") if isinstance(data, Mapping) else None
+    is_code = isinstance(text, str) and isinstance(code, str) and code
+    return text.replace(code, "").rstrip(": ") if is_code else text
+
+
+def _without_code(data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        return data
+    return {name: value for name, value in data.items() if name not in _CODE}
 
 
 def _cut_folder(file: Any) -> Any:

@@ -25,12 +25,19 @@ class OpenCell:
         Of the cell: the one under which memory grew most; None is unknown.
     text : str
         Of that line.
+    grown_bytes : int or None
+        By how much memory grew under it.
     """
 
     cell: str
     source: str
     line: int | None
     text: str
+    grown_bytes: int | None = None
+
+    def name_line(self) -> str:
+        """Return the line as a place; the cell, where it is not known."""
+        return make_printable(self.cell if self.line is None else f"line {self.line} of {self.cell}")
 
     def describe(self) -> str:
         """Return it in one line."""
@@ -54,12 +61,13 @@ def find_open_cell(events: pd.DataFrame, *, has_source: bool = True) -> OpenCell
     last = _data_of(cells.iloc[-1])
     starts = cells[cells["kind"] == "cell_start"]
     start = {} if starts.empty else _data_of(starts.iloc[-1])
-    line = last.get("line")
+    line, grown = last.get("line"), last.get("grown_bytes")
     return OpenCell(
         cell=str(last.get("cell", "a cell")),
         source=str(start.get("source", "")) if has_source else "",
         line=line if isinstance(line, int) and has_source else None,
-        text=str(last.get("text", "")),
+        text=str(last.get("text", "")) if has_source else "",
+        grown_bytes=grown if isinstance(grown, int) else None,
     )
 
 

@@ -18,6 +18,7 @@ from memanalysis.analysis.input_frames import known_floats
 from memanalysis.analysis.trend.onset import find_onsets
 from memanalysis.reports.death_words import describe_cause, describe_proof, list_next_steps, name_limit
 from memanalysis.reports.held_line import HeldLine, find_held_line
+from memanalysis.reports.open_cell import OpenCell, find_open_cell
 from memanalysis.reports.source_text import SourceText, read_source
 from memanalysis.reports.verdict_cells import known_number, render_place
 from memanalysis.units import format_bytes, format_duration
@@ -110,15 +111,18 @@ def make_post_mortem(
     """
     memory = _read_memory(tables["samples"], verdict)
     line = find_held_line(tables["sites"], tables["samples"], tables["events"], trace=end.run.get("trace"))
+    cell = find_open_cell(tables["events"], has_source=has_source)
     share = memory.last_bytes / memory.limit_bytes if memory.last_bytes and memory.limit_bytes else None
     ended = end.run.get("ended")
     is_native = bool(verdict["is_leak"]) and verdict["origin"] == "native"
     place = None if line is None else render_place(line.file, line.line, short=True)
+    if line is None and cell is not None and _has_grown(cell):
+        place = cell.name_line()
     held_by = verdict["held_by"] if isinstance(verdict["held_by"], str) else None
     return PostMortem(
         service=make_printable(end.run["service"]),
         run_id=str(end.run["run_id"]),
-        sentence=_write_sentence(end, memory, line, share),
+        sentence=_write_sentence(end, memory, line, share, cell=cell),
         cause=str(end.cause),
         ended=ended,
         last_seen=memory.last,
@@ -168,20 +172,32 @@ def _read_memory(samples: pd.DataFrame, verdict: Mapping[str, Any]) -> _Memory:
     )
 
 
-def _write_sentence(end: RunEnd, memory: _Memory, line: HeldLine | None, limit_share: float | None) -> str:
+def _has_grown(cell: OpenCell) -> bool:
+    return cell.grown_bytes is not None and cell.grown_bytes >= MIN_GROWTH_BYTES
+
+
+def _write_sentence(
+    end: RunEnd, memory: _Memory, line: HeldLine | None, limit_share: float | None, *, cell: OpenCell | None
+) -> str:
     run = end.run
     names = [f"pid {run['pid']}"] if run.get("pid") else []
     where = f" on {make_printable(run['host'])}" if run.get("host") else ""
+    worker = [f"worker of process {run['program_pid']}"] if end.is_worker else []
     release = [f"release {make_printable(run['release'])}"] if run.get("release") else []
-    who = f"{make_printable(run['service'])} ({', '.join([' '.join(names) + where, *release])})"
+    who = f"{make_printable(run['service'])} ({', '.join([' '.join(names) + where, *worker, *release])})"
     ended = run.get("ended") or memory.last
     when = "" if ended is None else f"{'At' if run.get('ended') else 'After'} {_format_moment(ended)} "
     parts = [f"{when}{who} {describe_cause(end, limit_share=limit_share, short=True)}"]
+    if cell is not None:
+        parts.append(f"in {make_printable(cell.cell)}")
     if memory.last_bytes is not None:
         of_limit = "" if memory.limit_bytes is None else f" of {format_bytes(memory.limit_bytes)}"
         parts.append(f"at {format_bytes(memory.last_bytes)}{of_limit}")
     if not memory.is_growing:
         return f"{', '.join(parts)}; its memory did not grow."
+    if line is None and cell is not None and _has_grown(cell):
+        code = f": {make_printable(cell.text.strip())}" if cell.text else ""
+        return f"{', '.join(parts)}; it grew by {format_bytes(cell.grown_bytes)} under {cell.name_line()}{code}."
     if line is None:
         return f"{', '.join(parts)}; its memory grew, and no line was recorded for it."
     inside = f" in {make_printable(line.function)}" if line.function and line.function != "<module>" else ""

@@ -65,23 +65,36 @@ class RunEnd:
         The cell ``ending``, or what shows now.
     cause : Cause
         Why it ended.
+    notes_end : bool
+        Whether it would have noted an end in order, as others of its family did.
     """
 
     run: Mapping[str, Any]
     ending: Mapping[str, Any]
     cause: Cause
+    notes_end: bool = False
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it is a process below a program, as far as that is known."""
+        program = self.run.get("program_pid")
+        return program is not None and program != self.run.get("pid")
 
     @property
     def is_death(self) -> bool:
         """Whether it did not end in order.
 
         Many a forked worker ends by ``os._exit(0)``, which leaves no more traces than SIGKILL does. So a process below
-        a program counts as dead only where something speaks for it: an exit status, or the kernel's counters.
+        a program counts as dead only where something speaks for it: an exit status, the kernel's counters, or that it
+        would have noted another end. A worker whose own program sends it SIGTERM, as a pool does at its end, is none.
         """
-        program = self.run.get("program_pid")
-        is_worker = program is not None and program != self.run.get("pid")
-        has_proof = self.cause is not Cause.KILLED or self.ending.get("exit_status") is not None
-        return self.cause in DEATHS and (has_proof or not is_worker)
+        if not self.is_worker:
+            return self.cause in DEATHS
+        if self.cause is Cause.KILLED:
+            return self.notes_end or self.ending.get("exit_status") is not None
+        own = (self.run.get("parent_pid"), self.run.get("program_pid"))
+        is_stopped = self.ending.get("signal") == "SIGTERM" and self.ending.get("sender_pid") in own
+        return self.cause in DEATHS and not is_stopped
 
     @property
     def has_ended(self) -> bool:
@@ -99,13 +112,35 @@ def read_run_ends(ledger: Ledger, runs: pd.DataFrame | None = None) -> dict[tupl
     rows = read_runs(ledger) if runs is None else runs
     root = Path(ledger.path)
     ends: dict[tuple[str, str], RunEnd] = {}
+    noting = _find_noting_families(rows)
     for row in rows.to_dict("records"):
         run = {str(name): _plain(value) for name, value in row.items()}
         ending = run["ending"] if isinstance(run["ending"], Mapping) else {}
         if not ending and run["ended"] is None and root.is_dir():
             ending = find_unnoted_end(root, _with_seconds(run)) or {}
-        ends[run["service"], run["run_id"]] = RunEnd(run=run, ending=ending, cause=find_cause(ending))
+        ends[run["service"], run["run_id"]] = RunEnd(
+            run=run, ending=ending, cause=find_cause(ending), notes_end=_is_end_noted(run, noting)
+        )
     return ends
+
+
+def _find_noting_families(rows: pd.DataFrame) -> set[tuple[Any, Any]]:
+    """Return host and program of each family in which a worker that was merely forked has noted how it ended."""
+    return {
+        (row["host"], row["program_pid"])
+        for row in rows[rows["ended"].notna()].to_dict("records")
+        if isinstance(row["at_start"], Mapping)
+        and row["at_start"].get("notes_end") is False
+        and isinstance(row["ending"], Mapping)
+        and row["ending"].get("how") in ("returned", "exception")
+    }
+
+
+def _is_end_noted(run: Mapping[str, Any], noting: set[tuple[Any, Any]]) -> bool:
+    """Return whether a run would have noted an end in order, or a signal other than SIGKILL."""
+    state = run["at_start"] if isinstance(run["at_start"], Mapping) else {}
+    is_noted = state.get("notes_end") is True or (run["host"], run["program_pid"]) in noting
+    return bool(state.get("sees_signals")) and is_noted
 
 
 def find_cause(ending: Mapping[str, Any]) -> Cause:

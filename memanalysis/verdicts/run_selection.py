@@ -25,6 +25,9 @@ _KEYS = ["service", "run_id"]
 MAX_NAMES = 20
 """Services that an error names; the others are counted."""
 
+TOGETHER_S = 5.0
+"""Seconds between the last samples of processes that died of one thing: workers are sampled every few seconds."""
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -118,6 +121,7 @@ def _read_spans_of(
 def find_deaths(ledger: Ledger, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> dict[str, RunEnd]:
     """Return by service the run that died last, where that is its latest run or was recorded beside it.
 
+    Of several that died together, as a master and its workers do, it is the one that held the most.
     The service whose run died last comes first.
     """
     judged = {(row["service"], row["run_id"]) for row in verdicts[_KEYS].to_dict("records")}
@@ -125,13 +129,15 @@ def find_deaths(ledger: Ledger, verdicts: pd.DataFrame, ends: Mapping[tuple[str,
     if not dead:
         return {}
     latest = find_latest(read_spans(ledger, services=sorted({service for service, _ in dead})))
-    found = [(row["last"], (row["service"], row["run_id"])) for row in latest.to_dict("records")]
-    found.sort(key=lambda pair: pair[0], reverse=True)
-    deaths: dict[str, RunEnd] = {}
-    for _, (service, run_id) in found:
-        if (service, run_id) in dead:
-            deaths.setdefault(service, dead[service, run_id])
-    return deaths
+    times = {(row["service"], row["run_id"]): row["last"] for row in latest.to_dict("records")}
+    sizes = {(row["service"], row["run_id"]): row["latest_bytes"] for row in verdicts.to_dict("records")}
+    found = sorted((key for key in times if key in dead), key=lambda key: times[key], reverse=True)
+    deaths: dict[str, tuple[str, str]] = {}
+    for key in found:
+        first = deaths.setdefault(key[0], key)
+        if (times[first] - times[key]).total_seconds() <= TOGETHER_S and sizes[key] > sizes[first]:
+            deaths[key[0]] = key
+    return {service: dead[key] for service, key in deaths.items()}
 
 
 def find_latest(spans: pd.DataFrame) -> pd.DataFrame:

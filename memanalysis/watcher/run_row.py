@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from memanalysis._forked_child import is_forked
 from memanalysis._gone_process import read_state
 from memanalysis.capture.fatal_signals import are_signals_seen
 from memanalysis.capture.process import find_oom_file
@@ -88,7 +89,7 @@ def make_run_row(
         "trace": trace,
         "sampling_interval_bytes": sampling_interval_bytes,
         "ending": None,
-        "at_start": read_state(find_oom_file()) | {"sees_signals": are_signals_seen()},
+        "at_start": read_state(find_oom_file()) | {"sees_signals": are_signals_seen(), "notes_end": _is_end_noted()},
         "schema_version": SCHEMA_VERSION,
     }
 
@@ -118,6 +119,13 @@ def read_system() -> tuple[str, str | None]:
         uname = os.uname()
         return f"{uname.sysname} {uname.release} {uname.machine}", uname.nodename
     return sys.platform, os.environ.get("COMPUTERNAME")
+
+
+def _is_end_noted() -> bool:
+    """Return whether this process runs exit handlers where it ends in order: a forked one may leave by ``os._exit``."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    is_worker = multiprocessing is not None and multiprocessing.parent_process() is not None
+    return is_worker or not is_forked()
 
 
 def _read_program_commit() -> str | None:

@@ -66,6 +66,12 @@ def test_the_next_kernel_names_cell_line_and_memory_once_and_the_report_has_the_
     assert labels.isna().any()
     starts = ledger.events.query("kind == 'cell_start'").sort_values("timestamp")
     assert [each["source"] for each in starts["data"]] == ["import time", GROWING]
+    headline = report(ledger).headline
+    assert ", in In[4], at " in headline
+    assert " under line 3 of In[4]: held.append(bytearray(10_000_000))." in headline
+    hidden = report(ledger, source=False)
+    assert " under In[4]." in hidden.headline
+    assert "bytearray" not in hidden.to_json()
     page = report(ledger).to_markdown()
     assert "In\\[4\\], which ran when the record ends, at line 3" in page
     assert "        held.append(bytearray(10_000_000))" in page

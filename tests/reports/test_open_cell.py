@@ -26,6 +26,13 @@ def test_a_cell_without_an_end_is_named_with_its_line_and_source() -> None:
     assert found.source == "grow()"
 
 
+def test_without_source_the_cell_alone_is_named() -> None:
+    found = find_open_cell(events("cell_start", "cell_line"), has_source=False)
+
+    assert found is not None
+    assert (found.name_line(), found.text, found.source, found.line) == ("In[5]", "", "", None)
+
+
 def test_a_run_without_cells_or_whose_last_cell_ended_has_none() -> None:
     assert find_open_cell(events("start", "stop")) is None
     assert find_open_cell(events("cell_start", "cell_line", "cell", "stop")) is None
