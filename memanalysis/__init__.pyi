@@ -29,6 +29,8 @@ from memanalysis.notebook.cell_log import cells as cells
 from memanalysis.policy.model import MemoryBudget as MemoryBudget
 from memanalysis.reports.make_report import Report as Report
 from memanalysis.reports.make_report import report as report
+from memanalysis.reports.trend_report import Trend as Trend
+from memanalysis.reports.trend_report import trend as trend
 from memanalysis.response.trim import trim as trim
 from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess

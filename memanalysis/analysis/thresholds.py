@@ -37,6 +37,7 @@ __all__ = [
     "FamilyThresholds",
     "ForecastThresholds",
     "GrowthThresholds",
+    "HistoryThresholds",
     "JumpThresholds",
     "LevelChangeThresholds",
     "OnsetThresholds",
@@ -276,6 +277,19 @@ class ComparisonThresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryThresholds:
+    """When a leak that was seen is gone, and when a service is still recorded."""
+
+    min_healthy_share: float = make_number(
+        0.5, "share of the shortest leaking run", CONVENTION, "A run that was shorter had no time to show the leak"
+    )
+    still_recorded_s: float = make_number(
+        3600.0, "seconds", CONVENTION, "A run may be so much behind the last sample of the ledger and go on"
+    )
+    still_recorded_steps: float = make_number(10.0, "steps", CONVENTION, "The same of one with few samples")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Every number that a verdict hangs on."""
 
@@ -298,6 +312,7 @@ class Thresholds:
     site: SiteThresholds = field(default_factory=SiteThresholds)
     retainer: RetainerThresholds = field(default_factory=RetainerThresholds)
     comparison: ComparisonThresholds = field(default_factory=ComparisonThresholds)
+    history: HistoryThresholds = field(default_factory=HistoryThresholds)
 
     def from_first_evidence(self) -> "Thresholds":
         """Return the same for series whose warm-up is known to be over, or which have no more samples to come."""

@@ -73,6 +73,7 @@ commands = CommandGroup(
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
         "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
+        "trend": ("memanalysis.cli.trend_command:command", "Show what the last weeks changed, on one page."),
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),

@@ -5,7 +5,9 @@ from typing import Any, get_args
 
 import msgspec
 
+from memanalysis.analysis.budgets.budget_breaches import BREACH_COLUMNS
 from memanalysis.analysis.comparison import COMPARISON_COLUMNS, Change
+from memanalysis.analysis.leaks.leak_histories import HISTORY_COLUMNS, STATUSES
 from memanalysis.analysis.verdict import (
     SEVERITIES,
     UNREADABLE,
@@ -14,6 +16,7 @@ from memanalysis.analysis.verdict import (
     Origin,
     Shape,
 )
+from memanalysis.analysis.weekly_levels import LEVEL_COLUMNS, SLOPE_COLUMNS
 from memanalysis.cli.doctor_command import DoctorFindings
 from memanalysis.cli.policy_command import PolicySummary, PolicyValue
 from memanalysis.cli.record_command import Recorded
@@ -22,6 +25,9 @@ from memanalysis.ledger.convert import Converted
 from memanalysis.ledger.info import LedgerInfo
 from memanalysis.ledger.maintenance.compact import Compacted
 from memanalysis.verdicts.gate import Finding
+from memanalysis.verdicts.release_changes import CHANGE_COLUMNS
+from memanalysis.verdicts.trend_facts import SERVICE_COLUMNS
+from memanalysis.verdicts.trend_forecasts import FORECAST_COLUMNS
 
 __all__ = ["SCHEMAS", "make_output_schema"]
 
@@ -135,6 +141,44 @@ def _describe_report() -> dict[str, Any]:
     )
 
 
+def _describe_trend() -> dict[str, Any]:
+    tables = {
+        "services": SERVICE_COLUMNS,
+        "by_week": ("service", "week", *LEVEL_COLUMNS, *SLOPE_COLUMNS),
+        "leaks": HISTORY_COLUMNS,
+        "releases": CHANGE_COLUMNS,
+        "breaches": BREACH_COLUMNS,
+        "forecasts": FORECAST_COLUMNS,
+    }
+    rows = {
+        name: {"type": "array", "items": _make_object({column: _describe_trend_column(column) for column in columns})}
+        for name, columns in tables.items()
+    }
+    return _make_object(
+        {
+            "format": {"const": "memanalysis-trend"},
+            "format_version": {"const": 1},
+            "ledger": {"type": "string"},
+            "headline": {"type": "string"},
+            "since": {"type": "string"},
+            "until": {"type": "string"},
+            "weeks": {"type": "integer"},
+            "has_policy": {"type": "boolean"},
+            **rows,
+        }
+    )
+
+
+def _describe_trend_column(name: str) -> Mapping[str, Any]:
+    if name == "status":
+        return {"enum": [*STATUSES, None]}
+    if name == "is_running":
+        return {"type": "boolean"}
+    if name in ("week", "runs", "deaths", "responsible_line", "runs_before", "runs_after"):
+        return _WHOLE
+    return _NUMBER if name in _NUMBERS_OF_A_CHANGE or name.endswith(("_bytes", "_s")) else _TEXT
+
+
 def _make_object(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of an object that has these properties, all of them and no others."""
     return {
@@ -168,5 +212,6 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "record": lambda: _describe_record(Recorded),
     "report": _describe_report,
     "test": lambda: _describe_record(LeakFinding),
+    "trend": _describe_trend,
 }
 """What describes the output of each command that has ``--json``."""

@@ -23,10 +23,13 @@ from memanalysis.reports.theme import CSS_COLOURS, LIGHT, ChartColours
 from memanalysis.units import GIB, KIB, MIB, format_bytes
 
 __all__ = [
+    "choose_byte_unit",
+    "draw_frame",
     "draw_series",
     "draw_sites",
     "render_png",
     "render_svg",
+    "write_text",
 ]
 
 
@@ -60,9 +63,9 @@ def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) 
         _show_empty(ax, "no values were recorded", colours)
         return
     low, high = _value_limits(chart)
-    factor, unit = _byte_unit(high)
+    factor, unit = choose_byte_unit(high)
     seconds, time_unit = _time_unit(float(chart.elapsed_s[-1]))
-    _draw_frame(ax, colours, ylabel=f"{chart.name} ({unit})", xlabel=f"time since start ({time_unit})")
+    draw_frame(ax, colours, ylabel=f"{chart.name} ({unit})", xlabel=f"time since start ({time_unit})")
     marker = "o" if chart.elapsed_s.size < 3 else None
     ax.plot(
         chart.elapsed_s / seconds,
@@ -88,13 +91,13 @@ def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) 
     for span in chart.spans:
         colour = colours.budget if span.is_breach else next(shades)
         ax.axvspan(span.start_s / seconds, span.end_s / seconds, color=colour, alpha=0.14, linewidth=0)
-        _text(
+        write_text(
             ax, span.start_s / seconds, 0.99, f" {span.name}", colour,
             va="top", ha="left", transform=ax.get_xaxis_transform(),
         )  # fmt: skip
     for at, name in chart.marks:
         ax.axvline(at / seconds, color=colours.mark, linewidth=1, linestyle=(0, (1, 2)))
-        _text(
+        write_text(
             ax,
             at / seconds,
             0.02,
@@ -115,9 +118,9 @@ def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, colours: ChartColours = L
     if not shown:
         _show_empty(ax, "no allocation sites were recorded", colours)
         return
-    factor, unit = _byte_unit(max(float(site.values.max()) for site in shown))
+    factor, unit = choose_byte_unit(max(float(site.values.max()) for site in shown))
     seconds, time_unit = _time_unit(max(float(site.elapsed_s[-1]) for site in shown))
-    _draw_frame(ax, colours, ylabel=f"held by the line ({unit})", xlabel=f"time since start ({time_unit})")
+    draw_frame(ax, colours, ylabel=f"held by the line ({unit})", xlabel=f"time since start ({time_unit})")
     for site, colour, style, marker in zip(shown, colours.sites, LINE_STYLES, LINE_MARKERS, strict=False):
         ax.plot(
             site.elapsed_s / seconds, site.values / factor,
@@ -195,7 +198,8 @@ def _value_limits(chart: SeriesChart) -> tuple[float, float]:
     return (0.0 if bottom < 0.25 * high else bottom), top + 0.12 * (top - max(0.0, bottom)) + (span - (high - low)) / 2
 
 
-def _byte_unit(largest: float) -> tuple[int, str]:
+def choose_byte_unit(largest: float) -> tuple[int, str]:
+    """Return the unit that suits an axis: its bytes, and its name."""
     return next(((factor, unit) for factor, unit in _BYTE_UNITS if largest >= factor), (1, "bytes"))
 
 
@@ -203,7 +207,8 @@ def _time_unit(longest_s: float) -> tuple[float, str]:
     return next(((length, unit) for least, length, unit in _TIME_UNITS if longest_s >= least), (1.0, "seconds"))
 
 
-def _draw_frame(ax: Axes, colours: ChartColours, *, xlabel: str, ylabel: str) -> None:
+def draw_frame(ax: Axes, colours: ChartColours, *, xlabel: str, ylabel: str) -> None:
+    """Draw the axes with their titles and a grid."""
     ax.set_xlabel(xlabel, color=colours.text)
     ax.set_ylabel(ylabel, color=colours.text)
     for label in (ax.xaxis.label, ax.yaxis.label):
@@ -228,7 +233,7 @@ def _draw_levels(ax: Axes, levels: Sequence[Level], *, high: float, factor: int,
         at, align = places[number % len(places)]
         ax.axhline(level.size_bytes / factor, color=colours.budget, linewidth=1.4, linestyle=(0, (6, 2)))
         text = f"{level.name} {format_bytes(level.size_bytes)}"
-        _text(
+        write_text(
             ax,
             at,
             level.size_bytes / factor,
@@ -240,7 +245,7 @@ def _draw_levels(ax: Axes, levels: Sequence[Level], *, high: float, factor: int,
         )
     if above:
         text = f"{above[-1].name} {format_bytes(above[-1].size_bytes)}: above this chart"
-        _text(ax, 0.99, 0.985, text, colours.budget, va="top", ha="right", transform=ax.transAxes)
+        write_text(ax, 0.99, 0.985, text, colours.budget, va="top", ha="right", transform=ax.transAxes)
 
 
 def _draw_legend(ax: Axes, colours: ChartColours) -> None:
@@ -265,11 +270,11 @@ def _legend_rows(ax: Axes) -> int:
     return -(-len(labels) // _legend_columns(ax, labels)) if labels else 0
 
 
-def _text(ax: Axes, x: float, y: float, text: str, colour: str, **place: Any) -> None:
-    """Text as it stands: a dollar sign in a name is no formula."""
+def write_text(ax: Axes, x: float, y: float, text: str, colour: str, **place: Any) -> None:
+    """Write text as it stands: a dollar sign in a name is no formula."""
     ax.text(x, y, text, color=colour, fontsize=10, parse_math=False, **place)
 
 
 def _show_empty(ax: Axes, text: str, colours: ChartColours) -> None:
     ax.set_axis_off()
-    _text(ax, 0.5, 0.5, text, colours.text, va="center", ha="center", transform=ax.transAxes)
+    write_text(ax, 0.5, 0.5, text, colours.text, va="center", ha="center", transform=ax.transAxes)

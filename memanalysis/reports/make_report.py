@@ -41,7 +41,7 @@ from memanalysis.verdicts.run_selection import find_deaths
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "report", "write_report"]
 
 MAX_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
@@ -75,7 +75,7 @@ class Report(ReportModel):
         """Return one self-contained page without scripts; with a path write it there and return the path."""
         from memanalysis.reports.html_report import render_page
 
-        return _write(render_page(self), path, "Report.to_html")
+        return write_report(render_page(self), path, "Report.to_html")
 
     @overload
     def to_markdown(self, path: None = None) -> str: ...
@@ -85,7 +85,7 @@ class Report(ReportModel):
         """Return tables and sentences as Markdown; with a path write them there and return the path."""
         from memanalysis.reports.markdown_report import render_markdown
 
-        return _write(render_markdown(self), path, "Report.to_markdown")
+        return write_report(render_markdown(self), path, "Report.to_markdown")
 
     @overload
     def to_json(self, path: None = None) -> str: ...
@@ -95,7 +95,7 @@ class Report(ReportModel):
         """Return everything as JSON, for programs; with a path write it there and return the path."""
         from memanalysis.reports.json_report import render_json
 
-        return _write(render_json(self), path, "Report.to_json")
+        return write_report(render_json(self), path, "Report.to_json")
 
     def _repr_html_(self) -> str:
         from memanalysis.reports.html_report import render_fragment
@@ -303,7 +303,7 @@ def _name_services(services: Sequence[str]) -> str:
     return f"{len(services)} services" if services else "no service"
 
 
-def _write(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
+def write_report(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
     """Return the text, or write it whole and return where it is."""
     if path is None:
         return text

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fleet_ledger import fleet
 
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
+
+__all__ = ["fleet", "recorded"]
 
 START = 1_750_000_000.0
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "record": ["record", "--pid", str(os.getpid()), "--seconds", "0.1", "--interval", "0.05", "--ledger", "{target}"],
     "report": ["report", "{ledger}", "--policy", "{policy}"],
     "test": ["test", "kept.append(bytes(1000))", "--setup", "kept = []", "--max-calls", "200"],
+    "trend": ["trend", "{ledger}", "--policy", "{policy}"],
 }
 
 

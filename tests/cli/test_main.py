@@ -19,6 +19,7 @@ COMMANDS = (
     ["info"],
     ["assess"],
     ["report"],
+    ["trend"],
     ["dashboard"],
     ["compact"],
     ["convert"],

@@ -21,7 +21,7 @@ from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING
 from memanalysis.schema import BUDGET_METRICS, BYTE_METRICS
 
-__all__ = ["FORECAST_COLUMNS", "LEVELS", "forecast_breaches"]
+__all__ = ["FORECAST_COLUMNS", "LATEST", "LEVELS", "forecast_breaches"]
 
 FORECAST_COLUMNS = (
     "service",

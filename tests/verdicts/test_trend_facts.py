@@ -1,0 +1,165 @@
+"""The facts of six weeks against the truth of the ledger that they were read from."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fleet_ledger import BEGIN, HEALTHY, HOUR_S, LEAK_BYTES_PER_S, POLICY, WEEK_S, make_sizes, write_run
+
+from memanalysis import open_ledger
+from memanalysis.errors import LedgerError
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.policy.known_leaks_file import KnownLeak
+from memanalysis.units import MIB
+from memanalysis.verdicts.sources import resolve_policy
+from memanalysis.verdicts.trend_facts import TrendFacts, read_trend
+
+
+def read(path: Path, *, weeks: int = 6, known: tuple[KnownLeak, ...] = (), policy: object = POLICY) -> TrendFacts:
+    rules = resolve_policy(policy, call="trend")  # type: ignore[arg-type]
+    return read_trend(open_ledger(path), weeks=weeks, policy=rules, known_leaks=known, today=date(2025, 7, 14))
+
+
+@pytest.fixture(scope="module")
+def facts(fleet: Path) -> TrendFacts:
+    return read(fleet)
+
+
+def monday(week: int) -> pd.Timestamp:
+    return pd.Timestamp(BEGIN + week * WEEK_S, unit="s", tz="UTC")
+
+
+def test_each_leak_has_its_status_its_days_and_its_releases(facts: TrendFacts) -> None:
+    leaks = facts.leaks.set_index("service")
+
+    assert leaks["status"].to_dict() == {
+        "payments": "new",
+        "cart": "returned",
+        "search": "lasting",
+        "archiver": "unseen",
+        "checkout": "gone",
+    }
+    assert leaks["first_seen"].to_dict() == {
+        "payments": monday(5), "cart": monday(1), "search": monday(3), "archiver": monday(1), "checkout": monday(1)
+    }  # fmt: skip
+    assert leaks["first_release"].to_dict() == {
+        "payments": "1.5", "cart": "1.1", "search": "1.3", "archiver": "1.1", "checkout": "1.1"
+    }  # fmt: skip
+    assert leaks.loc["checkout", ["gone_in_release", "gone_since"]].tolist() == ["1.3", monday(3)]
+    assert leaks["runs"].to_dict() == {"payments": 1, "cart": 3, "search": 3, "archiver": 2, "checkout": 2}
+    assert leaks.loc["search", ["responsible_file", "responsible_line"]].tolist() == ["app/index.py", 88]
+
+
+def test_services_are_ranked_by_growth_the_leaks_before_the_others(facts: TrendFacts) -> None:
+    services = facts.services
+
+    assert set(services["service"].head(3)) == {"cart", "payments", "search"}
+    assert services["slope_bytes_per_s"].head(3).tolist() == pytest.approx([LEAK_BYTES_PER_S] * 3, rel=0.02)
+    assert services["service"].iloc[-1] == "archiver"
+    assert services["change_bytes"].iloc[3:-1].is_monotonic_decreasing
+    assert len(services) == 12
+    assert services.set_index("service").loc["users", "release"] is None
+
+
+def test_week_on_week_has_the_middle_of_each_leak(facts: TrendFacts) -> None:
+    """A leak of 300 B/s adds 83.5 hours of it to the median of a week."""
+    levels = facts.by_week.set_index(["service", "week"])["level_bytes"]
+    grown = LEAK_BYTES_PER_S * 83.5 * HOUR_S
+    search = [levels["search", week] for week in range(6)]
+
+    assert search == pytest.approx([185 * MIB] * 3 + [185 * MIB + grown] * 3, rel=0.01)
+    assert ("archiver", 3.0) not in levels
+
+
+def test_a_release_changed_what_it_brought_and_no_other_did(facts: TrendFacts) -> None:
+    changed = facts.releases[facts.releases["verdict"] != "same"]
+    more = changed[changed["verdict"] == "more"]
+    less = changed[changed["verdict"] == "less"]
+
+    assert set(zip(more["service"], more["release"], strict=True)) == {
+        ("checkout", "1.1"), ("cart", "1.1"), ("archiver", "1.1"), ("search", "1.3"), ("cart", "1.4"),
+        ("payments", "1.5"),
+    }  # fmt: skip
+    assert set(zip(less["service"], less["release"], strict=True)) == {("checkout", "1.3"), ("cart", "1.2")}
+    assert not set(changed["service"]) & set(HEALTHY)
+    assert "users" not in set(facts.releases["service"])
+
+
+def test_breaches_are_the_hours_of_work_of_the_one_that_is_over_its_budget(facts: TrendFacts) -> None:
+    """Four times a week, for two hours, from 9 o'clock on."""
+    assert facts.breaches["service"].tolist() == ["mailer"] * 24
+    assert facts.breaches["first"].iloc[0] == monday(0) + pd.Timedelta(hours=9)
+    assert facts.breaches["duration_s"].unique().tolist() == [2 * HOUR_S]
+    headroom = facts.services.set_index("service")["headroom_bytes"]
+    assert headroom["mailer"] == pytest.approx((512 - 205 - 320) * MIB, abs=4 * MIB)
+    assert headroom["search"] == pytest.approx((512 - 185) * MIB - LEAK_BYTES_PER_S * 167 * HOUR_S, abs=4 * MIB)
+
+
+def test_forecasts_are_dates_of_what_goes_on(facts: TrendFacts) -> None:
+    """At 300 B/s from 185 MiB a restarted service is at 512 MiB after 13.2 days."""
+    forecasts = facts.forecasts.set_index("service")
+
+    assert set(forecasts.index) == {"cart", "payments", "search", "mailer"}
+    for service, level in (("payments", 195), ("cart", 190), ("search", 185)):
+        expected = monday(5) + pd.Timedelta(seconds=(512 - level) * MIB / LEAK_BYTES_PER_S)
+        assert forecasts.loc[service, "next_low"] < expected < forecasts.loc[service, "next_high"]
+    assert forecasts.loc["mailer", "method"] == "recurrence"
+    assert forecasts["next"].is_monotonic_increasing
+
+
+def test_fewer_weeks_show_less_and_a_leak_before_them_is_not_new(fleet: Path) -> None:
+    facts = read(fleet, weeks=1)
+
+    assert facts.leaks.set_index("service")["status"].to_dict() == {
+        "payments": "new", "cart": "returned", "search": "lasting"
+    }  # fmt: skip
+    assert facts.by_week["week"].unique().tolist() == [0.0]
+    assert len(facts.breaches) == 4
+    assert "archiver" not in set(facts.services["service"])
+    assert facts.services["level_before_bytes"].isna().all()
+
+
+def test_an_accepted_leak_does_not_lead(fleet: Path, facts: TrendFacts) -> None:
+    fingerprint = facts.leaks.set_index("service").loc["search", "fingerprint"]
+    entry = KnownLeak(fingerprint=fingerprint, reason="index is being rewritten", expires=date(2025, 12, 31))
+    accepted = read(fleet, known=(entry,))
+
+    assert set(accepted.services["service"].head(2)) == {"cart", "payments"}
+    assert pd.isna(accepted.services.set_index("service").loc["search", "status"])
+    assert accepted.leaks.set_index("service").loc["search", "known"] == "accepted"
+
+
+def test_a_day_of_samples_some_of_them_unknown_is_enough(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    sizes = make_sizes(rng, level=100 * MIB, hours=24)
+    write_run(tmp_path, "known", begin=BEGIN, sizes=sizes).close(ended=BEGIN + 24 * HOUR_S)
+    write_run(tmp_path, "unknown", begin=BEGIN, sizes=[None] * 24).close(ended=BEGIN + 24 * HOUR_S)
+    write_run(tmp_path, "traced", begin=BEGIN, sizes=sizes, column="traced_bytes").close(ended=BEGIN + 24 * HOUR_S)
+    facts = read(tmp_path, policy=None)
+    services = facts.services.set_index("service")
+
+    assert services["level_bytes"].isna().to_dict() == {"known": False, "traced": False, "unknown": True}
+    assert services["headroom_bytes"].isna().all()
+    assert facts.leaks.empty
+    assert facts.forecasts.empty
+    assert facts.breaches.empty
+    assert facts.releases.empty
+
+
+def test_a_run_that_has_ended_has_no_forecast(tmp_path: Path) -> None:
+    sizes = make_sizes(np.random.default_rng(2), level=100 * MIB, slope=LEAK_BYTES_PER_S)
+    site = ("app/a.py", 1, "keep")
+    write_run(tmp_path, "over", begin=BEGIN, sizes=sizes, site=site).close(ended=BEGIN + WEEK_S)
+    facts = read(tmp_path)
+
+    assert facts.leaks["status"].tolist() == ["new"]
+    assert facts.forecasts.empty
+
+
+def test_a_ledger_without_a_sample_that_has_a_time_is_refused(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path, run={"run_id": "r", "service": "api", "started": 0.0}).close(ended=1.0)
+
+    with pytest.raises(LedgerError, match="trend needs samples that have a service and a time"):
+        read(tmp_path)
