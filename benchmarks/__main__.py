@@ -17,6 +17,7 @@ BENCHMARKS = {
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
     "families": "benchmarks.families",
+    "fleet_engine": "benchmarks.fleet_engine",
     "compare": "benchmarks.compare_runs",
     "calls": "benchmarks.detection.calls",
     "enforcement": "benchmarks.enforcement",
@@ -29,7 +30,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fuzz", "packages", "programs"}
+ONLY_WHEN_NAMED = {"compare", "families", "fleet_engine", "fuzz", "packages", "programs"}
 """These take long, or measure nothing."""
 
 
