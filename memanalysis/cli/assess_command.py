@@ -90,6 +90,7 @@ def command(
     """Assess the ledger and print the verdicts."""
     from memanalysis.cli.terminal import open_console, show_progress
 
+    since = settings["since"]
     with show_progress(f"Reading {ledger}") as show:
         from memanalysis.cli.verdict_output import print_verdicts
         from memanalysis.reports.headline import order_verdicts
@@ -111,7 +112,7 @@ def command(
     }
     form = "json" if is_json else form
     if form == "table":
-        print_verdicts(open_console(), verdicts, top=top or DEFAULT_TOP)
+        print_verdicts(open_console(), verdicts, top=top or DEFAULT_TOP, since=since)
     else:
         sys.stdout.write(render[form](worst).rstrip("\n") + "\n")
     return 0

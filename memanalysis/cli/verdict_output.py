@@ -23,12 +23,13 @@ _STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold r
 """Colour of each severity; what is coloured always says the same in words."""
 
 
-def print_verdicts(console: Console, verdicts: "pd.DataFrame", *, top: int) -> None:
-    """Print the table and the sentences, the `top` worst, fitted to the console."""
+def print_verdicts(console: Console, verdicts: "pd.DataFrame", *, top: int, since: str | None = None) -> None:
+    """Print the table and the sentences, the `top` worst, fitted to the console; `since` selected runs."""
     ordered = order_verdicts(verdicts)
     cells = render_all_cells(ordered.head(top))
     if not cells:
-        print_line(console, "No verdicts: the ledger has no samples.")
+        reason = "the ledger has no samples" if since is None else f"no run was recorded since {since}"
+        print_line(console, f"No verdicts: {reason}.")
         return
     counts = Counter(ordered["service"])
     records = [_make_record(cell, is_one_of_several=counts[cell.service] > 1) for cell in cells]

@@ -210,3 +210,10 @@ def test_a_terminal_shows_the_ten_worst_and_how_many_more_there_are(
 
     assert main(["assess", str(path), "--top", "2", "--format", "json"]) == 0
     assert [row["service"] for row in json.loads(capsys.readouterr().out)] == ["s057", "s000"]
+
+
+def test_a_time_without_runs_is_not_a_ledger_without_samples(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["assess", str(recorded), "--since", "2100-01-01"]) == 0
+    assert capsys.readouterr().out == "No verdicts: no run was recorded since 2100-01-01.\n"
