@@ -112,9 +112,21 @@ def estimate_held_bytes(
             first = sums.xs(moments.min(), level=0).astype(float) if moments.nunique() > 1 else last * 0.0
             growth = (last - first.reindex(last.index, fill_value=0.0)).clip(lower=0.0)
             if growth.sum() > 0:
-                held = held + min(since, float(growth.sum())) * growth / growth.sum()
+                followed = _read_growth_since(samples, last_moment)
+                more = min(since, float(growth.sum()) if followed is None else max(0.0, followed))
+                held = held + more * growth / growth.sum()
     known_sizes = held.dropna().reset_index(name="size_bytes").to_dict("records")
     return {(str(row["file"]), int(row["line"])): float(row["size_bytes"]) for row in known_sizes}
+
+
+def _read_growth_since(samples: pd.DataFrame, moment: pd.Timestamp) -> float | None:
+    """Return by how much what Python allocates grew after a moment; None where tracing or sampling does not say."""
+    for column in ("traced_bytes", "sampled_bytes"):
+        known = samples[samples[column].notna() & samples["timestamp"].notna()] if column in samples else samples[:0]
+        before = known[known["timestamp"] <= moment]
+        if len(before):
+            return float(known[column].iloc[-1]) - float(before[column].iloc[-1])
+    return None
 
 
 def use_held_bytes(shown: pd.DataFrame, held: Mapping[tuple[str, int], float], *, trace: str | None) -> pd.DataFrame:
