@@ -61,12 +61,15 @@ def _describe_leaks(facts: TrendFacts) -> str:
 def _describe_growth(service: "pd.Series[Any]") -> str:
     rates = [known_number(service[f"{end}_bytes_per_s"]) for end in ("slope", "low", "high")]
     place = service["responsible_file"]
-    where = f" at {render_place(place, known_number(service['responsible_line']), short=True)}"
-    return f"by {format_growth(*rates).removeprefix('+')}{where if isinstance(place, str) else ''}"
+    growth = f"by {format_growth(*rates).removeprefix('+')}"
+    if not isinstance(place, str):
+        return growth
+    return f"{growth} at {render_place(place, known_number(service['responsible_line']), short=True)}"
 
 
 def _describe_since(history: Mapping[Any, Any]) -> str:
-    release = f" (release {make_printable(history['first_release'])})" if history["first_release"] else ""
+    name = history["first_release"]
+    release = f" (release {make_printable(name)})" if isinstance(name, str) else ""
     since = f"first seen {render_day(history['first_seen'])}{release}"
     return f", {since}{', gone in between' if history['status'] == 'returned' else ''}"
 

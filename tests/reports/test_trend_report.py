@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fleet_ledger import BEGIN, HOUR_S, POLICY, make_sizes, write_run
+from fleet_ledger import BEGIN, HOUR_S, LEAK_BYTES_PER_S, POLICY, make_sizes, write_run
 from IPython.lib.pretty import pretty
 
 from memanalysis import Trend, trend
@@ -103,6 +103,18 @@ def test_one_day_with_unknown_values_and_a_hostile_name_is_a_page(tmp_path: Path
     assert "no sizes are known" in read.text
     assert "No leak was seen." in read.text
     assert "no policy was given" in read.text
+
+
+def test_a_leak_without_a_line_or_a_release_is_described_without_them(tmp_path: Path) -> None:
+    sizes = make_sizes(np.random.default_rng(1), level=100 * MIB, slope=LEAK_BYTES_PER_S)
+    write_run(tmp_path, "untraced", begin=BEGIN, sizes=sizes).close(ended=BEGIN + 168 * HOUR_S)
+    made = trend(tmp_path)
+
+    assert made.headline == (
+        "The 6 weeks to 2025-06-08: 1 of 1 service leaks (1 new): untraced grows by 1.0 MiB/h, first seen 2025-06-02."
+    )
+    assert "not traced: unknown" in made.to_markdown()
+    assert made.headline in made.to_html()
 
 
 def test_each_format_is_written_where_it_is_asked_for(made: Trend, tmp_path: Path) -> None:
