@@ -38,6 +38,7 @@ IMPORTS = {
     "assistant": {"analysis", "ledger", "policy", "reports", "verdicts"},
     "examples": set(),
     "exchange": {"ledger", "reports"},
+    "sweep": {"capture", "leaktest", "verdicts"},
     "cli": {
         "analysis",
         "assistant",
@@ -48,6 +49,7 @@ IMPORTS = {
         "ledger",
         "policy",
         "reports",
+        "sweep",
         "verdicts",
         "watcher",
     },

@@ -82,6 +82,7 @@ commands = CommandGroup(
             "memanalysis.cli.import_command:command",
             "Read mprof, Prometheus or pprof into a ledger.",
         ),
+        "sweep": ("memanalysis.cli.sweep_command:command", "Find the release of a package that began to leak."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant ask ledgers, by the Model Context Protocol."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),

@@ -32,6 +32,7 @@ COMMANDS = (
     ["test"],
     ["doctor"],
     ["schema"],
+    ["sweep"],
     ["completion"],
     ["mcp"],
 )

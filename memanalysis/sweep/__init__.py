@@ -1,0 +1,1 @@
+"""Find the release of a package that began to leak: ``memanalysis sweep``."""
