@@ -1,9 +1,10 @@
 """memanalysis: is it a leak, which line, who holds it, how long have I got.
 
 The verbs are ``watch``, ``budget``, ``open_ledger``, ``assess``, ``assess_series``, ``compare``, ``report``,
-``trend``, ``explore``, ``dashboard``, ``find_leak``, ``trim`` and ``agent_cycle``; ``cells`` are those of a notebook.
-Each name is imported when it is first used, so ``import memanalysis`` costs a watched program nothing. ``__init__.pyi``
-declares the same names for type checkers. PYTEST_DONT_REWRITE: a program may have loaded it before pytest starts.
+``trend``, ``pivot``, ``explore``, ``dashboard``, ``find_leak``, ``trim`` and ``agent_cycle``; ``cells`` are those of a
+notebook. Each name is imported when it is first used, so ``import memanalysis`` costs a watched program nothing.
+``__init__.pyi`` declares the same names for type checkers. PYTEST_DONT_REWRITE: a program may have loaded it before
+pytest starts.
 """
 
 from memanalysis._version import __version__
@@ -24,6 +25,7 @@ _VERBS = {
     "explore": "memanalysis.widgets.explorer",
     "find_leak": "memanalysis.leaktest.find_leak",
     "open_ledger": "memanalysis.ledger.reading.ledger",
+    "pivot": "memanalysis.verdicts.pivot",
     "report": "memanalysis.reports.make_report",
     "trend": "memanalysis.reports.trend_report",
     "trim": "memanalysis.response.trim",

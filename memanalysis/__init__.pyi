@@ -35,6 +35,7 @@ from memanalysis.response.trim import trim as trim
 from memanalysis.schema import MemorySnapshot as MemorySnapshot
 from memanalysis.verdicts.assess import assess as assess
 from memanalysis.verdicts.compare import compare as compare
+from memanalysis.verdicts.pivot import pivot as pivot
 from memanalysis.watcher.budget_block import budget as budget
 from memanalysis.watcher.recorder import Recorder as Recorder
 from memanalysis.watcher.watch import watch as watch

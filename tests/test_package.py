@@ -83,8 +83,8 @@ CONTRACT_NAMES = (
     "TracemallocIntegration",
 )
 VERBS = (
-    "watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "trend", "explore",
-    "dashboard", "find_leak",
+    "watch", "budget", "open_ledger", "assess", "assess_series", "compare", "report", "trend", "pivot",
+    "explore", "dashboard", "find_leak",
 )  # fmt: skip
 
 

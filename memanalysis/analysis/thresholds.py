@@ -44,6 +44,7 @@ __all__ = [
     "OriginThresholds",
     "PeriodThresholds",
     "PileUpThresholds",
+    "PivotThresholds",
     "RetainerThresholds",
     "SeriesThresholds",
     "SeverityThresholds",
@@ -290,6 +291,26 @@ class HistoryThresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PivotThresholds:
+    """Which value of a label explains a leak."""
+
+    max_p_value: float = make_number(
+        0.01, "probability", CONVENTION, "Chance names a value of less than this in a fleet where none matters"
+    )
+    min_difference: float = make_number(
+        0.25, "share of the runs", CONVENTION, "What leaks hardly more often with a value is not explained by it"
+    )
+    min_units: int = make_number(2, "runs", CONVENTION, "What one run alone has is its name and no explanation")
+    min_z_score: float = make_number(
+        2.0, "standard deviations", SPEED, "Below it no value remains after the correction; the exact test is left out"
+    )
+    same_runs: float = make_number(
+        0.95, "share of the runs", CONVENTION, "Values that have as many runs in common cannot be held apart"
+    )
+    max_explanations: int = make_number(5, "explanations", CONVENTION, "A reader has no use for more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Every number that a verdict hangs on."""
 
@@ -313,6 +334,7 @@ class Thresholds:
     retainer: RetainerThresholds = field(default_factory=RetainerThresholds)
     comparison: ComparisonThresholds = field(default_factory=ComparisonThresholds)
     history: HistoryThresholds = field(default_factory=HistoryThresholds)
+    pivot: PivotThresholds = field(default_factory=PivotThresholds)
 
     def from_first_evidence(self) -> "Thresholds":
         """Return the same for series whose warm-up is known to be over, or which have no more samples to come."""

@@ -72,6 +72,7 @@ commands = CommandGroup(
         "check": ("memanalysis.cli.check_command:command", "Fail where memory leaks, breaks a budget or became worse."),
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
         "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
+        "pivot": ("memanalysis.cli.pivot_command:command", "Show which host, release or label explains leaks."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "trend": ("memanalysis.cli.trend_command:command", "Show what the last weeks changed, on one page."),
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),

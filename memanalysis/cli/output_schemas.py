@@ -7,6 +7,7 @@ import msgspec
 
 from memanalysis.analysis.budgets.budget_breaches import BREACH_COLUMNS
 from memanalysis.analysis.comparison import COMPARISON_COLUMNS, Change
+from memanalysis.analysis.leak_pivot import LeakPivot
 from memanalysis.analysis.leaks.leak_histories import HISTORY_COLUMNS, STATUSES
 from memanalysis.analysis.verdict import (
     SEVERITIES,
@@ -207,6 +208,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "convert": lambda: _describe_record(Converted),
     "doctor": lambda: _describe_record(DoctorFindings),
     "info": lambda: _describe_record(LedgerInfo),
+    "pivot": lambda: _describe_record(LeakPivot),
     "policy check": lambda: _describe_record(PolicySummary),
     "policy show": lambda: _describe_record(list[PolicyValue]),
     "record": lambda: _describe_record(Recorded),

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ["check", "{ledger}", "--fail-on", "leak,breach,unknown", "--policy", "{policy}"],
     "compact": ["compact", "{copy}", "--dry-run"],
     "compare": ["compare", "{ledger}", "{ledger}"],
+    "pivot": ["pivot", "{ledger}"],
     "convert": ["convert", "{ledger}", "{target}"],
     "doctor": ["doctor"],
     "info": ["info", "{ledger}"],

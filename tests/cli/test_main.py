@@ -30,6 +30,7 @@ COMMANDS = (
     ["check"],
     ["compare"],
     ["test"],
+    ["pivot"],
     ["doctor"],
     ["schema"],
     ["sweep"],
