@@ -40,4 +40,4 @@ def test_the_constraints_are_the_lower_bounds_of_pyproject() -> None:
     bounds, constraints = read_lower_bounds(), read_constraints()
 
     assert {name: constraints.get(name) for name in bounds} == bounds
-    assert set(constraints) - set(bounds) == {"aiobotocore", "boto3", "botocore"}  # s3fs brings them along
+    assert set(constraints) - set(bounds) == {"boto3", "botocore"}  # s3fs brings them along
