@@ -21,6 +21,7 @@ from memanalysis.policy.value_kinds import (
     AppriseUrl,
     Channel,
     CleanupMethod,
+    CollectorUrl,
     Count,
     Days,
     Frames,
@@ -59,6 +60,7 @@ __all__ = [
     "MessagingPolicy",
     "MessagingServicePolicy",
     "MonitoringPolicy",
+    "OpenTelemetryPolicy",
     "Policy",
     "QualityGatesPolicy",
     "SnapshotsPolicy",
@@ -169,6 +171,14 @@ class ApprisePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTelemetryPolicy:
+    """Section ``alerts.opentelemetry``."""
+
+    endpoint: CollectorUrl = "http://localhost:4318"
+    interval_seconds: Seconds = 60
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsPolicy:
     """Section ``alerts``."""
 
@@ -177,6 +187,7 @@ class AlertsPolicy:
     recipients: AlertRecipients = AlertRecipients()
     messaging: MessagingPolicy = MessagingPolicy()
     apprise: ApprisePolicy = ApprisePolicy()
+    opentelemetry: OpenTelemetryPolicy = OpenTelemetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)

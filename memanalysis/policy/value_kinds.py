@@ -20,6 +20,7 @@ __all__ = [
     "Budget",
     "Channel",
     "CleanupMethod",
+    "CollectorUrl",
     "Count",
     "Days",
     "Frames",
@@ -97,8 +98,14 @@ AppriseUrl = Annotated[
     Meta(extra={"needed": "an address of Apprise", "cure": "Write for example json://localhost:8080/alerts."}),
 ]
 
+CollectorUrl = Annotated[
+    str,
+    Meta(pattern=r"^(https?://|\$)\S+$"),
+    Meta(extra={"needed": "an address of HTTP", "cure": "Write for example http://localhost:4318."}),
+]
+
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-Channel = Literal["logging", "messaging", "apprise"]
+Channel = Literal["logging", "messaging", "apprise", "opentelemetry"]
 CleanupMethod = Literal["garbage_collection", "resource_cleanup", "cache_flush"]
 MemoryMetric = Literal["auto", "rss", "private", "family", "container"]
 """Which memory a budget is for: the keys of ``BUDGET_METRICS`` in `memanalysis.schema`."""

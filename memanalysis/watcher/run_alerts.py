@@ -4,7 +4,7 @@ Which line is responsible, who holds it and what was done is taken from the run'
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.capture.sample import Clock
@@ -13,7 +13,10 @@ from memanalysis.response.alerts.alert import BUDGET_PROBLEM, Alert, AlertLevel
 from memanalysis.response.alerts.dispatch import AlertDispatcher
 from memanalysis.response.alerts.outbox import Outbox, RecordEvent, Send
 from memanalysis.response.alerts.senders import make_senders
+from memanalysis.response.exports.run_exports import RunExports
+from memanalysis.response.exports.service_figures import ServiceFigures
 from memanalysis.units import bytes_from_mb
+from memanalysis.verdicts.policy_severity import reported_severity
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -39,6 +42,11 @@ class RunAlerts:
         Time, for the cooldown and on the alerts.
     outbox : Outbox, optional
         Delivers by the channels that may fail or take time. Without one, only ``logging`` acts.
+
+    Attributes
+    ----------
+    figures : ServiceFigures
+        What is exported to monitoring systems.
     """
 
     def __init__(self, service: str, policy: Policy, *, clock: Clock, outbox: Outbox | None = None) -> None:
@@ -51,36 +59,58 @@ class RunAlerts:
         self._responsible: str | None
         self._held_by: str | None
         self._done: str | None
-        self._current_bytes: float | None = None
+        self.figures = ServiceFigures(service)
+        self._exports = RunExports(self.figures, monotonic=clock.monotonic)
         self._forget_evidence()
 
     def begin(self, record_event: RecordEvent) -> None:
         """Begin a run: load the channels, and send what earlier runs could not."""
         self._forget_evidence()
+        self.figures.used_bytes = self.figures.slope_bytes_per_s = self.figures.severity = None
+        self.figures.budget_bytes = self._budget_bytes()
+        self.figures.alert_counts = {}
+        self._exports.begin(self._policy.alerts, self._make_report(record_event))
         if self._outbox is not None:
             self._outbox.begin(self._make_senders(record_event), record_event)
 
     def follow_policy(self, policy: Policy, record_event: RecordEvent) -> None:
         """Send as another policy says from now on."""
         before, self._policy, self._dispatcher.policy = self._policy, policy, policy.alerts
+        self.figures.budget_bytes = self._budget_bytes()
+        if policy.alerts != before.alerts:
+            self._exports.end()
+            self._exports.begin(policy.alerts, self._make_report(record_event))
         if self._outbox is not None and (policy.alerts, policy.integration) != (before.alerts, before.integration):
             self._outbox.senders = self._make_senders(record_event)
 
     def _make_senders(self, record_event: RecordEvent) -> dict[str, Send]:
         senders, problems = make_senders(self._policy, sender=SENDER)
+        report = self._make_report(record_event)
         for problem in problems:
+            report(problem)
+        return senders
+
+    def _make_report(self, record_event: RecordEvent) -> Callable[[str], None]:
+        def report(problem: str) -> None:
             _LOGGER.warning("%s: %s", self._service, problem)
             record_event("error", level="warning", message=problem)
-        return senders
+
+        return report
+
+    def _budget_bytes(self) -> int:
+        return bytes_from_mb(self._policy.budget_for(self._service).max_memory_mb)
 
     def on_sample(self, current_bytes: float | None) -> None:
         """Take the size that counts against the budget, and send what is due."""
-        self._current_bytes = current_bytes
+        self.figures.used_bytes = current_bytes
         self._dispatcher.wake()
+        self._exports.wake()
 
     def on_verdict(self, verdict: "Verdict") -> None:
         """Take the verdict of a check."""
         self._verdict = verdict
+        self.figures.slope_bytes_per_s = verdict.slope_bytes_per_s
+        self.figures.severity = reported_severity(verdict)
 
     def on_event(self, kind: str, message: str | None, data: Any) -> None:
         """Take what an event of the run says about the cause, or about what was done."""
@@ -96,12 +126,14 @@ class RunAlerts:
         alert = self._make(level, message, is_leak=is_leak)
         channels = self._dispatcher.dispatch(alert)
         if channels:
+            self.figures.alert_counts[level] = self.figures.alert_counts.get(level, 0) + 1
             data = {"channels": list(channels), **alert.to_mapping()}
             record_event("alert", level=level, message=message, data=data)
 
     def end(self) -> None:
         """End a run: what cannot be delivered now is recorded, and waits for the next start."""
         self._dispatcher.end()
+        self._exports.end()
 
     def _make(self, level: AlertLevel, message: str, *, is_leak: bool) -> Alert:
         verdict = self._verdict
@@ -111,8 +143,8 @@ class RunAlerts:
             message,
             self._clock.wall(),
             fingerprint=f"{LEAK_PROBLEM}:{self._responsible or ''}" if is_leak else BUDGET_PROBLEM,
-            current_bytes=self._current_bytes,
-            budget_bytes=bytes_from_mb(self._policy.budget_for(self._service).max_memory_mb),
+            current_bytes=self.figures.used_bytes,
+            budget_bytes=self._budget_bytes(),
             slope_bytes_per_s=None if verdict is None or not verdict.is_leak else verdict.slope_bytes_per_s,
             time_left_s=None if verdict is None or not verdict.is_leak else verdict.time_to_exhaustion_s,
             responsible=self._responsible,

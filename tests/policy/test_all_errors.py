@@ -55,8 +55,8 @@ def test_the_text_counts_and_lists_them(caught: PolicyError, tmp_path: Path) -> 
     assert lines[0] == f"{tmp_path / 'policy.yaml'}: 10 errors"
     assert lines[1:] == [f"  {problem}" for problem in caught.problems]
     assert (
-        "needs one of logging, messaging, apprise, but got the text 'mesaging'. Perhaps messaging was meant."
-        in lines[8]
+        "needs one of logging, messaging, apprise, opentelemetry, but got the text 'mesaging'. "
+        "Perhaps messaging was meant." in lines[8]
     )
 
 

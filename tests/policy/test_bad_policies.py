@@ -176,7 +176,7 @@ CASES = {
     "wrong word in a list": (
         "alerts:\n  channels:\n    - logging\n    - mesaging",
         4,
-        "alerts.channels[1]: needs one of logging, messaging, apprise, but got the text 'mesaging'. "
+        "alerts.channels[1]: needs one of logging, messaging, apprise, opentelemetry, but got the text 'mesaging'. "
         "Perhaps messaging was meant.",
     ),
     "word twice in a list": (

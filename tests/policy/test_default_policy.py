@@ -103,6 +103,7 @@ CONTRACT = {
 CHANNELS: dict[str, Any] = {
     "messaging": {"inbox_root": "agent_workspaces", "agent_cards": []},
     "apprise": {"urls": []},
+    "opentelemetry": {"endpoint": "http://localhost:4318", "interval_seconds": 60},
 }
 """Addresses of channels, which the specification leaves open."""
 

@@ -11,6 +11,7 @@ from memanalysis.response.alerts.alert import Alert
 from memanalysis.response.alerts.apprise_channel import label_address, load_apprise, send_by_apprise
 from memanalysis.response.alerts.inbox import write_message
 from memanalysis.response.alerts.outbox import Send
+from memanalysis.response.exports.otlp import load_opentelemetry, send_as_log_record
 
 __all__ = ["make_senders"]
 
@@ -34,6 +35,7 @@ def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[
     makers: Mapping[str, Callable[[], Send | None]] = {
         "messaging": lambda: _make_messaging(policy, sender, problems),
         "apprise": lambda: _make_apprise(policy),
+        "opentelemetry": lambda: _make_opentelemetry(policy),
     }
     for name in policy.alerts.channels:
         try:
@@ -81,5 +83,15 @@ def _make_apprise(policy: Policy) -> Send | None:
                 "Write it there again, or remove the alert from the folder of the undelivered."
             )
         send_by_apprise(alert, urls[label])
+
+    return send
+
+
+def _make_opentelemetry(policy: Policy) -> Send:
+    load_opentelemetry()
+    endpoint = os.path.expandvars(policy.alerts.opentelemetry.endpoint)
+
+    def send(alert: Alert, _: str) -> None:
+        send_as_log_record(alert, endpoint)
 
     return send

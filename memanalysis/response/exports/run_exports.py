@@ -1,0 +1,63 @@
+"""Which exports a policy wants: begun with a run, another one when the policy changes, ended with the run."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from memanalysis.errors import MissingDependencyError
+from memanalysis.policy.model import AlertsPolicy
+from memanalysis.response.exports.service_figures import ServiceFigures
+
+if TYPE_CHECKING:
+    from memanalysis.response.exports.otlp import MetricPush
+
+__all__ = ["RunExports"]
+
+
+class RunExports:
+    """Exports the figures of one service as its policy says.
+
+    Parameters
+    ----------
+    figures : ServiceFigures
+        What is exported; changed from outside.
+    monotonic : callable
+        Seconds that only go forward.
+    """
+
+    def __init__(self, figures: ServiceFigures, *, monotonic: Callable[[], float]) -> None:
+        self._figures = figures
+        self._monotonic = monotonic
+        self._push: MetricPush | None = None
+
+    def begin(self, policy: AlertsPolicy, report: Callable[[str], None]) -> None:
+        """Begin what a policy wants; what cannot begin is reported with its cure."""
+        self._push = None
+        if "opentelemetry" in policy.channels:
+            try:
+                self._push = self._make_push(policy, report)
+            except MissingDependencyError as exc:
+                report(f"Figures are not exported: {exc}")
+
+    def wake(self) -> None:
+        """Export what is due; to be called at each tick."""
+        if self._push is not None:
+            self._push.wake()
+
+    def end(self) -> None:
+        """End all exports, with the last figures."""
+        push, self._push = self._push, None
+        if push is not None:
+            push.end()
+
+    def _make_push(self, policy: AlertsPolicy, report: Callable[[str], None]) -> "MetricPush":
+        from memanalysis.response.exports.otlp import MetricPush, load_opentelemetry
+
+        load_opentelemetry()
+        return MetricPush(
+            self._figures,
+            endpoint=os.path.expandvars(policy.opentelemetry.endpoint),
+            interval_s=policy.opentelemetry.interval_seconds,
+            monotonic=self._monotonic,
+            report=report,
+        )
