@@ -47,6 +47,7 @@ class _Delivery:
     recipient: str
     alert: Alert
     file: Path | None = None
+    is_on_disk_tried: bool = False
     replaced_file: Path | None = None
     attempts: int = 0
     is_late: bool = False
@@ -112,7 +113,7 @@ class Outbox:
         with self._lock:
             self._is_ended = False
             self._waiting += [
-                _Delivery(found.channel, found.recipient, found.alert, found.file, is_late=True)
+                _Delivery(found.channel, found.recipient, found.alert, found.file, is_on_disk_tried=True, is_late=True)
                 for found in left
                 if found.channel in self.senders
             ]
@@ -135,11 +136,13 @@ class Outbox:
         self.wake()
 
     def wake(self) -> None:
-        """Start the thread if something is due; to be called at each tick."""
+        """Start the thread if something is due, or not on disk yet; to be called at each tick."""
         if not self._waiting or self._thread is not None:
             return
         with self._lock:
-            if self._thread is not None or self._is_ended or self._find_due() is None:
+            if self._thread is not None or self._is_ended:
+                return
+            if self._find_due() is None and not self._list_unstored():
                 return
             thread = threading.Thread(target=self._run, name="memanalysis-alerts", daemon=True)
             with suppress(
@@ -180,21 +183,24 @@ class Outbox:
         return list(dict.fromkeys(one.alert for one in left))
 
     def _run(self) -> None:
-        """Send what is due, until nothing is."""
+        """Put on disk what is not there yet and send what is due, until nothing is."""
         while True:
             with self._lock:
-                delivery = self._sending = None if self._is_ended else self._find_due()
-                if delivery is None:
-                    self._thread = None
-                    return
-                unstored = [one for one in self._waiting if one.file is None]
+                unstored = self._list_unstored()
             for one in unstored:
                 self._store(one)
             with self._lock:
                 replaced = [one for one in unstored if one not in self._waiting]
+                delivery = self._sending = None if self._is_ended else self._find_due()
+                is_over = delivery is None and (self._is_ended or not self._list_unstored())
+                if is_over:
+                    self._thread = None
             for one in replaced:
                 self._drop_file(one)
-            self._deliver(delivery)
+            if is_over:
+                return
+            if delivery is not None:
+                self._deliver(delivery)
 
     def _deliver(self, one: _Delivery) -> None:
         place = one.channel, one.recipient
@@ -232,6 +238,10 @@ class Outbox:
                 return one
         return None
 
+    def _list_unstored(self) -> list[_Delivery]:
+        """Return what is not on disk yet; the lock is held."""
+        return [] if self._folder is None else [one for one in self._waiting if not one.is_on_disk_tried]
+
     def _find_untried(self) -> bool:
         with self._lock:
             return self._find_due() is not None
@@ -249,6 +259,7 @@ class Outbox:
     def _store(self, one: _Delivery) -> None:
         if self._folder is None or one.file is not None:
             return
+        one.is_on_disk_tried = True
         try:
             one.file = self._folder.store(one.channel, one.recipient, one.alert)
         except OSError as exc:
