@@ -302,7 +302,7 @@ class PivotThresholds:
     )
     min_units: int = make_number(2, "runs", CONVENTION, "What one run alone has is its name and no explanation")
     min_z_score: float = make_number(
-        2.0, "standard deviations", SPEED, "Below it no value remains after the correction; the exact test is left out"
+        2.0, "standard deviations", CONVENTION, "Below it none remains after the correction: no exact test is made"
     )
     same_runs: float = make_number(
         0.95, "share of the runs", CONVENTION, "Values that have as many runs in common cannot be held apart"
