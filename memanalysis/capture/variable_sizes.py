@@ -94,6 +94,7 @@ def measure_variables(
     variables: Mapping[str, Any],
     *,
     max_s: float = MAX_S,
+    max_objects: int = OBJECTS_AT_MOST,
     stop_at: Iterable[object] = (),
     clock: Callable[[], float] = time.perf_counter,
 ) -> VariableSizes:
@@ -103,6 +104,10 @@ def measure_variables(
     ----------
     variables : mapping
         Objects by name.
+    max_s : float
+        Seconds for all of them.
+    max_objects : int
+        Objects of one variable that are walked at most, some four times as many at the very most.
     stop_at : iterable of objects
         What is not followed: a namespace that holds all of them.
     """
@@ -113,7 +118,7 @@ def measure_variables(
     rows = {
         name: VariableSize(name=name, type=name_type(type(value)), size_bytes=None) for name, value in variables.items()
     }
-    for objects in (OBJECTS_AT_FIRST, OBJECTS_AT_MOST):
+    for objects in sorted({min(OBJECTS_AT_FIRST, max_objects), max_objects}):
         for name in sorted(rows, key=lambda name: -(rows[name].size_bytes or 0)):
             row = rows[name]
             if clock() >= deadline or not (row.size_bytes is None or row.is_estimate):

@@ -31,7 +31,8 @@ MAX_OTHERS = 3
 """Further ways to the same data that are kept."""
 
 MAX_CONTAINER_S = 0.02
-"""Seconds for the items of a large container, which a sample stands for."""
+MAX_CONTAINER_OBJECTS = 200
+"""What may be walked of a large container: memory that the walk takes itself would be counted as the cell's."""
 
 OUR_REFERENCES = 3
 """To a value under way: the row of its level, the variable, the argument of `sys.getrefcount`."""
@@ -126,7 +127,7 @@ def _iter_data(value: Any) -> Iterator[tuple[Any, int, int]]:
         yield value, sys.getsizeof(value), 0
     elif container is not None:
         if container.__len__(value) > MAX_CHILDREN:  # past a ``__len__`` of the user's
-            sizes = measure_variables({"value": value}, max_s=MAX_CONTAINER_S)
+            sizes = measure_variables({"value": value}, max_s=MAX_CONTAINER_S, max_objects=MAX_CONTAINER_OBJECTS)
             yield value, sizes.total_bytes, container.__len__(value)
     elif package == "numpy" and hasattr(kind, "__array_interface__"):
         while type(getattr(value, "base", None)) is kind:

@@ -10,6 +10,7 @@ two steps of Python code: a single call of C code runs to its end.
 import _thread
 import contextlib
 import ctypes
+import gc
 import signal
 import sys
 import threading
@@ -43,6 +44,9 @@ REQUEST_INTERVAL_S = 0.02
 
 FOLLOW_INTERVAL_S = 0.05
 """Seconds between two settings of the system's limit, which follows what is freed and mapped meanwhile."""
+
+MAX_CALLBACK_FRAMES = 50
+"""Frames that are visited in search of a callback of the garbage collector."""
 
 STOP_WITHIN_S = 5.0
 
@@ -94,8 +98,10 @@ class GuardedBlock:
         self.interrupt = Interrupt
 
     def may_interrupt(self, frame: FrameType | None) -> bool:
-        """Whether the block's code runs at this frame, and no code of ours."""
-        return frame is not None and not is_own_file(frame.f_code.co_filename) and self.is_running(frame)
+        """Whether the block's code runs at this frame, and neither code of ours nor of the garbage collector."""
+        if frame is None or is_own_file(frame.f_code.co_filename) or _is_in_collection(frame):
+            return False
+        return self.is_running(frame)
 
     def note(self, frame: FrameType | None, rss_bytes: int | None) -> None:
         """Make the error while what the block holds is still there."""
@@ -271,6 +277,19 @@ class BudgetGuard:
                 signal.signal(signal.SIGINT, self._previous_handler)
             self._has_handler = False
             self._previous_handler = None
+
+
+def _is_in_collection(frame: FrameType) -> bool:
+    """Whether a callback of the garbage collector runs: what is raised there is printed, and goes no further."""
+    codes = {getattr(each, "__code__", None) for each in gc.callbacks}
+    step: FrameType | None = frame
+    for _ in range(MAX_CALLBACK_FRAMES if codes else 0):
+        if step is None:
+            break
+        if step.f_code in codes:
+            return True
+        step = step.f_back
+    return False
 
 
 def _interrupt_main_thread() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,6 +57,12 @@ def append_arrays() -> None:
         rows.append(np.ones(1_250_000))
 
 
+def append_lists() -> None:
+    rows = []
+    while True:
+        rows.append([bytes(100_000)])
+
+
 def fill_dict() -> None:
     table = {}
     number = 0
@@ -81,6 +88,27 @@ def test_code_that_grows_for_ever_is_interrupted_near_its_budget(grow: Callable[
     assert caught.value.rss_bytes is not None
     assert caught.value.rss_bytes <= 1.1 * limit
     assert "test_budget_block.py:" in str(caught.value)
+
+
+def test_a_callback_of_the_garbage_collector_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised in one is printed by Python, and the code goes on."""
+    cut: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", cut.append)
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        end = time.perf_counter() + 0.03
+        while time.perf_counter() < end:
+            pass
+
+    gc.callbacks.append(note)
+    try:
+        for _ in range(3):
+            with pytest.raises(MemoryBudgetExceeded), budget(level(40 * MIB)):
+                append_lists()
+    finally:
+        gc.callbacks.remove(note)
+
+    assert cut == []
 
 
 def test_the_error_has_the_line_and_the_variables_that_hold_the_most() -> None:
