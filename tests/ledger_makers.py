@@ -32,6 +32,7 @@ class LedgerMaker:
         sites: Iterable[tuple[str, int, str, Callable[[float], float]]] = (),
         events: Iterable[dict[str, Any]] = (),
         limit_bytes: int | None = None,
+        family_bytes: Callable[[float], float] | None = None,
     ) -> str:
         """Add a run whose memory is a function of its seconds; a snapshot of its sites every tenth sample."""
         self._runs += 1
@@ -49,6 +50,7 @@ class LedgerMaker:
                     "elapsed_s": at,
                     "rss_bytes": round(rss_bytes(at)),
                     "limit_bytes": limit_bytes,
+                    "family_bytes": None if family_bytes is None else round(family_bytes(at)),
                 }
                 for number, at in enumerate(times)
             ],

@@ -8,10 +8,13 @@ import pyarrow.compute as pc
 
 from memanalysis.ledger.reading.dataframes import frame_from_table
 from memanalysis.ledger.reading.ledger import Ledger
-from memanalysis.schema import TABLES
+from memanalysis.schema import BUDGET_METRICS, TABLES
 from memanalysis.verdicts.part_verdicts import JUDGED_COLUMNS, of_run
 
 __all__ = ["ServiceReader"]
+
+_SHOWN_COLUMNS = {*JUDGED_COLUMNS, *(column for columns in BUDGET_METRICS.values() for column in columns)}
+"""The columns of ``samples`` that a report shows: what is judged, and what budgets may be for."""
 
 
 class ServiceReader:
@@ -27,7 +30,7 @@ class ServiceReader:
 
     def run(self, table: str, service: str | None, run_id: str | None) -> pd.DataFrame:
         """Rows of one run of one service, by time."""
-        columns = [name for name in TABLES[table] if name in JUDGED_COLUMNS or table != "samples"]
+        columns = [name for name in TABLES[table] if name in _SHOWN_COLUMNS or table != "samples"]
         if self._ledger.reads_by_service and not pd.isna(service):
             frame = self._ledger.read(table, columns=columns, services=[service])
         else:

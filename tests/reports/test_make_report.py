@@ -30,6 +30,16 @@ def test_a_service_is_shown_by_its_worst_run(maker: Any) -> None:
     assert made.headline == "1 of 1 service leaks: api grows by 3.5 GiB/h."
 
 
+def test_a_budget_for_the_family_is_held_against_the_family(maker: Any) -> None:
+    """The master stays at 50 MiB; with its workers it is at 100 MiB after 50 s."""
+    maker.add("api", lambda at: 50 * MIB, family_bytes=lambda at: (50 + at) * MIB)
+    policy = {"memory_budgets": {"services": {"api": {"max_memory_mb": 100, "metric": "family"}}}}
+    (section,) = report(maker.path, policy=policy).sections
+
+    assert section.breaches["metric"].tolist() == ["family_bytes"] * section.n_breaches
+    assert section.n_breaches > 0
+
+
 def test_marks_are_on_the_clock_of_the_chart(three_services: Path) -> None:
     assert report(three_services).sections[0].marks == [(30.0, "deploy 1.4")]
 
