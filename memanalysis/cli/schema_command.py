@@ -19,7 +19,7 @@ memanalysis schema | jq keys
 """
 
 
-class _CommandName(click.ParamType[str]):
+class _CommandName(click.ParamType):  # type: ignore[type-arg]  # no generic type before Click 8.2
     """The words of a command; completed one by one."""
 
     name = "command"

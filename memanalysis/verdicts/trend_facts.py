@@ -256,7 +256,9 @@ def _choose_verdicts(verdicts: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFra
     keys = set(zip(latest["service"], latest["run_id"], strict=True))
     run_ids = verdicts["run_id"].where(~is_family, verdicts["family_id"])
     own = verdicts[[key in keys for key in zip(verdicts["service"], run_ids, strict=True)]]
-    rank = own.assign(leak=own["is_leak"].astype(bool), slope=own["slope_bytes_per_s"].fillna(-np.inf))
+    rank = own.assign(
+        leak=own["is_leak"].astype(bool), slope=own["slope_bytes_per_s"].astype("float64").fillna(-np.inf)
+    )
     ordered = rank.sort_values(["leak", "slope"], ascending=[False, False], kind="stable")
     return ordered.drop_duplicates("service")
 
@@ -268,7 +270,10 @@ def _rank(services: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
         {
             "has_no_leak": ~has_leak,
             "is_old": services["last"] <= until - WEEK,
-            "growth": -services["slope_bytes_per_s"].where(has_leak, services["change_bytes"]).fillna(-np.inf),
+            "growth": -services["slope_bytes_per_s"]
+            .where(has_leak, services["change_bytes"])
+            .astype("float64")
+            .fillna(-np.inf),
             "service": services["service"].astype(str),
         }
     )
