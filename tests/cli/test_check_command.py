@@ -154,10 +154,10 @@ def test_hostile_names_leave_the_xml_well_formed_and_a_finding_on_one_line(
 
 
 def test_a_file_below_the_workspace_is_named_from_there() -> None:
-    finding = Finding(kind="leak", service="a", run_id=None, text="grows", file="/work/repo/src/a.py", line=3)
+    finding = Finding(kind="leak", service="a", run_id=None, text="grows", file="/srv/repo/src/a.py", line=3)
 
-    assert render_annotations([finding], workspace="/work/repo").startswith("::error file=src/a.py,line=3,")
-    assert render_annotations([finding], workspace="/other").startswith("::error file=/work/repo/src/a.py,line=3,")
+    assert render_annotations([finding], workspace="/srv/repo").startswith("::error file=src/a.py,line=3,")
+    assert render_annotations([finding], workspace="/other").startswith("::error file=/srv/repo/src/a.py,line=3,")
 
 
 def test_a_baseline_that_shares_no_service_does_not_pass(
