@@ -19,6 +19,7 @@ from memanalysis.policy.value_kinds import (
     Action,
     AgentCard,
     AppriseUrl,
+    BindAddress,
     Channel,
     CleanupMethod,
     CollectorUrl,
@@ -29,6 +30,7 @@ from memanalysis.policy.value_kinds import (
     LedgerMetric,
     Megabytes,
     Objects,
+    Port,
     Recipients,
     Seconds,
     SnapshotMetric,
@@ -62,6 +64,7 @@ __all__ = [
     "MonitoringPolicy",
     "OpenTelemetryPolicy",
     "Policy",
+    "PrometheusPolicy",
     "QualityGatesPolicy",
     "SnapshotsPolicy",
     "TracemallocPolicy",
@@ -179,6 +182,14 @@ class OpenTelemetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class PrometheusPolicy:
+    """Section ``alerts.prometheus``."""
+
+    address: BindAddress = "127.0.0.1"
+    port: Port = 9464
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsPolicy:
     """Section ``alerts``."""
 
@@ -188,6 +199,7 @@ class AlertsPolicy:
     messaging: MessagingPolicy = MessagingPolicy()
     apprise: ApprisePolicy = ApprisePolicy()
     opentelemetry: OpenTelemetryPolicy = OpenTelemetryPolicy()
+    prometheus: PrometheusPolicy = PrometheusPolicy()
 
 
 @dataclass(frozen=True, slots=True)

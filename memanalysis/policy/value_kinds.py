@@ -17,6 +17,7 @@ __all__ = [
     "Action",
     "AgentCard",
     "AppriseUrl",
+    "BindAddress",
     "Budget",
     "Channel",
     "CleanupMethod",
@@ -31,6 +32,7 @@ __all__ = [
     "Name",
     "Objects",
     "Percent",
+    "Port",
     "Recipients",
     "Seconds",
     "SnapshotMetric",
@@ -104,8 +106,17 @@ CollectorUrl = Annotated[
     Meta(extra={"needed": "an address of HTTP", "cure": "Write for example http://localhost:4318."}),
 ]
 
+BindAddress = Annotated[
+    str,
+    Meta(pattern=r"^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)$|^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*$"),
+    Meta(extra={"needed": "an IP address of this machine", "cure": "Write for example 127.0.0.1."}),
+]
+"""In numbers: a name would have to be asked for, which can take seconds."""
+Port = Annotated[int, Meta(ge=0, le=65535, extra={"unit": "as a port", "example": 9464})]
+"""0 takes a free one."""
+
 Action = Literal["alert_only", "alert_and_cleanup", "alert_and_restart"]
-Channel = Literal["logging", "messaging", "apprise", "opentelemetry"]
+Channel = Literal["logging", "messaging", "apprise", "opentelemetry", "prometheus"]
 CleanupMethod = Literal["garbage_collection", "resource_cleanup", "cache_flush"]
 MemoryMetric = Literal["auto", "rss", "private", "family", "container"]
 """Which memory a budget is for: the keys of ``BUDGET_METRICS`` in `memanalysis.schema`."""

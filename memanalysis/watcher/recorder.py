@@ -8,7 +8,6 @@ written as an ``error`` event, and never reaches the program. Only wrong argumen
 import atexit
 import sys
 import threading
-import tracemalloc
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
@@ -33,7 +32,7 @@ from memanalysis.watcher.run_reader import make_run_reader
 from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.sampled_sites import INTERVAL_BYTES
 from memanalysis.watcher.settings import Settings
-from memanalysis.watcher.status import RecorderStatus
+from memanalysis.watcher.status import RecorderStatus, make_status
 from memanalysis.watcher.ticker import Ticker
 from memanalysis.watcher.trace_engine import TraceEngine, choose_engine
 
@@ -256,23 +255,13 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Say what it is doing now."""
         settle()
-        observer = self._observer
-        last = {} if observer is None else observer.last
-        return RecorderStatus(
-            service=self.settings.service,
-            running=self._is_running,
-            run_id=None if observer is None else observer.run_id,
-            ledger=self.settings.ledger,
-            ticks=0 if observer is None else observer.ticks,
-            snapshots=0 if observer is None else observer.n_snapshots,
-            rss_bytes=last.get("rss_bytes"),
-            traced_bytes=last.get("traced_bytes"),
-            capture_s=last.get("capture_s"),
-            trace=self._engine.name,
-            trace_reason=self._engine.reason,
-            tracing=tracemalloc.is_tracing(),
-            errors=self._boundary.errors + (0 if observer is None else observer.upload_errors),
-            last_error=(None if observer is None else observer.upload_error) or self._boundary.last_error,
+        return make_status(
+            self.settings,
+            self._observer,
+            engine=self._engine,
+            boundary=self._boundary,
+            is_running=self._is_running,
+            metrics_url=None if self._policy_runtime is None else self._policy_runtime.alerts.metrics_url,
         )
 
     def __enter__(self) -> Self:

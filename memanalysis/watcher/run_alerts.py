@@ -100,6 +100,11 @@ class RunAlerts:
     def _budget_bytes(self) -> int:
         return bytes_from_mb(self._policy.budget_for(self._service).max_memory_mb)
 
+    @property
+    def metrics_url(self) -> str | None:
+        """Where Prometheus can scrape the figures; None where they are not served."""
+        return self._exports.metrics_url
+
     def on_sample(self, current_bytes: float | None) -> None:
         """Take the size that counts against the budget, and send what is due."""
         self.figures.used_bytes = current_bytes

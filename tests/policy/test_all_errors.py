@@ -55,7 +55,7 @@ def test_the_text_counts_and_lists_them(caught: PolicyError, tmp_path: Path) -> 
     assert lines[0] == f"{tmp_path / 'policy.yaml'}: 10 errors"
     assert lines[1:] == [f"  {problem}" for problem in caught.problems]
     assert (
-        "needs one of logging, messaging, apprise, opentelemetry, but got the text 'mesaging'. "
+        "needs one of logging, messaging, apprise, opentelemetry, prometheus, but got the text 'mesaging'. "
         "Perhaps messaging was meant." in lines[8]
     )
 

@@ -176,8 +176,8 @@ CASES = {
     "wrong word in a list": (
         "alerts:\n  channels:\n    - logging\n    - mesaging",
         4,
-        "alerts.channels[1]: needs one of logging, messaging, apprise, opentelemetry, but got the text 'mesaging'. "
-        "Perhaps messaging was meant.",
+        "alerts.channels[1]: needs one of logging, messaging, apprise, opentelemetry, prometheus, "
+        "but got the text 'mesaging'. Perhaps messaging was meant.",
     ),
     "word twice in a list": (
         "alerts:\n  channels: [logging,\n             logging]",

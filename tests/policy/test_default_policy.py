@@ -104,6 +104,7 @@ CHANNELS: dict[str, Any] = {
     "messaging": {"inbox_root": "agent_workspaces", "agent_cards": []},
     "apprise": {"urls": []},
     "opentelemetry": {"endpoint": "http://localhost:4318", "interval_seconds": 60},
+    "prometheus": {"address": "127.0.0.1", "port": 9464},
 }
 """Addresses of channels, which the specification leaves open."""
 

@@ -91,7 +91,7 @@ def test_without_the_logging_channel_nothing_is_logged(channels: list[str], capl
 def test_a_channel_that_no_one_knows_is_refused() -> None:
     with pytest.raises(
         PolicyError,
-        match=r"^config: alerts\.channels\[0\]: needs one of logging, messaging, apprise, opentelemetry, but got",
+        match=r"^config: alerts\.channels\[0\]: needs one of logging, messaging, apprise, opentelemetry, prometheus, ",
     ):
         AlertDispatcher({"alerts": {"channels": ["pager"]}})
 
