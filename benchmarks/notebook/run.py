@@ -17,7 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from benchmarks.measure import print_table
-from benchmarks.notebook import budgets, deaths
+from benchmarks.notebook import budgets, deaths, explorer_changes
 from benchmarks.notebook.cells import CELLS, SETUP, BenchmarkCell
 
 __all__ = ["main"]
@@ -53,7 +53,7 @@ class Result:
 
 
 def main(*, names: Sequence[str] = ()) -> None:
-    """Print one row a cell, and the shares that were to be reached; then kernels that died, and budgets."""
+    """Print a row a cell, and the shares that were to be reached; then kernels that died, budgets and the explorer."""
     chosen = [cell for cell in CELLS if find_spec(cell.needs) and (not names or cell.name in names)]
     rows, sums = [], _Sums()
     for cell in chosen:
@@ -79,6 +79,7 @@ def main(*, names: Sequence[str] = ()) -> None:
     if not names:
         deaths.main()
         budgets.main()
+        explorer_changes.main()
 
 
 class _Sums:

@@ -52,8 +52,11 @@ def read_series(samples: pd.DataFrame, metric: str) -> Series:
     elapsed_s, values = with_elapsed(samples), known_floats(samples, metric)
     known = np.isfinite(elapsed_s) & np.isfinite(values)
     zero_s = float(elapsed_s[np.isfinite(elapsed_s)].min(initial=np.inf))
-    order = np.argsort(elapsed_s[known], kind="stable")
-    return Series(elapsed_s=elapsed_s[known][order] - zero_s, values=values[known][order], zero_s=zero_s)
+    elapsed_s, values = elapsed_s[known], values[known]
+    if np.any(elapsed_s[1:] < elapsed_s[:-1]):
+        order = np.argsort(elapsed_s, kind="stable")
+        elapsed_s, values = elapsed_s[order], values[order]
+    return Series(elapsed_s=elapsed_s - zero_s, values=values, zero_s=zero_s)
 
 
 def fit_line(series: Series, verdict: Mapping[str, Any]) -> FittedLine | None:

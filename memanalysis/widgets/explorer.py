@@ -29,10 +29,17 @@ from memanalysis.verdicts.recorded_limits import find_limits
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 from memanalysis.widgets.explorer_export import EXPORT_FORMATS, make_data_address, make_export, name_export, read_format
 from memanalysis.widgets.explorer_picture import describe_range, draw_explorer, make_change_table, make_explorer_chart
-from memanalysis.widgets.explorer_view import RunTables, compare_stretches, make_view, read_points, read_run_tables
+from memanalysis.widgets.explorer_view import (
+    RunTables,
+    View,
+    compare_stretches,
+    make_view,
+    read_points,
+    read_run_tables,
+)
 from memanalysis.widgets.number_controls import RangePicker
+from memanalysis.widgets.run_rows import METRICS, RunRows, SampleRuns
 from memanalysis.widgets.state import (
-    METRICS,
     Selection,
     choose_metric,
     choose_range,
@@ -87,11 +94,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, ledger: LedgerSource, *, policy: PolicySource = None) -> None:
         opened = resolve_ledger(ledger, call="explore")
         rules = resolve_policy(policy, call="explore")
-        self._samples, self._events = opened.samples, opened.events
-        self._read_sites = cache(lambda: opened.sites)
-        self.selection = first_selection(self._samples)
+        self._runs, self._events = SampleRuns(opened.samples), RunRows(opened.events)
+        self._read_sites = cache(lambda: RunRows(opened.sites))
+        self._path = opened.path
+        self.selection = first_selection(self._runs)
         if self.selection is None:
-            self._static_text = f"No samples are in {make_printable(str(opened.path))} yet."
             super().__init__([ipywidgets.HTML(_render("empty", render_styles(), opened.path))])
             return
         self._verdicts = assess(opened, policy=rules)
@@ -99,6 +106,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._length_s = 0.0
         self._compared = self.selection
         self._tables: RunTables | None = None
+        self._view: View | None = None
         self._chart: SeriesChart | None = None
         self.service = _make_picker("Service", "Service of the ledger")
         self.run = _make_picker("Run", "Run of the service, from the oldest to the newest")
@@ -110,7 +118,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         )
         self.second = RangePicker("B", "Second range, which is compared with the first", on_change=self._show_second)
         self.thresholds = ThresholdControls(rules, on_change=self._redraw)
-        self.picture, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        self.picture, self.table, self.ledger = (ipywidgets.HTML() for _ in range(3))
+        if len(self._verdicts) > 1:
+            self.ledger.value = _render("ledger", verdict_table(self._verdicts))
         self.link = ipywidgets.HTML(layout={"flex": "1 1 260px"})
         exports = [self._make_export_button(form) for form in EXPORT_FORMATS]
         wrapped = {"flex_flow": "row wrap"}
@@ -122,6 +132,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 self.thresholds,
                 self.picture,
                 self.table,
+                self.ledger,
                 ipywidgets.HBox([*exports, self.link], layout=wrapped),
             ]
         )
@@ -139,7 +150,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Give the widget, and beside it what it shows as text and as HTML, for where no widgets are."""
         bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle["text/plain"] = self._static_text
+            bundle["text/plain"] = self._render_text()
             bundle["text/html"] = join_parts(self._list_parts())
         return bundle
 
@@ -185,22 +196,27 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         name = name_export(self._selected, form)
         self.link.value = _render("link", name, make_data_address(content, form), format_bytes(len(content)))
 
+    def _render_text(self) -> str:
+        if self.selection is None or self._view is None:
+            return f"No samples are in {make_printable(str(self._path))} yet."
+        return render_view_text(self._view, stretch=describe_range(self._view), verdicts=self._verdicts)
+
     def _list_parts(self) -> list[str]:
-        """What is shown, as HTML; the second part has the styles of all."""
-        shown = self.children if self.selection is None else (self.range_text, self.picture, self.table)
+        """What is shown, as HTML; the table has the styles of all."""
+        shown = self.children if self.selection is None else (self.range_text, self.picture, self.table, self.ledger)
         return [part.value for part in shown]
 
     def _on_service(self, change: Any) -> None:
         if self._is_reader_asking():
-            self._show(choose_service(self._samples, self._selected, change["new"]))
+            self._show(choose_service(self._runs, self._selected, change["new"]))
 
     def _on_run(self, change: Any) -> None:
         if self._is_reader_asking():
-            self._show(choose_run(self._samples, self._selected, change["new"]))
+            self._show(choose_run(self._runs, self._selected, change["new"]))
 
     def _on_metric(self, change: Any) -> None:
         if self._is_reader_asking():
-            self._show(choose_metric(self._samples, self._selected, change["new"]))
+            self._show(choose_metric(self._runs, self._selected, change["new"]))
 
     def _on_comparing(self, change: Any) -> None:
         """Show both ranges; where the first is the whole run, it becomes what lies before the second."""
@@ -233,12 +249,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._redraw()
 
     def _show(self, selection: Selection) -> None:
-        before, self.selection = self._tables, selection
-        choices = list_choices(self._samples, selection)
-        self._tables = read_run_tables(self._samples, self._events, selection, read_sites=self._read_sites)
+        before, self.selection = self._selected, selection
+        choices = list_choices(self._runs, selection)
+        is_new = self._tables is None or selection.service != before.service
+        if self._tables is None or is_new or selection.run_id != before.run_id:
+            self._tables = read_run_tables(self._runs, self._events, selection, read_sites=self._read_sites)
+        tables = self._tables
         self._is_updating = True
         try:
-            is_new = before is None or selection.service != self.service.value
             _set_options(self.service, [(make_printable(name), name) for name in choices.services], selection.service)
             _set_options(self.run, [(_name_run(run_id), run_id) for run_id in choices.run_ids], selection.run_id)
             _set_options(self.metric, [(METRICS[name], name) for name in choices.metrics], selection.metric)
@@ -246,8 +264,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         finally:
             self._is_updating = False
         if is_new:
-            highest = read_points(self._tables, selection)[1].max(initial=0.0)
-            tables = self._tables
+            highest = read_points(tables, selection)[1].max(initial=0.0)
             self.thresholds.show_service(
                 selection.service,
                 highest_bytes=float(highest),
@@ -274,13 +291,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             named = [each.verdict.assign(service=f"range {name}") for name, each in (("A", view), ("B", other))]
             shown = pd.concat(named, ignore_index=True)
         self._chart = make_explorer_chart(view, other)
-        described = describe_range(view)
-        self.range_text.value = _render("note", described)
+        self._view = view
+        self.range_text.value = _render("note", describe_range(view))
         self.picture.value = draw_explorer(self._chart, view, other)
-        whole = verdict_table(self._verdicts) if len(self._verdicts) > 1 else None
-        self.table.value = _render("verdicts", render_styles(), verdict_table(shown), changes, whole)
+        self.table.value = _render("verdicts", render_styles(), verdict_table(shown), changes)
         self.link.value = ""
-        self._static_text = render_view_text(view, stretch=described, verdicts=self._verdicts)
 
 
 def _make_picker(description: str, tooltip: str) -> Any:

@@ -9,7 +9,7 @@ from memanalysis.reports.chart_records import SeriesChart, Span
 from memanalysis.units import format_bytes, format_duration, format_growth
 from memanalysis.widgets.explorer_view import View
 from memanalysis.widgets.live_chart import LiveChart, LiveLine, Shade, draw_live_chart
-from memanalysis.widgets.state import METRICS
+from memanalysis.widgets.run_rows import METRICS
 
 __all__ = ["describe_range", "draw_explorer", "make_change_table", "make_explorer_chart"]
 

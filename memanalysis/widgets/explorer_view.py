@@ -22,7 +22,8 @@ from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.reports.chart_records import Level, Span
 from memanalysis.reports.drawn_series import FittedLine, Series, fit_line, read_series
 from memanalysis.reports.series_thinning import thin_series
-from memanalysis.widgets.state import Selection, rows_of_run
+from memanalysis.widgets.run_rows import RunRows, SampleRuns
+from memanalysis.widgets.state import Selection
 
 __all__ = [
     "Judging",
@@ -110,19 +111,18 @@ class View:
 
 
 def read_run_tables(
-    samples: pd.DataFrame, events: pd.DataFrame, selection: Selection, *, read_sites: Callable[[], pd.DataFrame]
+    samples: SampleRuns, events: RunRows, selection: Selection, *, read_sites: Callable[[], RunRows]
 ) -> RunTables:
     """Take the rows of the selected run out of the tables of a ledger."""
-    run = rows_of_run(samples, selection)
+    run = samples.find(selection.service, selection.run_id)
     elapsed_s = with_elapsed(run)
     zero_s = float(elapsed_s[np.isfinite(elapsed_s)].min(initial=np.inf))
-    own_events = events if events.empty else rows_of_run(events, selection)
     return RunTables(
         samples=run,
-        events=own_events,
+        events=events.find(selection.service, selection.run_id),
         elapsed_s=elapsed_s - zero_s,
         started=_find_start(run, elapsed_s - zero_s),
-        read_sites=lambda: rows_of_run(read_sites(), selection),
+        read_sites=lambda: read_sites().find(selection.service, selection.run_id),
     )
 
 

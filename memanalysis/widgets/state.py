@@ -7,17 +7,10 @@ always one that can be shown: each change gives a new selection that fits the le
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pandas as pd
-
-from memanalysis.analysis.input_frames import known_floats
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.reports.drawn_series import read_series
-from memanalysis.reports.verdict_cells import METRIC_NAMES
-from memanalysis.schema import BYTE_METRICS
+from memanalysis.widgets.run_rows import SampleRuns
 
 __all__ = [
-    "METRICS",
     "Choices",
     "Selection",
     "choose_metric",
@@ -26,16 +19,7 @@ __all__ = [
     "choose_service",
     "first_selection",
     "list_choices",
-    "rows_of_run",
 ]
-
-METRICS = {
-    **METRIC_NAMES,
-    "traced_peak_bytes": "most that Python allocated so far",
-    "allocator_free_bytes": "held free by the C allocator",
-    "tracer_bytes": "memory of the tracer itself",
-}
-"""Columns of ``samples`` that can be selected, and their names; those that verdicts are given on come first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +43,24 @@ class Choices:
     length_s: float
 
 
-def first_selection(samples: pd.DataFrame) -> Selection | None:
+def first_selection(runs: SampleRuns) -> Selection | None:
     """The newest run of the first service, whole; None when there are no samples."""
-    if samples.empty:
-        return None
-    return _select(samples, str(min(samples["service"])))
+    services = runs.list_services()
+    return _select(runs, services[0]) if services else None
 
 
-def list_choices(samples: pd.DataFrame, selection: Selection) -> Choices:
+def list_choices(runs: SampleRuns, selection: Selection) -> Choices:
     """What can be selected from here."""
-    of_service = samples[samples["service"] == selection.service]
-    run = rows_of_run(samples, selection)
+    lengths_s = runs.find_lengths_s(selection.service, selection.run_id)
     return Choices(
-        services=sorted(map(str, samples["service"].unique())),
-        run_ids=_list_runs(of_service),
-        metrics=_list_metrics(run),
-        length_s=_length_s(run, selection.metric),
+        services=runs.list_services(),
+        run_ids=runs.list_runs(selection.service),
+        metrics=list(lengths_s),
+        length_s=lengths_s[selection.metric],
     )
 
 
-def choose_service(samples: pd.DataFrame, selection: Selection, service: str) -> Selection:
+def choose_service(runs: SampleRuns, selection: Selection, service: str) -> Selection:
     """Select another service: its newest run, the same metric if it has it, all of its time.
 
     Raises
@@ -86,17 +68,17 @@ def choose_service(samples: pd.DataFrame, selection: Selection, service: str) ->
     InvalidArgumentError
         The ledger has no such service.
     """
-    return _select(samples, service, metric=selection.metric)
+    return _select(runs, service, metric=selection.metric)
 
 
-def choose_run(samples: pd.DataFrame, selection: Selection, run_id: str) -> Selection:
+def choose_run(runs: SampleRuns, selection: Selection, run_id: str) -> Selection:
     """Select another run of the service, all of its time."""
-    return _select(samples, selection.service, run_id=run_id, metric=selection.metric)
+    return _select(runs, selection.service, run_id=run_id, metric=selection.metric)
 
 
-def choose_metric(samples: pd.DataFrame, selection: Selection, metric: str) -> Selection:
+def choose_metric(runs: SampleRuns, selection: Selection, metric: str) -> Selection:
     """Select another metric of the same stretch of time."""
-    whole = _select(samples, selection.service, run_id=selection.run_id, metric=metric)
+    whole = _select(runs, selection.service, run_id=selection.run_id, metric=metric)
     return choose_range(whole, selection.start_s, selection.end_s, length_s=whole.end_s)
 
 
@@ -107,35 +89,12 @@ def choose_range(selection: Selection, start_s: float, end_s: float, *, length_s
     return replace(selection, start_s=start_s, end_s=min(max(end_s, start_s), length_s))
 
 
-def rows_of_run(samples: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    """Rows of the run that is selected, of any table."""
-    return samples[(samples["service"] == selection.service) & (samples["run_id"].fillna("") == selection.run_id)]
-
-
-def _select(samples: pd.DataFrame, service: str, *, run_id: str | None = None, metric: str | None = None) -> Selection:
-    of_service = samples[samples["service"] == service]
-    if of_service.empty:
-        known = ", ".join(sorted(map(str, samples["service"].unique())))
+def _select(runs: SampleRuns, service: str, *, run_id: str | None = None, metric: str | None = None) -> Selection:
+    run_ids = runs.list_runs(service)
+    if not run_ids:
+        known = ", ".join(runs.list_services())
         raise InvalidArgumentError(f"The ledger has no service {service!r}. It has: {known}.")
-    run_ids = _list_runs(of_service)
     run_id = run_ids[-1] if run_id not in run_ids or run_id is None else run_id
-    run = of_service[of_service["run_id"].fillna("") == run_id]
-    metrics = _list_metrics(run)
-    metric = metrics[0] if metric not in metrics or metric is None else metric
-    return Selection(service=service, run_id=run_id, metric=metric, start_s=0.0, end_s=_length_s(run, metric))
-
-
-def _list_runs(of_service: pd.DataFrame) -> list[str]:
-    """Run ids from the oldest to the newest; a JSON array has none: its run has an empty name."""
-    first_seen = of_service.assign(run_id=of_service["run_id"].fillna("")).groupby("run_id")["timestamp"].min()
-    return [str(run_id) for run_id in first_seen.sort_values(kind="stable").index]
-
-
-def _list_metrics(run: pd.DataFrame) -> list[str]:
-    known = [metric for metric in METRICS if np.isfinite(known_floats(run, metric)).any()]
-    return known or [BYTE_METRICS[0]]
-
-
-def _length_s(run: pd.DataFrame, metric: str) -> float:
-    elapsed_s = read_series(run, metric).elapsed_s
-    return float(elapsed_s[-1]) if elapsed_s.size else 0.0
+    lengths_s = runs.find_lengths_s(service, run_id)
+    metric = next(iter(lengths_s)) if metric not in lengths_s or metric is None else metric
+    return Selection(service=service, run_id=run_id, metric=metric, start_s=0.0, end_s=lengths_s[metric])

@@ -10,7 +10,7 @@ from memanalysis._text import make_printable
 from memanalysis.reports.report_tables import verdict_table
 from memanalysis.units import format_bytes
 from memanalysis.widgets.explorer_view import View
-from memanalysis.widgets.state import METRICS
+from memanalysis.widgets.run_rows import METRICS
 
 __all__ = ["join_parts", "render_view_text"]
 

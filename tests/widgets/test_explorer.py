@@ -90,6 +90,24 @@ def test_a_new_metric_changes_the_picture_and_a_new_range_is_judged_again() -> N
     explorer.close_all()
 
 
+def test_the_thresholds_and_the_picture_follow_the_service_that_is_picked(tmp_path: Path) -> None:
+    """Budgets of 100 and of 300 MiB, which the policy gives the two services by name."""
+    write_service(tmp_path, "api", "20250101T000000Z-1-00000001")
+    write_service(tmp_path, "worker", "20250101T000000Z-1-00000002", n=60)
+    budgets = {name: {"max_memory_mb": size} for name, size in (("api", 100), ("worker", 300))}
+    explorer = explore(tmp_path, policy={"memory_budgets": {"services": budgets}})
+    assert (explorer.thresholds.budget.value, explorer.first.slider.max) == (100, 39.0)
+
+    explorer.service.value = "worker"
+    assert (explorer.thresholds.budget.value, explorer.first.slider.max) == (300, 59.0)
+    assert "limit of 300 MiB" in explorer.picture.value
+    assert "resident memory of worker, 20" in (explorer._repr_mimebundle_() or {})["text/plain"]
+    assert "worker" in explorer.table.value
+    assert "api" not in explorer.table.value
+    assert "api" in explorer.ledger.value
+    explorer.close_all()
+
+
 def test_a_threshold_that_is_moved_reclassifies_at_once_and_goes_back_to_the_policy() -> None:
     """A budget of 1,000 MiB is far away; one of 90 MiB is exceeded by the end."""
     policy = {"memory_budgets": {"global": {"max_memory_mb": 1000}}, "leak_detection": {"sensitivity": "low"}}

@@ -16,6 +16,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 from memanalysis.widgets.explorer_view import Judging, View, compare_stretches, make_view, read_run_tables
+from memanalysis.widgets.run_rows import RunRows, SampleRuns
 from memanalysis.widgets.state import (
     Selection,
     choose_metric,
@@ -68,13 +69,13 @@ def tables(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture
-def samples(tables: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
-    return tables[0]
+def runs(tables: tuple[pd.DataFrame, pd.DataFrame]) -> SampleRuns:
+    return SampleRuns(tables[0])
 
 
 @pytest.fixture
-def first(samples: pd.DataFrame) -> Selection:
-    selection = first_selection(samples)
+def first(runs: SampleRuns) -> Selection:
+    selection = first_selection(runs)
     assert selection is not None
     return selection
 
@@ -83,50 +84,61 @@ def test_the_newest_run_of_the_first_service_is_shown_first_and_whole(first: Sel
     assert first == Selection(service="api", run_id=NEW_RUN, metric="rss_bytes", start_s=0.0, end_s=19.0)
 
 
-def test_an_empty_ledger_has_no_selection(samples: pd.DataFrame) -> None:
-    assert first_selection(samples.iloc[:0]) is None
+def test_an_empty_ledger_has_no_selection(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    assert first_selection(SampleRuns(tables[0].iloc[:0])) is None
+
+
+def test_the_rows_of_a_run_are_found_where_those_of_others_lie_between(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """Rows in the order of their sizes: runs of both services alternate."""
+    shuffled = tables[0].sort_values("rss_bytes", kind="stable")
+    found = RunRows(shuffled).find("api", OLD_RUN)
+
+    assert len(found) == 10
+    assert set(found["run_id"]) == {OLD_RUN}
+    assert list(SampleRuns(shuffled).list_runs("api")) == [OLD_RUN, NEW_RUN]
+    assert RunRows(shuffled).find("api", OTHER_RUN).empty
 
 
 def test_choices_are_services_by_name_runs_by_age_and_metrics_that_are_known(
-    samples: pd.DataFrame, first: Selection
+    runs: SampleRuns, first: Selection
 ) -> None:
-    choices = list_choices(samples, first)
+    choices = list_choices(runs, first)
 
     assert list(choices.services) == ["api", "worker"]
     assert list(choices.run_ids) == [OLD_RUN, NEW_RUN]
     assert list(choices.metrics) == ["rss_bytes"]
     assert choices.length_s == 19.0
-    worker = choose_service(samples, first, "worker")
-    assert list(list_choices(samples, worker).metrics) == ["rss_bytes", "traced_bytes"]
+    worker = choose_service(runs, first, "worker")
+    assert list(list_choices(runs, worker).metrics) == ["rss_bytes", "traced_bytes"]
 
 
-def test_another_service_is_shown_whole_with_the_same_metric_if_it_has_it(
-    samples: pd.DataFrame, first: Selection
-) -> None:
-    worker = choose_service(samples, first, "worker")
-    traced = choose_metric(samples, worker, "traced_bytes")
+def test_another_service_is_shown_whole_with_the_same_metric_if_it_has_it(runs: SampleRuns, first: Selection) -> None:
+    worker = choose_service(runs, first, "worker")
+    traced = choose_metric(runs, worker, "traced_bytes")
 
     assert (worker.run_id, worker.end_s) == (OTHER_RUN, 29.0)
-    assert choose_service(samples, traced, "worker").metric == "traced_bytes"
-    assert choose_service(samples, traced, "api").metric == "rss_bytes"
+    assert choose_service(runs, traced, "worker").metric == "traced_bytes"
+    assert choose_service(runs, traced, "api").metric == "rss_bytes"
 
 
-def test_an_unknown_service_is_refused_with_those_that_are_known(samples: pd.DataFrame, first: Selection) -> None:
+def test_an_unknown_service_is_refused_with_those_that_are_known(runs: SampleRuns, first: Selection) -> None:
     with pytest.raises(InvalidArgumentError, match=r"The ledger has no service 'ap1'\. It has: api, worker\."):
-        choose_service(samples, first, "ap1")
+        choose_service(runs, first, "ap1")
 
 
-def test_an_older_run_is_shown_whole(samples: pd.DataFrame, first: Selection) -> None:
-    older = choose_run(samples, first, OLD_RUN)
+def test_an_older_run_is_shown_whole(runs: SampleRuns, first: Selection) -> None:
+    older = choose_run(runs, first, OLD_RUN)
 
     assert (older.run_id, older.start_s, older.end_s) == (OLD_RUN, 0.0, 9.0)
 
 
-def test_the_range_stays_when_the_metric_changes(samples: pd.DataFrame, first: Selection) -> None:
-    worker = choose_service(samples, first, "worker")
+def test_the_range_stays_when_the_metric_changes(runs: SampleRuns, first: Selection) -> None:
+    worker = choose_service(runs, first, "worker")
     part = choose_range(worker, 4.0, 11.0, length_s=29.0)
 
-    assert choose_metric(samples, part, "traced_bytes") == Selection(
+    assert choose_metric(runs, part, "traced_bytes") == Selection(
         service="worker", run_id=OTHER_RUN, metric="traced_bytes", start_s=4.0, end_s=11.0
     )
 
@@ -144,7 +156,7 @@ def test_a_range_is_turned_and_cut_to_the_run(
 
 def view_of(tables: tuple[pd.DataFrame, pd.DataFrame], selection: Selection, judging: Judging | None = None) -> View:
     samples, events = tables
-    run = read_run_tables(samples, events, selection, read_sites=lambda: events.iloc[:0])
+    run = read_run_tables(SampleRuns(samples), RunRows(events), selection, read_sites=lambda: RunRows(events.iloc[:0]))
     return make_view(run, selection, judging or Judging())
 
 
@@ -171,7 +183,7 @@ def test_marks_are_the_events_of_the_run_in_the_stretch_by_their_second(
 
 def test_a_json_array_which_has_no_runs_can_be_shown(json_array: Callable[[], Path]) -> None:
     ledger = open_ledger(json_array())
-    selection = first_selection(ledger.samples)
+    selection = first_selection(SampleRuns(ledger.samples))
 
     assert selection is not None
     view = view_of((ledger.samples, ledger.events), selection)
@@ -199,7 +211,7 @@ def test_a_view_has_the_fit_the_windows_and_the_breaches_of_its_stretch(
         ("budget", 80 * MIB),
     ]
     assert view_of(tables, choose_range(selection, 0.0, 13.0, length_s=29.0), Judging(budget=budget(80))).breaches == []
-    traced = choose_metric(tables[0], selection, "traced_bytes")
+    traced = choose_metric(SampleRuns(tables[0]), selection, "traced_bytes")
     assert view_of(tables, traced, Judging(budget=budget(80))).breaches == []  # a budget is of resident memory
 
 
@@ -228,7 +240,7 @@ def test_two_stretches_of_a_run_are_compared_as_two_recordings_are(tables: tuple
     """The second half of 1 MiB a second for 30 s is 15 MiB above the first, and grows as fast."""
     samples, events = tables
     whole = Selection(service="worker", run_id=OTHER_RUN, metric="rss_bytes", start_s=0.0, end_s=29.0)
-    run = read_run_tables(samples, events, whole, read_sites=lambda: events.iloc[:0])
+    run = read_run_tables(SampleRuns(samples), RunRows(events), whole, read_sites=lambda: RunRows(events.iloc[:0]))
     halves = [choose_range(whole, start, start + 14.0, length_s=29.0) for start in (0.0, 15.0)]
     level, slope = compare_stretches(run, *halves).to_dict("records")
 
