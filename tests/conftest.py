@@ -80,8 +80,8 @@ def find_left(
 def run_program(tmp_path):
     """Run a program of some lines in a process of its own; gives the finished process."""
 
-    def run(source, *, check=True):
-        script = tmp_path / "program.py"
+    def run(source, name="program.py", *, check=True):
+        script = tmp_path / name
         script.write_text(source)
         done = subprocess.run(
             [sys.executable, "-W", "ignore::DeprecationWarning", str(script)],  # 3.12 warns of forks beside threads

@@ -12,8 +12,8 @@ from benchmarks.fuzz.judge import KINDS, find_faults, judge_case, make_case, run
 from benchmarks.fuzz.run import run_cases
 
 SEED = 20250101
-N_CASES = {"parquet": 45, "lines": 30, "single": 45, "entries": 30, "policies": 105}
-PER_TEST = 15
+N_CASES = {"parquet": 30, "lines": 20, "single": 30, "entries": 20, "policies": 100}
+PER_TEST = 10
 
 CHUNKS = [(kind, begin) for kind in KINDS for begin in range(0, N_CASES[kind], PER_TEST)]
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,30 +52,43 @@ with recorder:
 """
 
 
-@pytest.fixture
-def run_service(tmp_path):
-    def run(*, leaks, seconds, leak="leak", trace="windows"):
-        script = tmp_path / "service.py"
-        source = (
-            PROGRAM.replace("LEAKS", str(leaks))
-            .replace("SECONDS", str(seconds))
-            .replace("MORE", f"max_overhead=0.5, trace={trace!r}")
-        )
-        source = source.replace("LEAK()", f"{leak}()")
-        done = "recorder._observer._windows.n_windows >= 3" if trace == "windows" else "True"
-        script.write_text(source.replace("DONE", done))
-        done = subprocess.run(
-            [sys.executable, str(script)],
-            capture_output=True, text=True, timeout=100, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert done.stdout == "0 None\n", done.stdout + done.stderr
-        return open_ledger(tmp_path / "ledger"), script
-
-    return run
+def run_service(folder, *, leaks, seconds, leak="leak", trace="windows"):
+    script = folder / "service.py"
+    source = (
+        PROGRAM.replace("LEAKS", str(leaks))
+        .replace("SECONDS", str(seconds))
+        .replace("MORE", f"max_overhead=0.5, trace={trace!r}")
+    )
+    source = source.replace("LEAK()", f"{leak}()")
+    done = "recorder._observer._windows.n_windows >= 3" if trace == "windows" else "True"
+    script.write_text(source.replace("DONE", done))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True, text=True, timeout=100, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout == "0 None\n", done.stdout + done.stderr
+    return open_ledger(folder / "ledger"), script
 
 
-def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
-    ledger, script = run_service(leaks=True, seconds=60)
+SAMPLED = {
+    "sampled": {"leaks": True, "seconds": 15, "trace": "sampled"},
+    "auto": {"leaks": True, "seconds": 15, "trace": "auto"},
+    "native": {"leaks": True, "seconds": 15, "trace": "sampled", "leak": "leak_natively"},
+    "sound": {"leaks": False, "seconds": 12, "trace": "sampled"},
+}
+
+
+@pytest.fixture(scope="module")
+def sampled_services(tmp_path_factory):
+    """Services that are sampled, run beside each other: most of the time each of them waits."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in SAMPLED}
+    with ThreadPoolExecutor(len(SAMPLED)) as pool:
+        runs = pool.map(lambda name: run_service(folders[name], **SAMPLED[name]), SAMPLED)
+        return dict(zip(SAMPLED, runs, strict=True))
+
+
+def test_a_leak_is_traced_in_windows_and_its_line_is_named(tmp_path):
+    ledger, script = run_service(tmp_path, leaks=True, seconds=60)
 
     guilty = next(n for n, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# the leak"))
     kinds = ledger.events["kind"].tolist()
@@ -93,8 +107,8 @@ def test_a_leak_is_traced_in_windows_and_its_line_is_named(run_service):
     assert verdict["held_by"] == "__main__.kept -> list -> __main__.Session"
 
 
-def test_growth_that_no_line_of_python_keeps_is_native(run_service):
-    ledger, _ = run_service(leaks=True, leak="leak_natively", seconds=60)
+def test_growth_that_no_line_of_python_keeps_is_native(tmp_path):
+    ledger, _ = run_service(tmp_path, leaks=True, leak="leak_natively", seconds=60)
 
     assert ledger.events["kind"].tolist().count("window") >= 3
     verdict = assess(ledger).iloc[0]
@@ -103,8 +117,8 @@ def test_growth_that_no_line_of_python_keeps_is_native(run_service):
     assert report(ledger).verdicts["origin"].item() == "native"
 
 
-def test_a_service_without_a_leak_is_never_traced_in_windows(run_service):
-    ledger, _ = run_service(leaks=False, seconds=6)
+def test_a_service_without_a_leak_is_never_traced_in_windows(tmp_path):
+    ledger, _ = run_service(tmp_path, leaks=False, seconds=6)
 
     assert ledger.events["kind"].tolist() == ["start", "mark", "stop"]
     assert ledger.sites.empty
@@ -113,9 +127,9 @@ def test_a_service_without_a_leak_is_never_traced_in_windows(run_service):
 
 @needs_sampler
 @pytest.mark.parametrize("trace", ["sampled", "auto"])
-def test_a_leak_is_sampled_and_its_line_is_named(run_service, trace):
+def test_a_leak_is_sampled_and_its_line_is_named(sampled_services, trace):
     """3,000 bytes 400 times a second for 15 s: 18 MB, where the sampler takes some 130 samples."""
-    ledger, script = run_service(leaks=True, seconds=15, trace=trace)
+    ledger, script = sampled_services[trace]
 
     guilty = next(n for n, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# the leak"))
     run = ledger.runs.iloc[0]
@@ -137,16 +151,16 @@ def test_a_leak_is_sampled_and_its_line_is_named(run_service, trace):
 
 
 @needs_sampler
-def test_growth_that_no_sampled_line_carries_is_native(run_service):
-    ledger, _ = run_service(leaks=True, leak="leak_natively", seconds=15, trace="sampled")
+def test_growth_that_no_sampled_line_carries_is_native(sampled_services):
+    ledger, _ = sampled_services["native"]
 
     verdict = assess(ledger).iloc[0]
     assert (verdict["is_leak"], verdict["origin"]) == (True, "native"), verdict["sentence"]
 
 
 @needs_sampler
-def test_a_sampled_service_without_a_leak_names_no_line(run_service):
-    ledger, _ = run_service(leaks=False, seconds=12, trace="sampled")
+def test_a_sampled_service_without_a_leak_names_no_line(sampled_services):
+    ledger, _ = sampled_services["sound"]
 
     assert "suspect" not in ledger.events["kind"].tolist()
     verdict = assess(ledger).iloc[0]

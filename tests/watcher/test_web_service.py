@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,17 +67,29 @@ def serve_and_load(tmp_path, *, leaks, seconds, trace):
 needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
 
 
-@pytest.mark.parametrize(
-    ("trace", "finding"),
-    [
-        # a busy neighbour stretches the windows, whose memory then looks like a cache that fills
-        pytest.param("windows", "kept memory in each of 3 windows", marks=pytest.mark.alone),
-        pytest.param("sampled", "holds ", marks=needs_sampler),
-    ],
-)
-def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path, trace, finding):
-    ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S, trace=trace)
+@pytest.fixture(scope="module")
+def ledgers(tmp_path_factory):
+    """The ledgers of services that are loaded beside each other: most of the time each of them waits."""
+    programs = {
+        "leaky-sampled": (True, "sampled"),
+        "sound-sampled": (False, "sampled"),
+        "sound-windows": (False, "windows"),
+    }
+    if why_unavailable() is not None:
+        programs = {name: program for name, program in programs.items() if program[1] == "windows"}
 
+    folders = {name: tmp_path_factory.mktemp(name) for name in programs}
+
+    def serve(name):
+        leaks, trace = programs[name]
+        seconds = DEADLINE_S if leaks else LOAD_S / 2
+        return serve_and_load(folders[name], leaks=leaks, seconds=seconds, trace=trace)
+
+    with ThreadPoolExecutor(len(programs)) as pool:
+        return dict(zip(programs, pool.map(serve, programs), strict=True))
+
+
+def check_the_line(ledger, finding):
     line = next(n for n, text in enumerate(SERVICE.read_text().splitlines(), 1) if text.endswith("# the leak"))
     suspect = ledger.events[ledger.events["kind"] == "suspect"]["message"].iloc[0]
     assert suspect.startswith(f"{SERVICE}:{line} in remember {finding}")
@@ -85,8 +98,20 @@ def test_a_leak_of_a_few_kilobytes_a_request_is_found_by_its_line(tmp_path, trac
     assert (verdict["responsible_file"], verdict["responsible_line"]) == (str(SERVICE), line)
 
 
-def test_the_same_service_without_the_leak_is_never_traced(tmp_path):
-    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2, trace="windows")
+@needs_sampler
+def test_a_leak_of_a_few_kilobytes_a_request_is_sampled_and_found_by_its_line(ledgers):
+    check_the_line(ledgers["leaky-sampled"], "holds ")
+
+
+@pytest.mark.alone  # a busy neighbour stretches the windows, whose memory then looks like a cache that fills
+def test_a_leak_of_a_few_kilobytes_a_request_is_found_in_windows_by_its_line(tmp_path):
+    ledger = serve_and_load(tmp_path, leaks=True, seconds=DEADLINE_S, trace="windows")
+
+    check_the_line(ledger, "kept memory in each of 3 windows")
+
+
+def test_the_same_service_without_the_leak_is_never_traced(ledgers):
+    ledger = ledgers["sound-windows"]
 
     assert "window" not in set(ledger.events["kind"])
     assert ledger.samples["traced_bytes"].isna().all()
@@ -95,8 +120,8 @@ def test_the_same_service_without_the_leak_is_never_traced(tmp_path):
 
 
 @needs_sampler
-def test_of_the_same_service_without_the_leak_no_line_is_a_suspect(tmp_path):
-    ledger = serve_and_load(tmp_path, leaks=False, seconds=LOAD_S / 2, trace="sampled")
+def test_of_the_same_service_without_the_leak_no_line_is_a_suspect(ledgers):
+    ledger = ledgers["sound-sampled"]
 
     assert not ledger.events["message"].str.contains("holds").any()
     assert not assess(ledger).iloc[0]["is_leak"]
