@@ -23,7 +23,7 @@ test: $(VENV)/.test  ## everything the suite needs, then the whole suite, on all
 	$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST)
 	$(BIN)/python -m pytest -m alone $(PYTEST) || test $$? -eq 5
 
-check: lint types  ## lint, types and the tests that take less than 5 s each
+check: lint types  ## lint, types and the tests that take less than half a second each
 	$(BIN)/python $(PARALLEL) -m "not alone and not slow" $(PYTEST)
 
 # old releases beside new ones of others: what those deprecate is not ours

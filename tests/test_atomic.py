@@ -22,6 +22,7 @@ def write_half(path: Path, error: BaseException) -> None:
         raise error
 
 
+@pytest.mark.slow
 def test_a_new_file_has_the_content_and_the_permissions_less_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     before = os.umask(0o027)

@@ -15,6 +15,8 @@ from test_package import BELOW, GROUND
 from memanalysis.policy.model import Policy
 from memanalysis.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]

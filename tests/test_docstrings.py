@@ -27,6 +27,7 @@ def find_examples() -> dict[str, doctest.DocTest]:
 EXAMPLES = find_examples()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_of_a_docstring_run(name: str, monkeypatch: pytest.MonkeyPatch):
     """From the root of the repository, where `sample_ledgers` is."""

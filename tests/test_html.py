@@ -44,6 +44,7 @@ def test_a_macro_gives_html_that_is_not_escaped_again() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "is_loaded"),
     [

@@ -35,6 +35,7 @@ def read_constraints() -> dict[str, str]:
     return {name: version for name, _, version in pins}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".ci" / "oldest.txt").exists(), reason="needs a checkout")
 def test_the_constraints_are_the_lower_bounds_of_pyproject() -> None:
     bounds, constraints = read_lower_bounds(), read_constraints()

@@ -174,6 +174,7 @@ def find_circle(imports: dict[str, set[str]]) -> list[str]:
     return min(circles, key=len, default=[])
 
 
+@pytest.mark.slow
 def test_no_file_imports_itself_through_others():
     imports = read_imports()
 
@@ -196,6 +197,7 @@ def test_a_circle_through_a_lazy_import_is_found(tmp_path: Path):
     assert find_circle({"memanalysis.c": {"memanalysis.a"}, "memanalysis.a": set()}) == []
 
 
+@pytest.mark.slow
 def test_each_package_imports_what_is_drawn_and_nothing_else():
     """Imports for types count too: they are what a reader has to know."""
     imported: dict[str, set[str]] = {package: set() for package in IMPORTS}
@@ -313,6 +315,7 @@ def test_the_promised_names_are_there(name: str):
     assert getattr(import_module(value.__module__), name) is value
 
 
+@pytest.mark.slow
 def test_loading_packages_does_not_overwrite_the_verbs():
     """A sub-module called ``watch`` would replace the function of that name when it is imported."""
     code = (

@@ -10,6 +10,7 @@ import pytest
 from memanalysis._process_identity import is_still_running, parse_process_start
 
 
+@pytest.mark.slow
 def test_this_process_runs_and_one_that_had_its_number_long_ago_does_not() -> None:
     assert is_still_running(os.getpid(), seen_at=time.time())
     assert not is_still_running(os.getpid(), seen_at=time.time() - 10 * 365 * 86400)

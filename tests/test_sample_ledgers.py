@@ -18,6 +18,7 @@ LEDGERS = ("leaking_service", "warming_cache", "batch_job", "notebook_session", 
 MAX_BYTES = 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "verdicts"),
     [
@@ -77,6 +78,7 @@ def test_together_they_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MAX_BYTES
 
 
+@pytest.mark.slow
 def test_the_script_records_a_ledger_that_reads(tmp_path: Path) -> None:
     """Two seconds of the leaking service: too short for a verdict, long enough for rows of every table."""
     subprocess.run(

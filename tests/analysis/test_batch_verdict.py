@@ -23,6 +23,7 @@ def batch_of(*series) -> SeriesBatch:
     )
 
 
+@pytest.mark.slow
 def test_the_columns_of_a_ramp_are_those_of_its_line():
     """50 MiB and 1 MiB a second for 99 s; after 25 s of warm-up there are 74 or 75 MiB of growth."""
     columns = judge_batch(batch_of(ramp(slope=MIB, n=100)), np.array([256.0 * MIB]), SeverityRules())

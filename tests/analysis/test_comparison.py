@@ -26,6 +26,7 @@ def verdicts(frame: pd.DataFrame) -> dict[str, str]:
     return dict(zip(frame["what"], frame["verdict"], strict=True))
 
 
+@pytest.mark.slow
 def test_a_higher_level_is_more_and_its_interval_holds_the_truth():
     changes = compare_samples(runs(range(4), level=200 * MIB), runs(range(10, 14), level=230 * MIB))
     level = changes[changes["what"] == "level_bytes"].iloc[0]
@@ -41,6 +42,7 @@ def test_a_leak_that_a_release_brought_is_more_slope():
     assert verdicts(changes)["slope_bytes_per_s"] == "more"
 
 
+@pytest.mark.slow
 def test_runs_that_differ_among_themselves_are_no_regression():
     """Levels scatter by 20 MiB from run to run: a difference of means of that size says nothing."""
     alarms = 0
@@ -129,6 +131,7 @@ def test_a_snapshot_from_before_the_data_were_loaded_is_no_noise():
     assert changes[["verdict", "change"]].to_numpy().tolist() == [["more", 20 * MIB]]
 
 
+@pytest.mark.slow
 def test_many_lines_that_differ_by_noise_are_no_change():
     """500 lines whose sizes scatter by 10 %: at 95 % each, 25 of them would be called changed."""
     rng = np.random.default_rng(3)

@@ -8,6 +8,7 @@ from memanalysis.analysis.contrasts import Side, adjust_p_values, contrast_sides
 from memanalysis.analysis.thresholds import ComparisonThresholds
 
 
+@pytest.mark.slow
 def test_p_values_are_adjusted_as_holm_does():
     """By hand: 4 x 0.01, 3 x 0.02, then 2 x 0.03 = 0.06, which is no less than the one before; 0.5 stays."""
     assert adjust_p_values([0.02, 0.5, 0.01, 0.03]) == pytest.approx([0.06, 0.5, 0.04, 0.06])

@@ -1,6 +1,7 @@
 """Values of labels as columns of truth: those of some rows, and versions from one on."""
 
 import pandas as pd
+import pytest
 
 from memanalysis.analysis.label_values import find_label_values
 
@@ -10,6 +11,7 @@ def describe(**labels):
     return {value.describe(): mask.tolist() for value, mask in values.items()}, n_labels
 
 
+@pytest.mark.slow
 def test_what_all_rows_have_or_one_alone_is_no_value():
     assert describe(zone=["a", "a", "a", "a"], pod=["p1", "p2", "p3", "p4"]) == ({}, 0)
 

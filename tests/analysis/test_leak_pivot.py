@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from memanalysis.analysis.leak_pivot import pivot_leaks
 
@@ -29,6 +30,7 @@ def make_fleet(seed, *, services=30, hosts=30, runs_of_service=8):
     return pd.DataFrame(rows), random
 
 
+@pytest.mark.slow
 def test_of_twenty_labels_the_planted_one_is_named_first():
     first = 0
     for seed in range(SEEDS):

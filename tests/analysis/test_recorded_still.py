@@ -8,6 +8,7 @@ from memanalysis.analysis.recorded_still import are_recorded_still
 UNTIL = pd.Timestamp("2025-06-02", tz="UTC")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behind_h", "step_h", "is_still"),
     [(0.0, 0.01, True), (0.9, 0.01, True), (1.1, 0.01, False), (1.1, 1.0, True), (10.1, 1.0, False)],

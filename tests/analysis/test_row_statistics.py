@@ -6,6 +6,7 @@ import pytest
 from memanalysis.analysis.row_statistics import row_medians, row_products
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [1, 2, 3, 8, 63, 496])
 def test_medians_of_rows_are_those_of_numpy(points: int) -> None:
     rows = np.random.default_rng(points).normal(size=(50, points))

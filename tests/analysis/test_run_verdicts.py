@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.units import MIB
 
 
+@pytest.mark.slow
 def test_the_sample_of_the_end_is_not_judged():
     """The main function has returned, and freed the list that grew by a megabyte a second."""
     seconds = np.arange(42.0)

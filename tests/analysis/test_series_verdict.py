@@ -13,6 +13,7 @@ from memanalysis.errors import MissingColumnError
 from memanalysis.units import KIB, MIB
 
 
+@pytest.mark.slow
 def test_a_ramp_is_a_leak_with_its_slope_and_the_time_that_is_left():
     """50 MiB + 1 MiB/s for 99 s: 149 MiB at the end, so 107 s remain to 256 MiB."""
     series = ramp(slope=MIB, n=100)

@@ -22,6 +22,7 @@ def count_one_by_one(sizes, leaks, with_value, seen):
     return sum(total >= seen for total in sums) / len(sums)
 
 
+@pytest.mark.slow
 def test_one_stratum_is_fishers_test():
     """Fisher (1935): of eight cups, all four with milk first are named: 1 of 70 ways."""
     assert stratified_p_value(of(8), of(4), of(4), 4) == pytest.approx(1 / 70)

@@ -26,6 +26,7 @@ def inputs_of(series: Any, **more: Any) -> VerdictInputs:
     return VerdictInputs(batches=batches, limits=np.array([np.nan]), rules=SeverityRules(), **more)
 
 
+@pytest.mark.slow
 def test_the_steps_are_these_in_this_order():
     names = [
         step.func.__name__ if isinstance(step, partial) else step.__name__  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ def make_samples(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(frame | columns)
 
 
+@pytest.mark.slow
 def test_the_last_week_ends_with_the_last_sample_and_what_is_older_has_none() -> None:
     moments = pd.Series(
         pd.to_datetime(["2025-06-01 00:00", "2025-06-08 00:00", "2025-06-08 01:00", "2025-06-15 00:00"], utc=True)

@@ -17,6 +17,8 @@ from memanalysis._version import __version__
 from memanalysis.assistant.tools import TOOLS
 from memanalysis.cli import EXIT_ERROR, main
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 100.0
 SAMPLE = Path(__file__).parents[2] / "sample_ledgers" / "leaking_service"
 

@@ -53,6 +53,7 @@ def ask_pages(ask: Ask, tool: str, name: str, **arguments: Any) -> list[dict[str
     return entries
 
 
+@pytest.mark.slow
 def test_names_of_a_ledger_stand_in_fields_alone_and_no_sentence_has_one(ask: Ask):
     services = [entry["service"] for entry in ask_pages(ask, "list_services", "services")]
     answers = [
@@ -88,6 +89,7 @@ def test_a_name_that_an_answer_shows_can_be_asked_for_and_is_no_other(ask: Ask):
     assert ask("list_runs", service=HOSTILE["twin"])["service"] in shown
 
 
+@pytest.mark.slow
 def test_an_answer_names_the_rows_that_its_numbers_were_made_from(ask: Ask):
     (name,) = {entry["service"] for entry in ask("list_services")["services"]} & {"objects"} or {"objects"}
     service = next(entry["service"] for entry in ask("list_services")["services"] if entry["service"] != name)

@@ -5,7 +5,11 @@ import gc
 import itertools
 from collections import deque
 
+import pytest
+
 from memanalysis.capture.containers import find_grown_containers, read_container_lengths, read_remaining_capacities
+
+pytestmark = pytest.mark.slow
 
 
 def test_containers_are_found_with_what_they_grew_by_the_most_first():

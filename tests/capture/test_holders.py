@@ -121,6 +121,7 @@ def test_a_type_that_has_no_objects_has_no_holders(holders_of):
     assert holders_of("") == []
 
 
+@pytest.mark.slow
 def test_the_search_ends_in_its_time(holders_of):
     lines = holders_of(
         "kept = [Held()]\n",

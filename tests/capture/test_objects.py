@@ -7,6 +7,8 @@ import pytest
 
 from memanalysis.capture.objects import count_objects, read_object_census
 
+pytestmark = pytest.mark.slow
+
 
 class Visit:
     __slots__ = ("page",)

@@ -87,6 +87,7 @@ def test_with_tracing_they_are_tracemallocs(reader):
     assert sample["tracer_bytes"] == pytest.approx(tracer + 1000, abs=20_000)
 
 
+@pytest.mark.slow
 def test_collections_are_counted_over_all_generations(reader):
     before = reader.read()
     gc.collect()

@@ -63,6 +63,7 @@ def estimate_by_line(seed: int, interval_bytes: int) -> dict[int, tuple[float, f
     }
 
 
+@pytest.mark.slow
 def test_estimates_by_line_are_within_their_error_and_unbiased():
     """With 30 programs of 8 lines; of a thousand such lines, some three may be off by more than 3 standard errors."""
     errors, total_counted, total_estimated = [], 0.0, 0.0
@@ -116,6 +117,7 @@ def test_the_highest_point_stays_true_when_the_interval_is_raised_after_it():
     assert abs(at_peak.size_bytes - true_peak) < 4 * at_peak.size_stderr_bytes
 
 
+@pytest.mark.slow
 def test_code_that_is_compiled_again_and_again_does_not_fill_the_tables():
     """20,000 functions that never return: their stacks are dropped when no block has them, and their names go too."""
     sampler.start(interval_bytes=64, max_frames=4, seed=5)
@@ -149,6 +151,7 @@ def test_stop_releases_every_name_that_was_held():
     assert after == before
 
 
+@pytest.mark.slow
 def test_deeper_stacks_after_many_shallow_ones_have_their_own_space():
     """Each stack has space for as many frames as `start` was given: what one run laid out is not used by the next."""
 

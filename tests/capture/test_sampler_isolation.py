@@ -62,6 +62,7 @@ def test_a_forked_child_goes_on_with_what_was_live():
     assert sum_blocks() == pytest.approx(BLOCK_BYTES, abs=100)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_children_that_are_forked_while_threads_allocate_go_on():
     sampler.start(interval_bytes=64)

@@ -65,6 +65,7 @@ def test_the_biggest_site_comes_first_with_its_line_function_and_size(tracing):
     assert [__file__, line_of("registry.remember" + "()")] in row["traceback"]
 
 
+@pytest.mark.slow
 def test_rows_and_what_is_ours_add_up_to_the_standard_librarys_total(tracing):
     registry = Registry()
     registry.remember()
@@ -78,6 +79,7 @@ def test_rows_and_what_is_ours_add_up_to_the_standard_librarys_total(tracing):
     assert sum(row["live_allocations"] for row in rows) + table.own_blocks == sum(stat.count for stat in statistics)
 
 
+@pytest.mark.slow
 def test_each_row_is_one_traceback_of_the_standard_library(tracing):
     kept = [Registry() for _ in range(20)]
     traces = _get_traces()
@@ -200,6 +202,7 @@ print(json.dumps([[row["site_id"], row["line"]] for row in snapshot_sites(top=2)
 """
 
 
+@pytest.mark.slow
 def test_sites_have_the_same_identity_in_every_run_and_folder(tmp_path):
     """The same program from two folders and two working folders, each in a process of its own."""
     answers = []

@@ -19,6 +19,8 @@ from memanalysis.capture import forking, snapshot_sites
 from memanalysis.capture.forking import find_fork_obstacle, run_in_fork
 from memanalysis.capture.snapshot import read_sites
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="copies of a process are made on Linux alone")

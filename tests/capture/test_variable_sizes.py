@@ -63,6 +63,7 @@ def test_arrays_frames_and_what_holds_them(value: object, expected: int):
     assert size_of(value) == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "each"),
     [

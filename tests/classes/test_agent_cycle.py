@@ -80,6 +80,7 @@ def test_the_gates_say_what_failed_and_why_and_the_recipients_learn_of_it(
     assert {agent: count for agent, count in counts.items() if count} == notified
 
 
+@pytest.mark.slow
 def test_the_next_cycle_does_not_repeat_the_message_within_the_cooldown(tmp_path: Path) -> None:
     manager = make_manager(tmp_path)
     for _ in range(3):
@@ -133,6 +134,7 @@ def test_a_role_that_fails_saves_the_ledger_and_leaves_its_messages_unread(tmp_p
     assert not manager.initialized
 
 
+@pytest.mark.slow
 def test_three_agents_see_to_it_that_one_of_them_stops_growing(tmp_path: Path) -> None:
     """The collector passes its budget in round four, is written to, and drops its notes in round five."""
     done = subprocess.run(

@@ -13,6 +13,8 @@ from memanalysis.errors import PolicyError
 from memanalysis.schema import MemorySnapshot
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 
 class Page:
     """What the leaking program keeps."""

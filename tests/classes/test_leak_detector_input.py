@@ -93,6 +93,7 @@ def test_threads_may_add_while_another_asks() -> None:
     assert len(results) == 10
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_between_the_first_snapshot_and_the_answer() -> None:
     """The memory of numpy must not count as growth of the watched process; importing alone does not load it."""
     program = """

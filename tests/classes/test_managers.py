@@ -77,6 +77,7 @@ def test_the_first_usage_example_runs_as_it_stands(run_program):
     assert lines[2] == "Status: ok"
 
 
+@pytest.mark.slow
 def test_the_second_usage_example_runs_as_it_stands(run_program, tmp_path):
     lines = run_program(SECOND_EXAMPLE).stdout.splitlines()
 

@@ -192,6 +192,7 @@ def test_an_empty_ledger_is_an_empty_array(tmp_path: Path) -> None:
     assert open_ledger(ledger.storage_path).samples.empty
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(
@@ -361,6 +362,7 @@ def test_a_path_that_cannot_be_a_file_is_named(tmp_path: Path) -> None:
             call()
 
 
+@pytest.mark.slow
 def test_a_ledger_of_ten_thousand_is_saved_far_faster_than_the_first_version_did(tmp_path: Path) -> None:
     """Processor time, both in one run, the best of three: the plain way writes the array indented, as a whole."""
     ledger = MemoryLedger(tmp_path / "x.json")

@@ -41,6 +41,7 @@ def replay(censuses: Sequence[dict[str, int]], **options: Any) -> ObjectLeakDete
     return detector
 
 
+@pytest.mark.slow
 def test_real_objects_that_are_kept_are_found_by_type() -> None:
     detector = ObjectLeakDetector()
     kept: list[Leaked] = []
@@ -55,6 +56,7 @@ def test_real_objects_that_are_kept_are_found_by_type() -> None:
     assert first["growth_percent"] == math.inf
 
 
+@pytest.mark.slow
 def test_garbage_is_no_leak() -> None:
     """Objects that only a cycle holds are collected before they are counted."""
     detector = ObjectLeakDetector()
@@ -122,6 +124,7 @@ def test_only_the_latest_censuses_are_compared() -> None:
     assert detector.detect_object_leaks()[0]["first_count"] == 5
 
 
+@pytest.mark.slow
 def test_counts_given_out_are_not_those_kept() -> None:
     rows = iter([[{"type": "a", "count": 2}], [{"type": "a", "count": 3}]])
     detector = ObjectLeakDetector(read_census=lambda: next(rows))

@@ -17,6 +17,8 @@ from memanalysis.cli.assess_command import render_csv
 from memanalysis.cli.check_command import EXIT_FOUND
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ def test_a_kind_that_does_not_exist_is_named_beside_those_that_do(
     assert "some of leak, breach, regression, unknown, but got 'leaks'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_ledger_is_no_regression_of_itself_and_a_leak_is_one_of_none(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

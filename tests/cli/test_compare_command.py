@@ -26,6 +26,7 @@ def healthy(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_became_worse_is_shown_with_its_line_and_the_code_is_1(
     healthy: Path, recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

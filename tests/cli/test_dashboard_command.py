@@ -16,6 +16,8 @@ from processes import running
 from memanalysis import cli
 from memanalysis.cli.dashboard_command import make_notebook
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "sample_ledgers"
 
 

@@ -20,6 +20,7 @@ def run_doctor(**environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
     done = run_doctor(COLUMNS="80")
 

@@ -20,6 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
 
 
+@pytest.mark.slow
 def test_the_format_follows_from_the_name_of_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("heap.pb.gz", "heap.otlp", "heap.speedscope.json", "deep/heap.folded"):
         assert main(["export", str(SAMPLE), name]) == 0
@@ -32,6 +33,7 @@ def test_the_format_follows_from_the_name_of_the_file(capsys: pytest.CaptureFixt
     assert first.startswith("heap.pb.gz: 17 stacks of leaky_service hold 45.1 MiB at 2026-11-22 16:27:46 UTC, +40.7")
 
 
+@pytest.mark.slow
 def test_standard_output_gets_the_bytes_alone() -> None:
     command = [sys.executable, "-m", "memanalysis", "export", str(SAMPLE), "-", "--to", "folded", "--what", "grew"]
     done = subprocess.run(command, capture_output=True, timeout=60, check=True, env=os.environ)

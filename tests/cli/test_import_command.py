@@ -7,6 +7,7 @@ import pytest
 from memanalysis.cli import main
 
 
+@pytest.mark.slow
 def test_import_writes_and_lists_what_was_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

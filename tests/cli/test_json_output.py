@@ -39,6 +39,7 @@ def read_strict(text: str) -> object:
     return json.loads(text, parse_constant=refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_what_a_command_prints_is_what_its_schema_describes(
     name: str, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

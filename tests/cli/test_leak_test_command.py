@@ -23,6 +23,7 @@ def _same_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     sys.modules.pop("leaky_module", None)
 
 
+@pytest.mark.slow
 def test_a_function_of_a_module_of_this_folder_leaks_on_its_line(tmp_path: Path) -> None:
     """In a process of its own, as it is typed: the frames of the command line hide no line."""
     (tmp_path / "leaky_module.py").write_text(

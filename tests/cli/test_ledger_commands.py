@@ -26,6 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return run_command
 
 
+@pytest.mark.slow
 def test_info_shows_what_a_folder_holds(tmp_path: Path, run: Run) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
     (tmp_path / "ledger" / "live" / "samples" / "service_key=a" / "bad.jsonl").write_bytes(b"nonsense\n")

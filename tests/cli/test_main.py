@@ -11,6 +11,8 @@ from processes import running
 import memanalysis
 from memanalysis.cli import commands, main
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     [],
     ["demo"],

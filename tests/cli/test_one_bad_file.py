@@ -15,6 +15,8 @@ import pytest
 from memanalysis.cli import main
 from memanalysis.ledger.marker import write_marker
 
+pytestmark = pytest.mark.slow
+
 MOMENT = pa.timestamp("us", tz="UTC")
 ROWS = 60
 START_US = 1_735_689_600 * 10**6

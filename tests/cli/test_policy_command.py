@@ -13,6 +13,7 @@ def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("COLUMNS", "80")
 
 
+@pytest.mark.slow
 def test_a_right_policy_is_shown_in_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     Path("policy.yaml").write_text("memory_budgets: {services: {messaging: 100MB}}")
 

@@ -27,6 +27,7 @@ def any_is_left(directory: Path) -> bool:
     return any(map(psutil.pid_exists, map(int, (directory / "pids").read_text().split())))
 
 
+@pytest.mark.slow
 def test_programs_run_beside_each_other_until_all_have_ended(tmp_path: Path) -> None:
     seen: list[float] = []
     commands = {"one": ("-c", "import time; time.sleep(0.5)"), "two": ("-c", "import time; time.sleep(0.5)")}

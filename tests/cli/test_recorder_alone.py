@@ -61,6 +61,7 @@ def check_ledger(path: Path, service: str) -> None:
     assert ledger.samples["rss_bytes"].gt(0).all()
 
 
+@pytest.mark.slow
 def test_the_environment_is_small_and_has_nothing_else(python: Path) -> None:
     code = f"import importlib.util as u; print([name for name in {LEFT_OUT!r} if u.find_spec(name)])"
     found = run(python, python.parent, "-c", code)
@@ -83,6 +84,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_watch_leaves_json_lines_with_sites(python: Path, tmp_path: Path) -> None:
     (tmp_path / "service.py").write_text(WATCHING.format(policy=None))
     done = run(python, tmp_path, "service.py")
@@ -92,6 +94,7 @@ def test_watch_leaves_json_lines_with_sites(python: Path, tmp_path: Path) -> Non
     assert "service.py" in set(open_ledger(tmp_path / "ledger").sites["file"].map(lambda file: Path(file).name))
 
 
+@pytest.mark.slow
 def test_watch_with_a_policy_checks_budgets_and_says_that_it_checks_no_leaks(python: Path, tmp_path: Path) -> None:
     (tmp_path / "service.py").write_text(WATCHING.format(policy={"memory_budgets": {"global": {"max_memory_mb": 1}}}))
     done = run(python, tmp_path, "service.py")
@@ -103,6 +106,7 @@ def test_watch_with_a_policy_checks_budgets_and_says_that_it_checks_no_leaks(pyt
     check_ledger(tmp_path / "ledger", "web")
 
 
+@pytest.mark.slow
 def test_run_leaves_json_lines(python: Path, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import sys, time; time.sleep(0.5); print(sys.argv[1:]); sys.exit(3)")
     done = run(python, tmp_path, "-m", "memanalysis", "run", "--interval", "0.05", "program.py", "--port", "80")
@@ -111,6 +115,7 @@ def test_run_leaves_json_lines(python: Path, tmp_path: Path) -> None:
     check_ledger(tmp_path / "memanalysis-ledger", "program")
 
 
+@pytest.mark.slow
 def test_record_leaves_json_lines(python: Path, tmp_path: Path) -> None:
     with running(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)) as recorded:
         done = run(
@@ -140,6 +145,7 @@ def test_a_command_that_needs_more_says_what(arguments: list[str], names: str, p
     assert done.stderr == f"memanalysis: error: memanalysis {names} not installed. Run: pip install memanalysis\n"
 
 
+@pytest.mark.slow
 def test_help_and_the_ledgers_marker_need_nothing_more(python: Path, tmp_path: Path) -> None:
     for command in ("demo", "info", "assess", "report", "compact", "convert", "policy", "record", "run"):
         done = run(python, tmp_path, "-m", "memanalysis", command, "--help")

@@ -40,6 +40,7 @@ def _env():
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
 def test_on_a_terminal_the_program_ends_with_the_next_step_and_its_children_do_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -63,6 +64,7 @@ def ledger(tmp_path):
     return lambda: open_ledger(tmp_path / "memanalysis-ledger")
 
 
+@pytest.mark.slow
 def test_code_arguments_and_output_are_the_programs_own(run_watched, ledger):
     done = run_watched(
         "import sys\n"
@@ -79,6 +81,7 @@ def test_code_arguments_and_output_are_the_programs_own(run_watched, ledger):
     assert ledger().runs["ended"].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trace", [mode for mode in TRACE_MODES if mode != "sampled" or why_unavailable() is None])
 def test_every_way_of_tracing_is_an_option_and_is_recorded(run_watched, ledger, trace):
     done = run_watched("import time\ntime.sleep(0.3)\n", options=("--trace", trace))
@@ -88,6 +91,7 @@ def test_every_way_of_tracing_is_an_option_and_is_recorded(run_watched, ledger, 
     assert ledger().runs["trace"].tolist() == [engine]
 
 
+@pytest.mark.slow
 def test_an_error_of_the_program_shows_as_it_does_without_us(run_watched, tmp_path):
     source = "def fail():\n    raise ValueError('theirs')\nfail()\n"
     done = run_watched(source)
@@ -96,6 +100,7 @@ def test_an_error_of_the_program_shows_as_it_does_without_us(run_watched, tmp_pa
     assert (done.returncode, done.stderr) == (plain.returncode, plain.stderr)
 
 
+@pytest.mark.slow
 def test_modules_run_as_with_python_m(tmp_path):
     (tmp_path / "app.py").write_text("import sys; print(sys.argv[1:], __name__)")
     done = subprocess.run(
@@ -107,6 +112,7 @@ def test_modules_run_as_with_python_m(tmp_path):
     assert open_ledger(tmp_path / "memanalysis-ledger").runs["service"].tolist() == ["web"]
 
 
+@pytest.mark.slow
 def test_a_signal_reaches_the_program_and_its_code_says_so(tmp_path):
     (tmp_path / "program.py").write_text("import time; print('ready', flush=True); time.sleep(60)")
     process = subprocess.Popen(
@@ -142,6 +148,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_children_by_fork_spawn_and_subprocess_join_the_same_ledger(run_watched, ledger):
     done = run_watched(CHILDREN, check=True)
 
@@ -167,6 +174,7 @@ print(os.getpid())
 """
 
 
+@pytest.mark.slow
 def test_children_that_end_before_their_first_tick_leave_nothing(run_watched, tmp_path, ledger):
     done = run_watched(SHORT_CHILDREN, options=("--interval", "30"), check=True)
 
@@ -288,6 +296,7 @@ def test_a_service_manager_ends_a_recording_in_order(tmp_path, number):
     assert open_ledger(tmp_path / "out").runs["ended"].notna().tolist() == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
 def test_a_disk_that_is_full_for_a_while_ends_no_recording(tmp_path):
     """The kernel refuses every write (a limit on the size of files), at the start and again amid the recording."""
@@ -345,6 +354,7 @@ def _count_rows(folder):
     return sum(len(path.read_bytes().splitlines()) for path in folder.glob("live/samples/*/*.jsonl"))
 
 
+@pytest.mark.slow
 def test_labels_reach_every_process_of_the_program(run_watched, ledger):
     source = (
         "import subprocess, sys, time\n"

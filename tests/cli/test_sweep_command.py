@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from processes import running
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CLEAN = "def handle():\n    return bytes(2000)\n"
 LEAKY = "KEPT = []\ndef handle():\n    KEPT.append(bytes(2000))\n"

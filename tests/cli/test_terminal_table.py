@@ -23,6 +23,7 @@ def draw(rows: list[tuple[object, ...]], width: int, *, encoding: str = "utf-8")
     return stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_columns_stand_side_by_side_and_numbers_at_the_right() -> None:
     assert draw([(Name("api"), "yes", "+3.1 MiB/h\n2.9 to 3.3"), (Name("worker"), "no", "0.0 B/h")], 80) == (
         "                   growth\n"

@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.output_schemas import make_output_schema
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> str:

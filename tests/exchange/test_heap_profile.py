@@ -12,6 +12,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 MAIN, WORK = ("app.py", 3), ("app.py", 7)
 
 
+@pytest.mark.slow
 def test_growth_goes_from_the_first_snapshot_to_the_last_and_shrinking_is_negative(make_ledger: MakeLedger) -> None:
     ledger = make_ledger(
         {

@@ -18,6 +18,7 @@ AT = 1_735_689_600
 LEAK = "CMDLINE python shop.py\n" + "".join(f"MEM {100 + at / 2:.6f} {AT + at}.0\n" for at in range(120))
 
 
+@pytest.mark.slow
 def test_a_leak_in_a_file_of_mprof_is_judged_with_the_growth_that_it_has(tmp_path: Path) -> None:
     """Half a MiB a second."""
     (tmp_path / "m.dat").write_text(LEAK)

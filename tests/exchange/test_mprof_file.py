@@ -18,6 +18,7 @@ CHLD 24389 8.000000 1795970598.0900
 """
 
 
+@pytest.mark.slow
 def test_a_run_a_process_has_bytes_times_and_the_name_of_the_script() -> None:
     """MiB of 2**20 bytes: 6.699219 MiB are 7,024,640 bytes, 1,715 pages."""
     (program, child), left_out = parse_mprof(WRITTEN, name="m.dat")

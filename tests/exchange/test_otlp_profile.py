@@ -31,6 +31,7 @@ def read_stacks(data: Any, made: Any) -> list[tuple[list[tuple[str, str, int]], 
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(profiles)
 def test_the_classes_of_opentelemetry_read_every_stack_and_value(heap: HeapProfile) -> None:

@@ -17,6 +17,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 SAMPLE = Path(__file__).parents[2] / "sample_ledgers" / "leaking_service"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(profiles)
 def test_the_library_reads_every_stack_and_value(heap: HeapProfile) -> None:

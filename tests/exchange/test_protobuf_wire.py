@@ -17,6 +17,7 @@ from memanalysis.exchange.protobuf_wire import (
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(period=INT64, comments=st.lists(INT64, max_size=5), texts=st.lists(st.text(max_size=200), max_size=3))
 def test_what_is_encoded_is_read_by_the_library_and_by_us(period: int, comments: list[int], texts: list[str]) -> None:

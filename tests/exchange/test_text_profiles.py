@@ -71,6 +71,7 @@ def expected_sizes(heap: HeapProfile) -> dict[Shown, list[tuple[tuple[Frame, ...
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(profiles)
 def test_folded_lines_have_the_total_and_a_frame_between_each_two_semicolons(heap: HeapProfile) -> None:

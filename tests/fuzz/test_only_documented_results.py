@@ -11,6 +11,8 @@ from benchmarks.fuzz.case import Case, lay_out, sound_files
 from benchmarks.fuzz.judge import KINDS, find_faults, judge_case, make_case, run_command
 from benchmarks.fuzz.run import run_cases
 
+pytestmark = pytest.mark.slow
+
 SEED = 20250101
 N_CASES = {"parquet": 30, "lines": 20, "single": 30, "entries": 20, "policies": 100}
 PER_TEST = 10

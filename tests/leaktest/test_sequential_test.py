@@ -59,6 +59,7 @@ def test_a_still_level_is_no_leak():
     assert decide(np.full(CALLS.size, 5e6)) is False
 
 
+@pytest.mark.slow
 def test_the_staircase_of_a_list_is_a_leak():
     """As Python sizes a list: known from sys.getsizeof."""
     kept: list[None] = []
@@ -109,6 +110,7 @@ NOISE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_is_not_called_a_leak(name: str):
     rng = np.random.default_rng(7)

@@ -59,6 +59,7 @@ def test_any_shape_becomes_any_other_and_keeps_what_both_can_hold(
             pd.testing.assert_frame_equal(getattr(after, table), getattr(before, table))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_can_be_assessed_and_reported(source: Path, tmp_path: Path, shape: str) -> None:
     convert_ledger(source, tmp_path / shape)

@@ -15,6 +15,8 @@ from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
+pytestmark = pytest.mark.slow
+
 KILLS = 12
 
 WRITE_FOR_EVER = """

@@ -113,6 +113,7 @@ def test_a_seal_that_finds_the_disk_full_leaves_the_lines(small_disk: Path, capl
     assert open_ledger(small_disk / "ledger").samples["seq"].tolist() == list(range(1000))
 
 
+@pytest.mark.slow
 def test_the_recorder_reports_once_of_a_full_disk_and_writes_all_when_there_is_space(small_disk: Path) -> None:
     program = """
 import logging, os, sys, time
@@ -163,6 +164,7 @@ def test_a_read_only_ledger_is_read_and_a_write_reported(read_only: Path, tmp_pa
     assert len(open_ledger(tmp_path / "copy.parquet").samples) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_user_without_permission_is_reported() -> None:
     program = f"""
@@ -209,6 +211,7 @@ for call in (
     assert reported[3] == "6"  # the shard that may not be read is passed over, and reported
 
 
+@pytest.mark.slow
 def test_a_line_of_100_mb_is_passed_over_in_bounded_memory(tmp_path: Path) -> None:
     write_ledger(tmp_path / "ledger", seal=False)
     folder = tmp_path / "ledger" / "live" / "samples" / "service_key=a"
@@ -281,6 +284,7 @@ def test_two_runs_with_one_id_both_stay(tmp_path: Path, seal: bool) -> None:
     assert set(samples["run_id"]) == {RUN_ID}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "service",
     ["a/b", "../../etc", "..", "a\0b", "x" * 300, "\U0001f600" * 80, "a b", "CON", "~"],

@@ -21,6 +21,8 @@ from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
+pytestmark = pytest.mark.slow
+
 GROW = """
 import sys
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter

@@ -35,6 +35,7 @@ def totals(root: Path) -> dict[str, tuple[int, int]]:
     return {str(service): (int(row["count"]), int(row["sum"])) for service, row in grouped.iterrows()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hive", [True, False])
 def test_duckdb_reads_the_same_numbers(root: Path, totals: dict[str, tuple[int, int]], hive: bool) -> None:
     with duckdb.connect() as connection:

@@ -18,6 +18,7 @@ from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import open_ledger
 
 
+@pytest.mark.slow
 def test_a_parquet_file_of_samples_opens_whatever_its_types(tmp_path: Path) -> None:
     """Values by hand; NaN bytes are unknown, times without a zone are UTC, nanoseconds are cut."""
     path = tmp_path / "samples.parquet"

@@ -98,6 +98,7 @@ def summarize(samples: pd.DataFrame) -> dict[str, tuple[int, int]]:
     return {str(service): (int(row["count"]), int(row["sum"])) for service, row in grouped.iterrows()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", READERS)
 def test_a_plain_call_gives_the_sealed_rows_of_every_service(root: Path, read: Callable[[Path], pd.DataFrame]) -> None:
     """``sample_row`` has 1024 bytes a number."""
@@ -139,6 +140,7 @@ def test_open_ledger_gives_live_and_sealed_rows_and_every_name(root: Path) -> No
     assert ledger.damage == []
 
 
+@pytest.mark.slow
 def test_a_merged_ledger_opens_with_a_plain_call(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "ledger")
     compact_ledger(tmp_path / "ledger")

@@ -26,6 +26,7 @@ def site(seq: int) -> dict[str, object]:
     return {"seq": seq, "timestamp": NEW_YEAR + seq, "site_id": "a", "size_bytes": 100 + seq, **described}
 
 
+@pytest.mark.slow
 def test_a_removed_ledger_is_begun_again_with_its_run_and_marker(tmp_path: Path) -> None:
     reported: list[str] = []
     root = tmp_path / "ledger"
@@ -88,6 +89,7 @@ def test_where_it_cannot_be_begun_again_rows_wait_until_it_can(tmp_path: Path) -
     assert "error" in ledger.events["kind"].tolist()
 
 
+@pytest.mark.slow
 def test_a_ledger_removed_again_and_again_has_every_row_that_was_written_after_the_last_time(tmp_path: Path) -> None:
     """Another thread removes it at any moment, also between a check and a write."""
     root = tmp_path / "ledger"
@@ -121,6 +123,7 @@ def test_a_ledger_removed_again_and_again_has_every_row_that_was_written_after_t
     assert len(open_ledger(root).runs) == 1
 
 
+@pytest.mark.slow
 def test_a_recorder_counts_the_removal_and_keeps_a_late_mark(tmp_path: Path) -> None:
     program = """
 import shutil, time

@@ -24,6 +24,8 @@ from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.ledger.writing.row_encoder import encode_row
 from memanalysis.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 EPOCH = pd.Timestamp(0, tz="UTC")
 
 

@@ -24,6 +24,8 @@ from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.ledger.writing.spool import spool_folder
 from memanalysis.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 WRITE = """
 import sys
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter

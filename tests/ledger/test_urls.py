@@ -29,6 +29,7 @@ def memory_url() -> Iterator[str]:
         fsspec.filesystem("memory").rm("/test-ledger", recursive=True)
 
 
+@pytest.mark.slow
 def test_a_folder_behind_a_url_reads_as_on_this_machine(root: Path, memory_url: str) -> None:
     fsspec.filesystem("memory").put(str(root), "/test-ledger", recursive=True)
 
@@ -100,6 +101,7 @@ def test_a_protocol_that_nobody_knows_is_reported() -> None:
         open_ledger("nosuch://y")
 
 
+@pytest.mark.slow
 def test_a_protocol_whose_package_is_missing_names_it() -> None:
     program = """
 import sys

@@ -1,5 +1,6 @@
 """A cell over its budget is interrupted, and the kernel lives: in a real kernel."""
 
+import pytest
 from kernels import Kernel
 
 GROW = "kept = []\nwhile True:\n    kept.append(bytearray(10_000_000))"
@@ -10,6 +11,7 @@ def free(kernel: Kernel) -> None:
     kernel.run("kept = None; import gc; gc.collect(); None")
 
 
+@pytest.mark.slow
 def test_a_cell_over_the_budget_of_the_session_ends_with_its_error_and_the_kernel_lives(kernel: Kernel) -> None:
     shown = kernel.run("%memwatch budget 600 MiB")
     over = kernel.run(GROW)

@@ -7,6 +7,8 @@ import pytest
 from jupyter_core.utils import run_sync
 from kernels import Kernel, run_kernel
 
+pytestmark = pytest.mark.slow
+
 
 def complete(kernel: Kernel, code: str) -> list[str]:
     """Ask the kernel as a notebook does when the Tab key is pressed at the end of the code."""

@@ -16,6 +16,7 @@ def filled(kernel: Kernel) -> Kernel:
 
 
 class TestVars:
+    @pytest.mark.slow
     def test_variables_come_by_size_and_share_their_buffers(self, filled: Kernel) -> None:
         text = filled.run("%memwatch vars").result or ""
 
@@ -59,6 +60,7 @@ class TestHolders:
         assert text.startswith("alone (10.0 MiB) is held by this name alone.")
         assert text.endswith("del alone frees 10.0 MiB.")
 
+    @pytest.mark.slow
     def test_a_type_may_be_asked_for_too(self, filled: Kernel) -> None:
         text = filled.run("%memwatch holders Model").result or ""
         filled.run("del Model")
@@ -75,6 +77,7 @@ class TestHolders:
 
 
 class TestLeak:
+    @pytest.mark.slow
     def test_a_statement_that_keeps_memory_is_found_with_its_container(self, kernel: Kernel) -> None:
         kernel.run("cache = []")
         shown = kernel.run("%memwatch leak -n 200 cache.append(bytes(1000))")

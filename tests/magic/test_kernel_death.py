@@ -13,6 +13,8 @@ from kernels import Kernel, run_kernel
 from memanalysis import open_ledger, report
 from memanalysis.ledger.reading.live_tail import list_live_runs, read_last_rows
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 60.0
 GROWING = "held = []\nwhile True:\n    held.append(bytearray(10_000_000))\n    time.sleep(0.02)"
 

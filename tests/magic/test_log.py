@@ -1,6 +1,9 @@
 """``%memwatch log``, ``diff`` and the cells as objects, in a real kernel."""
 
+import pytest
 from kernels import Kernel
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_cell_that_keeps_memory_each_run_is_named_once_and_warm_ups_are_not(kernel: Kernel) -> None:

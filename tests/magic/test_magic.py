@@ -10,6 +10,7 @@ MIB = 2**20
 
 
 class TestMeasuredCell:
+    @pytest.mark.slow
     def test_the_line_that_keeps_memory_is_named_by_cell_and_line_with_its_text(self, kernel: Kernel) -> None:
         """64 MiB of bytearray made in the third line of the cell are shown at that line, to a tenth of a MiB."""
         shown = kernel.run("%%memwatch\nkept = []\nkept.append(bytearray(64 * 2**20))")
@@ -266,6 +267,7 @@ class TestNativeMemory:
         assert sizes_at(text, f"In[{shown.execution_count}]:5") == [pytest.approx(64, abs=4)] * 2
         assert "of what is retained is native: neither Python nor NumPy allocated it." in text
 
+    @pytest.mark.slow
     def test_child_processes_are_counted_beside_the_cell(self, kernel: Kernel) -> None:
         code = "held = bytearray(b'1') * (100 * 2**20); import time; time.sleep(1.0)"
         shown = kernel.run(f"%%memwatch\nimport subprocess, sys\nsubprocess.run([sys.executable, '-c', {code!r}])")
@@ -339,6 +341,7 @@ class TestExtension:
         kernel.run("%load_ext memanalysis")
         assert "retained 1.0 MiB" in kernel.run("%%memwatch\nx = bytearray(2**20)").displayed()[0]
 
+    @pytest.mark.slow
     @pytest.mark.alone
     def test_ipythons_own_frames_make_tracing_no_slower(self, kernel: Kernel) -> None:
         """5,000 small strings traced with 8 frames: 5 times as slow on IPython's functions with their line tables."""

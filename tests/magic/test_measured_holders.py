@@ -1,11 +1,13 @@
 """Who holds what a measured cell made, in a real kernel."""
 
+import pytest
 from kernels import Kernel
 
 MIB = 2**20
 
 
 class TestHolders:
+    @pytest.mark.slow
     def test_a_shown_result_is_held_until_it_is_released(self, kernel: Kernel) -> None:
         shown = kernel.run("%%memwatch\nimport numpy as np\nbig = np.ones(4_000_000)\nbig")
         count = shown.execution_count

@@ -8,6 +8,8 @@ from kernels import Kernel, sizes_at
 
 from memanalysis import open_ledger
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 

@@ -52,6 +52,7 @@ def measured(cell: str, source: str) -> CellRecord:
     return make_record(cell=cell, source=source, started=BEGAN, event=None, cost=cost, error=None)
 
 
+@pytest.mark.slow
 def test_a_watched_cell_has_its_rise_and_its_net_change_and_knows_no_line():
     record = watched("In[3]", "x = load()")
 

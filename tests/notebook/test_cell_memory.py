@@ -1,5 +1,7 @@
 """How the rows of a cell are joined and ordered."""
 
+import pytest
+
 from memanalysis.notebook.cell_memory import join_lines
 from memanalysis.notebook.lines import LineMemory, Place
 
@@ -8,6 +10,7 @@ def line(number: int, size: int, *, native: int = 0) -> LineMemory:
     return LineMemory(place=Place("In[1]", number), size_bytes=size, live_allocations=1, native_bytes=native)
 
 
+@pytest.mark.slow
 def test_retained_and_highest_of_a_line_are_joined_the_largest_first() -> None:
     rows = join_lines([line(2, 10), line(4, -3)], [line(2, 4), line(3, 50, native=20)])
 

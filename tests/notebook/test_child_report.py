@@ -12,6 +12,8 @@ from memanalysis._tables import Column, Table
 from memanalysis.errors import LedgerError
 from memanalysis.notebook.child_report import read_report_of
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, sys, time
 import memanalysis

@@ -1,8 +1,11 @@
 """Memory over the time of a cell."""
 
+import pytest
+
 from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve
 
 
+@pytest.mark.slow
 def test_a_full_curve_keeps_its_highest_points_its_ends_and_half_the_capacity() -> None:
     """10,000 readings with one spike: at most 100 points, in order, and the spike is still there."""
     curve = MemoryCurve(max_points=100)

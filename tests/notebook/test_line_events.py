@@ -24,6 +24,7 @@ def touch(size_bytes: int) -> mmap.mmap:
     return pages
 
 
+@pytest.mark.slow
 def test_what_is_freed_after_the_last_line_is_taken_from_the_line_that_held_as_much() -> None:
     """As where a thread that reads the running frame holds it, and its variables, a moment longer."""
     return_free_memory()  # at the end it is, and what the process had free before is none of the cell's

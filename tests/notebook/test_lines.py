@@ -20,6 +20,7 @@ def row(size: int, *frames: tuple[str, int], count: int = 1) -> dict[str, Any]:
     return {"traceback": [list(frame) for frame in frames], "size_bytes": size, "live_allocations": count}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "kind"),
     [

@@ -6,6 +6,7 @@ from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_completion import complete_line
 
 
+@pytest.mark.slow
 def test_sub_commands_come_first():
     assert complete_line("%memwatch ") == list(COMMANDS)
     assert complete_line("%memwatch rep") == ["report"]

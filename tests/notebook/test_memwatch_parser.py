@@ -7,6 +7,7 @@ from memanalysis.notebook.memwatch_commands import COMMANDS
 from memanalysis.notebook.memwatch_parser import make_cell_parser, parse_line, render_help
 
 
+@pytest.mark.slow
 def test_a_line_is_a_word_and_its_options():
     options = parse_line("on --ledger 'runs/in may' --interval 0.5 --no-trace")
 

@@ -13,6 +13,7 @@ def sizes_of(**names: object) -> dict[str, int]:
     return {value.path: value.size_bytes for value in walk_names(names).values()}
 
 
+@pytest.mark.slow
 def test_data_is_found_in_containers_and_closures() -> None:
     def count() -> int:
         return len(table)

@@ -6,6 +6,7 @@ from memanalysis.capture.notebook_cells import register_cell
 from memanalysis.notebook.nested_cells import body_offset, forget_body, locate, register_body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw_cell", "offset"),
     [

@@ -11,6 +11,7 @@ from memanalysis.notebook.net_change import UserValues, find_rebound_line
 MIB = 2**20
 
 
+@pytest.mark.slow
 def test_a_freed_array_is_gone_and_one_that_moved_is_not() -> None:
     names = {"freed": np.ones(MIB), "moved": np.ones(MIB)}
     values = UserValues(names)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from memanalysis.notebook.curve import CurvePoint, MemoryCurve
 from memanalysis.notebook.plot import draw_curve
 
@@ -13,6 +15,7 @@ def make_curve(*sizes: int) -> MemoryCurve:
     return curve
 
 
+@pytest.mark.slow
 def test_the_picture_is_small_and_keeps_the_highest_point() -> None:
     """900 readings, one of them high: the top of the picture is reached, in less than 2 KB."""
     svg = draw_curve(make_curve(*[0] * 450, 10**9, *[0] * 449), label="In[3]")

@@ -8,6 +8,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.notebook.profile_config import CONFIG_FILE, LINE, install_line, remove_line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

@@ -74,6 +74,7 @@ def test_a_run_whose_change_is_unknown_is_left_out():
     assert [watch.add("cell", None) for _ in range(60)] == [None] * 60
 
 
+@pytest.mark.slow
 def test_the_same_answer_comes_from_another_process():
     levels = [round(number * 11.6 * MIB) for number in range(1, 15)]
 

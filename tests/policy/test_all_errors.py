@@ -34,6 +34,7 @@ def caught(tmp_path: Path) -> PolicyError:
     return info.value
 
 
+@pytest.mark.slow
 def test_every_error_of_a_file_is_reported_in_its_order(caught: PolicyError) -> None:
     assert [(problem.line, problem.key, problem.found, problem.nearest) for problem in caught.problems] == [
         (2, "memory_budgets.global.max_memory_mb", "-5", None),

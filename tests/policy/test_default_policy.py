@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.policy.loader import read_default_policy
 from memanalysis.policy.model import MemoryBudget, MemoryBudgets, Policy
@@ -111,6 +113,7 @@ CHANNELS: dict[str, Any] = {
 WHOLE = {**CONTRACT, "alerts": {**CONTRACT["alerts"], **CHANNELS}}
 
 
+@pytest.mark.slow
 def test_the_shipped_file_holds_the_contract() -> None:
     """Sections, keys and values are those of the specification, which memory the budgets are for, and the channels."""
     shipped = MemoryPolicyLoader(SHIPPED).load()

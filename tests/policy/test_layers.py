@@ -31,6 +31,7 @@ def origins(layers: LayeredPolicy) -> dict[str, tuple[object, str]]:
     return {one.key: (one.value, one.origin) for one in layers.list_origins()}
 
 
+@pytest.mark.slow
 def test_each_value_names_the_line_where_it_stands_or_the_default(path: Path) -> None:
     found = origins(read_layers(path, environment={}))
 

@@ -11,6 +11,7 @@ from memanalysis.errors import InvalidArgumentError, PolicyError
 from memanalysis.policy.model import MemoryBudget, Policy, parse_policy
 
 
+@pytest.mark.slow
 def test_thresholds_of_a_budget_are_percents_of_it() -> None:
     """75 and 90 percent of 200 MB are 150 and 180 MB."""
     budget = MemoryBudget(200, 75, 90)

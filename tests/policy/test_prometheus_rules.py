@@ -29,6 +29,7 @@ def rules_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
     return list(make_alert_rules(parse_policy(policy))["groups"][0]["rules"])
 
 
+@pytest.mark.slow
 def test_each_level_of_each_budget_has_a_rule_and_so_have_leaks() -> None:
     rules = rules_of({"memory_budgets": {"services": {"api": "100MB"}}})
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from memanalysis.policy.document import parse_document
 from memanalysis.policy.layers import layer_policy
 from memanalysis.policy.loader import read_default_policy, read_policy
 from memanalysis.policy.model import Policy, parse_policy
+
+pytestmark = pytest.mark.slow
 
 SHIPPED = Path(__file__).parents[2] / "config" / "memory_policy.yaml"
 SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ def shown(made: Report) -> list[str]:
     return [" ".join(text.replace("\\", "").split()) for text in (made.to_markdown(), made.to_html())]
 
 
+@pytest.mark.slow
 def test_a_leak_is_reported_with_the_level_that_it_reaches_next(maker):
     """40 MiB + 0.5 MiB/s for 59 s is 69.5 MiB: 80 MiB are reached 21 s later."""
     maker.add("leak", lambda at: (40 + 0.5 * at) * MIB)

@@ -85,6 +85,7 @@ def record(tmp_path: Path, source: str) -> Report:
     return report(tmp_path / "ledger")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "cause"),
     [(KILL + PROCESSES, KILLED), (KILL + FORKS, KILLED), (REFUSE + PROCESSES, "ended with MemoryError at program.py:")],
@@ -106,6 +107,7 @@ def test_a_worker_that_dies_is_named_with_its_line_though_its_program_ends_in_or
     assert abs(found.line.held_bytes - HELD_BYTES) < 0.3 * HELD_BYTES
 
 
+@pytest.mark.slow
 def test_a_pool_that_its_program_ends_is_no_death(tmp_path: Path):
     """The end of a ``with`` block terminates the workers by SIGTERM."""
     made = record(tmp_path, POOL)

@@ -24,6 +24,7 @@ def frame(**services: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [

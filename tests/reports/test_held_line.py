@@ -7,6 +7,7 @@ from memanalysis.reports.held_line import estimate_held_bytes
 from memanalysis.units import MIB
 
 
+@pytest.mark.slow
 def test_what_was_allocated_since_the_only_table_counts_for_its_lines():
     """The table has 2 MiB of one line, and Python then allocates 298 MiB more until the run is killed."""
     times = pd.to_datetime([0.0, 1.0, 60.0], unit="s", utc=True)

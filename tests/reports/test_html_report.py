@@ -7,6 +7,8 @@ from memanalysis import report
 from memanalysis.reports.theme import render_css_variables
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": 128, "warning_threshold_percent": 50}}}
 EVIL = '../../x<script>alert("1")</script>\x1b[31m\u202e'
 

@@ -14,6 +14,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
+@pytest.mark.slow
 def test_the_report_is_strict_json_with_everything_in_it(three_services: Path) -> None:
     content = json.loads(
         report(three_services, policy={"memory_budgets": {"global": {"max_memory_mb": 128}}}).to_json(),

@@ -10,6 +10,7 @@ from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
 from memanalysis.units import MIB
 
 
+@pytest.mark.slow
 def test_the_worst_service_comes_first(three_services: Path) -> None:
     made = report(open_ledger(three_services))
 
@@ -79,6 +80,7 @@ def test_a_json_array_gives_a_report(tmp_path: Path) -> None:
     assert "No allocation sites were recorded in this run: only what Python allocated in all." in page
 
 
+@pytest.mark.slow
 def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path, tmp_path: Path) -> None:
     with pytest.raises(LedgerNotFoundError):
         report(tmp_path / "nothing")
@@ -88,6 +90,7 @@ def test_what_is_no_ledger_or_cannot_be_written_is_refused(three_services: Path,
         report(three_services).to_html(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["to_html", "to_markdown", "to_json"])
 def test_a_report_is_given_as_text_or_written_to_the_path_that_is_given_back(
     name: str, three_services: Path, tmp_path: Path

@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from memanalysis import assess, report
 from memanalysis._tables import escape_markdown
 from memanalysis.reports.markdown_report import render_verdicts_markdown
@@ -12,6 +14,7 @@ GOLDEN_TABLE = """\
 """
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_a_service(three_services: Path) -> None:
     table = render_verdicts_markdown(assess(three_services))
 

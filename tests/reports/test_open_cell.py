@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from memanalysis.reports.open_cell import find_open_cell
 
@@ -18,6 +19,7 @@ def events(*kinds: str, data: Any = None) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_cell_without_an_end_is_named_with_its_line_and_source() -> None:
     found = find_open_cell(events("start", "cell_start", "cell_line", "growth"))
 

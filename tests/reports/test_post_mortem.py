@@ -52,6 +52,7 @@ def die(tmp_path, source):
     return tmp_path / "ledger"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", DEATHS)
 def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(tmp_path, source):
     made = report(die(tmp_path, source))
@@ -70,10 +71,12 @@ def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(t
     assert "\n&gt;  8     CACHE.append(bytearray(1024 * 1024))\n" in made.to_html()
 
 
+@pytest.mark.slow
 def test_a_program_that_ended_in_order_has_none(tmp_path):
     assert report(die(tmp_path, "")).sections[0].post_mortem is None
 
 
+@pytest.mark.slow
 def test_without_source_no_code_and_no_folder_is_shown(tmp_path):
     made = report(die(tmp_path, "raise RuntimeError()"), source=False)
 
@@ -83,6 +86,7 @@ def test_without_source_no_code_and_no_folder_is_shown(tmp_path):
         assert "program.py" in text
 
 
+@pytest.mark.slow
 def test_every_format_has_what_to_do_next(tmp_path):
     made = report(die(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)"))
 
@@ -101,6 +105,7 @@ os.waitpid(child, 0)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_leaves_by_os_exit_is_no_death(tmp_path):
     """As forked workers of many servers do; it leaves the traces of a kill, which are none."""
     (tmp_path / "program.py").write_text(FORKING)

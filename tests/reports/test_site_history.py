@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+import pytest
 
 from memanalysis.analysis.leaks.site_ranking import rank_sites
 from memanalysis.reports.site_history import choose_sites, read_site_lines
@@ -22,6 +23,7 @@ def sites_of(lines: Mapping[int, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_of_a_leak_the_lines_that_grow_come_first_and_crumbs_are_left_out() -> None:
     sites = sites_of({1: [1, 2, 3, 4, 5], 2: [9, 9, 9, 9, 9], 3: [0, 0.001, 0.002, 0.003, 0.004], 4: [0, 1, 2, 3, 3]})
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from IPython.lib.pretty import pretty
 
 from memanalysis import report
@@ -9,6 +10,7 @@ from memanalysis import report
 SAMPLES = Path(__file__).parents[2] / "sample_ledgers"
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_headline_verdicts_and_lines() -> None:
     shown = pretty(report(SAMPLES / "leaking_service"))
 

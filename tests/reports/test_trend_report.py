@@ -13,6 +13,8 @@ from memanalysis import Trend, trend
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 EVIL = '../../x<script>alert("1")</script>|`\x1b[31m\u202e'
 
 

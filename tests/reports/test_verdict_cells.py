@@ -35,6 +35,7 @@ def verdict(**known: Any) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_a_leak_is_said_with_its_interval_its_time_and_its_line() -> None:
     cells = render_cells(
         verdict(

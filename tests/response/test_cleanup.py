@@ -147,6 +147,7 @@ def test_a_hook_that_fails_is_reported_and_logged_and_stops_nobody(caplog: pytes
     assert "cache_flush" in reports
 
 
+@pytest.mark.slow
 def test_a_hook_that_hangs_is_left_behind_and_is_not_started_again() -> None:
     ran: list[str] = []
     released = threading.Event()

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 PRELUDE = """
 import sys
 from memanalysis.response.known_caches import find_known_caches
@@ -24,6 +26,7 @@ def run(code: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_to_find_caches() -> None:
     lines = run("""
         print(flush())
@@ -75,6 +78,7 @@ def test_what_a_stored_traceback_holds_is_freed_and_the_notebook_goes_on() -> No
     assert lines == ["True True True", "True True"]
 
 
+@pytest.mark.slow
 def test_figures_that_nobody_sees_are_closed_but_for_the_one_being_drawn() -> None:
     lines = run("""
         import matplotlib
@@ -91,6 +95,7 @@ def test_figures_that_nobody_sees_are_closed_but_for_the_one_being_drawn() -> No
     assert lines == ["[1, 2, 3]", "[3]"]
 
 
+@pytest.mark.slow
 def test_memory_that_pyarrow_holds_free_is_released() -> None:
     lines = run("""
         import pyarrow

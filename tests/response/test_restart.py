@@ -35,6 +35,7 @@ def run(code: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_plain_program_leaves_in_order_with_code_75_also_while_it_sleeps() -> None:
     code, lines = run("""
 atexit.register(print, "exit handlers")

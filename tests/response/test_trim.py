@@ -23,6 +23,7 @@ print(first.freed_bytes, first.free_before_bytes, second.freed_bytes)
 """800 blocks below the size from which the allocator maps each on its own: 46 MiB, all but one free."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(read_allocator_free_bytes() is None, reason="needs glibc 2.33 or later")
 def test_free_memory_below_a_live_block_is_given_back_once():
     done = subprocess.run([sys.executable, "-c", MAKE_HOLES], capture_output=True, text=True, check=True)

@@ -10,6 +10,8 @@ from nested_pytest import run_suite
 
 from memanalysis import open_ledger
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 SUITE = """

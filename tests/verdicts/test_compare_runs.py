@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.compare_runs import KINDS, PROGRAMS, compare_programs, compare_simulated
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_twenty_pairs_of_healthy_runs_show_nothing_and_five_per_cent_more_is_found(kind):

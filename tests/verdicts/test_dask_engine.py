@@ -19,6 +19,8 @@ from memanalysis.reports.make_report import report
 from memanalysis.verdicts.assess import assess
 from memanalysis.verdicts.dask_engine import DaskEngine
 
+pytestmark = pytest.mark.slow
+
 ANSWER_S = 120
 """Seconds that a cluster has for what takes one."""
 

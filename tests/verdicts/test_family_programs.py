@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.families import judge_family
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="private memory is read from /proc")

@@ -21,6 +21,7 @@ def accepted(three_services) -> KnownLeak:
     return KnownLeak(verdicts["fingerprint"].dropna().item(), "goes with the old parser", NEW_YEAR)
 
 
+@pytest.mark.slow
 def test_an_accepted_leak_is_not_counted_in_the_headline_and_comes_after_the_rest(three_services, accepted):
     made = report(three_services, known_leaks=[accepted], today=NEW_YEAR)
 

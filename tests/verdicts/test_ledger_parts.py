@@ -19,6 +19,8 @@ from memanalysis.verdicts.engines import InProcess
 from memanalysis.verdicts.ledger_parts import plan_parts
 from memanalysis.verdicts.run_ends import read_runs
 
+pytestmark = pytest.mark.slow
+
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": "80% of limit"}}}
 
 

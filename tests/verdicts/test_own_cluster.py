@@ -12,6 +12,8 @@ from pandas.testing import assert_frame_equal
 from memanalysis.verdicts.assess import assess
 from memanalysis.verdicts.dask_engine import DaskEngine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_a_cluster_of_its_own_survives_a_killed_worker_and_leaves_nothing(

@@ -44,6 +44,7 @@ def fleet(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_package_that_explains_the_leaks_is_named(fleet):
     found = pivot(fleet)
 

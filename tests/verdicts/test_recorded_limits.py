@@ -27,6 +27,7 @@ def starts(data: object) -> pd.DataFrame:
     return pd.DataFrame({"service": ["api"], "kind": ["start"], "data": [data]})
 
 
+@pytest.mark.slow
 def test_a_share_is_of_the_limit_that_was_recorded() -> None:
     verdict = assess(samples(GIB), policy=SHARE).iloc[0]
 

@@ -28,6 +28,7 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_judged_is_a_row_of_its_own(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = joined.assess_samples
 

@@ -31,6 +31,7 @@ def monday(week: int) -> pd.Timestamp:
     return pd.Timestamp(BEGIN + week * WEEK_S, unit="s", tz="UTC")
 
 
+@pytest.mark.slow
 def test_each_leak_has_its_status_its_days_and_its_releases(facts: TrendFacts) -> None:
     leaks = facts.leaks.set_index("service")
 
@@ -109,6 +110,7 @@ def test_forecasts_are_dates_of_what_goes_on(facts: TrendFacts) -> None:
     assert forecasts["next"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_fewer_weeks_show_less_and_a_leak_before_them_is_not_new(fleet: Path) -> None:
     facts = read(fleet, weeks=1)
 
@@ -121,6 +123,7 @@ def test_fewer_weeks_show_less_and_a_leak_before_them_is_not_new(fleet: Path) ->
     assert facts.services["level_before_bytes"].isna().all()
 
 
+@pytest.mark.slow
 def test_an_accepted_leak_does_not_lead(fleet: Path, facts: TrendFacts) -> None:
     fingerprint = facts.leaks.set_index("service").loc["search", "fingerprint"]
     entry = KnownLeak(fingerprint=fingerprint, reason="index is being rewritten", expires=date(2025, 12, 31))

@@ -17,6 +17,7 @@ def verdicts_of(*services: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)).astype(VERDICT_DTYPES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", ["", "live/"])
 @pytest.mark.parametrize(
     ("service", "known", "shown", "has_note"),

@@ -15,6 +15,8 @@ from memanalysis.verdicts.policy_severity import reported_severity, severity_rul
 from memanalysis.watcher.live_verdict import make_live_run
 from memanalysis.watcher.policy_runtime import PolicyRuntime
 
+pytestmark = pytest.mark.slow
+
 HOUR_S = 3600.0
 ELAPSED_S = np.arange(0, 4 * HOUR_S, 30.0)
 MINUTES = ELAPSED_S / 60

@@ -20,6 +20,8 @@ from memanalysis.capture.process import ProcessReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.watcher import address_limit
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the system does not limit private memory")
 

@@ -28,6 +28,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(rows=rows, metric=st.sampled_from(sorted(BUDGET_METRICS)))
 def test_live_and_after_the_fact_take_the_same_bytes(rows: list[dict[str, Any]], metric: str) -> None:

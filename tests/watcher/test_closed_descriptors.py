@@ -173,6 +173,7 @@ def enough_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("enough_descriptors")
 def test_a_program_that_takes_every_descriptor_keeps_its_files_and_its_rows(tmp_path: Path) -> None:
     run(tmp_path, WATCHED)
@@ -185,6 +186,7 @@ def test_a_program_that_takes_every_descriptor_keeps_its_files_and_its_rows(tmp_
     assert not list((tmp_path / "ledger").rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("enough_descriptors")
 def test_the_same_holds_under_run(tmp_path: Path) -> None:
     options = ("-m", "memanalysis", "run", "--ledger", "ledger", "--interval", "0.02", "--service", "api")
@@ -194,6 +196,7 @@ def test_the_same_holds_under_run(tmp_path: Path) -> None:
     assert "descriptor" in check_ledger(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_daemon_that_forks_twice_keeps_its_files(tmp_path: Path, when: str) -> None:
     """It is watched before it forks and again in the daemon, or in the daemon before that closes everything."""
@@ -205,6 +208,7 @@ def test_a_daemon_that_forks_twice_keeps_its_files(tmp_path: Path, when: str) ->
     assert ("descriptor" in kinds) == (when == "after")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="numbers are found in /proc")
 def test_a_file_that_is_put_onto_our_number_is_neither_written_nor_closed(tmp_path: Path) -> None:
     run(tmp_path, DUP2)

@@ -30,6 +30,7 @@ def test_a_function_is_watched_while_it_runs(record, ledger):
     assert len(ledger().runs) == 1
 
 
+@pytest.mark.slow
 def test_an_error_of_the_function_comes_through_and_ends_the_watching(record):
     recorder = record()
 
@@ -42,6 +43,7 @@ def test_an_error_of_the_function_comes_through_and_ends_the_watching(record):
     assert not recorder.status().running
 
 
+@pytest.mark.slow
 def test_async_functions_are_watched_until_the_last_one_ends(record):
     recorder = record()
     seen = []
@@ -60,6 +62,7 @@ def test_async_functions_are_watched_until_the_last_one_ends(record):
     assert not recorder.status().running
 
 
+@pytest.mark.slow
 def test_generators_are_watched_until_they_end(record):
     recorder = record()
 
@@ -92,6 +95,7 @@ def test_an_async_generator_cannot_be_decorated(record):
         record()(numbers)
 
 
+@pytest.mark.slow
 def test_what_a_decorated_function_allocates_is_its_own_and_not_the_tools(record, ledger):
     """The decorator of memanalysis stands in the traceback of all that the function allocates."""
     recorder = record()

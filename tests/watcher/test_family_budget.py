@@ -15,6 +15,7 @@ HOLD_200_MIB = "import sys; held = b'x' * (200 << 20); print('ready', flush=True
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["auto", "rss"])
 def test_what_a_child_holds_counts_where_the_family_does(record, ledger, tmp_path, wait_until, metric: str) -> None:
     """The budget is 50 MiB above what this process uses alone, and the child holds 200."""

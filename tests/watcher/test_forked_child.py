@@ -47,6 +47,7 @@ def _run(source: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_recorder_of_the_parent_does_not_run_in_the_child(tmp_path: Path) -> None:
     out = _run(
         "def ask():\n"
@@ -60,6 +61,7 @@ def test_a_recorder_of_the_parent_does_not_run_in_the_child(tmp_path: Path) -> N
     assert "mark" not in set(open_ledger(tmp_path / "own").events["kind"])
 
 
+@pytest.mark.slow
 def test_the_childs_own_recorder_starts_though_a_thread_held_the_parents_locks(tmp_path: Path) -> None:
     out = _run(
         "thread = threading.Thread(target=hold)\n"

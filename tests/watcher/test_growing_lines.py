@@ -10,6 +10,7 @@ from memanalysis.units import MIB
 from memanalysis.watcher.live_verdict import MAX_EVENTS, LiveRun
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sampler.why_unavailable() is not None, reason="there is no sampler on this Python")
 def test_a_sampled_run_names_the_line_that_grew_and_its_error(tmp_path: Path) -> None:
     """Thirty megabytes in blocks of 100,000 bytes, after the first table."""
@@ -31,6 +32,7 @@ def test_a_sampled_run_names_the_line_that_grew_and_its_error(tmp_path: Path) ->
     assert recorder.growing_lines() == []
 
 
+@pytest.mark.slow
 def test_a_traced_run_names_the_line_that_grew_exactly(tmp_path: Path) -> None:
     held = []
     with watch("api", ledger=tmp_path, trace="full", seal=False) as recorder:

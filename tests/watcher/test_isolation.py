@@ -69,6 +69,7 @@ def test_an_exception_thrown_into_the_waiting_thread_does_not_end_the_watching(r
     assert kind.__name__ in recorder.status().last_error
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_ticks_go_on_after_forks_and_children_have_no_thread(run_program, tmp_path):
     done = run_program(
@@ -93,6 +94,7 @@ def test_ticks_go_on_after_forks_and_children_have_no_thread(run_program, tmp_pa
     assert samples["seq"].tolist() == list(range(len(samples)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_signal_that_ends_the_program_ends_it_amid_a_call_of_ours(run_program):
     """The handler runs in whatever the main thread does, here mostly in `mark`."""

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.isolation import compare, read_programs
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = {program.name: program for program in read_programs()}
 
 SHORT = [

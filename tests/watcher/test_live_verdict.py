@@ -20,6 +20,7 @@ def _sample(second: int, *, rss: float | None = None, traced: float | None = Non
     return {"elapsed_s": float(second), "rss_bytes": rss, "traced_bytes": traced, "limit_bytes": limit}
 
 
+@pytest.mark.slow
 def test_a_recorder_judges_its_run_as_its_ledger_is_judged(tmp_path: Path, wait_until) -> None:
     kept = []
     recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False)
@@ -98,6 +99,7 @@ assert {module!r} not in sys.modules
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_the_question_does_not_wait_for_a_tick_that_is_under_way(tmp_path: Path, wait_until) -> None:
     answers = []
     with watch("api", ledger=tmp_path / "ledger", interval=0.02, trace="off", seal=False) as recorder:

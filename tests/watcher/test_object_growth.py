@@ -7,6 +7,8 @@ from memanalysis.watcher import object_growth
 from memanalysis.watcher.object_growth import ObjectGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
 
+pytestmark = pytest.mark.slow
+
 
 class Session:
     """What grows."""

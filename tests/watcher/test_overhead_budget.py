@@ -85,6 +85,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(steps=steps, share=st.sampled_from([0.01, 0.05, 0.5]))
 def test_no_ten_seconds_and_no_run_exceed_the_share_by_more_than_one_estimate_is_off(steps, share):

@@ -138,6 +138,7 @@ def test_a_share_follows_a_limit_that_changes_while_the_program_runs(hand_clock,
     assert [level for level, _, _ in found.of_kind("breach")] == ["warning"]
 
 
+@pytest.mark.slow
 def test_a_watched_process_takes_up_a_new_budget(record, ledger, path: Path, wait_until) -> None:
     path.write_text(budget("8000GB"), encoding="utf-8")
     with record(policy=path):

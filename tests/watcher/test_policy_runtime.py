@@ -122,6 +122,7 @@ def test_a_level_that_is_turned_off_alerts_nobody(watched, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.slow
 def test_memory_is_freed_once_the_grace_period_is_over_and_not_on_every_tick(watched, hand_clock):
     found = watched({"enforcement": {"hard_limits": {"action": "alert_and_cleanup"}, "grace_period_seconds": 30}})
     freed = []
@@ -226,6 +227,7 @@ LEAKS = {
 }
 
 
+@pytest.mark.slow
 def test_a_leak_is_found_at_the_check_interval_alerted_and_cleaned_up(hand_clock, caplog):
     """1 MB a minute of a budget of 200 MB: after half of the time that is left the leak is confirmed, and alerted."""
     load_engine()
@@ -292,6 +294,7 @@ def test_under_tracing_the_engine_is_not_loaded_and_that_is_said(hand_clock, mon
     assert found.events == [("error", "warning", TRACED_BEFORE, None)]
 
 
+@pytest.mark.slow
 def test_a_policy_file_acts_in_a_real_recorder(tmp_path, wait_until, caplog):
     """A budget of 1 MB is far exceeded by this process: the events are in the ledger, and the hook was run."""
     policy = tmp_path / "policy.yaml"

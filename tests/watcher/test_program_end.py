@@ -10,6 +10,8 @@ import pytest
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.units import MIB
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 HOLDS = """

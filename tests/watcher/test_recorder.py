@@ -13,6 +13,8 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.watcher import object_growth
 from memanalysis.watcher.recorder import Recorder
 
+pytestmark = pytest.mark.slow
+
 THIS_FILE = Path(__file__)
 
 

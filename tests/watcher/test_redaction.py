@@ -95,6 +95,7 @@ def test_a_watched_program_keeps_its_arguments_and_the_ledger_has_no_secret(tmp_
     assert open_ledger(tmp_path / "memanalysis-ledger").runs["argv"].tolist() == [stored]
 
 
+@pytest.mark.slow
 def test_a_process_recorded_from_outside_has_no_secret_in_its_ledger(tmp_path):
     program = "import time; time.sleep(60)"
     with running(subprocess.Popen([sys.executable, "-c", program, "--token", "hunter2"])) as process:

@@ -70,6 +70,7 @@ def test_a_leak_within_the_cooldown_of_a_budget_alert_goes_out_at_its_end(run, h
     assert len(rows.data()) == 2
 
 
+@pytest.mark.slow
 def test_a_run_writes_each_recipient_of_a_level_into_its_inbox(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     policy = {"memory_budgets": {"services": {"api": "1MB"}}, "leak_detection": {"enabled": False}}
@@ -85,6 +86,7 @@ def test_a_run_writes_each_recipient_of_a_level_into_its_inbox(tmp_path, monkeyp
     assert not any((tmp_path / "ledger" / "undelivered").iterdir())
 
 
+@pytest.mark.slow
 def test_an_alert_that_a_dead_server_did_not_take_is_in_the_events_and_goes_out_at_the_next_start(tmp_path):
     port, received = find_free_port(), Received()
     policy = {
@@ -116,6 +118,7 @@ def test_an_alert_that_a_dead_server_did_not_take_is_in_the_events_and_goes_out_
     assert kinds.count("alert") == 4
 
 
+@pytest.mark.slow
 def test_a_killed_process_repeats_at_its_next_start_what_was_not_delivered(tmp_path, run_program):
     """Its inboxes cannot be written, because a file is where their folder belongs."""
     (tmp_path / "agents").write_bytes(b"")

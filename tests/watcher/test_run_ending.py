@@ -79,6 +79,7 @@ def test_a_kill_leaves_no_word_until_somebody_finds_the_process_gone(tmp_path):
     assert run["ended"] is ended  # when it was killed is not known
 
 
+@pytest.mark.slow
 def test_the_next_start_finds_the_last_one_gone(tmp_path):
     end(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)\n")
     end(tmp_path, "")
@@ -107,6 +108,7 @@ except ZeroDivisionError as error:
     assert end(tmp_path, source)[1]["how"] == "returned"
 
 
+@pytest.mark.slow
 def test_a_worker_that_raises_says_so(tmp_path):
     source = """
 import multiprocessing, time
@@ -130,6 +132,7 @@ if __name__ == "__main__":
     assert runs[runs["pid"] == runs["program_pid"]].iloc[0]["ending"]["how"] == "returned"
 
 
+@pytest.mark.slow
 def test_a_block_that_is_left_by_an_exception_says_so(tmp_path):
     with pytest.raises(ValueError, match="odd"), watch("api", ledger=tmp_path / "ledger", seal=False):
         raise ValueError("odd")

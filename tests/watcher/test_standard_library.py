@@ -10,6 +10,8 @@ import pytest
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.standard_library import drop_shadowing_folders, find_shadows, standard_library_first
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LIBRARY = str(Path(os.__file__).parent)
 

@@ -36,6 +36,7 @@ class FailingReader(SampleReader):
         return super().read(deep=deep)
 
 
+@pytest.mark.slow
 @forks
 def test_a_forked_child_is_not_watched_and_the_parent_goes_on(tmp_path, wait_until):
     recorder = watch("api", ledger=tmp_path / "ledger", interval=0.02, seal=False)
@@ -62,6 +63,7 @@ def test_a_forked_child_is_not_watched_and_the_parent_goes_on(tmp_path, wait_unt
     assert "child" not in ledger.events["message"].tolist()
 
 
+@pytest.mark.slow
 @forks
 def test_a_child_forked_inside_a_with_block_leaves_it_quietly(run_program, tmp_path):
     """The child runs to its own end, through the block's exit and the exit handlers; the ledger is the parent's."""
@@ -103,6 +105,7 @@ def test_a_child_can_be_watched_by_a_recorder_of_its_own(run_program, tmp_path):
     assert ledger.samples.groupby("run_id")["seq"].min().tolist() == [0, 0]
 
 
+@pytest.mark.slow
 @forks
 def test_forks_amid_ticks_and_calls_hang_nobody(run_program, tmp_path):
     """Locks that the recorder's thread holds at the fork are not held in the child."""
@@ -125,6 +128,7 @@ def test_forks_amid_ticks_and_calls_hang_nobody(run_program, tmp_path):
     assert len(open_ledger(tmp_path / "ledger").runs) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_every_row_that_was_written(tmp_path):
     script = tmp_path / "program.py"
     script.write_text(
@@ -186,6 +190,7 @@ def test_an_error_of_the_recorder_is_logged_once_counted_and_written(tmp_path, c
     assert ledger.runs["ended"].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
 def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
     """The system refuses files beyond 20 kB: the program ends as if nothing was, and what fitted is readable."""
@@ -210,6 +215,7 @@ def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
     assert samples["seq"].tolist() == list(range(len(samples)))
 
 
+@pytest.mark.slow
 def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
     """Ticks by a clock moved by hand, half of them before it counts: what has a bound is full then."""
     done = run_program(

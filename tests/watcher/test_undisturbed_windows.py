@@ -8,6 +8,8 @@ import pytest
 
 from memanalysis.ledger.reading.ledger import open_ledger
 
+pytestmark = pytest.mark.slow
+
 LEAK = """
 import os, sys, time, tracemalloc
 from memanalysis import watch

@@ -133,6 +133,7 @@ def check_rows(folder: Path) -> list[str]:
     return ledger.events.loc[ledger.events["kind"] == "snapshot", "message"].tolist()
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_waits_for_any_child_meets_its_own_only(tmp_path: Path) -> None:
     assert run(tmp_path, SUPERVISOR) == "True []"
 
@@ -140,6 +141,7 @@ def test_a_supervisor_that_waits_for_any_child_meets_its_own_only(tmp_path: Path
     assert not list((tmp_path / "ledger").rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trace", ["off", "full"])
 def test_a_handler_of_sigchld_and_hooks_for_forks_never_run_for_us(tmp_path: Path, trace: str) -> None:
     arguments = {"trace": trace, "fork": True, "snapshot_interval": 0.1}
@@ -151,6 +153,7 @@ def test_a_handler_of_sigchld_and_hooks_for_forks_never_run_for_us(tmp_path: Pat
     assert messages == ([expected] if trace == "full" else [])
 
 
+@pytest.mark.slow
 def test_hooks_of_the_program_keep_a_snapshot_from_forking(tmp_path: Path) -> None:
     assert run(tmp_path, HOOKS) == "[]"
 
@@ -158,6 +161,7 @@ def test_hooks_of_the_program_keep_a_snapshot_from_forking(tmp_path: Path) -> No
     assert message == "Full snapshots are read in the process: the program has hooks for forks (of __main__)."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "said"), [("handles", "0 [] []"), ("rests", "some [] []")])
 def test_a_process_that_takes_in_orphans_meets_none_of_ours(tmp_path: Path, how: str, said: str) -> None:
     """As the first process of a container: nothing is started where it would notice, and nothing stays uncollected."""

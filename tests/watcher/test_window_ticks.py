@@ -17,6 +17,8 @@ from memanalysis.watcher.run_row import make_run_row
 from memanalysis.watcher.tick_loop import run_ticks
 from memanalysis.watcher.watch import watch
 
+pytestmark = pytest.mark.slow
+
 
 class GrowingReader(SampleReader):
     """Samples of this process, but for the resident memory: what is said here, and what the tracer holds."""

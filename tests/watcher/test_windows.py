@@ -89,6 +89,7 @@ def make_program(hand_clock):
         program.windows.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("busy", "max_overhead"), [(1.0, 0.05), (1.0, 0.01), (0.3, 0.05), (4.0, 0.1)])
 def test_windows_of_five_minutes_hold_the_share_in_every_ten_seconds(make_program, busy, max_overhead):
     """Three windows and those that follow; nothing but tracing is charged, at nine tenths of what the program takes."""

@@ -42,6 +42,7 @@ def draw_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "memwatch-dashboard"]
 
 
+@pytest.mark.slow
 def test_it_shows_verdict_figures_budget_and_events(shown: Dashboard) -> None:
     shown.mark_text.value = "deploy <1.4>"
     shown.mark_button.click()
@@ -82,6 +83,7 @@ def test_it_keeps_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_its_thread_and_its_recorder_end_when_the_output_is_deleted(shown: Dashboard) -> None:
     """What a front end sends: one view more, one view less."""
     shown._repr_mimebundle_()
@@ -111,6 +113,7 @@ def test_the_next_dashboard_takes_the_place_of_the_last_one(shown: Dashboard) ->
     again.close()
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_moved_goes_on(shown: Dashboard) -> None:
     shown._repr_mimebundle_()
     shown._view_count = 1

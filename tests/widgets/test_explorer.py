@@ -19,6 +19,8 @@ from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.widgets.number_controls import choose_step
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "sample_ledgers"
 
 

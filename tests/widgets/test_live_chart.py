@@ -25,6 +25,7 @@ def read_points(picture: str) -> list[tuple[float, float]]:
     return [tuple(map(float, point.split(","))) for point in points.split()]  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_a_rising_line_goes_from_the_left_below_to_the_right_above() -> None:
     points = read_points(str(draw_live_chart(LiveChart(label="x", lines=[rise()]))))
 

@@ -80,6 +80,7 @@ def first(runs: SampleRuns) -> Selection:
     return selection
 
 
+@pytest.mark.slow
 def test_the_newest_run_of_the_first_service_is_shown_first_and_whole(first: Selection) -> None:
     assert first == Selection(service="api", run_id=NEW_RUN, metric="rss_bytes", start_s=0.0, end_s=19.0)
 

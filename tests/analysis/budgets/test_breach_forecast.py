@@ -147,6 +147,7 @@ def test_the_interval_holds_the_next_start_in_nine_of_ten(make_gaps: Gaps, episo
     assert held / forecasts >= 0.88
 
 
+@pytest.mark.slow
 def test_the_interval_of_growth_holds_the_first_breach_in_nine_of_ten():
     rng = np.random.default_rng(7)
     held, forecasts = 0, 0

@@ -10,6 +10,7 @@ from memanalysis.units import MIB
 BUDGET = Budget(max_bytes=100 * MIB, warning_bytes=80 * MIB, critical_bytes=95 * MIB)
 
 
+@pytest.mark.slow
 def test_each_stretch_over_the_warning_level_is_one_episode_with_its_worst():
     values = pd.Series([50, 85, 90, 50, 96, 120, 97, 60]).to_numpy(dtype=float) * MIB
     samples = as_samples(Series(pd.Series(range(8)).to_numpy(dtype=float), values, 0.0))

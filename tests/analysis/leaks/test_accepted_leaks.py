@@ -30,6 +30,7 @@ def verdicts() -> pd.DataFrame:
     return assess_samples(pd.concat([as_samples(series, service=service) for series, service in frames]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("today", "known", "ending"),
     [

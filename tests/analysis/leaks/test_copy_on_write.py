@@ -19,6 +19,7 @@ def judge(rss_mib, uss_mib, *, every=3):
     return assess_samples(samples).iloc[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [COPIED, 15 + 0.5 * T], ids=["to a limit", "steadily"])
 def test_shared_memory_that_becomes_private_is_copy_on_write(copied):
     verdict = judge(FLAT, copied)

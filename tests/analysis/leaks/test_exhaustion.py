@@ -14,6 +14,7 @@ def forecast(levels: np.ndarray, limit: float) -> Exhaustion:
     return forecast_exhaustion(fits, last_s=batch.last_s, latest=batch.latest, limits=np.array([limit]))
 
 
+@pytest.mark.slow
 def test_a_straight_line_is_extended_to_the_limit():
     """1000 bytes a second from 1 MB: at second 99 it is at 1,099,000, and 901 s before 2 MB."""
     left = forecast(1e6 + 1000 * np.arange(100.0), 2e6)

@@ -38,6 +38,7 @@ def flat(at):
     return 50 + 0 * at
 
 
+@pytest.mark.slow
 def test_the_program_is_the_master_of_what_it_started():
     verdicts = Processes().add(1, 99, rss=flat).add(2, 1, rss=flat).add(3, 2, rss=flat).judge()
 

@@ -60,6 +60,7 @@ def holders(*chains: tuple[str, float]) -> pd.DataFrame:
 RAMP = [100 * KIB * i for i in range(30)]
 
 
+@pytest.mark.slow
 def test_shares_of_lines_add_up_with_a_row_for_the_rest():
     """Six parts, three, two and one of twelve; the fifth keeps still and has no row."""
     parts = {"a.py": 6, "b.py": 3, "c.py": 2, "d.py": 1, "still.py": 0}
@@ -88,6 +89,7 @@ def test_types_and_holders_are_shared_out_beside_the_lines():
     assert of_holders["growth_bytes"].isna().all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=30), st.integers(1, 12))
 def test_shares_add_up_to_one_whatever_grew(slopes, most):
     """Of four snapshots the last three are judged: two steps."""

@@ -17,6 +17,7 @@ def judge(free_mib, rss_mib=100.0):
     return assess_samples(samples).iloc[0]
 
 
+@pytest.mark.slow
 def test_much_free_memory_of_a_process_that_does_not_leak_is_fragmentation_with_its_cure():
     verdict = judge(60.0)
 

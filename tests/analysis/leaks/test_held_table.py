@@ -16,6 +16,7 @@ def tabulate(rows: list[tuple[object, ...]]) -> HeldTable:
     return tabulate_run(run, keys=("file", "line"), counts="live_allocations", others=("function",))
 
 
+@pytest.mark.slow
 def test_rows_of_one_line_are_added_up_by_snapshot():
     held = tabulate(
         [

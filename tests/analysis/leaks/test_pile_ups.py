@@ -18,6 +18,7 @@ def judge(column, counts, *, rss_mib=None, every=2):
     return assess_samples(samples).iloc[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "origin"), [("thread_count", "threads"), ("descriptor_count", "descriptors")], ids=["threads", "files"]
 )

@@ -41,6 +41,7 @@ def sites_of(run: object) -> pd.DataFrame:
     return pd.concat([allocated, retained]).assign(service="shop", run_id=run, function=None)
 
 
+@pytest.mark.slow
 def test_the_line_that_retains_is_named_and_the_one_that_allocates_beside_it():
     found = find_responsible(frame_of(("r1", True)), DEFAULT_THRESHOLDS, sites=sites_of("r1"))
 

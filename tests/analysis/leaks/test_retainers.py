@@ -62,6 +62,7 @@ def responsible_of(lines: dict[tuple[str, int], list[Cell]]) -> dict[str, object
     return pick_responsible_lines(rank_sites(table(lines))).to_dict("records")[0]
 
 
+@pytest.mark.slow
 def test_the_list_that_keeps_what_others_make_is_named_with_its_largest_maker():
     guilty = responsible_of(MAKERS | {("registry.py", 5): a_list_of(GROWING)})
 
@@ -175,6 +176,7 @@ def test_noise_without_a_container_names_no_retainer(snapshots, lines, random):
     assert find_retainer(64.0 * blocks, blocks.astype(float), np.full(lines, 1 / lines)) is None
 
 
+@pytest.mark.slow
 def test_a_real_registry_is_named_though_three_other_modules_make_what_it_keeps(tmp_path, monkeypatch):
     """A list in one module, bytearrays and lists of three others in it, as tracemalloc shows them."""
     texts = {

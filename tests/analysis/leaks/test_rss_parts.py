@@ -12,6 +12,7 @@ from memanalysis.errors import MissingColumnError
 BYTES = st.one_of(st.none(), st.integers(0, 2**50))
 
 
+@pytest.mark.slow
 def test_what_the_known_parts_leave_is_the_rest():
     samples = pd.DataFrame(
         {"rss_bytes": [100], "traced_bytes": [50], "tracer_bytes": [20], "allocator_free_bytes": [10]}, index=[7]
@@ -27,6 +28,7 @@ def test_what_the_known_parts_leave_is_the_rest():
     }
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(BYTES, BYTES, BYTES, BYTES), max_size=20))
 def test_parts_add_up_to_the_whole_wherever_all_are_known(rows):
     columns = ["rss_bytes", *RSS_PARTS[:-1]]

@@ -29,6 +29,7 @@ def snapshots(sizes: dict[tuple[str, int], list[int | None]], *, run_id: str = "
     )
 
 
+@pytest.mark.slow
 def test_the_site_that_grew_most_comes_first_and_shares_add_up():
     """Three and one bytes a second over 30 s; the third site keeps still."""
     ranked = rank_sites(

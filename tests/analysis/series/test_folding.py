@@ -10,6 +10,7 @@ from memanalysis.analysis.thresholds import SeriesThresholds
 KEPT = SeriesThresholds().max_points_kept
 
 
+@pytest.mark.slow
 def test_a_short_series_is_left_alone_beside_a_long_one():
     n = 9 * KEPT
     times = np.concatenate([np.arange(10.0), np.arange(float(n))])

@@ -22,6 +22,7 @@ def _live(times: np.ndarray, values: np.ndarray) -> LiveSeries:
     return live
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     n=st.one_of(st.integers(0, 80), st.sampled_from([2048, 2049, 2050, 2051, 6147, 6148, 6149, 18_500])),

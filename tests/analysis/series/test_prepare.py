@@ -10,6 +10,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB
 
 
+@pytest.mark.slow
 def test_unknown_and_infinite_values_are_left_out_and_counted():
     series = prepare_series([0, 1, 2, 3, np.nan], [1.0, np.nan, np.inf, 4.0, 5.0])
 

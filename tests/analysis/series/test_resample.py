@@ -15,6 +15,7 @@ def batch_of(*lengths: int) -> SeriesBatch:
     return prepare_batch(series, times, rng.random(times.size) + 1, n_series=len(lengths))
 
 
+@pytest.mark.slow
 def test_series_of_one_length_are_one_group_and_short_ones_are_in_none():
     groups = list(group_equal_lengths(batch_of(20, 4, 30, 20)))
     assert [group.index.tolist() for group in groups] == [[0, 3], [2]]

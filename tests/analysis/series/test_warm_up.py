@@ -13,6 +13,7 @@ def end_of(times: list[float], thresholds: SeriesThresholds | None = None) -> in
     return int(find_warm_up_ends(batch, np.array([0]), thresholds or SeriesThresholds())[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "first"), [(100, 25), (640, 160), (16, 4), (15, 0), (5, 0)])
 def test_the_first_quarter_of_the_time_is_left_out_where_enough_remains(n: int, first: int):
     assert end_of([float(i) for i in range(n)]) == first

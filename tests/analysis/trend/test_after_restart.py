@@ -15,6 +15,7 @@ def judge(values_mib, *, seed=0):
     return assess_series(T[: values.size], values * MIB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [60, 90, 120])
 def test_a_leak_that_goes_on_at_its_rate_after_a_restart_is_found(at):
     verdict = judge(np.where(at > T, 200 + T, 200 + T - 0.35 * (200 + at)))

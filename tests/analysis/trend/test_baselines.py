@@ -13,6 +13,7 @@ def baselines_of(times: np.ndarray, levels: np.ndarray, thresholds: Thresholds |
     return find_baselines(times[None], levels[None], fit_growth(times[None], levels[None]), thresholds=rules)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_the_low_quantile_of_its_window_at_its_mean_time():
     times = np.arange(64.0)
     levels = 1e6 + 1e4 * times + 1e3 * np.random.default_rng(1).random(64)

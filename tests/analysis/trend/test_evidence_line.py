@@ -8,6 +8,7 @@ from memanalysis.analysis.trend.evidence_line import find_evidence_line
 from memanalysis.units import MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", [1.0 * MIB, -1.0 * MIB], ids=["growing", "shrinking"])
 def test_growth_is_the_fitted_line_over_the_judged_stretch(slope):
     """Of 100 seconds the first quarter is warm-up, and the line of a straight series is the series."""

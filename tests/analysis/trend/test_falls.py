@@ -15,6 +15,7 @@ def judge(values, *, slope=1.0, early=False):
     return bool(falls_again[0]), bool(swings[0])
 
 
+@pytest.mark.slow
 def test_the_lowest_samples_after_falls_that_compare_with_the_largest_are_found():
     values = np.array([10.0, 20, 30, 5, 15, 25, 24, 6, 16, 26, 21])  # falls by 25, by 19 over two steps, by 5
 

@@ -19,6 +19,7 @@ def fit_one(times, values):
     return slope, slope - half_width, slope + half_width
 
 
+@pytest.mark.slow
 def test_one_outlier_does_not_move_the_slope():
     """A single 1 GiB spike in a 1 MiB/s ramp leaves the slope at 1 MiB/s."""
     series = ramp(slope=MIB, n=60)
@@ -48,6 +49,7 @@ def test_a_constant_leaves_the_slope_and_a_factor_scales_it(offset, factor):
     assert moved_high - moved_low == pytest.approx((high - low) * factor, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag_one", [0.0, 0.5, 0.9])
 def test_the_interval_covers_the_truth_nineteen_times_in_twenty(lag_one):
     """600 series of 150 samples: at least 92 % of the 95 % intervals hold the true slope.

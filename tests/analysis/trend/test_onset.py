@@ -12,6 +12,7 @@ def onset_of(levels):
     return float(find_onsets(T[None], np.asarray(levels, dtype=float)[None])[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("onset", [12, 32, 50])
 def test_the_second_of_the_bend_is_found(onset):
     levels = 100 + 3 * np.maximum(0, T - onset) + np.random.default_rng(1).normal(size=64)

@@ -20,6 +20,7 @@ def judge(rss_mib, sampled_mib):
     return assess_samples(samples).iloc[0]
 
 
+@pytest.mark.slow
 def test_sampled_bytes_that_grow_steadily_make_rss_that_bends_a_leak_of_rss():
     verdict = judge(BENDS, 10 + 0.3 * T)
 

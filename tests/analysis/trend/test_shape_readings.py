@@ -73,6 +73,7 @@ def test_a_leak_that_went_on_after_a_restart_is_found_once_it_has_lasted():
     assert not judge(level[:120] + noise()[:120]).is_leak
 
 
+@pytest.mark.slow
 def test_saw_teeth_whose_swing_grows_over_a_baseline_that_stays_are_no_leak():
     rng = np.random.default_rng(5)
     alarms = 0
@@ -91,6 +92,7 @@ def test_growth_that_slows_down_without_an_end_has_a_word_of_its_own():
     assert verdict.sentence.startswith("Grows, but ever more slowly")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_other_readings_raise_no_alarm_on_noise_steps_and_saw_teeth(seed):
     rng = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ def _saturating(t: np.ndarray, level: float, rise: float, constant: float) -> np
     return level + rise * (1 - np.exp(-t / constant))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [TIMES, UNEVEN], ids=["even", "uneven"])
 def test_a_saturating_rise_is_described_better_by_a_curve_than_by_a_line(times: np.ndarray) -> None:
     levels = _saturating(times, 200.0, 50.0, 120.0) + np.random.default_rng(1).normal(size=64)

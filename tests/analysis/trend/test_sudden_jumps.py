@@ -12,6 +12,7 @@ def jumps_of(levels):
     return find_jumps(np.asarray(levels, dtype=float)[None])[0]
 
 
+@pytest.mark.slow
 def test_a_jump_on_a_ramp_is_found_with_its_size_beyond_the_ramp():
     jumps = jumps_of(2 * T + 50 * (T >= 30))
 

@@ -6,6 +6,7 @@ import pytest
 from memanalysis.analysis.trend.swings import count_swings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "turns"),
     [

@@ -72,6 +72,7 @@ def test_growth_that_one_window_breaks_is_inconclusive_and_asks_for_a_longer_rec
     assert verdict.evidence.missing == "a longer record: it grew on the whole, but not in each of 7 windows of 27.6 s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag_one", [0.0, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("n", [30, 150])
 def test_noise_about_a_level_is_called_growing_at_most_once_in_fifty(lag_one, n):

@@ -53,6 +53,7 @@ def states(root: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_without_limits_nothing_changes(root: Path) -> None:
     before = states(root)
 

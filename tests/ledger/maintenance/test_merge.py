@@ -24,6 +24,8 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400.0
 TABLES_WRITTEN = ("samples", "sites", "objects", "events", "runs")
 

@@ -41,6 +41,7 @@ def endings(ledger):
     return open_ledger(ledger).runs["ending"].tolist()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_gone_is_noted_once(tmp_path, gone_pid):
     leave(tmp_path, row("r", gone_pid))
 

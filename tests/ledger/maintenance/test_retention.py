@@ -21,6 +21,7 @@ def days_old(*days: float) -> list[At]:
     return [At(-day * DAY) for day in days]
 
 
+@pytest.mark.slow
 def test_without_limits_all_stay() -> None:
     assert retained(days_old(9, 1, 5), now=0.0) == days_old(9, 1, 5)
 

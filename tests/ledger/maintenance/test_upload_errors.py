@@ -21,6 +21,8 @@ from memanalysis.ledger.maintenance.upload_outcome import read_outcome
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.spool import spool_folder
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, logging, sys, time
 logging.basicConfig(level=logging.WARNING, format="%(message)s")

@@ -151,6 +151,7 @@ def far_too_many(path: Path) -> None:
             writer.write_table(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage_it", "reason"),
     [

@@ -13,6 +13,7 @@ from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import TABLES
 
 
+@pytest.mark.slow
 def test_a_folder_gives_five_frames_in_order(root: Path) -> None:
     ledger = open_ledger(root)
 

@@ -19,6 +19,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_runs_are_listed_in_the_order_of_their_starts_of_one_service_or_all(root: Path) -> None:
     assert list_live_runs(root) == ["20250101T000000Z-1-aa", "20250102T000000Z-2-bb"]
     assert list_live_runs(root, service="b") == ["20250102T000000Z-2-bb"]

@@ -33,6 +33,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(migrations.MIGRATIONS, 1, kilobytes_to_bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seal", [True, False])
 def test_a_folder_of_an_older_version_is_read_through_its_step(
     tmp_path: Path, request: pytest.FixtureRequest, seal: bool

@@ -9,6 +9,7 @@ import pytest
 from memanalysis.ledger.reading.native_files import open_native, read_native
 
 
+@pytest.mark.slow
 def test_a_local_file_is_opened_for_arrow_whatever_lies_at_its_path_by_now(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"first")

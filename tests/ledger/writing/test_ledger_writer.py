@@ -164,6 +164,7 @@ def test_an_odd_service_stays_within_the_ledger_and_is_read_back_by_its_name(tmp
     assert open_ledger(root).read("samples", services=[name])["service"].tolist() == [name]
 
 
+@pytest.mark.slow
 def test_a_row_appended_by_a_signal_handler_amid_a_write_goes_out_whole(tmp_path: Path) -> None:
     """The handler runs in the thread that holds the lock: it must neither block nor write into the outer line."""
     program = f"""

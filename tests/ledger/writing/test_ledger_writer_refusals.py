@@ -17,6 +17,7 @@ from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 SAMPLES = f"samples/service_key=api/{RUN_ID}"
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_loses_no_row_and_leaves_no_half_line(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk; the write that meets it is cut within a line."""
     program = f"""

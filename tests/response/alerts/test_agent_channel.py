@@ -18,6 +18,7 @@ from memanalysis.response.alerts.senders import make_senders
 ALERT = Alert("critical", "api", "api uses 97 MB of 100 MB.", 1e9, current_bytes=97 * 2**20, responsible="api.py:12")
 
 
+@pytest.mark.slow
 def test_an_agent_gets_the_alert_as_text_and_as_data() -> None:
     received = Received()
     with serve_agent(find_free_port(), received) as address:

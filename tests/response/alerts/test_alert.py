@@ -18,6 +18,7 @@ FULL = Alert(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.sampled_from(ALERT_LEVELS), st.text(), st.text(), st.floats(0, 4e9), st.none() | st.floats(0, 1e12))
 def test_an_alert_comes_back_from_json(level, service, message, timestamp, size):

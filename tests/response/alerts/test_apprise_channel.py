@@ -21,6 +21,7 @@ def make_alert(number: int = 0) -> Alert:
     return Alert("critical", "api", f"alert {number}", 1e9 + number, fingerprint=str(number), responsible="api.py:12")
 
 
+@pytest.mark.slow
 def test_a_service_gets_title_text_and_kind() -> None:
     port, received = find_free_port(), Received()
     with serve_http(port, received):

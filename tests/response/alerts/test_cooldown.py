@@ -1,5 +1,7 @@
 """A service is alerted of the same problem at the same level only after the cooldown, and of another at its end."""
 
+import pytest
+
 from memanalysis.response.alerts.alert import AlertLevel
 from memanalysis.response.alerts.cooldown import AlertCooldown
 
@@ -18,6 +20,7 @@ class Cooled:
         return self._cooldown.reserve(service, level, problem, seconds=300)
 
 
+@pytest.mark.slow
 def test_a_problem_is_alerted_again_after_the_cooldown_of_its_level() -> None:
     cooled = Cooled()
 

@@ -14,6 +14,7 @@ def make_alert(timestamp: float = 1_700_000_000.0, service: str = "api") -> Aler
     return Alert("critical", service, f"{service} uses 97 MB.", timestamp, current_bytes=97 * 2**20, to_do="Restart.")
 
 
+@pytest.mark.slow
 def test_a_message_has_a_json_head_and_markdown(tmp_path: Path) -> None:
     alert = make_alert()
     path = write_message(tmp_path, "Agent-5", alert, sender="memanalysis")

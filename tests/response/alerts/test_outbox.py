@@ -83,6 +83,7 @@ def outbox(tmp_path: Path, destination: Destination, events: Events) -> Iterator
     outbox.end()
 
 
+@pytest.mark.slow
 def test_alerts_are_sent_in_order_off_the_thread_that_raises_them(
     outbox: Outbox, destination: Destination, events: Events
 ) -> None:

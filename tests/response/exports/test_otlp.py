@@ -14,6 +14,8 @@ from memanalysis.response.exports.service_figures import ServiceFigures
 from memanalysis.units import MIB
 from memanalysis.watcher.watch import watch
 
+pytestmark = pytest.mark.slow
+
 
 def read_points(bodies):
     """Give each data point of the metrics that came: name, labels and value."""
