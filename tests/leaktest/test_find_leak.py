@@ -108,7 +108,7 @@ def test_a_pure_call_is_no_leak_and_is_reported_soon():
 
 @pytest.fixture(scope="module")
 def findings() -> dict[str, dict[str, object]]:
-    """What find_leak finds in the calls of the benchmark, in a process of their own: here it has more to walk through."""
+    """What find_leak finds in the calls of the benchmark, in a process of their own: this one has more objects."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
