@@ -88,7 +88,7 @@ def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
     part = job.part
     samples = _read_judged(ledger, part)
     if job.chosen is not None:
-        samples = samples.merge(job.chosen, on=_KEYS)
+        samples = _keep_chosen(samples, job.chosen)
     tables = _Evidence(
         sites=lambda: ledger.read("sites", part=part),
         events=lambda: ledger.read("events", columns=(*_KEYS, "timestamp", "kind", "data"), part=part),
@@ -151,6 +151,20 @@ def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) ->
         verdicts = assess_samples(**_judging(samples, policy, _no_events))
         note = f" Its sites and events are unreadable: {type(exc).__name__}: {exc}."
         return verdicts.assign(sentence=verdicts["sentence"] + note)
+
+
+def _keep_chosen(samples: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of some runs; the samples themselves where these are all, which then are not copied."""
+    wanted = set(_list_keys(chosen))
+    numbers = samples.groupby(_KEYS, dropna=False, observed=True, sort=False).ngroup().to_numpy()
+    are_chosen = np.array([key in wanted for key in _list_keys(samples.drop_duplicates(_KEYS))], dtype=bool)
+    return samples if are_chosen.all() else samples[are_chosen[numbers]]
+
+
+def _list_keys(frame: pd.DataFrame) -> list[tuple[Any, Any]]:
+    """Return service and run of each row; unknown is None."""
+    keys = frame[_KEYS].astype(object)
+    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
 def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Callable[[], pd.DataFrame]:
