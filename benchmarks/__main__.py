@@ -17,7 +17,7 @@ BENCHMARKS = {
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
     "families": "benchmarks.families",
-    "fleet_engine": "benchmarks.fleet_engine",
+    "fleet": "benchmarks.fleet.run",
     "compare": "benchmarks.compare_runs",
     "calls": "benchmarks.detection.calls",
     "enforcement": "benchmarks.enforcement",
@@ -30,7 +30,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fleet_engine", "fuzz", "packages", "programs"}
+ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "programs"}
 """These take long, or measure nothing."""
 
 
@@ -52,6 +52,10 @@ def main() -> int:
         "--detector", metavar="MODULE:FUNCTION", help="of detection: score this detector beside ours (times, values)"
     )
     parser.add_argument("--write", action="store_true", help="of detection: write the figures of the accuracy page")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[200_000], metavar="N", help="of fleet: samples (default: 200000)"
+    )
+    parser.add_argument("--bucket", action="store_true", help="of fleet: behind a server of the S3 protocol")
     arguments = parser.parse_args()
     names = arguments.names or [name for name in BENCHMARKS if name not in ONLY_WHEN_NAMED]
     unknown = [name for name in names if name not in BENCHMARKS]
@@ -66,6 +70,8 @@ def main() -> int:
             n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed, kinds=arguments.kinds)
         elif name == "detection":
             benchmark.main(detector=arguments.detector, write=arguments.write)
+        elif name == "fleet":
+            benchmark.main(sizes=arguments.rows, bucket=arguments.bucket)
         else:
             benchmark.main()
     return 1 if n_faults else 0

@@ -12,7 +12,7 @@ from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed_of_runs, without_end
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
 from memanalysis.analysis.leaks.origin import RunSamples
-from memanalysis.analysis.leaks.responsible_line import TableSource
+from memanalysis.analysis.leaks.responsible_line import SiteSource, TableSource
 from memanalysis.analysis.series.prepare import prepare_grouped
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -26,7 +26,7 @@ __all__ = ["assess_samples"]
 def assess_samples(
     samples: pd.DataFrame,
     *,
-    sites: TableSource = None,
+    sites: SiteSource = None,
     events: TableSource = None,
     runs: TableSource = None,
     budgets_bytes: Mapping[str, float] | None = None,
@@ -43,8 +43,8 @@ def assess_samples(
         Rows of the table ``samples``; at least ``service`` and one of ``rss_bytes`` and ``traced_bytes``, with
         ``elapsed_s`` or ``timestamp``. Without ``run_id`` a service is one run.
     sites : DataFrame or callable, optional
-        Rows of the table ``sites``, to name the responsible line; a callable is asked for them only where there is a
-        leak.
+        Rows of the table ``sites``, to name the responsible line; a callable is asked for those of the runs that leak,
+        whose ids it is given.
     events : DataFrame or callable, optional
         Rows of the table ``events``, whose tracing windows show the origin where samples do not.
     runs : DataFrame or callable, optional

@@ -18,7 +18,7 @@ from memanalysis.analysis.leaks.fingerprint import add_fingerprint
 from memanalysis.analysis.leaks.held_free import find_held_free
 from memanalysis.analysis.leaks.origin import RunSamples, find_origin
 from memanalysis.analysis.leaks.pile_ups import find_pile_ups
-from memanalysis.analysis.leaks.responsible_line import TableSource, find_responsible
+from memanalysis.analysis.leaks.responsible_line import SiteSource, TableSource, find_responsible
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import Thresholds
@@ -45,7 +45,8 @@ class VerdictInputs:
     samples : RunSamples, optional
         The samples, whose other columns show the origin.
     sites, events : DataFrame or callable, optional
-        These tables, or what reads them; a callable is called only where there is a leak.
+        These tables, or what reads them; a callable is called only where there is a leak, that of the sites with the
+        ids of the runs that leak.
     runs : DataFrame or callable, optional
         The table, or what reads it where there is more than one run: shows which processes are one family.
     accepted : iterable of AcceptedLeak
@@ -58,7 +59,7 @@ class VerdictInputs:
     limits: FloatArray
     rules: SeverityRules
     samples: RunSamples | None = None
-    sites: TableSource = None
+    sites: SiteSource = None
     events: TableSource = None
     runs: TableSource = None
     accepted: Iterable[AcceptedLeak] = ()

@@ -1,7 +1,7 @@
 """Judge one part of a ledger, wherever it is worked on, and join the verdicts on all parts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class PartVerdicts:
 class _Evidence:
     """What explains a leak, read when it is first needed."""
 
-    sites: Callable[[], pd.DataFrame]
+    sites: Callable[[Sequence[str | None]], pd.DataFrame]
     events: Callable[[], pd.DataFrame]
     runs: Callable[[], pd.DataFrame] | None = None
 
@@ -90,7 +90,7 @@ def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
     if job.chosen is not None:
         samples = _keep_chosen(samples, job.chosen)
     tables = _Evidence(
-        sites=lambda: ledger.read("sites", part=part),
+        sites=lambda run_ids: ledger.read("sites", part=replace(part, run_ids=tuple(run_ids))),
         events=lambda: ledger.read("events", columns=(*_KEYS, "timestamp", "kind", "data"), part=part),
         runs=lambda: job.runs,
     )
@@ -131,7 +131,7 @@ def _assess_runs(samples: pd.DataFrame, tables: _Evidence, job: PartJob) -> tupl
     judged, failed = [], []
     for service, run_id in samples[_KEYS].drop_duplicates().to_numpy(dtype=object).tolist():
         own = _Evidence(
-            sites=_own_rows(tables.sites, service, run_id), events=_own_rows(tables.events, service, run_id)
+            sites=_own_sites(tables.sites, service, run_id), events=_own_rows(tables.events, service, run_id)
         )
         try:
             judged.append(_assess_run(of_run(samples, service, run_id), own, job.policy))
@@ -165,6 +165,12 @@ def _list_keys(frame: pd.DataFrame) -> list[tuple[Any, Any]]:
     """Return service and run of each row; unknown is None."""
     keys = frame[_KEYS].astype(object)
     return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
+
+
+def _own_sites(
+    read: Callable[[Sequence[str | None]], pd.DataFrame], service: Any, run_id: Any
+) -> Callable[[Sequence[str | None]], pd.DataFrame]:
+    return lambda run_ids: of_run(read(run_ids), service, run_id)
 
 
 def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Callable[[], pd.DataFrame]:

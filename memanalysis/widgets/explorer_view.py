@@ -188,7 +188,7 @@ def _judge(tables: RunTables, selection: Selection, stretch: pd.DataFrame, judgi
     budgets = {} if judging.budget is None else {selection.service: judging.budget.max_bytes}
     return assess_samples(
         stretch,
-        sites=lambda: cut(tables.read_sites()),
+        sites=lambda _: cut(tables.read_sites()),
         events=lambda: cut(tables.events),
         budgets_bytes=budgets,
         rules=judging.rules,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -72,15 +73,16 @@ def test_live_single_and_recorded_series_have_one_verdict(series):
 
 
 def test_tables_are_read_only_where_there_is_a_leak():
-    def read() -> pd.DataFrame:
-        reads.append(True)
+    def read(run_ids: Sequence[str | None] = ()) -> pd.DataFrame:
+        reads.append(list(run_ids))
         return pd.DataFrame(columns=["service", "run_id", "kind", "data"])
 
-    reads: list[bool] = []
-    assess_samples(as_samples(plateau()), sites=read, events=read)
+    reads: list[list[str | None]] = []
+    healthy, leaking = as_samples(plateau()), as_samples(ramp(n=100), run_id="leaking")
+    assess_samples(healthy, sites=read, events=read)
     assert reads == []
-    assess_samples(as_samples(ramp(n=100)), sites=read, events=read)
-    assert reads == [True, True]
+    assess_samples(pd.concat([healthy, leaking]), sites=read, events=read)
+    assert sorted(reads) == [[], ["leaking"]]
 
 
 def test_a_table_of_verdicts_is_the_frame_of_the_steps_and_back():

@@ -5,7 +5,7 @@ the chains of references that the recorder found.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,10 +16,13 @@ from memanalysis.analysis.verdict import Reason, VerdictFrame
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableSource", "find_responsible", "read_table"]
+__all__ = ["SiteSource", "TableSource", "find_responsible", "read_table"]
 
 TableSource: TypeAlias = "pd.DataFrame | Callable[[], pd.DataFrame] | None"
 """A table, what reads it, or nothing."""
+
+SiteSource: TypeAlias = "pd.DataFrame | Callable[[Sequence[str | None]], pd.DataFrame] | None"
+"""The table ``sites``, what reads its rows of some runs, or nothing."""
 
 _SOURCES = {f"responsible_{name}": name for name in ("file", "line", "function", "share")} | {
     name: name for name in ("allocated_file", "allocated_line", "allocated_function", "allocated_share")
@@ -35,7 +38,7 @@ _REASONS = {
 
 
 def find_responsible(
-    frame: VerdictFrame, thresholds: Thresholds, *, sites: TableSource = None, events: TableSource = None
+    frame: VerdictFrame, thresholds: Thresholds, *, sites: SiteSource = None, events: TableSource = None
 ) -> VerdictFrame:
     """Add to each leak the line that is responsible for it, and what holds it: the third step.
 
@@ -46,7 +49,7 @@ def find_responsible(
     thresholds : Thresholds
         The numbers to judge by; its groups ``site`` and ``retainer``.
     sites : DataFrame or callable, optional
-        Rows of the table ``sites``.
+        Rows of the table ``sites``; a callable is given the ids of the runs that leak.
     events : DataFrame or callable, optional
         Rows of the table ``events``: those of kind ``holders`` have the chains that hold what grows.
 
@@ -59,7 +62,7 @@ def find_responsible(
     leaks = np.flatnonzero(frame["is_leak"])
     columns = {name: np.full(len(frame["is_leak"]), None, dtype=object) for name in _SOURCES}
     reasons = frame["reasons"].copy()
-    table = read_table(sites) if leaks.size else None
+    table = _read_sites(sites, frame, leaks) if leaks.size else None
     if table is not None and len(table):
         lines = _lines_of_runs(frame, leaks, table, thresholds)
         for i in leaks.tolist():
@@ -125,6 +128,11 @@ def _read_chain(data: Any) -> str | None:
 def read_table(source: TableSource) -> "pd.DataFrame | None":
     """Return the table, read now where it was not yet."""
     return source() if callable(source) else source
+
+
+def _read_sites(source: SiteSource, frame: VerdictFrame, leaks: Any) -> "pd.DataFrame | None":
+    """Return the table, read now of the runs that leak where it was not yet."""
+    return source(list(dict.fromkeys(frame["run_id"][leaks].tolist()))) if callable(source) else source
 
 
 def _lines_of_runs(

@@ -215,7 +215,7 @@ class FolderSource:
     ) -> _Piece:
         if not isinstance(self._files, LocalFiles):
             return self._read_parquet(path, table, columns, request, result)
-        small = read_small(self._files, path, table, columns)
+        small = read_small(self._files, path, table, columns, run_ids=request.part.run_ids)
         if small is not None:
             removed: Removed = Counter()
             rows = null_impossible(small[1], table, removed)

@@ -5,7 +5,7 @@ than reading it.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +26,12 @@ SMALL_ROWS = 1_000
 """A file of more rows is left to the reader of many files, however small it is."""
 
 
-def read_small(files: Files, path: str, table: str, columns: Sequence[str]) -> tuple[FileOrder | None, pa.Table] | None:
+def read_small(
+    files: Files, path: str, table: str, columns: Sequence[str], *, run_ids: Collection[str | None] | None = None
+) -> tuple[FileOrder | None, pa.Table] | None:
     """Order and rows of a small file that has the columns as they are promised; None of any other.
+
+    A file whose footer states that it has none of ``run_ids`` is given without rows.
 
     Raises
     ------
@@ -50,7 +54,13 @@ def read_small(files: Files, path: str, table: str, columns: Sequence[str]) -> t
         types = dict(zip(found.names, found.types, strict=True))
         if any(types.get(field.name) != field.type for field in wanted):
             return None
+        if run_ids is not None and footer.order is not None and _has_none(footer.order, run_ids):
+            return footer.order, wanted.empty_table()
         rows = parquet.read(columns=wanted.names, use_threads=False).select(wanted.names)
     except (LedgerFormatError, pa.ArrowException, OSError, ValueError):  # the other way of reading says what is wrong
         return None
     return footer.order, rows.replace_schema_metadata(wanted.metadata)
+
+
+def _has_none(order: FileOrder, run_ids: Collection[str | None]) -> bool:
+    return order.last_run_id in {None, order.run_id} and order.run_id not in run_ids
