@@ -154,8 +154,8 @@ def _print_equality(place: str, answers: Mapping[str, pd.DataFrame]) -> None:
 
 def _print_found(work: str, found: FoundLeaks) -> None:
     print(
-        f"{work}: {found.found} of {found.planted} planted leaks found, {found.named} with their line. "
-        f"Of {found.runs:,} runs {found.alarms} of a day or more and {found.short_alarms} shorter ones are false alarms.\n"
+        f"{work}: {found.found} of {found.planted} planted leaks found, {found.named} with their line. Of "
+        f"{found.runs:,} runs {found.alarms} of a day or more and {found.short_alarms} shorter ones are false alarms.\n"
     )
 
 
