@@ -2,7 +2,7 @@
 
 ::
 
-    python sample_ledgers/record.py                      records all of them, in about two minutes
+    python sample_ledgers/record.py                      records all of them, in about five minutes
     python sample_ledgers/record.py leaking_service      records one
     python sample_ledgers/record.py --as-recorded        keeps what says on which machine it was
 
@@ -44,6 +44,9 @@ PROGRAMS = {
 
 ARRAY_SNAPSHOTS = 40
 ARRAY_INTERVAL_S = 0.25
+
+TASK_INTERVAL_S = 0.1
+"""From one task of a kind to the next on a Dask worker."""
 
 SESSION = (
     "%load_ext memanalysis",
@@ -128,6 +131,37 @@ def run_array_worker(service: str, target: Path) -> None:
             ledger.save_ledger()
 
 
+def record_workers(target: Path, seconds: float, neutral: bool) -> None:
+    """Run tasks on a Dask cluster of two workers: one leaks in some of its tasks, the other holds results alone."""
+    from dask.distributed import Client, LocalCluster
+
+    from memanalysis.dask import WatchWorkers  # loads distributed, which the other recordings do not need
+
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Path(folder) / "ledger"
+        cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=folder)
+        with cluster, Client(cluster) as client:
+            client.register_plugin(WatchWorkers(ledger, interval=0.5))
+            results = run_tasks(client, seconds)
+            client.gather(results)
+        copy_ledger(ledger, target, neutral=neutral)
+
+
+def run_tasks(client: Any, seconds: float) -> list[Any]:
+    """Submit the tasks of both workers, each for a moment of its own, and return their futures."""
+    from memanalysis.examples.dask_tasks import load, remember, tokenize
+
+    workers = client.scheduler_info()["workers"]
+    leaking, steady = sorted(workers, key=lambda address: str(workers[address]["name"]))
+    begin, futures = time.time() + 1, []
+    for number in range(int(seconds / TASK_INTERVAL_S)):
+        at = begin + number * TASK_INTERVAL_S
+        of_steady = (tokenize,) if number % 10 else (tokenize, load)
+        for worker, tasks in ((leaking, (remember, tokenize)), (steady, of_steady)):
+            futures += [client.submit(task, at, workers=worker, pure=False) for task in tasks]
+    return futures
+
+
 def copy_ledger(source: Path, target: Path, *, neutral: bool) -> None:
     """Write every row of a ledger into a new one, sealed, and in the place of the old."""
     ledger = open_ledger(source)
@@ -180,6 +214,10 @@ def make_neutral(row: Mapping[str, Any]) -> dict[str, Any]:
     if "traceback" in row:
         changed["file"] = make_portable(row["file"])
         changed["traceback"] = [[make_portable(file), line] for file, line in row["traceback"]]
+    if row.get("kind") == "suspect" and row["data"]:
+        file, colon, rest = row["data"]["place"].rpartition(":")
+        changed["data"] = row["data"] | {"place": make_portable(file) + colon + rest}
+        changed["message"] = row["message"].replace(file, make_portable(file))
     return changed
 
 
@@ -187,6 +225,7 @@ RECORDERS: Mapping[str, Callable[[Path, float, bool], None]] = {
     **dict.fromkeys(PROGRAMS, record_program),
     "notebook_session": record_session,
     "json_array_ledger.json": record_json_array,
+    "dask_workers": record_workers,
 }
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ IMPORTS = {
     "verdicts": {"analysis", "ledger", "policy"},
     "leaktest": {"analysis", "capture", "verdicts"},
     "watcher": {"analysis", "capture", "ledger", "policy", "response", "verdicts"},
+    "dask": {"analysis", "capture", "ledger", "verdicts", "watcher"},
     "reports": {"analysis", "ledger", "verdicts"},
     "notebook": {"capture", "leaktest", "ledger", "reports", "response", "watcher"},
     "widgets": {"analysis", "notebook", "policy", "reports", "response", "verdicts", "watcher"},

@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from memanalysis import assess, open_ledger
+from memanalysis.dask import assess_workers
 from memanalysis.schema import TABLES
 
 FOLDER = Path(__file__).parent.parent / "sample_ledgers"
 EXAMPLES = Path(__file__).parent.parent / "memanalysis" / "examples"
 
-LEDGERS = ("leaking_service", "warming_cache", "batch_job", "notebook_session", "json_array_ledger.json")
+LEDGERS = (
+    "leaking_service",
+    "warming_cache",
+    "batch_job",
+    "notebook_session",
+    "dask_workers",
+    "json_array_ledger.json",
+)
 
 MAX_BYTES = 1_000_000
 
@@ -61,6 +69,14 @@ def test_the_notebook_session_has_a_row_for_each_cell() -> None:
 
     assert [data["cell"] for data in cells] == [f"In[{number}]" for number in range(3, 21)]
     assert max(data["run_number"] for data in cells) == 14
+
+
+def test_the_dask_worker_that_leaks_is_named_with_its_tasks() -> None:
+    workers = assess_workers(FOLDER / "dask_workers")
+
+    assert workers[["worker", "memory"]].to_numpy().tolist() == [["0", "leak"], ["1", "cache"]]
+    assert workers["task_prefix"].tolist() == ["remember", None]
+    assert workers["responsible_file"].iloc[0].endswith("examples/dask_tasks.py")
 
 
 def test_nothing_of_the_machine_is_in_them() -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "ShapeThresholds",
     "SiteThresholds",
     "SlowingThresholds",
+    "TaskThresholds",
     "Thresholds",
 ]
 
@@ -311,6 +312,28 @@ class PivotThresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskThresholds:
+    """Which tasks of a worker grow its memory."""
+
+    min_share: float = make_number(
+        0.5, "share of the growth", CONVENTION, "Tasks with less of it are not named: most of it is elsewhere"
+    )
+    min_sigmas: float = make_number(
+        3.0, "standard errors", CONVENTION, "Growth by a task's memory in one block is no growth with each task"
+    )
+    groups: int = make_number(
+        20, "groups of blocks", CONVENTION, "Left out one by one (jackknife): what differs among them is the error"
+    )
+    min_groups: int = make_number(5, "groups of blocks", CONVENTION, "Fewer do not show how much they differ")
+    min_apart: float = make_number(
+        1e-6,
+        "ratio of singular values",
+        CONVENTION,
+        "Below it kinds of tasks always run together, and share the growth",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Every number that a verdict hangs on."""
 
@@ -335,6 +358,7 @@ class Thresholds:
     comparison: ComparisonThresholds = field(default_factory=ComparisonThresholds)
     history: HistoryThresholds = field(default_factory=HistoryThresholds)
     pivot: PivotThresholds = field(default_factory=PivotThresholds)
+    task: TaskThresholds = field(default_factory=TaskThresholds)
 
     def from_first_evidence(self) -> "Thresholds":
         """Return the same for series whose warm-up is known to be over, or which have no more samples to come."""

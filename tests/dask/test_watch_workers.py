@@ -1,0 +1,117 @@
+"""The plugin watches the processes of a real Dask cluster, from the first task to the end of a worker."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from distributed import Client, SubprocessCluster
+
+from memanalysis.dask.watch_workers import WatchWorkers
+from memanalysis.dask.worker_verdicts import assess_workers
+from memanalysis.errors import InvalidArgumentError
+from memanalysis.examples.dask_tasks import load, remember, tokenize
+from memanalysis.ledger.reading.ledger import open_ledger
+
+ANSWER_S = 120
+INTERVAL_S = 0.05
+TASKS_OF_A_BATCH = 120
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Return the client of two workers, which are processes of one thread each, under a nanny."""
+    folder = tmp_path_factory.mktemp("cluster")
+    options = {"local_directory": str(folder), "death_timeout": ANSWER_S}
+    cluster = SubprocessCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"scheduler_file": str(folder / "scheduler.json"), "local_directory": str(folder)},
+        worker_kwargs=options,
+    )
+    with cluster, Client(cluster, timeout=ANSWER_S) as client:
+        client.wait_for_workers(2, timeout=ANSWER_S)
+        yield client
+
+
+def submit_batch(client: Client, leaking: str, steady: str) -> list[Any]:
+    """Submit tasks of both workers, each for a moment of its own, and return the futures of the results to hold."""
+    begin = time.time() + 0.5
+    futures, held = [], []
+    for number in range(TASKS_OF_A_BATCH):
+        at = begin + number * INTERVAL_S
+        futures += [client.submit(task, at, workers=leaking, pure=False) for task in (remember, tokenize)]
+        futures.append(client.submit(tokenize, at, workers=steady, pure=False))
+        if number % 10 == 0:
+            held.append(client.submit(load, at, workers=steady, pure=False))
+    client.gather(futures)
+    return held
+
+
+@pytest.mark.slow
+def test_a_leaking_kind_of_tasks_is_named_and_a_healthy_worker_is_not(client: Client, tmp_path: Path):
+    leaking, steady = sorted(client.scheduler_info()["workers"])
+    client.register_plugin(WatchWorkers(tmp_path / "ledger", interval=INTERVAL_S, labels={"team": "maps"}))
+    held, until = list[Any](), time.monotonic() + ANSWER_S
+    while True:
+        held += submit_batch(client, leaking, steady)
+        workers = assess_workers(tmp_path / "ledger").set_index("worker")
+        if workers["memory"].eq("leak").any() or time.monotonic() > until:
+            break
+    client.unregister_worker_plugin(WatchWorkers.name)
+
+    names = {address: str(of["name"]) for address, of in client.scheduler_info()["workers"].items()}
+    bad, good = workers.loc[names[leaking]], workers.loc[names[steady]]
+    assert (bad["memory"], bad["task_prefix"]) == ("leak", "remember")
+    assert bad["bytes_per_task"] == pytest.approx(4_000 * (16 + 8), rel=0.3)  # an object, and its place in the list
+    assert good["memory"] != "leak"
+    ledger = open_ledger(tmp_path / "ledger")
+    assert [labels["team"] for labels in ledger.runs["labels"]] == ["maps", "maps"]
+    assert ledger.runs["ended"].notna().all()
+    assert {data["managed_bytes"] for data in ledger.events.query("kind == 'tasks'")["data"]} > {0}
+    tasks = [thread for address in names for thread in client.run(list_threads, workers=[address])[address]]
+    assert not [name for name in tasks if "memanalysis" in name]
+
+
+def list_threads() -> list[str]:
+    import threading
+
+    return [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_leaves_its_rows_and_its_successor_is_watched(client: Client, tmp_path: Path):
+    client.register_plugin(WatchWorkers(tmp_path / "ledger", service="workers", interval=INTERVAL_S))
+    victim = next(iter(client.scheduler_info()["workers"]))
+    pid = client.run(os.getpid, workers=[victim])[victim]
+    client.submit(load, time.time() + 2 * INTERVAL_S, workers=victim, pure=False).result(ANSWER_S)
+    os.kill(pid, signal.SIGKILL)
+    psutil.Process(pid).wait(ANSWER_S) if psutil.pid_exists(pid) else None
+    client.wait_for_workers(2, timeout=ANSWER_S)
+    until = time.monotonic() + ANSWER_S
+    while len(runs := open_ledger(tmp_path / "ledger").runs) < 3 and time.monotonic() < until:
+        time.sleep(INTERVAL_S)
+    client.unregister_worker_plugin(WatchWorkers.name)
+
+    assert pid in runs["pid"].tolist()
+    assert len(set(runs["pid"])) == 3
+    killed = runs.loc[runs["pid"] == pid, "run_id"].item()
+    assert killed in assess_workers(tmp_path / "ledger", services=["workers"])["run_id"].tolist()
+
+
+def test_wrong_arguments_are_refused_where_the_plugin_is_made(tmp_path: Path):
+    with pytest.raises(InvalidArgumentError, match="interval"):
+        WatchWorkers(tmp_path, interval=-1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_path_is_that_of_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert WatchWorkers("ledger").ledger == str(tmp_path / "ledger")
+    assert WatchWorkers("s3://bucket/ledger").ledger == "s3://bucket/ledger"
