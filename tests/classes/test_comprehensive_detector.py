@@ -127,7 +127,7 @@ def test_a_real_leak_is_found_with_its_objects() -> None:
         for minute in range(10):
             kept.extend(Page() for _ in range(400))
             detector.add_snapshot(replace(tracer.take_snapshot(), elapsed_s=60.0 * minute))
-            if minute in {2, 5, 9}:  # each looks at every object of this process
+            if minute in {2, 5, 9}:  # each goes through every object of this process
                 results = detector.run_full_detection()
     finally:
         assert tracer.stop()
