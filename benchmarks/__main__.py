@@ -16,6 +16,7 @@ BENCHMARKS = {
     "detection": "benchmarks.detection.run",
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
+    "sweep": "benchmarks.detection.swept_packages",
     "families": "benchmarks.families",
     "fleet": "benchmarks.fleet.run",
     "compare": "benchmarks.compare_runs",
@@ -30,7 +31,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "programs"}
+ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "programs", "sweep"}
 """These take long, or measure nothing."""
 
 

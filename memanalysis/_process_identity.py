@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["is_still_running", "parse_process_start"]
+__all__ = ["is_still_running", "parse_process_start", "parse_stat_fields"]
 
 TOLERANCE_S = 2.0
 """The system counts from its own start, which it gives in whole seconds."""
@@ -36,7 +36,26 @@ def is_still_running(pid: int, *, seen_at: float) -> bool:
     return True
 
 
-def parse_process_start(stat: str, *, boot_time: float, ticks_per_s: float) -> tuple[str, float]:
+def parse_stat_fields(stat: bytes, *, count: int) -> list[bytes]:
+    """Parse the first fields behind the name of the process out of ``/proc/<pid>/stat``: the third of ``proc(5)`` on.
+
+    Raises
+    ------
+    ValueError
+        It is no such text.
+
+    Examples
+    --------
+    >>> parse_stat_fields(b"7 (a (b) c) S 1 7 7 0 -1", count=2)
+    [b'S', b'1']
+    """
+    fields = stat.rpartition(b")")[2].split(None, count)[:count]
+    if len(fields) < count:
+        raise ValueError(f"/proc/<pid>/stat needs {count} fields behind the name, but is {stat!r}.")
+    return fields
+
+
+def parse_process_start(stat: bytes, *, boot_time: float, ticks_per_s: float) -> tuple[str, float]:
     """Parse ``/proc/<pid>/stat`` into the state of the process and when it started, in epoch seconds.
 
     Raises
@@ -46,19 +65,17 @@ def parse_process_start(stat: str, *, boot_time: float, ticks_per_s: float) -> t
 
     Examples
     --------
-    >>> stat = "7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 250 0 0"
+    >>> stat = b"7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 250 0 0"
     >>> parse_process_start(stat, boot_time=1000, ticks_per_s=100)
     ('S', 1002.5)
     """
-    fields = stat.rpartition(")")[2].split()
-    if len(fields) < 20:
-        raise ValueError(f"/proc/<pid>/stat needs 22 fields, but is {stat!r}.")
-    return fields[0], boot_time + int(fields[19]) / ticks_per_s
+    fields = parse_stat_fields(stat, count=20)
+    return fields[0].decode("ascii"), boot_time + int(fields[19]) / ticks_per_s
 
 
 def _is_running_by_proc(pid: int, seen_at: float) -> bool:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
     except OSError:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from memanalysis._process_identity import parse_stat_fields
 from memanalysis.capture.cgroup import find_limit_files, parse_limit_bytes
 from memanalysis.capture.process import ProcessReader
 
@@ -113,10 +114,7 @@ def parse_parent_pid(stat: bytes) -> int:
     >>> parse_parent_pid(b"7 (a (b) c) S 1 7 7 0 -1")
     1
     """
-    fields = stat.rpartition(b")")[2].split(None, 2)
-    if len(fields) < 2:
-        raise ValueError(f"/proc/<pid>/stat needs a parent, but is {stat!r}.")
-    return int(fields[1])
+    return int(parse_stat_fields(stat, count=2)[1])
 
 
 def find_family(pid: int, parents: Mapping[int, int]) -> set[int]:

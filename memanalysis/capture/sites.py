@@ -147,13 +147,21 @@ def build_site_table(traces: Sequence[RawTrace]) -> SiteTable:
 def find_own_groups(groups: Sequence[RawGroup]) -> list[bool]:
     """Return for each group whether memanalysis or tracemalloc's Python part allocated it.
 
-    That is so when its innermost frame is ours, or any frame is that is no wrapper frame: what lies beyond one (such as
-    a decorator) is the program's.
+    That is so when its innermost frame is ours, or the first that is ours on the way out is no wrapper frame: what lies
+    beyond one (such as a decorator) is the program's, whoever called it.
     """
     files = set(map(_get_file, chain.from_iterable(frames for frames, _, _ in groups)))
     own = frozenset(filter(is_own_file, files))
     inner = frozenset(file for file in own if not is_wrapper_frame(file))
-    return [frames[0][0] in own or not inner.isdisjoint(map(_get_file, frames)) for frames, _, _ in groups]
+    return [_is_own(frames, own, inner) for frames, _, _ in groups]
+
+
+def _is_own(frames: RawFrames, own: frozenset[str], inner: frozenset[str]) -> bool:
+    if frames[0][0] in own:
+        return True
+    if inner.isdisjoint(map(_get_file, frames)):
+        return False
+    return next(file for file, _ in frames if file in own) in inner
 
 
 def hash_site(frames: RawFrames) -> str:

@@ -9,6 +9,7 @@ import click
 from memanalysis._text import make_printable
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
+from memanalysis.cli.shared_options import add_policy_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,14 +67,7 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
     needs=(*ROWS, "rich"),
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option(
-    "--known-leaks",
-    "--known",
-    type=PATH,
-    metavar="FILE",
-    help="File of accepted leaks, which are listed but not counted.",
-)
+@add_policy_options
 @add_selection_options
 @add_engine_options
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from memanalysis.cli.assess_command import add_selection_options, make_selection
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.shared_options import add_policy_options
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["EXIT_FOUND", "command"]
@@ -35,8 +36,7 @@ memanalysis check ci-ledger --fail-on leak,breach,unknown --junit memory.xml
     needs=(*ROWS, "rich"),
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option("--known-leaks", "--known", type=PATH, metavar="FILE", help="File of accepted leaks, which do not fail.")
+@add_policy_options
 @click.option("--baseline", type=PATH, metavar="LEDGER", help="An earlier ledger, to find what became worse.")
 @click.option(
     "--fail-on",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_WORSE", "command"]
 
 EXIT_WORSE = 1
-"""Code where a service became worse; 0 where none did, 2 for an error."""
+"""Code where a service became worse; 0 where none did, 2 for an error, such as nothing to compare."""
 
 FORMATS = ("text", "json", "markdown", "csv")
 
@@ -31,7 +31,8 @@ memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
     "compare",
     cls=Command,
     help="Compare two ledgers, or one that is cut at a mark or by release, and show which service and which line "
-    "became worse or better. A change that may be noise is none. Exits with 1 where something became worse.",
+    "became worse or better. A change that may be noise is none. Exits with 1 where something became worse. Two sides "
+    "without a service to compare are an error, and never pass.",
     examples=_EXAMPLES,
     needs=(*ROWS, "rich"),
 )
@@ -64,6 +65,8 @@ def command(
                 f"compare needs a second ledger, --mark or --release beside {before}. Name one of them."
             )
         changes = compare(*ledgers, mark=mark, release=release)
+        if changes.empty:
+            raise InvalidArgumentError(_explain_nothing([ledger.services for ledger in ledgers]))
         services = sorted({service for ledger in ledgers for service in ledger.services} - set(changes["service"]))
     if is_json or form == "json":
         sys.stdout.write(render_comparison_json(changes, not_compared=services))
@@ -77,6 +80,23 @@ def command(
         _print_changes(open_console(), changes, services)
     is_worse = any(change.verdict == "worse" for change in describe_service_changes(changes))
     return EXIT_WORSE if is_worse else 0
+
+
+def _explain_nothing(services: list[list[str]]) -> str:
+    """Return why no service was compared, and what to do; ``services`` are those of each ledger."""
+    from memanalysis.reports.comparison_pages import list_services
+
+    both = sorted(set(services[0]).intersection(*services[1:]))
+    if not both:
+        held = [list_services(sorted(names)) or "no service" for names in services]
+        return (
+            f"compare needs a service that both ledgers have, but the first holds {held[0]}, the second {held[-1]}. "
+            "Record both under one name: memanalysis run --service NAME."
+        )
+    return (
+        f"compare needs a service with enough samples on both sides, but {list_services(both)} "
+        f"{'has' if len(both) == 1 else 'have'} too few. Record each side for longer, or at shorter intervals."
+    )
 
 
 def _print_changes(console: "Console", changes: "pd.DataFrame", not_compared: list[str]) -> None:

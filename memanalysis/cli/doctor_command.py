@@ -1,7 +1,6 @@
 """``memanalysis doctor``: what this machine and this Python can measure, and a self-test of it."""
 
 import platform
-import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -9,26 +8,12 @@ import click
 
 from memanalysis._version import __version__
 from memanalysis.cli.command_help import Command, add_json_option
-from memanalysis.units import MIB, format_bytes
+from memanalysis.cli.self_test import SelfTest, describe_self_test, run_self_test
+from memanalysis.units import format_bytes
 
-__all__ = ["DoctorFindings", "SelfTest", "command"]
+__all__ = ["DoctorFindings", "command"]
 
 PACKAGES = ("numpy", "pandas", "pyarrow", "matplotlib", "ipywidgets", "jinja2", "rich", "psutil", "pyyaml", "fsspec")
-
-TEST_BYTES = 16 * MIB
-"""Allocated for the self-test; the sampler finds them to 9 % in 95 of 100 tries."""
-
-TEST_BLOCK_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelfTest:
-    """What was seen of memory that was allocated; None where it cannot be measured."""
-
-    allocated_bytes: int
-    rss_growth_bytes: int | None
-    sampled_bytes: int | None
-    is_passed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +39,8 @@ class DoctorFindings:
     "doctor",
     cls=Command,
     help="Show what can be measured here: the engine that finds lines and why it is that one, the sources of memory "
-    "figures, and versions. Then allocate 16 MiB and check that they are seen.",
+    "figures, and versions. Then allocate 16 MiB and check that they are seen, and write a ledger and read it, in five "
+    "seconds at most.",
     examples="memanalysis doctor > doctor.txt   # to be attached to a question",
     needs=("rich",),
 )
@@ -93,7 +79,7 @@ def _examine() -> DoctorFindings:
         engine=engine.name,
         engine_reason=engine.reason,
         packages={name: _find_version(name) for name in PACKAGES},
-        self_test=_test_engine(),
+        self_test=run_self_test(),
     )
 
 
@@ -119,7 +105,7 @@ def _print_findings(found: DoctorFindings) -> None:
     for title, text in parts.items():
         print_paragraph(console, f"{title:<12}{text}", indent=12)
     print_line(console)
-    print_paragraph(console, f"{'self-test':<12}{_describe_test(found.self_test)}", indent=12)
+    print_paragraph(console, f"{'self-test':<12}{describe_self_test(found.self_test)}", indent=12)
 
 
 def _find_version(name: str) -> str | None:
@@ -127,39 +113,6 @@ def _find_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _test_engine() -> SelfTest:
-    """Return whether allocated memory is seen by the engine in use."""
-    from memanalysis.capture import sampler
-    from memanalysis.capture.process import ProcessReader
-
-    with ProcessReader() as process:
-        before = process.read_rss_bytes()
-        is_sampled = sampler.why_unavailable() is None and sampler.start(interval_bytes=32 * 1024)
-        try:
-            blocks = [bytes(TEST_BLOCK_BYTES) for _ in range(TEST_BYTES // TEST_BLOCK_BYTES)]
-            sampled = sampler.read_live_bytes() if is_sampled else None
-        finally:
-            if is_sampled:
-                sampler.stop()
-        after = process.read_rss_bytes()
-    wanted = len(blocks) * (TEST_BLOCK_BYTES + sys.getsizeof(b""))
-    grown = None if before is None or after is None else after - before
-    return SelfTest(
-        allocated_bytes=wanted,
-        rss_growth_bytes=grown,
-        sampled_bytes=sampled,
-        is_passed=(grown is None or grown > wanted / 2) and (sampled is None or 0.7 < sampled / wanted < 1.3),
-    )
-
-
-def _describe_test(test: SelfTest) -> str:
-    text = (
-        f"{format_bytes(test.allocated_bytes)} were allocated. Resident memory grew by {_show(test.rss_growth_bytes)}"
-    )
-    text += "." if test.sampled_bytes is None else f", the sampler saw {_show(test.sampled_bytes)}."
-    return text + (" All is well." if test.is_passed else " That is not what was allocated.")
 
 
 def _show(size: int | None) -> str:

@@ -1,7 +1,6 @@
 """``memanalysis test module:function``: whether a call or a statement leaks, found by repeating it."""
 
 import contextlib
-import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -61,7 +60,6 @@ def command(call: str, setup: str | None, fail_on: str, is_json: bool, **bounds:
     kinds = {kind.strip() for kind in fail_on.split(",") if kind.strip()}
     if not kinds or not kinds <= set(KINDS):
         raise InvalidArgumentError(f"A test fails on some of {', '.join(KINDS)}, but got {fail_on!r}.")
-    _register_frames()
     register_cell(STATEMENT, "statement")
     if sys.path[0] != "":
         sys.path.insert(0, "")  # as python -m does, so that modules of this folder are found
@@ -103,17 +101,6 @@ def _find_call(call: str, setup: str | None) -> Callable[[], Any]:
             raise InvalidArgumentError(f"{module_name} has no {path}.{suggest(name, known)}")
         found = getattr(found, name)
     return found  # type: ignore[no-any-return]  # find_leak refuses what cannot be called
-
-
-def _register_frames() -> None:
-    """Let what is allocated beyond the command line count as the program's."""
-    from memanalysis.capture.wrapper_frames import is_own_file, register_wrapper_frame
-
-    frame = inspect.currentframe()
-    while frame is not None:
-        if is_own_file(frame.f_code.co_filename):
-            register_wrapper_frame(frame.f_code.co_filename)
-        frame = frame.f_back
 
 
 def _compile(code: str, name: str) -> Any:

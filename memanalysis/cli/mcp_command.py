@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command
+from memanalysis.cli.shared_options import add_policy_option
 from memanalysis.errors import MissingDependencyError
 
 __all__ = ["command"]
@@ -33,7 +34,7 @@ memanalysis mcp main-ledger branch-ledger
     metavar="LEDGER...",
     description="Directories, files or URLs of ledgers.",
 )
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@add_policy_option
 def command(ledgers: tuple[str, ...], policy: str | None) -> int:
     """Open the ledgers, and serve them until standard input ends."""
     if find_spec("mcp") is None:

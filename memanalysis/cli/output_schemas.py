@@ -19,8 +19,11 @@ from memanalysis.analysis.verdict import (
 )
 from memanalysis.analysis.weekly_levels import LEVEL_COLUMNS, SLOPE_COLUMNS
 from memanalysis.cli.doctor_command import DoctorFindings
+from memanalysis.cli.export_command import ExportedHeap
+from memanalysis.cli.import_command import ImportedRows
 from memanalysis.cli.policy_command import PolicySummary, PolicyValue
 from memanalysis.cli.record_command import Recorded
+from memanalysis.cli.sweep_command import SweptPackage
 from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.ledger.convert import Converted
 from memanalysis.ledger.info import LedgerInfo
@@ -207,12 +210,15 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "compare": _describe_comparison,
     "convert": lambda: _describe_record(Converted),
     "doctor": lambda: _describe_record(DoctorFindings),
+    "export": lambda: _describe_record(ExportedHeap),
+    "import": lambda: _describe_record(ImportedRows),
     "info": lambda: _describe_record(LedgerInfo),
     "pivot": lambda: _describe_record(LeakPivot),
     "policy check": lambda: _describe_record(PolicySummary),
     "policy show": lambda: _describe_record(list[PolicyValue]),
     "record": lambda: _describe_record(Recorded),
     "report": _describe_report,
+    "sweep": lambda: _describe_record(SweptPackage),
     "test": lambda: _describe_record(LeakFinding),
     "trend": _describe_trend,
 }

@@ -7,6 +7,7 @@ import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
+from memanalysis.cli.shared_options import add_out_option, add_policy_options
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
@@ -29,21 +30,8 @@ memanalysis report logs/ledger --format markdown > report.md
     needs=(*ROWS, "matplotlib", "jinja2", "rich"),
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
-@click.option(
-    "-o",
-    "--out",
-    type=PATH,
-    metavar="FILE",
-    help=f"File to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output).",
-)
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option(
-    "--known-leaks",
-    "--known",
-    type=PATH,
-    metavar="FILE",
-    help="File of accepted leaks, which are listed but not counted.",
-)
+@add_out_option(DEFAULT_OUT)
+@add_policy_options
 @add_engine_options
 @click.option("--no-source", is_flag=True, help="Hide code, arguments and the folders of files.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from memanalysis.cli.command_help import PATH, Argument, Command
+from memanalysis.cli.shared_options import add_policy_option
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["DEFAULT_LEDGER", "add_watch_options", "command"]
@@ -70,7 +71,7 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
     metavar="KEY=VALUE",
     help="Label of the run, such as region=eu, by which `memanalysis pivot` compares runs. May be repeated.",
 )
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@add_policy_option
 @click.option(
     "--trace",
     type=click.Choice(("auto", "sampled", "windows", "full", "off")),

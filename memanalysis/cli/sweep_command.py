@@ -1,21 +1,34 @@
 """``memanalysis sweep PACKAGE --versions …``: which release of a package began to leak."""
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from memanalysis.cli.command_help import ROWS, Argument, Command
+from memanalysis.cli.command_help import ROWS, Argument, Command, add_json_option
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.sweep.release_search import ReleaseResult, describe_results, find_first_leaking, next_release
 
-__all__ = ["command"]
+__all__ = ["SweptPackage", "command"]
 
 EXIT_FOUND = 1
 
 _EXAMPLES = """\
 memanalysis sweep acme --versions "1.0, 1.1, 1.2" --call load_test:handle
 memanalysis sweep acme --versions "1.0, 1.1, 1.2" load_test.py
+memanalysis sweep acme --versions "1.0, 1.1, 1.2" --call load_test:handle --json | jq .first_leaking
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptPackage:
+    """What is known of the releases that were tried, the oldest first; ``first_leaking`` is None where none leaks."""
+
+    package: str
+    first_leaking: str | None
+    sentence: str
+    releases: list[ReleaseResult]
 
 
 @click.command(
@@ -38,6 +51,7 @@ memanalysis sweep acme --versions "1.0, 1.1, 1.2" load_test.py
 @click.option(
     "--timeout", type=float, default=600.0, metavar="SECONDS", help="For installing, and for running (default: 600)."
 )
+@add_json_option
 def command(
     package: str,
     script: str | None,
@@ -48,11 +62,11 @@ def command(
     no_index: bool,
     max_s: float,
     timeout: float,
+    is_json: bool,
 ) -> int:
     """Try the releases, and print what is known of each."""
     from memanalysis.cli.terminal import open_console, print_paragraph, show_progress
     from memanalysis.sweep.release_environment import SweepRequest, try_release
-    from memanalysis.sweep.release_search import ReleaseResult, describe_results, find_first_leaking, next_release
 
     listed = [version.strip() for version in versions.split(",") if version.strip()]
     if not listed or len(set(listed)) < len(listed):
@@ -72,18 +86,28 @@ def command(
         timeout_s=timeout,
         max_s=max_s,
     )
-    console = open_console()
     results: dict[str, ReleaseResult] = {}
     with show_progress(f"Sweeping {package}") as show:
         while (version := next_release(listed, results)) is not None:
             show(f"{package} {version}: {len(results)} of at most {len(listed)} tried")
             with tempfile.TemporaryDirectory(prefix="memanalysis-sweep-") as folder:
                 results[version] = try_release(request, version, Path(folder))
-    for version in (version for version in listed if version in results):
-        result = results[version]
-        place = f" ({result.place})" if result.place else ""
-        print_paragraph(console, f"{version}: {result.state}{place}. {result.text}")
-    print_paragraph(console, describe_results(package, listed, results))
-    if all(result.state in {"failed", "undecided"} for result in results.values()):
+    swept = SweptPackage(
+        package=package,
+        first_leaking=find_first_leaking(listed, results),
+        sentence=describe_results(package, listed, results),
+        releases=[results[version] for version in listed if version in results],
+    )
+    if is_json:
+        from memanalysis.cli.json_output import print_json
+
+        print_json(swept)
+    else:
+        console = open_console()
+        for result in swept.releases:
+            place = f" ({result.place})" if result.place else ""
+            print_paragraph(console, f"{result.version}: {result.state}{place}. {result.text}")
+        print_paragraph(console, swept.sentence)
+    if all(result.state in {"failed", "undecided"} for result in swept.releases):
         raise InvalidArgumentError(f"sweep could judge no release of {package}: what each lacked is listed above.")
-    return EXIT_FOUND if find_first_leaking(listed, results) is not None else 0
+    return 0 if swept.first_leaking is None else EXIT_FOUND

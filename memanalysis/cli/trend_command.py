@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.shared_options import add_out_option, add_policy_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,21 +46,8 @@ memanalysis trend logs/ledger --json | jq '.leaks[] | .status'
     help="Weeks of seven days, back from the last sample (default: 6).",
 )
 @click.option("--top", type=click.IntRange(min=1), default=12, metavar="N", help="The N worst services (default: 12).")
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option(
-    "--known-leaks",
-    "--known",
-    type=PATH,
-    metavar="FILE",
-    help="File of accepted leaks, which are listed but not counted.",
-)
-@click.option(
-    "-o",
-    "--out",
-    type=PATH,
-    metavar="FILE",
-    help=f"File to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output).",
-)
+@add_policy_options
+@add_out_option(DEFAULT_OUT)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
 @add_json_option
 def command(
@@ -98,9 +86,9 @@ def command(
     elif target == "-":
         sys.stdout.write(text)
     else:
-        from memanalysis.reports.make_report import write_report
+        from memanalysis.reports.written_page import write_page
 
-        write_report(text, target, "memanalysis trend")
+        write_page(text, target, "memanalysis trend")
         console = open_console()
         print_paragraph(console, made.headline, indent=0)
         print_line(console, f"Trend: {target}")

@@ -58,8 +58,14 @@ FRAMES_TO_MEASURE = 1
 MEASURED = 0.75
 """Share of the time for measuring; the rest is for naming lines and holders."""
 
-NAMING = 0.05
-"""Share of the time for each bout of calls by which lines are named."""
+MEASURED_CALLS = 0.9
+"""Share of the calls for measuring: lines are named by few."""
+
+NAMING_BOUTS = 4
+"""Bouts of calls by which lines are named, at most; each makes as many as leave some for the others."""
+
+NAMING_TIME = 0.05
+"""Share of the time for each such bout."""
 
 FILLING_AGAIN = 4
 """Times as many calls after which is looked again whether a cache with a bound is all that grows: that is expensive."""
@@ -101,6 +107,7 @@ class LeakTest:
     ) -> None:
         self._repeater, self._readings = repeater, Measurements(collect=collect)
         self._max_calls, self._max_s, self._least = max_calls, max_s, min_per_call
+        self._measured_calls = min(int(max_calls * MEASURED_CALLS), max_calls - NAMING_BOUTS)
         self._frames, self._collect, self._holders = frames, collect, holders
         self._started = 0.0
         self._was_tracing = tracemalloc.is_tracing()
@@ -153,7 +160,7 @@ class LeakTest:
                     return finding
                 if self._repeater.calls == calls:  # else what came meanwhile is the program's too
                     self._readings.leave_out_ours()
-            self._call_until(min(self._max_calls, self._calls_before + next_reading(self._calls)))
+            self._call_until(min(self._measured_calls, self._calls_before + next_reading(self._calls)))
 
     def _may_run_untraced(self) -> bool:
         return self._readings.has_native and not self._was_tracing and self._max_calls >= MIN_CALLS_UNTRACED
@@ -232,7 +239,7 @@ class LeakTest:
         grown = max(self._grown_bytes("traced"), self._grown_bytes("rss"))
         return (
             self._elapsed_share() >= MEASURED
-            or self._repeater.calls >= self._max_calls
+            or self._repeater.calls >= self._measured_calls
             or grown >= MAX_GROWTH_BYTES
             or len(self._readings) + 1 == MAX_MEASUREMENTS
         )
@@ -303,10 +310,11 @@ class LeakTest:
         return self._tracing
 
     def _call_once_more(self) -> int:
-        """Calls for naming lines, even past the bounds: as many as to the next reading, in a bounded time."""
+        """Calls for naming lines: as many as to the next reading, of what is left of the calls, in a bounded time."""
         before = self._calls
-        until_s = time.perf_counter() + NAMING * self._max_s
-        self._repeater.repeat(next_reading(before) - before, until_s=until_s)
+        most = max(1, (self._max_calls - self._repeater.calls) // NAMING_BOUTS)
+        until_s = time.perf_counter() + NAMING_TIME * self._max_s
+        self._repeater.repeat(min(most, next_reading(before) - before), until_s=until_s)
         return self._calls - before
 
     def _make_finding(self, checks: GrowthChecks, *, is_leak: bool | None) -> LeakFinding:

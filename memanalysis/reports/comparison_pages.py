@@ -49,8 +49,6 @@ def render_comparison_markdown(changes: "pd.DataFrame", *, not_compared: Sequenc
 
 def count_changes(described: Sequence[ServiceChange]) -> str:
     """Return a sentence on how many services became worse, better, or neither."""
-    if not described:
-        return "Nothing was compared: no service has enough samples on both sides."
     counts = {
         verdict: sum(change.verdict == verdict for change in described) for verdict in ("worse", "better", "same")
     }

@@ -47,7 +47,7 @@ def describe_cause(end: RunEnd, *, limit_share: float | None, short: bool) -> st
             return "was killed by SIGKILL"
         if limit_share is not None and limit_share >= NEAR_SHARE:
             return "was killed (SIGKILL), probably for lack of memory"
-        return "was killed without a word (SIGKILL, unless it called os._exit())"
+        return "ended without a word, by SIGKILL or by os._exit()"
     return {Cause.RETURNED: "ended in order", Cause.STOPPED: "went on without being watched"}.get(cause, "has no end")
 
 
@@ -120,7 +120,7 @@ def list_next_steps(
         pid = end.run.get("pid")
         steps.append(
             f"Ask the kernel and the supervisor: journalctl -k | grep -i 'killed process {pid}', "
-            "then stops that timed out and failed health checks."
+            "then stops that timed out and failed health checks. Search the program for os._exit()."
         )
     return steps
 

@@ -4,23 +4,19 @@
 show, lists are cut and say how much was left out.
 """
 
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from os import PathLike
-from pathlib import Path, PurePath
-from typing import Any, overload
+from pathlib import PurePath
+from typing import Any
 
 import pandas as pd
 
-from memanalysis._atomic import write_atomic
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
 from memanalysis.analysis.leaks.site_ranking import count_from_start, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
-from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.headline import order_verdicts, render_headline
@@ -31,6 +27,7 @@ from memanalysis.reports.post_mortem import make_post_mortem
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
+from memanalysis.reports.written_page import PageFormat, WrittenPage
 from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
@@ -41,7 +38,7 @@ from memanalysis.verdicts.run_selection import find_deaths
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
-__all__ = ["Report", "report", "write_report"]
+__all__ = ["Report", "report"]
 
 MAX_SECTIONS = 24
 """Services with a section of their own, the worst first; the table has them all."""
@@ -56,7 +53,7 @@ LONGEST_MARK = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Report(ReportModel):
+class Report(ReportModel, WrittenPage):
     """What a ledger says, ready to be shown; in a notebook it shows itself."""
 
     def __repr__(self) -> str:
@@ -67,35 +64,18 @@ class Report(ReportModel):
 
         printer.text(repr(self) if cycle else render_text(self))
 
-    @overload
-    def to_html(self, path: None = None) -> str: ...
-    @overload
-    def to_html(self, path: str | PathLike[str]) -> Path: ...
-    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return one self-contained page without scripts; with a path write it there and return the path."""
-        from memanalysis.reports.html_report import render_page
+    def _render(self, form: PageFormat) -> str:
+        if form == "html":
+            from memanalysis.reports.html_report import render_page
 
-        return write_report(render_page(self), path, "Report.to_html")
+            return render_page(self)
+        if form == "markdown":
+            from memanalysis.reports.markdown_report import render_markdown
 
-    @overload
-    def to_markdown(self, path: None = None) -> str: ...
-    @overload
-    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
-    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return tables and sentences as Markdown; with a path write them there and return the path."""
-        from memanalysis.reports.markdown_report import render_markdown
-
-        return write_report(render_markdown(self), path, "Report.to_markdown")
-
-    @overload
-    def to_json(self, path: None = None) -> str: ...
-    @overload
-    def to_json(self, path: str | PathLike[str]) -> Path: ...
-    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return everything as JSON, for programs; with a path write it there and return the path."""
+            return render_markdown(self)
         from memanalysis.reports.json_report import render_json
 
-        return write_report(render_json(self), path, "Report.to_json")
+        return render_json(self)
 
     def _repr_html_(self) -> str:
         from memanalysis.reports.html_report import render_fragment
@@ -301,23 +281,3 @@ def _name_services(services: Sequence[str]) -> str:
     if len(services) == 1:
         return make_printable(services[0])
     return f"{len(services)} services" if services else "no service"
-
-
-def write_report(text: str, path: str | PathLike[str] | None, call: str) -> str | Path:
-    """Return the text, or write it whole and return where it is."""
-    if path is None:
-        return text
-    target = Path(path)
-    content = text.encode("utf-8", errors="backslashreplace")
-    try:
-        if target.exists() and not target.is_file():  # a device or a pipe is not replaced
-            target.write_bytes(content)
-        else:
-            real = target.resolve()
-            file_mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
-            write_atomic(real, content, file_mode=file_mode)
-    except OSError as exc:
-        raise InvalidArgumentError(
-            f"{call} needs a path that it can write, but {path} cannot be written: {exc.strerror}. Pass another path."
-        ) from exc
-    return target

@@ -157,6 +157,20 @@ def test_what_is_allocated_beyond_a_wrapper_frame_is_the_programs(monkeypatch):
     assert find_own_groups(groups) == [False, True]
 
 
+def test_the_program_is_the_program_whoever_of_ours_called_the_wrapper_frame(monkeypatch):
+    """`python -m memanalysis.…` has frames of memanalysis below those of the call that is tested."""
+    wrapper = PACKAGE_FOLDER + "wrapper_of_this_test.py"
+    monkeypatch.setattr(paths, "_wrapper_frames", set())
+    register_wrapper_frame(wrapper)
+
+    groups = [
+        ((("app.py", 5), (wrapper, 3), (OURS, 1)), 1, 1),
+        ((("app.py", 5), (OURS, 7), (wrapper, 3), (OURS, 1)), 1, 1),
+    ]
+
+    assert find_own_groups(groups) == [False, True]
+
+
 def test_cells_are_named_as_people_know_them(monkeypatch):
     monkeypatch.setattr(cells, "_names", {})
     register_cell("/run/ipykernel_77/123.py", "In[3]")

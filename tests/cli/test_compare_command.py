@@ -76,3 +76,21 @@ def test_what_cannot_be_compared_is_an_error(
 ) -> None:
     assert main(["compare", str(healthy), *arguments]) == EXIT_ERROR
     assert text in capsys.readouterr().err
+
+
+def test_ledgers_without_a_service_to_compare_are_an_error_that_names_the_cure(
+    healthy: Path, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`young` has three samples, which is no evidence on either side."""
+    short = tmp_path / "short"
+    writer = LedgerWriter(short, run={"run_id": "a", "service": "young", "started": 0.0}, flush="manual")
+    writer.append("samples", [{"seq": at, "timestamp": at, "elapsed_s": at, "rss_bytes": MIB} for at in range(3)])
+    writer.close(ended=3.0)
+
+    assert main(["compare", str(healthy), str(short), "--json"]) == EXIT_ERROR
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "the first holds elsewhere, leaking_registry, the second young. Record both under one name" in shown.err
+
+    assert main(["compare", str(short), str(recorded)]) == EXIT_ERROR
+    assert "but young has too few. Record each side for longer" in capsys.readouterr().err

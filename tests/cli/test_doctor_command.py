@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from memanalysis.capture.sampler import why_unavailable
+from memanalysis.cli.self_test import THREAD_NAME, describe_self_test, run_self_test
 from memanalysis.watcher.trace_engine import choose_engine
 
 ROOT = Path(__file__).parents[2]
@@ -28,10 +30,21 @@ def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert f"lines {choose_engine('auto').name}." in text
     assert "16.1 MiB were allocated" in text
-    assert text.endswith("All is well.")
+    assert "100 rows were written into a ledger, 100 of them were read as written. All is well." in text
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
 @pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
 def test_the_sampler_sees_the_bytes_within_its_error() -> None:
     assert "the sampler saw" in " ".join(run_doctor().stdout.split())
+
+
+def test_a_self_test_that_is_not_done_in_time_ends_and_fails() -> None:
+    """Within no time at all no ledger is written and read."""
+    found = run_self_test(max_s=0.0)
+    for thread in threading.enumerate():
+        if thread.name == THREAD_NAME:
+            thread.join(60)
+
+    assert not found.is_passed
+    assert "could not be written and read: it took more than 0 s." in describe_self_test(found)

@@ -1,5 +1,6 @@
 """``memanalysis sweep`` with wheels that the test writes: real environments, real pip, and no network."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from processes import running
+
+from memanalysis.cli.output_schemas import make_output_schema
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +64,7 @@ def test_the_release_that_began_to_leak_is_named_and_bad_ones_are_listed(tmp_pat
     assert lines[1].startswith("1.1: failed. exit code 1: ")
     assert "built for another planet" in lines[1]
     assert lines[2].startswith("1.1.5: failed. exit code 1: ")
-    assert lines[3].startswith("1.2: leaks")  # a machine that is slow may name no line
+    assert lines[3].startswith("1.2: leaks (acme_sweep.py:3).")
     assert "A leak: each call keeps" in lines[3]
     assert lines[4] == (
         "acme-sweep began to leak with 1.2: 1.0 does not leak. Between them 1.1, 1.1.5 could not be judged."
@@ -72,10 +76,13 @@ def test_a_script_that_fails_is_no_result_and_no_pass(tmp_path: Path):
     write_wheel(tmp_path, "1.0", CLEAN)
     (tmp_path / "load.py").write_text("import acme_sweep\nraise SystemExit(3)\n")
 
-    code, out, err = sweep(tmp_path, "--versions", "1.0", "load.py")
+    code, out, err = sweep(tmp_path, "--versions", "1.0", "load.py", "--json")
 
+    found = json.loads(out)
+    Draft202012Validator(make_output_schema("sweep")).validate(found)
     assert code == 2
-    assert "1.0: failed. exit code 3: " in out
+    assert [(release["state"], release["text"][:13]) for release in found["releases"]] == [("failed", "exit code 3: ")]
+    assert found["first_leaking"] is None
     assert "could judge no release of acme-sweep" in err
 
 

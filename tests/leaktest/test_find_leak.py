@@ -307,6 +307,21 @@ def test_our_own_objects_are_not_listed():
     assert "memanalysis" not in "".join(chain.text for chain in finding.holders).replace("memanalysis.tests", "")
 
 
+@pytest.mark.parametrize("most", [16, 200])
+def test_no_more_calls_are_made_than_are_allowed_also_for_naming_the_line(most: int):
+    numbers = itertools.count(1)
+    made = 0
+
+    def call() -> None:
+        nonlocal made
+        made = next(numbers)
+        KEPT.append(bytes(1_000))
+
+    finding = find_leak(call, max_calls=most)
+
+    assert made == finding.calls <= most
+
+
 def test_few_calls_tell_nothing():
     finding = find_leak(keep_a_session, max_calls=16)
 

@@ -71,7 +71,7 @@ if __name__ == "__main__":
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert sum(pool.map(square, range(16))) == 1240
 """
-KILLED = "was killed without a word (SIGKILL, unless it called os._exit())"
+KILLED = "ended without a word, by SIGKILL or by os._exit()"
 
 
 def record(tmp_path: Path, source: str) -> Report:

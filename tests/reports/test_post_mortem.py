@@ -35,7 +35,7 @@ time.sleep(0.4)
 KEEP_LINE = 1 + START.splitlines().index("    CACHE.append(bytearray(1024 * 1024))")
 LIMIT = "resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31)); CACHE.append(bytearray(2 ** 31))"
 DEATHS = {
-    "os.kill(os.getpid(), signal.SIGKILL)": "was killed without a word (SIGKILL, unless it called os._exit())",
+    "os.kill(os.getpid(), signal.SIGKILL)": "ended without a word, by SIGKILL or by os._exit()",
     "os.kill(os.getpid(), signal.SIGTERM)": "was ended by SIGTERM, sent by process",
     'raise RuntimeError("no queue")': "ended with RuntimeError: no queue at program.py:",
     LIMIT: "ended with MemoryError at program.py:",
