@@ -1,8 +1,8 @@
-"""Does ``memanalysis sweep`` name the release that leaks, of leaks that shipped in released packages?
+"""The releases that ``memanalysis sweep`` names, of leaks that shipped in released packages.
 
-``python -m benchmarks sweep`` sweeps the fixed and the leaky release of each case of the material's ``leakbench/cases``
-that this Python can install, in the order in which they came out, and calls the case's ``step()``. ``MEMANALYSIS_CASES``
-names some cases, ``MEMANALYSIS_SECONDS`` another time for the calls of a release.
+``python -m benchmarks sweep`` sweeps the leaky and the fixed release of each case of the material's ``leakbench/cases``
+that this Python can install, in the order in which they came out. The call is the case's ``step()``.
+``MEMANALYSIS_CASES`` names some cases, ``MEMANALYSIS_SECONDS`` another time for the calls of a release.
 """
 
 import json
