@@ -33,7 +33,7 @@ def test_no_number_is_no_process() -> None:
     assert not is_still_running(0, seen_at=time.time())
 
 
-@pytest.mark.parametrize("stat", ["", "7 (python) S 1", "no text of proc"])
-def test_a_text_that_is_none_is_refused(stat: str) -> None:
+@pytest.mark.parametrize("stat", [b"", b"7 (python) S 1", b"no text of proc"])
+def test_a_text_that_is_none_is_refused(stat: bytes) -> None:
     with pytest.raises(ValueError, match="needs 20 fields"):
         parse_process_start(stat, boot_time=0, ticks_per_s=100)

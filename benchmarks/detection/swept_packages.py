@@ -79,7 +79,7 @@ def _read_answer(found: dict[str, Any], leaky: Release, good: str, bad: str) -> 
         return ["not installed", "", failed[0][-80:]]
     place = states[bad]["place"]
     is_right = place is not None and any(place.rpartition(":")[0].endswith(name) for name in leaky.named)
-    named = "yes" if found["first_leaking"] == bad and states[good]["state"] == "clean" else "no"
+    named = "yes" if found["first_leaking"] == bad and states[good]["state"] != "leaks" else "no"
     return [named, ("yes" if is_right else "no") if leaky.named else "", f"{said}; {place}"]
 
 

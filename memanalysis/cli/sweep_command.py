@@ -17,7 +17,7 @@ EXIT_FOUND = 1
 _EXAMPLES = """\
 memanalysis sweep acme --versions "1.0, 1.1, 1.2" --call load_test:handle
 memanalysis sweep acme --versions "1.0, 1.1, 1.2" load_test.py
-memanalysis sweep acme --versions "1.0, 1.1, 1.2" --call load_test:handle --json | jq .first_leaking
+memanalysis sweep acme --versions "1.0, 1.1" --call load_test:handle --json
 """
 
 
