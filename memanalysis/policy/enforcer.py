@@ -1,21 +1,14 @@
-"""Whether a service is within its budget now, and what the policy wants done about it.
-
-The enforcer says what is to be done and does none of it. MB are 2**20 bytes. An unknown reading is unknown, never ok.
-"""
+"""Whether a service is within its budget now. MB are 2**20 bytes. An unknown reading is unknown, never ok."""
 
 import math
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.model import Policy
-from memanalysis.units import format_duration
 
-__all__ = ["BudgetCheck", "BudgetEnforcer", "BudgetStatus", "EnforcementDecision", "check_budget", "describe_check"]
+__all__ = ["BudgetCheck", "BudgetStatus", "check_budget", "describe_check"]
 
 BudgetStatus = Literal["ok", "warning", "critical", "unknown"]
 
@@ -44,25 +37,6 @@ class BudgetCheck:
     critical_mb: float
     status: BudgetStatus
     within_budget: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnforcementDecision:
-    """What the policy wants done at one reading, and why.
-
-    Parameters
-    ----------
-    action : str
-        none, alert_only, alert_and_cleanup or alert_and_restart.
-    reason : str
-        A sentence.
-    check : BudgetCheck
-        What the decision rests on.
-    """
-
-    action: str
-    reason: str
-    check: BudgetCheck
 
 
 def check_budget(policy: Policy, service: str, current_mb: float | None) -> BudgetCheck:
@@ -123,59 +97,6 @@ def describe_check(check: BudgetCheck) -> str:
         return f"{reading}, below its warning threshold of {check.warning_mb:.1f} MB"
     threshold_mb = check.critical_mb if check.status == "critical" else check.warning_mb
     return f"{reading} and has reached its {check.status} threshold of {threshold_mb:.1f} MB"
-
-
-class BudgetEnforcer:
-    """Decides what a policy wants done; remembers how long each service has been critical.
-
-    Parameters
-    ----------
-    clock : callable, optional
-        Seconds that only go forward, for the grace period.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._critical_since: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def decide(self, policy: Policy, service: str, current_mb: float | None) -> EnforcementDecision:
-        """Decide what the policy wants done at this reading.
-
-        The hard action is wanted only once the service has been critical for the grace period in every reading. Before
-        that the action is alert_only.
-        """
-        check = check_budget(policy, service, current_mb)
-        action, reason = _decide(policy, check, self._critical_for_s(check))
-        return EnforcementDecision(action=action, reason=reason, check=check)
-
-    def _critical_for_s(self, check: BudgetCheck) -> float:
-        """Seconds since the service became critical; an unknown reading neither starts nor ends that."""
-        now = self._clock()
-        with self._lock:
-            if check.status == "critical":
-                return now - self._critical_since.setdefault(check.service, now)
-            if check.status != "unknown":
-                self._critical_since.pop(check.service, None)
-        return 0.0
-
-
-def _decide(policy: Policy, check: BudgetCheck, waited_s: float) -> tuple[str, str]:
-    enforcement = policy.enforcement
-    service, status = check.service, check.status
-    if status == "unknown":
-        return "none", f"The memory of {service} is not available, so its budget cannot be checked."
-    reached = describe_check(check)
-    if status == "ok":
-        return "none", f"{reached}."
-    is_hard = status == "critical"
-    limits, name = (enforcement.hard_limits, "hard_limits") if is_hard else (enforcement.soft_limits, "soft_limits")
-    if not limits.enabled:
-        return "none", f"{reached}, but enforcement.{name} is not enabled."
-    remaining_s = enforcement.grace_period_seconds - waited_s
-    if is_hard and remaining_s > 0 and limits.action != "alert_only":
-        return "alert_only", f"{reached}; {limits.action} follows in {format_duration(remaining_s)} if it stays so."
-    return limits.action, f"{reached}."
 
 
 def _known_mb(current_mb: float | None) -> float | None:

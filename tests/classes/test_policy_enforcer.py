@@ -1,6 +1,7 @@
 """Readings against budgets: status, action, and the time of grace."""
 
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from memanalysis.classes.policy_enforcer import MemoryPolicyEnforcer
 from memanalysis.classes.policy_loader import MemoryPolicyLoader
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.response.budget_levels import BudgetLevels
 
 BUDGETS = {
     "services": {"web": {"max_memory_mb": 200, "warning_threshold_percent": 50, "critical_threshold_percent": 75}}
@@ -161,17 +163,51 @@ def test_the_reason_says_how_long_remains(make_enforcer: Callable[..., MemoryPol
     )
 
 
-def test_recovery_starts_the_grace_period_again(
+def test_recovery_that_lasts_starts_the_grace_period_again(
     make_enforcer: Callable[..., MemoryPolicyEnforcer], clock: Clock
 ) -> None:
     enforcer = make_enforcer(grace_period_seconds=60)
     actions = []
-    for current_mb in (180, 120, 180):
+    for current_mb in (180, 120, 120, 180):
         actions.append(enforcer.enforce_limits("web", current_mb)["action"])
-        clock.now_s += 100
+        clock.now_s += 60
 
-    assert actions == ["alert_only", "alert_only", "alert_only"]
+    assert actions == ["alert_only", "alert_only", "alert_only", "alert_only"]
     assert enforcer.enforce_limits("web", 180)["action"] == "alert_and_cleanup"
+
+
+@pytest.mark.parametrize("lower_mb", [0, 90, 120, 149])
+def test_a_short_fall_is_no_recovery(
+    make_enforcer: Callable[..., MemoryPolicyEnforcer], clock: Clock, lower_mb: float
+) -> None:
+    """Below its critical threshold nothing hard is wanted, but the time at the threshold goes on."""
+    enforcer = make_enforcer(grace_period_seconds=60)
+    actions = []
+    for current_mb in (180, lower_mb, 180):
+        actions.append(enforcer.enforce_limits("web", current_mb)["action"])
+        clock.now_s += 30
+
+    assert actions == ["alert_only", "none" if lower_mb < 100 else "alert_only", "alert_and_cleanup"]
+
+
+def test_a_class_and_a_watched_run_want_the_hard_action_at_the_same_readings(
+    make_enforcer: Callable[..., MemoryPolicyEnforcer], clock: Clock
+) -> None:
+    """Some minutes around every threshold, with gaps, deep falls and readings that are not known."""
+    rng = random.Random(7)  # noqa: S311 - the same readings each time
+    enforcer = make_enforcer(hard_limits={"action": "alert_and_restart"}, grace_period_seconds=20)
+    levels = BudgetLevels(clock=clock)
+    by_class, by_run = [], []
+    for _ in range(600):
+        reading = rng.choice([40, 99, 120, 140, 146, 151, 160, 199, 201, None])
+        for _ in range(rng.choice([1, 1, 1, 30])):
+            by_class.append(enforcer.enforce_limits("web", reading)["action"] == "alert_and_restart")
+            step = levels.update(enforcer.loader.policy, "web", reading)
+            by_run.append(step is not None and step.action == "alert_and_restart")
+            clock.now_s += rng.choice([0.5, 1, 5])
+
+    assert by_class == by_run
+    assert 100 < sum(by_run) < len(by_run) - 100
 
 
 def test_an_unknown_reading_is_no_recovery(make_enforcer: Callable[..., MemoryPolicyEnforcer], clock: Clock) -> None:

@@ -104,7 +104,7 @@ def test_yaml_is_imported_when_a_policy_is_read_and_not_before() -> None:
 import sys
 from memanalysis.policy import enforcer, loader, model
 model.parse_policy({"ledger": {"enabled": False}})
-enforcer.BudgetEnforcer().decide(model.parse_policy({}), "api", 85.0)
+enforcer.check_budget(model.parse_policy({}), "api", 85.0)
 assert "yaml" not in sys.modules
 loader.read_default_policy()
 assert "yaml" in sys.modules

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.policy.enforcer import BudgetCheck
+from memanalysis.policy.level_hysteresis import find_rank
 
 __all__ = ["ALERT_LEVELS", "BUDGET_PROBLEM", "Alert", "AlertLevel", "find_level", "parse_alert"]
 
@@ -109,13 +110,6 @@ def parse_alert(mapping: Mapping[str, Any]) -> Alert:
 
 
 def find_level(check: BudgetCheck) -> AlertLevel | None:
-    """Return the level that a budget check calls for; None where nobody needs to know.
-
-    Above the whole budget it is an emergency, else what the status says. An unknown status calls for none: nothing is
-    known to be wrong.
-    """
-    if check.within_budget is False:
-        return "emergency"
-    if check.status == "warning" or check.status == "critical":
-        return check.status
-    return None
+    """Return the level that a budget check calls for; None where nobody needs to know, or the reading is unknown."""
+    rank = find_rank(check)
+    return ALERT_LEVELS[rank - 1] if rank else None
