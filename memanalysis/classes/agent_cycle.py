@@ -122,9 +122,10 @@ class AgentCycle:
     def __enter__(self) -> Self:
         self._is_ours = self._manager.initialize()
         policy = self._manager.loader.policy
-        self._root = Path(policy.alerts.messaging.inbox_root).absolute()
+        folder = Path(policy.ledger.folder).expanduser()
+        self._root = policy.alerts.messaging.find_inbox_root(folder)
         self._outbox = Outbox(folder=Path(policy.ledger.storage_path).absolute().parent / "undelivered")
-        senders, _ = make_senders(policy, sender=self._agent)
+        senders, _ = make_senders(policy, sender=self._agent, ledger_folder=folder)
         self._outbox.begin(senders)
         self._alerts = _dispatchers.setdefault(self._manager, AlertDispatcher(policy))  # cooldowns outlast a cycle
         self._alerts.policy, self._alerts.outbox = policy.alerts, self._outbox

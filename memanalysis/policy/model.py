@@ -9,7 +9,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, cast, get_args
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args, overload
 
 from memanalysis.errors import PolicyError
 from memanalysis.policy.budgets import MemoryBudget, MemoryBudgets, parse_budgets
@@ -70,6 +71,9 @@ __all__ = [
     "TracemallocPolicy",
     "parse_policy",
 ]
+
+LEDGER_PLACE = "{ledger}"
+"""At the beginning of a path: the folder of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +160,33 @@ class AlertRecipients:
 
 @dataclass(frozen=True, slots=True)
 class MessagingPolicy:
-    """Section ``alerts.messaging``; a recipient without an agent card has an inbox folder."""
+    """Section ``alerts.messaging``; a recipient without an agent card has an inbox folder, where there is a root."""
 
-    inbox_root: StoragePath = "agent_workspaces"
+    inbox_root: StoragePath = f"{LEDGER_PLACE}/agent_workspaces"
     agent_cards: Annotated[tuple[AgentCard, ...], list_kind("agent cards")] = ()
 
     def find_cards(self) -> dict[str, str]:
         """Return the address of each recipient's agent card."""
         return dict(card.split("=", 1) for card in self.agent_cards)
+
+    @overload
+    def find_inbox_root(self, ledger: Path) -> Path: ...
+    @overload
+    def find_inbox_root(self, ledger: None) -> Path | None: ...
+    def find_inbox_root(self, ledger: Path | None) -> Path | None:
+        """Return the folder of all inboxes; None where it lies in the ledger, and there is none.
+
+        Examples
+        --------
+        >>> MessagingPolicy().find_inbox_root(Path("/var/lib/api/ledger")).as_posix()
+        '/var/lib/api/ledger/agent_workspaces'
+        >>> MessagingPolicy(inbox_root="/srv/agents").find_inbox_root(None).as_posix()
+        '/srv/agents'
+        """
+        first, _, rest = self.inbox_root.partition("/")
+        if first != LEDGER_PLACE:
+            return Path(self.inbox_root).absolute()  # the program may change its working folder
+        return None if ledger is None else ledger.absolute() / rest.lstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +241,11 @@ class LedgerPolicy:
     storage_path: StoragePath = "logs/memory_ledger.json"
     retention: LedgerRetention = LedgerRetention()
     metrics: Annotated[tuple[LedgerMetric, ...], list_kind("metrics")] = get_args(LedgerMetric)
+
+    @property
+    def folder(self) -> str:
+        """Where a watched run keeps its ledger: of a ``.json`` its stem, for that file is the JSON array ledger."""
+        return self.storage_path.removesuffix(".json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from memanalysis.response.alerts.outbox import Outbox
 from memanalysis.response.restart import Restart
 from memanalysis.watcher.policy_runtime import PolicyRuntime
 from memanalysis.watcher.restart_step import RestartStep
-from memanalysis.watcher.settings import Settings, find_undelivered_folder
+from memanalysis.watcher.settings import UNDELIVERED_FOLDER, Settings, find_ledger_folder
 
 __all__ = ["make_policy_runtime"]
 
@@ -24,12 +24,14 @@ def make_policy_runtime(
     end_recording: Callable[[], object],
 ) -> PolicyRuntime:
     """Make what holds the samples of a recorder against its policy."""
+    folder = find_ledger_folder(settings.ledger)
     return PolicyRuntime(
         settings.service,
         policy,
         clock=clock,
         check_leaks=settings.check_leaks,
         file=file,
-        outbox=Outbox(folder=find_undelivered_folder(settings.ledger)),
+        outbox=Outbox(folder=None if folder is None else folder / UNDELIVERED_FOLDER),
+        ledger_folder=folder,
         restart=RestartStep(restart, end_recording=end_recording),
     )

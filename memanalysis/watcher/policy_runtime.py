@@ -9,6 +9,7 @@ A leak is what the run's own verdict calls one: the live series of the whole run
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memanalysis.capture.sample import Clock
@@ -80,6 +81,8 @@ class PolicyRuntime:
         Delivers alerts off this thread; without one they go into the log alone.
     restart : RestartStep, optional
         Restarts the program; without it a restart is only alerted.
+    ledger_folder : Path, optional
+        Folder of the ledger, for what the policy places there.
 
     Attributes
     ----------
@@ -101,13 +104,14 @@ class PolicyRuntime:
         file: PolicyFile | None = None,
         outbox: Outbox | None = None,
         restart: RestartStep | None = None,
+        ledger_folder: Path | None = None,
     ) -> None:
         self.cleanup = Cleanup(policy.leak_detection.auto_cleanup)
         self._service = service
         self._policy = policy
         self._clock = clock
         self._levels = BudgetLevels(clock=clock.monotonic)
-        self.alerts = RunAlerts(service, policy, clock=clock, outbox=outbox)
+        self.alerts = RunAlerts(service, policy, clock=clock, outbox=outbox, ledger_folder=ledger_folder)
         self._next_cleanup = float("-inf")
         self._cleanup_rest_s = CLEANUP_REST_S
         self._check_leaks_here = check_leaks

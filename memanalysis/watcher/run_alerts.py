@@ -5,6 +5,7 @@ Which line is responsible, who holds it and what was done is taken from the run'
 
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.capture.sample import Clock
@@ -42,6 +43,8 @@ class RunAlerts:
         Time, for the cooldown and on the alerts.
     outbox : Outbox, optional
         Delivers by the channels that may fail or take time. Without one, only ``logging`` acts.
+    ledger_folder : Path, optional
+        Folder of the ledger, in which inboxes are unless the policy names another place.
 
     Attributes
     ----------
@@ -49,11 +52,20 @@ class RunAlerts:
         What is exported to monitoring systems.
     """
 
-    def __init__(self, service: str, policy: Policy, *, clock: Clock, outbox: Outbox | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        policy: Policy,
+        *,
+        clock: Clock,
+        outbox: Outbox | None = None,
+        ledger_folder: Path | None = None,
+    ) -> None:
         self._service = service
         self._policy = policy
         self._clock = clock
         self._outbox = outbox
+        self._ledger_folder = ledger_folder
         self._dispatcher = AlertDispatcher(policy, clock=clock.monotonic, outbox=outbox)
         self._verdict: Verdict | None
         self._responsible: str | None
@@ -84,7 +96,7 @@ class RunAlerts:
             self._outbox.senders = self._make_senders(record_event)
 
     def _make_senders(self, record_event: RecordEvent) -> dict[str, Send]:
-        senders, problems = make_senders(self._policy, sender=SENDER)
+        senders, problems = make_senders(self._policy, sender=SENDER, ledger_folder=self._ledger_folder)
         report = self._make_report(record_event)
         for problem in problems:
             report(problem)

@@ -21,10 +21,11 @@ __all__ = [
     "DEFAULT_MAX_OVERHEAD",
     "METRIC_COLUMNS",
     "TRACE_MODES",
+    "UNDELIVERED_FOLDER",
     "Settings",
     "TraceMode",
     "choose_settings",
-    "find_undelivered_folder",
+    "find_ledger_folder",
 ]
 
 TraceMode = Literal["auto", "sampled", "windows", "full", "off"]
@@ -248,14 +249,12 @@ def _choose_ledger(ledger: str | os.PathLike[str] | None, policy: "Policy | None
         return Path(DEFAULT_LEDGER)
     if not policy.ledger.enabled:
         return None
-    if is_url(policy.ledger.storage_path):
-        return policy.ledger.storage_path.removesuffix(".json")
-    path = Path(policy.ledger.storage_path).expanduser()
-    return path.with_suffix("") if path.suffix == ".json" else path
+    folder = policy.ledger.folder
+    return folder if is_url(folder) else Path(folder).expanduser()
 
 
-def find_undelivered_folder(ledger: Path | str | None) -> Path | None:
-    """Return the folder in which alerts wait until they are delivered: in the ledger, or where a URL's rows wait."""
+def find_ledger_folder(ledger: Path | str | None) -> Path | None:
+    """Return the folder on this machine for what belongs to a ledger: its own, or that in which a URL's rows wait."""
     if ledger is None:
         return None
-    return (ledger.absolute() if isinstance(ledger, Path) else spool_folder(ledger)) / UNDELIVERED_FOLDER
+    return ledger.absolute() if isinstance(ledger, Path) else spool_folder(ledger)

@@ -103,7 +103,7 @@ CONTRACT = {
 
 
 CHANNELS: dict[str, Any] = {
-    "messaging": {"inbox_root": "agent_workspaces", "agent_cards": []},
+    "messaging": {"inbox_root": "{ledger}/agent_workspaces", "agent_cards": []},
     "apprise": {"urls": []},
     "opentelemetry": {"endpoint": "http://localhost:4318", "interval_seconds": 60},
     "prometheus": {"address": "127.0.0.1", "port": 9464},

@@ -71,19 +71,44 @@ def test_a_leak_within_the_cooldown_of_a_budget_alert_goes_out_at_its_end(run, h
 
 
 @pytest.mark.slow
-def test_a_run_writes_each_recipient_of_a_level_into_its_inbox(tmp_path, monkeypatch):
+def test_a_run_writes_each_recipient_of_a_level_into_its_inbox_and_nothing_into_its_working_folder(
+    tmp_path, monkeypatch
+):
+    """A policy without a section ``alerts`` has inboxes in the ledger."""
     monkeypatch.chdir(tmp_path)
     policy = {"memory_budgets": {"services": {"api": "1MB"}}, "leak_detection": {"enabled": False}}
     with watch("api", ledger="ledger", policy=policy, interval=60, trace="off", seal=False):
         pass
 
     for agent in ("Agent-4", "Agent-5", "Agent-8"):
-        alerts = {message.alert.level: message.alert for message in read_inbox(tmp_path / "agent_workspaces", agent)}
+        inboxes = tmp_path / "ledger" / "agent_workspaces"
+        alerts = {message.alert.level: message.alert for message in read_inbox(inboxes, agent)}
         assert set(alerts) == ({"warning", "emergency"} if agent == "Agent-5" else {"emergency"})
         alert = alerts["emergency"]
         assert (alert.service, alert.budget_bytes) == ("api", MIB)
         assert alert.current_bytes > MIB
     assert not any((tmp_path / "ledger" / "undelivered").iterdir())
+    assert [each.name for each in tmp_path.iterdir()] == ["ledger"]
+    assert open_ledger(tmp_path / "ledger").services == ["api"]
+
+
+@pytest.mark.parametrize("channels", [["logging", "messaging"], ["messaging"]])
+def test_without_a_ledger_no_inbox_is_made_and_where_no_alert_goes_out_that_is_logged(
+    channels, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    policy = {
+        "memory_budgets": {"services": {"api": "1MB"}},
+        "leak_detection": {"enabled": False},
+        "alerts": {"channels": channels},
+        "ledger": {"enabled": False},
+    }
+    with watch("api", policy=policy, interval=60, trace="off"):
+        pass
+
+    assert not any(tmp_path.iterdir())
+    assert any("alerts.messaging.inbox_root" in text for text in caplog.messages) == ("logging" not in channels)
+    assert any("above its whole budget" in text for text in caplog.messages) == ("logging" in channels)
 
 
 @pytest.mark.slow

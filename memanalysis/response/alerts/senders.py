@@ -15,8 +15,11 @@ from memanalysis.response.exports.otlp import load_opentelemetry, send_as_log_re
 
 __all__ = ["make_senders"]
 
+NO_INBOXES = "Recipients without an agent card get no message, because inboxes are in the ledger and there is none."
+INBOXES_CURE = "Write a folder as alerts.messaging.inbox_root, or record a ledger."
 
-def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[str]]:
+
+def make_senders(policy: Policy, *, sender: str, ledger_folder: Path | None) -> tuple[dict[str, Send], list[str]]:
     """Make the channels that deliver through an outbox, and say of each that cannot act why.
 
     Parameters
@@ -24,6 +27,8 @@ def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[
     policy : Policy
     sender : str
         Whom messages come from.
+    ledger_folder : Path or None
+        Folder of the ledger, in which inboxes are unless the policy names another place. None without a ledger.
 
     Returns
     -------
@@ -33,7 +38,7 @@ def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[
     senders: dict[str, Send] = {}
     problems: list[str] = []
     makers: Mapping[str, Callable[[], Send | None]] = {
-        "messaging": lambda: _make_messaging(policy, sender, problems),
+        "messaging": lambda: _make_messaging(policy, sender, ledger_folder, problems),
         "apprise": lambda: _make_apprise(policy),
         "opentelemetry": lambda: _make_opentelemetry(policy),
     }
@@ -48,11 +53,11 @@ def make_senders(policy: Policy, *, sender: str) -> tuple[dict[str, Send], list[
     return senders, problems
 
 
-def _make_messaging(policy: Policy, sender: str, problems: list[str]) -> Send | None:
+def _make_messaging(policy: Policy, sender: str, ledger_folder: Path | None, problems: list[str]) -> Send | None:
     service, channel = policy.integration.messaging_service, policy.alerts.messaging
     if not service.enabled:
         return None
-    root = Path(channel.inbox_root).absolute()  # the program may change its working folder
+    root = channel.find_inbox_root(ledger_folder)
     cards = {name: os.path.expandvars(address) for name, address in channel.find_cards().items()}
     try:
         if cards:
@@ -60,11 +65,15 @@ def _make_messaging(policy: Policy, sender: str, problems: list[str]) -> Send | 
     except MissingDependencyError as exc:
         problems.append(f"Messages go to inbox folders alone: {exc}")
         cards = {}
+    if root is None and (cards or "logging" not in policy.alerts.channels):
+        problems.append(f"{NO_INBOXES} {INBOXES_CURE}")
+    if root is None and not cards:
+        return None
 
     def send(alert: Alert, recipient: str) -> None:
         if recipient in cards:
             send_to_agent(cards[recipient], alert, sender=sender, with_cue=service.use_cue_system)
-        else:
+        elif root is not None:
             write_message(root, recipient, alert, sender=sender, with_cue=service.use_cue_system)
 
     return send

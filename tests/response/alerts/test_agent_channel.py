@@ -65,7 +65,7 @@ def test_recipients_have_agent_cards_or_inboxes_and_a_card_that_is_down_is_tried
             }
         }
     )
-    senders, problems = make_senders(policy, sender="memanalysis")
+    senders, problems = make_senders(policy, sender="memanalysis", ledger_folder=None)
     outbox = Outbox(folder=tmp_path / "undelivered", first_backoff_s=0.05, max_backoff_s=0.2)
     outbox.begin(senders)
     assert problems == []

@@ -68,7 +68,7 @@ def test_killing_the_server_for_a_while_loses_no_alert_and_shows_no_secret(
             }
         }
     )
-    senders, problems = make_senders(policy, sender="memanalysis")
+    senders, problems = make_senders(policy, sender="memanalysis", ledger_folder=None)
     outbox = Outbox(folder=tmp_path / "undelivered", first_backoff_s=0.05, max_backoff_s=0.2)
     outbox.begin(senders, lambda kind, **fields: rows.append((kind, fields)))
     dispatcher = AlertDispatcher(policy, outbox=outbox)
