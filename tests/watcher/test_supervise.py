@@ -1,5 +1,6 @@
-"""A program that outgrows its budget is alerted, cleaned up and started again, and what it held is in the ledger."""
+"""A program that outgrows its budget is started again: agents get its alerts, and what it held is in the ledger."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from alert_servers import Received, find_free_port, serve_agent
 from processes import running
 
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
+from memanalysis.response.alerts.inbox import read_inbox
 from memanalysis.watcher.supervise import Backoff
 
 ROOT = Path(__file__).parents[2]
@@ -26,17 +29,26 @@ import os, sys, time
 from pathlib import Path
 
 class Session:
-    def __init__(self):
-        self.data = bytearray(b"x" * 20_000)
+    def __init__(self, size=20_000):
+        self.data = bytearray(b"x" * size)
+
+def grow_to(mb):
+    while int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") < mb * 2**20:
+        sessions.extend(Session() for _ in range(25))
 
 sessions = []
 is_first = not Path("started").exists()
 Path("started").touch()
 try:
-    until = time.monotonic() + 90
-    while is_first and time.monotonic() < until:
-        sessions.extend(Session() for _ in range(25))
-        time.sleep(0.02)
+    for _ in range(12 if is_first else 0):  # around the warning threshold of 200 MB, above and below
+        grow_to(193)
+        swing = bytearray(b"x" * 14_000_000)
+        time.sleep(0.15)
+        del swing
+        time.sleep(0.15)
+    if is_first:
+        sessions.append(Session(250_000_000))
+        time.sleep(90)
 finally:
     print("drained", len(sessions) > 0, flush=True)
 sys.exit(0 if is_first else 3)
@@ -44,28 +56,39 @@ sys.exit(0 if is_first else 3)
 
 POLICY = {
     "memory_budgets": {
-        "services": {"shop": {"max_memory_mb": 150, "warning_threshold_percent": 50, "critical_threshold_percent": 65}}
+        "services": {
+            "shop": {
+                "max_memory_mb": 400,
+                "warning_threshold_percent": 50,
+                "critical_threshold_percent": 65,
+                "metric": "rss",
+            }
+        }
     },
     "enforcement": {
-        "grace_period_seconds": 0.5,
+        "grace_period_seconds": 2,
         "soft_limits": {"action": "alert_and_cleanup"},
         "hard_limits": {"action": "alert_and_restart"},
     },
 }
+"""The recipients of a warning, critical and emergency are those of the shipped policy."""
 
 
-def start(folder: Path, program: str, policy: dict[str, object], *options: str) -> "subprocess.Popen[str]":
+def start(
+    folder: Path, program: str, policy: dict[str, object], *options: str, errors: Path | None = None
+) -> "subprocess.Popen[str]":
     (folder / "shop.py").write_text(textwrap.dedent(program))
     (folder / "policy.yaml").write_text(json.dumps(policy))
     command = [sys.executable, "-m", "memanalysis", "run", "--policy", "policy.yaml", "--interval", "0.1"]
-    return subprocess.Popen(
-        [*command, "--ledger", "ledger", *options, "shop.py"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with contextlib.ExitStack() as files:
+        return subprocess.Popen(
+            [*command, "--ledger", "ledger", *options, "shop.py"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if errors is None else files.enter_context(errors.open("wb")),
+            text=True,
+        )
 
 
 def read_events(ledger: Ledger) -> list[tuple[str, str | None]]:
@@ -76,25 +99,43 @@ def read_events(ledger: Ledger) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.slow
-def test_a_program_that_outgrows_its_budget_is_restarted_and_its_evidence_is_kept(tmp_path: Path) -> None:
-    with running(start(tmp_path, GROWING, POLICY, "--supervise")) as process:
-        output, errors = process.communicate(timeout=DEADLINE_S)
+def test_a_program_that_outgrows_its_budget_is_restarted_and_nobody_misses_an_alert(tmp_path: Path) -> None:
+    """It wobbles around its warning threshold and then passes the others, while the server of one agent is down."""
+    port, received, stderr = find_free_port(), Received(), tmp_path / "stderr"
+    cards = {"alerts": {"messaging": {"agent_cards": [f"Agent-4=http://127.0.0.1:{port}"]}}}
+    with running(start(tmp_path, GROWING, POLICY | cards, "--supervise", errors=stderr)) as process:
+        wait_for_text(stderr, "An alert could not be sent to Agent-4 by messaging", process)
+        with serve_agent(port, received):
+            output, _ = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 3
     assert output == "drained True\ndrained False\n"
-    assert "memanalysis: the program left to be restarted. It is started again in 1.0 s." in errors
+    assert "memanalysis: the program left to be restarted. It is started again in 1.0 s." in stderr.read_text()
     ledger = open_ledger(tmp_path / "ledger")
-    events = [event for event in read_events(ledger) if event != ("breach", "emergency")]
-    assert [event for event in events if event[0] != "alert" or event[1] != "emergency"] == [
-        ("breach", "warning"),
+    events = read_events(ledger)
+    assert next(level for kind, level in events if kind == "breach") == "warning"
+    assert [event for event in events if event[0] in ("alert", "restart")] == [
         ("alert", "warning"),
-        ("cleanup", None),
-        ("breach", "critical"),
+        ("alert", "emergency"),
         ("alert", "critical"),
         ("restart", "critical"),
         ("restart", "info"),
     ]
-    cleanup, left, started = ledger.events[ledger.events["kind"].isin(("cleanup", "restart"))]["data"]
+    alerts = ledger.events.query("kind == 'alert'")
+    cues = dict(zip(alerts["level"], (data["cue_id"] for data in alerts["data"]), strict=True))
+    inboxes = tmp_path / "ledger" / "agent_workspaces"
+    read = {agent: [each.cue_id for each in read_inbox(inboxes, agent)] for agent in ("Agent-4", "Agent-5", "Agent-8")}
+    assert {agent: sorted(found) for agent, found in read.items()} == {
+        "Agent-4": [],
+        "Agent-5": sorted(cues.values()),
+        "Agent-8": [cues["emergency"]],
+    }
+    sent = {message["parts"][1]["data"]["cue_id"] for message in received.texts()}
+    assert sent == {cues["critical"], cues["emergency"]}
+    assert "delivered" in set(ledger.events["kind"])
+    assert not any((tmp_path / "ledger" / "undelivered").iterdir())
+    cleanup = ledger.events.query("kind == 'cleanup'")["data"].iloc[0]
+    left, started = ledger.events.query("kind == 'restart'")["data"]
     assert cleanup["garbage_collection"]["freed_rss_bytes"] is not None
     assert left["exit_code"] == 75
     assert (started["number"], started["exit_code"], started["verdict"]["service"]) == (1, 75, "shop")
@@ -142,6 +183,14 @@ def test_a_program_that_is_over_its_budget_as_it_starts_leaves_in_order(tmp_path
 
     assert process.returncode == 75
     assert output in ("drained\n", "")  # empty where the machine is so slow that the program has not begun
+
+
+def wait_for_text(path: Path, text: str, process: "subprocess.Popen[str]") -> None:
+    until = time.monotonic() + DEADLINE_S
+    while text not in path.read_text():
+        assert process.poll() is None, path.read_text()
+        assert time.monotonic() < until, path.read_text()
+        time.sleep(0.05)
 
 
 def wait_for_file(path: Path) -> None:
