@@ -19,6 +19,7 @@ BENCHMARKS = {
     "sweep": "benchmarks.detection.swept_packages",
     "families": "benchmarks.families",
     "fleet": "benchmarks.fleet.run",
+    "pivot": "benchmarks.fleet.pivot_run",
     "compare": "benchmarks.compare_runs",
     "calls": "benchmarks.detection.calls",
     "enforcement": "benchmarks.enforcement",
@@ -31,7 +32,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "programs", "sweep"}
+ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "pivot", "programs", "sweep"}
 """These take long, or measure nothing."""
 
 
@@ -44,7 +45,7 @@ def main() -> int:
         metavar="NAME",
         help=f"one of {', '.join(BENCHMARKS)}; when none is named all but {', '.join(sorted(ONLY_WHEN_NAMED))}",
     )
-    parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="of fuzz: how many (default: 20000)")
+    parser.add_argument("--cases", type=int, metavar="N", help="of fuzz: how many (default: 20000); of pivot (100)")
     parser.add_argument("--seed", type=int, default=20250101, metavar="S", help="of fuzz: which (default: 20250101)")
     parser.add_argument(
         "--kinds", nargs="+", metavar="KIND", help="of fuzz: parquet, lines, single, entries, policies (default: all)"
@@ -68,11 +69,13 @@ def main() -> int:
     for name in names:
         benchmark = import_module(BENCHMARKS[name])
         if name == "fuzz":
-            n_faults = benchmark.main(cases=arguments.cases, seed=arguments.seed, kinds=arguments.kinds)
+            n_faults = benchmark.main(cases=arguments.cases or 20_000, seed=arguments.seed, kinds=arguments.kinds)
         elif name == "detection":
             benchmark.main(detector=arguments.detector, write=arguments.write)
         elif name == "fleet":
             benchmark.main(sizes=arguments.rows, bucket=arguments.bucket)
+        elif name == "pivot":
+            benchmark.main(cases=arguments.cases or 100)
         else:
             benchmark.main()
     return 1 if n_faults else 0

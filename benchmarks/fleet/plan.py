@@ -53,7 +53,9 @@ class FleetPlan:
     interval_s, table_interval_s : float
         Seconds between two samples, and between two tables of lines.
     lines : int
-        Lines in a table.
+        Lines in a table; none are written where it is 0.
+    file_s : float
+        Seconds that a file spans.
     leaking : float
         Share of the services that leak, each since one of its releases.
     """
@@ -65,6 +67,7 @@ class FleetPlan:
     interval_s: float = 60.0
     table_interval_s: float = 3600.0
     lines: int = 5
+    file_s: float = DAY_S
     leaking: float = 0.05
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.fleet.plan import DAY_S, FleetPlan, PlannedRun
+from benchmarks.fleet.plan import FleetPlan, PlannedRun
 from benchmarks.fleet.series import RunSeries, draw_series
 from memanalysis.ledger.arrow import arrow_schema, table_from_rows
 from memanalysis.ledger.files import Files, LocalFiles, files_at
@@ -77,11 +77,10 @@ def write_fleet(
 def _make_tables(plan: FleetPlan, run: PlannedRun, series: RunSeries) -> Iterator[tuple[str, int, pa.Table]]:
     """Yield table, number of the file, and rows, of each file of a run."""
     yield "runs", 1, table_from_rows("runs", [_make_run_row(run)])
-    edges = [0, *(np.flatnonzero(np.diff((run.started + series.elapsed_s) // DAY_S)) + 1), series.elapsed_s.size]
+    edges = [0, *(np.flatnonzero(np.diff((run.started + series.elapsed_s) // plan.file_s)) + 1), series.elapsed_s.size]
     for number, (begin, end) in enumerate(pairwise(edges), start=1):
         yield "samples", number, _make_samples(run, series, int(begin), int(end))
-        sites = _make_sites(plan, run, series, int(begin), int(end))
-        if sites.num_rows:
+        if plan.lines and (sites := _make_sites(plan, run, series, int(begin), int(end))).num_rows:
             yield "sites", number, sites
 
 

@@ -85,7 +85,7 @@ class LeakPivot:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Units in strata, which of them leak, and which values they have, a column a value."""
+    """Units in strata, which of them leak, which values they have, and for which they are asked, a column a value."""
 
     unit: str
     strata: NDArray[np.int64]
@@ -206,24 +206,26 @@ def _ask(services: NDArray[np.int64], leaks: Mask, has: Mask, rules: PivotThresh
 
 
 def _within_services(services: NDArray[np.int64], leaks: Mask, has: Mask) -> _Question:
-    return _Question("runs", services, leaks, has, np.ones(has.shape[1], dtype=bool))
+    return _Question("runs", services, leaks, has, np.broadcast_to(np.True_, has.shape))
 
 
 def _between_services(services: NDArray[np.int64], leaks: Mask, has: Mask) -> _Question:
-    """Return the services as units: a service leaks where half of its runs do, and has what all of its runs have."""
+    """Return the services as units: a service leaks where half of its runs do, and has what all of its runs have.
+
+    One of whose runs some have a value is not asked for that value: it has a part in the question within services.
+    """
     codes, numbers = np.unique(services, return_inverse=True)
     counts = np.bincount(numbers, minlength=len(codes))
     leaking = np.bincount(numbers, weights=leaks, minlength=len(codes)) * 2 >= counts
     order = np.argsort(numbers, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     shares = np.add.reduceat(has[order].astype(np.int64), starts, axis=0)
-    is_mixed: Mask = np.logical_and(shares > 0, shares < counts[:, None])
-    is_asked: Mask = np.logical_not(np.logical_or.reduce(is_mixed, axis=0))
-    return _Question("services", np.zeros(len(codes), dtype=np.int64), leaking, shares > 0, is_asked)
+    is_pure: Mask = np.logical_or(shares == 0, shares == counts[:, None])
+    return _Question("services", np.zeros(len(codes), dtype=np.int64), leaking, shares > 0, is_pure)
 
 
 def _answer(question: _Question, rules: PivotThresholds) -> list[_Answer]:
-    """Return the chance of each value; 1 where it is not asked or nothing speaks for it."""
+    """Return the chance of each value; 1 where nothing speaks for it."""
     n_values = question.has.shape[1]
     strata = np.unique(question.strata, return_inverse=True)[1]
     sizes, leaks = np.bincount(strata), np.bincount(strata, weights=question.leaks).astype(np.int64)
@@ -231,21 +233,27 @@ def _answer(question: _Question, rules: PivotThresholds) -> list[_Answer]:
     kept = is_mixed[strata]
     if not kept.any():
         return [_Answer(1.0, question.unit, (0, 0, 0, 0))] * n_values
-    has, is_leak = question.has[kept], question.leaks[kept]
+    is_asked, is_leak = question.is_asked[kept], question.leaks[kept]
+    has = question.has[kept] & is_asked
     order = np.argsort(strata[kept], kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes[is_mixed])[:-1]])
-    own = np.add.reduceat(has[order].astype(np.int64), starts, axis=0)
-    own_leaks = np.add.reduceat((has & is_leak[:, None])[order].astype(np.int64), starts, axis=0)
-    sizes, leaks = sizes[is_mixed], leaks[is_mixed]
-    z_scores = stratified_z_scores(sizes, leaks, own, own_leaks)
+
+    def count(units: Mask) -> NDArray[np.int64]:
+        return np.add.reduceat(units[order].astype(np.int64), starts, axis=0)
+
+    asked, asked_leaks = count(is_asked), count(is_asked & is_leak[:, None])
+    own, own_leaks = count(has), count(has & is_leak[:, None])
+    z_scores = stratified_z_scores(asked, asked_leaks, own, own_leaks)
     answers = []
     for place in range(n_values):
-        n_leaks = int(own_leaks[:, place].sum())
-        informative = (own[:, place] > 0) & (own[:, place] < sizes)
-        size, leak = int(sizes[informative].sum()), int(leaks[informative].sum())
-        n_own, n_own_leaks = int(own[informative, place].sum()), int(own_leaks[informative, place].sum())
-        is_worth_it = question.is_asked[place] and z_scores[place] >= rules.min_z_score
-        p_value = stratified_p_value(sizes, leaks, own[:, place], n_leaks) if is_worth_it else 1.0
+        informative = (own[:, place] > 0) & (own[:, place] < asked[:, place])
+        size, leak, n_own, n_own_leaks = (
+            int(counts[informative, place].sum()) for counts in (asked, asked_leaks, own, own_leaks)
+        )
+        p_value = 1.0
+        if z_scores[place] >= rules.min_z_score:
+            n_leaks = int(own_leaks[:, place].sum())
+            p_value = stratified_p_value(asked[:, place], asked_leaks[:, place], own[:, place], n_leaks)
         answers.append(_Answer(p_value, question.unit, (n_own, n_own_leaks, size - n_own, leak - n_own_leaks)))
     return answers
 

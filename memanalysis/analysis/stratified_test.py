@@ -20,7 +20,7 @@ def stratified_z_scores(
 
     Parameters
     ----------
-    sizes, leaks : array of int, shape (strata,)
+    sizes, leaks : array of int, shape (strata, values) or (strata, 1)
         Runs, and leaking runs, of each stratum.
     with_value, leaks_with_value : array of int, shape (strata, values)
         Those that have the value.
@@ -29,7 +29,7 @@ def stratified_z_scores(
     -----
     Mantel and Haenszel (1959), J. Natl. Cancer Inst. 22, 719-748, without the correction for continuity.
     """
-    size, leak = sizes[:, None].astype(float), leaks[:, None].astype(float)
+    size, leak = np.maximum(sizes, 1).astype(float), leaks.astype(float)
     expected = with_value * leak / size
     variance = expected * (size - leak) / size * (size - with_value) / np.maximum(size - 1, 1)
     total = variance.sum(axis=0)

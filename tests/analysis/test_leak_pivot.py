@@ -80,6 +80,20 @@ def test_two_leaks_with_two_reasons_are_both_named():
     assert {(one.label, one.value) for one in found} == {("region", "r1"), ("host4", "v1")}
 
 
+def test_a_service_that_has_a_value_in_part_does_not_silence_those_that_have_it_throughout():
+    """Each service runs on two hosts; those with libfoo 2.3 leak, and one was deployed with it on one host only."""
+    runs = pd.DataFrame(
+        {"service": f"service{number}", "host": f"h{host}", "libfoo": "2.3" if number < 8 else "2.2"}
+        for number in range(16)
+        for host in range(2)
+    )
+    runs.loc[(runs["service"] == "service15") & (runs["host"] == "h1"), "libfoo"] = "2.3"
+    (found,) = pivot_leaks(runs.assign(is_leak=runs["service"].isin([f"service{k}" for k in range(8)]))).explanations
+
+    assert (found.label, found.value, found.unit) == ("libfoo", "2.3", "services")
+    assert (found.with_value, found.leaks_with_value, found.without_value, found.leaks_without_value) == (8, 8, 7, 0)
+
+
 def test_restarts_are_no_evidence():
     """A hundred runs of one process on one host are one unit, and so is each of its two neighbours."""
     runs = pd.DataFrame({"service": "api", "host": ["h1"] * 100 + ["h2"] * 100 + ["h3"] * 100})

@@ -1,4 +1,4 @@
-"""A simulated fleet is judged as it was planned: a short `benchmarks.fleet`."""
+"""A simulated fleet is judged as it was planned, and its labels are named: short `benchmarks.fleet`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from benchmarks.fleet.pivot_run import pivot_fleet
 from benchmarks.fleet.plan import FleetPlan, PlannedRun, plan_services
 from benchmarks.fleet.simulate import write_fleet
 from benchmarks.fleet.truth import hold_against_truth
@@ -57,3 +58,14 @@ def test_the_latest_runs_have_the_verdicts_that_they_have_among_all(simulated: P
 
     assert 0 < len(latest) < len(verdicts)
     assert_frame_equal(latest, among_all)
+
+
+def test_the_label_that_explains_planted_leaks_is_named_first():
+    found = pivot_fleet(1, is_explained=True)
+
+    assert found.labels >= 20
+    assert found.planted in found.first
+
+
+def test_leaks_that_no_label_explains_name_none():
+    assert pivot_fleet(1, is_explained=False).first == ()
