@@ -55,6 +55,9 @@ class Files(Protocol):
     def list_folder(self, path: str) -> list[Entry]:
         """Names in a folder, sorted; empty if there is none."""
 
+    def list_below(self, path: str) -> dict[str, list[Entry]] | None:
+        """List what is in each folder within a folder at once, sorted; None where that is no quicker."""
+
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
 
@@ -93,6 +96,9 @@ class LocalFiles:
                 break
             entries = again
         return entries
+
+    def list_below(self, path: str) -> None:
+        """Return None: folders of this machine are listed one by one."""
 
     def open(self, path: str) -> BinaryIO:
         """Open a regular file for reading; only the root itself may be a link."""
@@ -154,6 +160,22 @@ class RemoteFiles:
     def list_folder(self, path: str) -> list[Entry]:
         """Names in a folder, sorted."""
         return sorted(self._entries(path), key=lambda entry: entry.name)
+
+    def list_below(self, path: str) -> dict[str, list[Entry]] | None:
+        """List what is in each folder within a folder: of a bucket 1,000 objects a request, whatever their folders."""
+        if not self._is_store():
+            return None
+        self._system.invalidate_cache()
+        full = self._full(path)
+        below: dict[str, dict[str, Entry]] = {}
+        for name, item in self._system.find(full, detail=True).items():
+            folder, _, rest = name.removeprefix(f"{full}/").partition("/")
+            own, slash, _ = rest.partition("/")
+            if own:
+                is_folder = bool(slash)
+                entry = Entry(own, "folder" if is_folder else _kind_of_item(item), None if is_folder else item["size"])
+                below.setdefault(folder, {})[own] = entry
+        return {folder: [entries[own] for own in sorted(entries)] for folder, entries in below.items()}
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""

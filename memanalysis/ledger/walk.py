@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundFile", "LedgerWalk", "SkippedEntry", "open_regular", "walk_ledger"]
 
+MIN_SHARE_OF_FOLDERS = 0.5
+"""Where as large a share of a table's folders is wanted, they are listed at once if the files can do that."""
+
 _WHAT_IS: dict["Kind", str] = {
     "file": "a file where a folder belongs",
     "folder": "a folder where a file belongs",
@@ -172,20 +175,27 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> Binar
 def _walk_table(
     files: "Files", table: str, parent: str, walk: LedgerWalk, is_wanted: Callable[[str], bool], *, hidden: bool
 ) -> None:
-    for entry in _list(files, parent + table, walk):
+    entries = _list(files, parent + table, walk)
+    wanted = []
+    for entry in entries:
         path = f"{parent}{table}/{entry.name}"
         if is_hidden(entry.name) or not _concerns(entry, entry.name.startswith(PARTITION_PREFIX)):
             continue
         if entry.kind != "folder":
             walk.skipped.append(SkippedEntry(path, _reason(entry.kind)))
         elif is_wanted(entry.name):
-            walk.folders.append((table, entry.name))
-            _walk_partition(files, FoundFile(table, entry.name, "", is_live=bool(parent)), walk, hidden=hidden)
+            wanted.append(entry.name)
+    below = _list_below(files, parent + table) if len(wanted) >= MIN_SHARE_OF_FOLDERS * len(entries) else None
+    for name in wanted:
+        walk.folders.append((table, name))
+        folder = FoundFile(table, name, "", is_live=bool(parent))
+        listed = _list(files, folder.path.rstrip("/"), walk) if below is None else below.get(name, [])
+        _walk_partition(folder, listed, walk, hidden=hidden)
 
 
-def _walk_partition(files: "Files", folder: FoundFile, walk: LedgerWalk, *, hidden: bool) -> None:
+def _walk_partition(folder: FoundFile, entries: "list[Entry]", walk: LedgerWalk, *, hidden: bool) -> None:
     elsewhere = PARQUET_SUFFIX if folder.is_live else JSONL_SUFFIX
-    for entry in _list(files, folder.path.rstrip("/"), walk):
+    for entry in entries:
         file = FoundFile(folder.table, folder.partition, entry.name, folder.is_live, entry.size_bytes)
         if is_hidden(entry.name):
             if hidden and entry.kind == "file":
@@ -209,6 +219,13 @@ def _list(files: "Files", folder: str, walk: LedgerWalk) -> "list[Entry]":
     except OSError as exc:
         walk.skipped.append(SkippedEntry(folder, f"a folder that cannot be listed: {exc.strerror or exc}"))
         return []
+
+
+def _list_below(files: "Files", folder: str) -> "dict[str, list[Entry]] | None":
+    try:
+        return files.list_below(folder)
+    except OSError:  # each folder is then listed by itself, and what cannot be listed is skipped by its name
+        return None
 
 
 def _reason(kind: "Kind") -> str:

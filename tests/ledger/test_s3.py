@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 from processes import running
 
@@ -238,3 +241,42 @@ def test_memory_urls_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     assert open_ledger("memory://test-written").samples["seq"].tolist() == list(range(5))
     fsspec.filesystem("memory").rm("/test-written", recursive=True)
+
+
+def count_lists(requests: list[str]) -> int:
+    return sum("list-type=2" in query for query in requests)
+
+
+def test_a_table_of_many_services_is_listed_at_once_and_a_few_of_them_one_by_one(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In requests that the server counts: 40 folders of a table take the root, the table and all folders at once."""
+    services = [f"service-{number:02}" for number in range(40)]
+    rows = pa.table({"run_id": ["r1"], "seq": [0], "elapsed_s": [0.0], "rss_bytes": [1024]})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    system, bucket = fsspec.filesystem("s3"), url.removeprefix("s3://")
+    for service in services:
+        path = f"{bucket}/samples/service_key={service}/r1.parquet"
+        system.pipe_file(path, (tmp_path / "rows.parquet").read_bytes())
+    system.pipe_file(f"{bucket}/samples/service_key=service-07/x.parquet/odd.txt", b"a folder where a file belongs")
+    ledger, requests = open_ledger(url), list[str]()
+    answer = DomainDispatcherApplication.__call__
+
+    def note(self: object, environ: dict[str, str], start_response: object) -> object:
+        requests.append(environ["QUERY_STRING"])
+        return answer(self, environ, start_response)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DomainDispatcherApplication, "__call__", note)
+    sizes = ledger.partitions("samples")
+    for_all = count_lists(requests)
+    requests.clear()
+    few = ledger.read("samples", services=services[:3])
+    for_few = count_lists(requests)
+
+    assert sorted(sizes) == [f"service_key={service}" for service in services]
+    assert for_all <= 4
+    assert for_few <= 3 + 3
+    assert sorted(few["service"]) == services[:3]
+    assert [
+        (record.file, record.reason) for record in open_ledger(url).damage if record.file.endswith("x.parquet")
+    ] == [("samples/service_key=service-07/x.parquet", "a folder where a file belongs")]
