@@ -4,8 +4,8 @@ Noise is no regression. Where a service ran several times before or after, the d
 noise; where it ran once, it is the noise within the run, and what two runs of one program differ by.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,19 @@ from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.analysis.measured_runs import find_moments, measure_runs
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ComparisonThresholds, Thresholds
 
-__all__ = ["COMPARISON_COLUMNS", "WORSE", "Change", "compare_samples", "compare_sites"]
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "WORSE",
+    "Change",
+    "ServiceChange",
+    "compare_samples",
+    "compare_sites",
+    "contrast_samples",
+    "contrast_sites",
+    "find_changed_at_most",
+    "judge_samples",
+    "judge_sites",
+]
 
 COMPARISON_COLUMNS = (
     "service",
@@ -49,6 +61,28 @@ _Key = tuple[str, object]
 """A site as it is matched: file, and function or line."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """One figure of a service on both sides, not yet judged: that takes all figures that are compared.
+
+    Parameters
+    ----------
+    row : dict
+        Cells of ``COMPARISON_COLUMNS`` that name the figure.
+    contrast : Contrast
+        The change, with the p-value of it alone.
+    min_change : float
+        Less does not matter.
+    name : str or None
+        What a change is called, where that is known: a site is ``new`` or ``gone``.
+    """
+
+    row: dict[str, Any]
+    contrast: Contrast
+    min_change: float
+    name: Change | None = None
+
+
 def compare_samples(
     before: pd.DataFrame, after: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> pd.DataFrame:
@@ -77,10 +111,15 @@ def compare_samples(
     Welch's test for the difference of two means, from the runs where there are several a side, with the p-values of all
     services adjusted by Holm's method.
     """
+    return judge_samples(contrast_samples(before, after, thresholds=thresholds), thresholds.comparison)
+
+
+def contrast_samples(
+    before: pd.DataFrame, after: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> list[ServiceChange]:
+    """Return the changes of `compare_samples` before they are judged: those of some services do for these alone."""
     rule = thresholds.comparison
-    rows: list[dict[str, Any]] = []
-    contrasts: list[Contrast] = []
-    least: list[float] = []
+    changes: list[ServiceChange] = []
     for service in _services_of_both(before, after):
         first, second = (measure_runs(frame[frame["service"] == service], thresholds) for frame in (before, after))
         if not (first.size and second.size):
@@ -91,10 +130,28 @@ def compare_samples(
         slope_before, slope_after = (side.slopes(scatter=rule.slope_scatter) for side in (first, second))
         min_change = max(rule.min_change_bytes, rule.min_change_share * level_before.mean)
         judged_s = max(float(np.mean(first.last_s - first.first_s)), 1.0)
-        rows += [{"service": service, "what": what} for what in ("level_bytes", "slope_bytes_per_s")]
-        contrasts += [contrast_sides(level_before, level_after, rule), contrast_sides(slope_before, slope_after, rule)]
-        least += [min_change, min_change / judged_s]
-    return _make_frame(rows, contrasts, least, rule)
+        level, slope = ({"service": service, "what": what} for what in ("level_bytes", "slope_bytes_per_s"))
+        changes += [
+            ServiceChange(level, contrast_sides(level_before, level_after, rule), min_change),
+            ServiceChange(slope, contrast_sides(slope_before, slope_after, rule), min_change / judged_s),
+        ]
+    return changes
+
+
+def judge_samples(
+    changes: Iterable[ServiceChange], rule: ComparisonThresholds = DEFAULT_THRESHOLDS.comparison
+) -> pd.DataFrame:
+    """Return the frame of `compare_samples` from the changes of all services, in whatever order they come."""
+    return _judge(sorted(changes, key=lambda change: str(change.row["service"])), rule)
+
+
+def find_changed_at_most(
+    changes: Iterable[ServiceChange], rule: ComparisonThresholds = DEFAULT_THRESHOLDS.comparison
+) -> list[str]:
+    """Return the services that changed where they alone are compared: among others no more of them did."""
+    return sorted(
+        {change.row["service"] for change in changes if _name_change(change, change.contrast, rule) != "same"}
+    )
 
 
 def compare_sites(
@@ -119,28 +176,41 @@ def compare_sites(
     thresholds : ComparisonThresholds, optional
         The numbers to judge by.
     """
+    return judge_sites(contrast_sites(before, after, changed=changed, thresholds=thresholds), thresholds)
+
+
+def contrast_sites(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    changed: Collection[str] = (),
+    thresholds: ComparisonThresholds = DEFAULT_THRESHOLDS.comparison,
+) -> list[ServiceChange]:
+    """Return the changes of `compare_sites` before they are judged: those of some services do for these alone."""
     sides = [_measure_sites(frame, changed, thresholds) for frame in (before, after)]
-    rows: list[dict[str, Any]] = []
-    contrasts: list[Contrast] = []
-    names: list[Change | None] = []
+    changes: list[ServiceChange] = []
     for service in _services_of_both(before, after):
         known = [side.get(service, {}) for side in sides]
         runs = [max((held.values.size for held, _ in side.values()), default=0) for side in known]
         nothing = [Side(np.zeros(max(count, 1)), np.zeros(max(count, 1))) for count in runs]
-        for key in known[0].keys() | known[1].keys():
+        for key in sorted(known[0].keys() | known[1].keys(), key=str):
             (held_before, old_line), (held_after, new_line) = (
                 side.get(key, (nothing[place], None)) for place, side in enumerate(known)
             )
-            contrasts.append(contrast_sides(held_before, held_after, thresholds))
-            names.append("new" if key not in known[0] else "gone" if key not in known[1] else None)
             line = old_line if new_line is None else new_line
-            rows.append({"service": service, "what": "site_bytes", "file": key[0], "line": line, "function": key[1]})
-    frame = _make_frame(rows, contrasts, [float(thresholds.min_site_bytes)] * len(rows), thresholds)
-    frame["verdict"] = [
-        verdict if name is None or verdict == "same" else name
-        for verdict, name in zip(frame["verdict"], names, strict=True)
-    ]
-    return frame.sort_values(["service", "change"], ascending=[True, False], ignore_index=True)
+            row = {"service": service, "what": "site_bytes", "file": key[0], "line": line, "function": key[1]}
+            contrast = contrast_sides(held_before, held_after, thresholds)
+            name: Change | None = "new" if key not in known[0] else "gone" if key not in known[1] else None
+            changes.append(ServiceChange(row, contrast, float(thresholds.min_site_bytes), name))
+    return changes
+
+
+def judge_sites(
+    changes: Iterable[ServiceChange], rule: ComparisonThresholds = DEFAULT_THRESHOLDS.comparison
+) -> pd.DataFrame:
+    """Return the frame of `compare_sites` from the changes of all services, in whatever order services come."""
+    frame = _judge(sorted(changes, key=lambda change: str(change.row["service"])), rule)
+    return frame.sort_values(["service", "change"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
 def _services_of_both(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
@@ -149,30 +219,27 @@ def _services_of_both(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     return sorted(set(before["service"].dropna()) & set(after["service"].dropna()))
 
 
-def _make_frame(
-    rows: list[dict[str, Any]], contrasts: list[Contrast], least: list[float], rule: ComparisonThresholds
-) -> pd.DataFrame:
+def _judge(changes: list[ServiceChange], rule: ComparisonThresholds) -> pd.DataFrame:
     """Put changes into rows, and say which of them there are; what is too small to matter is no test of its own."""
-    matters = [abs(contrast.change) >= minimum for contrast, minimum in zip(contrasts, least, strict=True)]
-    sizes = [
-        max(abs(contrast.before), abs(contrast.after)) >= minimum
-        for contrast, minimum in zip(contrasts, least, strict=True)
+    tested = [
+        place
+        for place, change in enumerate(changes)
+        if max(abs(change.contrast.before), abs(change.contrast.after)) >= change.min_change
     ]
-    tested = [place for place, is_tested in enumerate(sizes) if is_tested]
-    adjusted = [contrast.p_value for contrast in contrasts]
+    adjusted = [change.contrast.p_value for change in changes]
     for place, p_value in zip(tested, adjust_p_values([adjusted[place] for place in tested]), strict=True):
         adjusted[place] = p_value
     made = []
-    for row, contrast, p_value, is_enough in zip(rows, contrasts, adjusted, matters, strict=True):
-        contrast = replace(contrast, p_value=p_value)
-        made.append(row | asdict(contrast) | {"verdict": _name_change(contrast, rule) if is_enough else "same"})
+    for change, p_value in zip(changes, adjusted, strict=True):
+        contrast = replace(change.contrast, p_value=p_value)
+        made.append(change.row | asdict(contrast) | {"verdict": _name_change(change, contrast, rule)})
     return pd.DataFrame(made, columns=list(COMPARISON_COLUMNS))
 
 
-def _name_change(contrast: Contrast, rule: ComparisonThresholds) -> Change:
-    if contrast.p_value > rule.max_p_value:
+def _name_change(change: ServiceChange, contrast: Contrast, rule: ComparisonThresholds) -> Change:
+    if abs(contrast.change) < change.min_change or contrast.p_value > rule.max_p_value:
         return "same"
-    return "more" if contrast.change > 0 else "less"
+    return change.name or ("more" if contrast.change > 0 else "less")
 
 
 def _measure_sites(

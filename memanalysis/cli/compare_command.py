@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.engine_options import add_engine_options, make_engine
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ memanalysis compare main-ledger branch-ledger
 memanalysis compare logs/ledger --mark "deploy 1.4"
 memanalysis compare logs/ledger --release 1.3 1.4
 memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
+memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
 """
 
 
@@ -45,15 +47,23 @@ memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
     metavar="OLD NEW",
     help="Compare the runs of two releases, or of two commits, of the one ledger.",
 )
+@add_engine_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to print (default: text).")
 @add_json_option
 def command(
-    before: str, after: str | None, mark: str | None, release: tuple[str, str] | None, form: str, is_json: bool
+    before: str,
+    after: str | None,
+    mark: str | None,
+    release: tuple[str, str] | None,
+    form: str,
+    is_json: bool,
+    engine: str,
+    scheduler: str | None,
 ) -> int:
     """Compare, print what changed, and return 1 where something became worse."""
     from memanalysis.cli.terminal import open_console, show_progress
 
-    with show_progress(f"Comparing {before}"):
+    with show_progress(f"Comparing {before}") as show:
         from memanalysis.reports.comparison_pages import render_comparison_json, render_comparison_markdown
         from memanalysis.verdicts.change_sentences import describe_service_changes
         from memanalysis.verdicts.compare import compare
@@ -64,7 +74,7 @@ def command(
             raise InvalidArgumentError(
                 f"compare needs a second ledger, --mark or --release beside {before}. Name one of them."
             )
-        changes = compare(*ledgers, mark=mark, release=release)
+        changes = compare(*ledgers, mark=mark, release=release, engine=make_engine(engine, scheduler, show))
         if changes.empty:
             raise InvalidArgumentError(_explain_nothing([ledger.services for ledger in ledgers]))
         services = sorted({service for ledger in ledgers for service in ledger.services} - set(changes["service"]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
+from memanalysis.cli.engine_options import add_engine_options, make_engine
 from memanalysis.cli.shared_options import add_out_option, add_policy_options
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ memanalysis trend logs/ledger --policy config/memory_policy.yaml
 memanalysis trend logs/ledger --weeks 12 --format html -o trend.html
 memanalysis trend logs/ledger --format markdown > trend.md
 memanalysis trend logs/ledger --json | jq '.leaks[] | .status'
+memanalysis trend s3://bucket/ledger --engine dask
 """
 
 
@@ -46,6 +48,22 @@ memanalysis trend logs/ledger --json | jq '.leaks[] | .status'
     help="Weeks of seven days, back from the last sample (default: 6).",
 )
 @click.option("--top", type=click.IntRange(min=1), default=12, metavar="N", help="The N worst services (default: 12).")
+@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
+@click.option(
+    "--known-leaks",
+    "--known",
+    type=PATH,
+    metavar="FILE",
+    help="File of accepted leaks, which are listed but not counted.",
+)
+@add_engine_options
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help=f"File to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output).",
+)
 @add_policy_options
 @add_out_option(DEFAULT_OUT)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
@@ -59,6 +77,8 @@ def command(
     out: str | None,
     form: str,
     is_json: bool,
+    engine: str,
+    scheduler: str | None,
 ) -> int:
     """Make the trend and show it, or write it to a file."""
     from memanalysis.cli.command_help import require_packages
@@ -72,7 +92,8 @@ def command(
         from memanalysis.reports.trend_pages import render_trend_text
         from memanalysis.reports.trend_report import trend
 
-        made = trend(ledger, weeks=weeks, policy=policy, known_leaks=known_leaks, top=top)
+        works_on = make_engine(engine, scheduler, show)
+        made = trend(ledger, weeks=weeks, policy=policy, known_leaks=known_leaks, top=top, engine=works_on)
         if form == "text" and target == "-":
             text = None
         else:

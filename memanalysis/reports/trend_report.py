@@ -9,6 +9,7 @@ import pandas as pd
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.trend_sentences import render_trend_headline
 from memanalysis.reports.written_page import PageFormat, WrittenPage
+from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 from memanalysis.verdicts.trend_facts import TrendFacts, read_trend
@@ -97,6 +98,7 @@ def trend(
     known_leaks: KnownLeaksSource = None,
     today: date | None = None,
     top: int = DEFAULT_TOP,
+    engine: EngineSource = "pandas",
 ) -> Trend:
     """Return what the last weeks of a ledger were: growth week on week and by release, leaks, breaches, forecasts.
 
@@ -114,6 +116,9 @@ def trend(
         The day by which they expire; today in UTC when not given.
     top : int
         Services that a page shows, the worst. The others are counted, and JSON has all.
+    engine : {"pandas", "dask"}
+        Where all runs are judged: in this process, or on a Dask cluster, as of `assess`. The sizes and times of these
+        weeks are read in this process. Both give the same trend.
 
     Returns
     -------
@@ -124,7 +129,12 @@ def trend(
     Raises
     ------
     InvalidArgumentError
-        ``weeks`` or ``top`` is no positive number, or the ledger is neither a `Ledger` nor a path.
+        ``weeks`` or ``top`` is no positive number, the ledger is neither a `Ledger` nor a path, or there is no such
+        engine.
+    MissingDependencyError
+        The engine needs a package that is not installed.
+    EngineError
+        The cluster went away.
     LedgerError
         The ledger cannot be read, or has no sample that has a service and a time.
     PolicyError
@@ -150,5 +160,6 @@ def trend(
             raise InvalidArgumentError(f"trend needs {name}= as {limits}, but got {value!r}.")
     opened = resolve_ledger(ledger, call="trend")
     rules = resolve_policy(policy, call="trend")
-    facts = read_trend(opened, weeks=weeks, policy=rules, known_leaks=known_leaks, today=today)
+    works_on = resolve_engine(engine, call="trend")
+    facts = read_trend(opened, weeks=weeks, policy=rules, known_leaks=known_leaks, today=today, engine=works_on)
     return Trend(ledger=str(opened.path), facts=facts, top=top, has_policy=rules is not None)

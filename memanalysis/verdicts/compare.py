@@ -1,10 +1,23 @@
 """Compare what grew from one ledger to another, from before a mark to after it, or from release to release."""
 
+from dataclasses import dataclass, field
+from functools import partial
+
 import pandas as pd
 
-from memanalysis.analysis.comparison import compare_samples, compare_sites
+from memanalysis.analysis.comparison import (
+    ServiceChange,
+    contrast_samples,
+    contrast_sites,
+    find_changed_at_most,
+    judge_samples,
+    judge_sites,
+)
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.verdicts.comparison_sides import Side, cut_at_mark, cut_by_release, read_side
+from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
+from memanalysis.verdicts.comparison_sides import Cut, Side, TwoLedgers, cut_at_mark, cut_by_release
+from memanalysis.verdicts.engines import EngineSource, resolve_engine
+from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.sources import LedgerSource, resolve_ledger
 
 __all__ = ["choose_sides", "compare", "compare_sides"]
@@ -16,6 +29,7 @@ def compare(
     *,
     mark: str | None = None,
     release: tuple[str, str] | None = None,
+    engine: EngineSource = "pandas",
 ) -> pd.DataFrame:
     """Compare two ledgers, or what one ledger holds before and after a mark, or of one release and another.
 
@@ -29,6 +43,9 @@ def compare(
         without the mark are left out.
     release : (str, str), optional
         Two releases, or commits, of the table ``runs``: the runs of the first are compared with those of the second.
+    engine : {"pandas", "dask"}
+        Where the services are compared: some at a time in this process, or on a Dask cluster, as of `assess`. Both give
+        the same frame.
 
     Returns
     -------
@@ -41,8 +58,12 @@ def compare(
     Raises
     ------
     InvalidArgumentError
-        Not exactly one of a second ledger, a mark and two releases was given, or the ledger has no such mark or
-        release.
+        Not exactly one of a second ledger, a mark and two releases was given, the ledger has no such mark or release,
+        or there is no such engine.
+    MissingDependencyError
+        The engine needs a package that is not installed.
+    EngineError
+        The cluster went away.
     LedgerError
         A ledger cannot be read.
 
@@ -59,7 +80,11 @@ def compare(
     >>> changes["verdict"].unique().tolist()
     ['same']
     """
-    return compare_sides(*choose_sides(before, after, mark=mark, release=release))
+    works_on = resolve_engine(engine, call="compare")
+    cut = _choose_cut(before, after, mark=mark, release=release)
+    parts = plan_service_parts(cut.ledgers, max_bytes=works_on.max_part_bytes)
+    with works_on:
+        return _join_parts(list(works_on.map(partial(_compare_part, cut), parts)))
 
 
 def choose_sides(
@@ -76,6 +101,52 @@ def choose_sides(
     InvalidArgumentError, LedgerError
         As `compare` does.
     """
+    return _choose_cut(before, after, mark=mark, release=release).read(WHOLE)
+
+
+def compare_sides(before: Side, after: Side) -> pd.DataFrame:
+    """Return what `compare` does, of two sides."""
+    return _join_parts([_contrast(before, after)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PartChanges:
+    """The changes of some services, not yet judged; of sites also as they are where the service changed."""
+
+    samples: list[ServiceChange]
+    sites: list[ServiceChange]
+    sites_if_changed: list[ServiceChange] = field(default_factory=list)
+
+
+def _compare_part(cut: Cut, part: LedgerPart) -> _PartChanges:
+    return _contrast(*cut.read(part))
+
+
+def _contrast(before: Side, after: Side) -> _PartChanges:
+    samples = contrast_samples(before.samples, after.samples)
+    maybe = find_changed_at_most(samples)
+    old, new = (side.sites[side.sites["service"].isin(maybe)] for side in (before, after))
+    return _PartChanges(
+        samples=samples,
+        sites=contrast_sites(before.sites, after.sites),
+        sites_if_changed=contrast_sites(old, new, changed=maybe) if maybe else [],
+    )
+
+
+def _join_parts(parts: list[_PartChanges]) -> pd.DataFrame:
+    """Judge the changes of all services at once."""
+    services = judge_samples(change for part in parts for change in part.samples)
+    changed = set(services.loc[services["verdict"] != "same", "service"])
+    sites = [change for part in parts for change in part.sites if change.row["service"] not in changed]
+    sites += [change for part in parts for change in part.sites_if_changed if change.row["service"] in changed]
+    frames = [services, judge_sites(sites)]
+    filled = [frame for frame in frames if not frame.empty]  # pandas 2 warns of empty ones, whose types would count
+    return pd.concat(filled or frames[:1], ignore_index=True).astype({"line": "Int64"})
+
+
+def _choose_cut(
+    before: LedgerSource, after: LedgerSource | None, *, mark: str | None, release: tuple[str, str] | None
+) -> Cut:
     given = [name for name, value in (("after", after), ("mark", mark), ("release", release)) if value is not None]
     if len(given) != 1:
         raise InvalidArgumentError(
@@ -92,13 +163,4 @@ def choose_sides(
                 f"compare needs release= as two names, but got {release!r}. Pass release=('1.3', '1.4')."
             )
         return cut_by_release(first, *release)
-    return read_side(first), read_side(resolve_ledger(after, call="compare"))  # type: ignore[arg-type]
-
-
-def compare_sides(before: Side, after: Side) -> pd.DataFrame:
-    """Return what `compare` does, of two sides."""
-    services = compare_samples(before.samples, after.samples)
-    changed = services.loc[services["verdict"] != "same", "service"].unique()
-    parts = [services, compare_sites(before.sites, after.sites, changed=changed)]
-    filled = [part for part in parts if not part.empty]  # pandas 2 warns of empty ones, whose types would count later
-    return pd.concat(filled or parts[:1], ignore_index=True).astype({"line": "Int64"})
+    return TwoLedgers(first, resolve_ledger(after, call="compare"))  # type: ignore[arg-type]

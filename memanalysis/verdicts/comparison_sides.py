@@ -3,14 +3,15 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 
-__all__ = ["Side", "cut_at_mark", "cut_by_release", "find_releases", "read_side"]
+__all__ = ["Cut", "MarkCut", "ReleaseCut", "Side", "TwoLedgers", "cut_at_mark", "cut_by_release", "find_releases"]
 
 SAMPLE_COLUMNS = ("run_id", "service", "timestamp", "elapsed_s", "label", "rss_bytes", "traced_bytes")
 """The columns of ``samples`` that are compared."""
@@ -36,13 +37,37 @@ class Side:
     sites: pd.DataFrame
 
 
-def read_side(ledger: Ledger) -> Side:
-    """Return all that a ledger holds."""
-    return Side(ledger.read("samples", columns=SAMPLE_COLUMNS), ledger.sites)
+class Cut(Protocol):
+    """Where the two sides come from; another process can read them too."""
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The ledgers that are read."""
+
+    def read(self, part: LedgerPart) -> tuple[Side, Side]:
+        """Return both sides of the services of a part."""
 
 
-def cut_at_mark(ledger: Ledger, mark: str) -> tuple[Side, Side]:
-    """Return what each service holds before its mark, and from it on.
+@dataclass(frozen=True, slots=True)
+class TwoLedgers:
+    """Each side is all that a ledger holds."""
+
+    before: Ledger
+    after: Ledger
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """Both."""
+        return self.before, self.after
+
+    def read(self, part: LedgerPart) -> tuple[Side, Side]:
+        """Return both sides of the services of a part."""
+        return _read_side(self.before, part), _read_side(self.after, part)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCut:
+    """What each service holds before its mark, and from it on.
 
     A service is cut where it has this mark first: one that is set again by a restart moves nothing. A run that began
     before and has the mark itself, such as a worker that is replaced later than others, is cut at its own. A mark that
@@ -51,44 +76,85 @@ def cut_at_mark(ledger: Ledger, mark: str) -> tuple[Side, Side]:
     The sides end at the neighbouring marks of the same kind, which differ in nothing but words with digits: between
     ``deploy 1.3`` and ``deploy 1.5`` the mark ``deploy 1.4`` compares 1.3 with 1.4. Services without the mark are left
     out.
+    """
+
+    ledger: Ledger
+    mark: str
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The one that is cut."""
+        return (self.ledger,)
+
+    def read(self, part: LedgerPart) -> tuple[Side, Side]:
+        """Return both sides of the services of a part."""
+        marks = _read_marks(self.ledger, part)
+        whole = _read_side(self.ledger, part)
+        chosen = marks[_are_called(marks, self.mark)]
+        marks = _move_to_start(marks, whole.samples)
+        chosen = marks.loc[chosen.index]
+        began = whole.samples.groupby(["service", "run_id"], observed=True)["timestamp"].min()
+        kind = marks["message"].dropna().map(_find_kind).eq(_find_kind(self.mark))
+        neighbours = marks.loc[kind[kind].index].drop(index=chosen.index, errors="ignore")
+        sides: list[list[Side]] = [[], []]
+        for service, own in chosen.groupby("service", observed=True):
+            cut = own["timestamp"].min()
+            ends = _find_ends(neighbours[neighbours["service"].eq(service)], cut)
+            cuts = {
+                run: moment
+                for run, moment in own.groupby("run_id", observed=True)["timestamp"].min().items()
+                if began.get((service, run), cut) < cut
+            }
+            for side, rows in zip(sides, _cut_service(whole, service, cuts, cut, ends), strict=True):
+                side.append(rows)
+        nothing = Side(whole.samples.iloc[:0], whole.sites.iloc[:0])
+        before, after = (_join(side or [nothing]) for side in sides)
+        return before, after
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCut:
+    """The runs of one release, and those of another: ``service`` and ``run_id`` of each."""
+
+    ledger: Ledger
+    before: pd.DataFrame
+    after: pd.DataFrame
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The one that holds both."""
+        return (self.ledger,)
+
+    def read(self, part: LedgerPart) -> tuple[Side, Side]:
+        """Return both sides of the services of a part."""
+        whole = _read_side(self.ledger, part)
+        before, after = (
+            Side(*(rows.merge(keys, on=["service", "run_id"]) for rows in (whole.samples, whole.sites)))
+            for keys in (self.before, self.after)
+        )
+        return before, after
+
+
+def cut_at_mark(ledger: Ledger, mark: str) -> MarkCut:
+    """Cut a ledger at a mark.
 
     Raises
     ------
     InvalidArgumentError
         No service has the mark.
     """
-    events = ledger.read("events", columns=["service", "run_id", "timestamp", "kind", "message"])
-    marks = events[events["kind"].eq("mark").fillna(value=False).astype(bool) & events["timestamp"].notna()]
-    chosen = marks[marks["message"].eq(mark).fillna(value=False).astype(bool)]
-    if chosen.empty:
+    marks = _read_marks(ledger, WHOLE)
+    if not _are_called(marks, mark).any():
         there = sorted(marks["message"].dropna().unique())
         raise InvalidArgumentError(
             f"compare needs a mark called {mark!r} in {ledger.path}, but it has {there or 'none'}. "
             "Set one with recorder.mark(text)."
         )
-    whole = read_side(ledger)
-    marks = _move_to_start(marks, whole.samples)
-    chosen = marks.loc[chosen.index]
-    began = whole.samples.groupby(["service", "run_id"], observed=True)["timestamp"].min()
-    kind = marks["message"].dropna().map(_find_kind).eq(_find_kind(mark))
-    neighbours = marks.loc[kind[kind].index].drop(index=chosen.index, errors="ignore")
-    sides: list[list[Side]] = [[], []]
-    for service, own in chosen.groupby("service", observed=True):
-        cut = own["timestamp"].min()
-        ends = _find_ends(neighbours[neighbours["service"].eq(service)], cut)
-        cuts = {
-            run: moment
-            for run, moment in own.groupby("run_id", observed=True)["timestamp"].min().items()
-            if began.get((service, run), cut) < cut
-        }
-        for side, rows in zip(sides, _cut_service(whole, service, cuts, cut, ends), strict=True):
-            side.append(rows)
-    before, after = (_join(side) for side in sides)
-    return before, after
+    return MarkCut(ledger, mark)
 
 
-def cut_by_release(ledger: Ledger, before: str, after: str) -> tuple[Side, Side]:
-    """Return the runs of one release and those of another.
+def cut_by_release(ledger: Ledger, before: str, after: str) -> ReleaseCut:
+    """Cut a ledger into the runs of one release and those of another.
 
     Parameters
     ----------
@@ -116,12 +182,8 @@ def cut_by_release(ledger: Ledger, before: str, after: str) -> tuple[Side, Side]
         raise InvalidArgumentError(
             f"compare needs two releases, but {before!r} and {after!r} have runs in common. Write more of their names."
         )
-    whole = read_side(ledger)
-    sides = []
-    for found in chosen:
-        keys = found[["service", "run_id"]].drop_duplicates()
-        sides.append(Side(*(rows.merge(keys, on=["service", "run_id"]) for rows in (whole.samples, whole.sites))))
-    return sides[0], sides[1]
+    keys = [found[["service", "run_id"]].drop_duplicates() for found in chosen]
+    return ReleaseCut(ledger, *keys)
 
 
 def find_releases(ledger: Ledger) -> pd.DataFrame:
@@ -135,6 +197,19 @@ def find_releases(ledger: Ledger) -> pd.DataFrame:
         frame[column] = runs[column] if column in runs else pd.Series(pd.NA, index=runs.index, dtype="string")
     frame["name"] = frame["release"].fillna(frame["git_commit"].str[:12])
     return frame
+
+
+def _read_side(ledger: Ledger, part: LedgerPart) -> Side:
+    return Side(ledger.read("samples", columns=SAMPLE_COLUMNS, part=part), ledger.read("sites", part=part))
+
+
+def _read_marks(ledger: Ledger, part: LedgerPart) -> pd.DataFrame:
+    events = ledger.read("events", columns=["service", "run_id", "timestamp", "kind", "message"], part=part)
+    return events[events["kind"].eq("mark").fillna(value=False).astype(bool) & events["timestamp"].notna()]
+
+
+def _are_called(marks: pd.DataFrame, mark: str) -> "pd.Series[bool]":
+    return marks["message"].eq(mark).fillna(value=False).astype(bool)
 
 
 def _are_of(runs: pd.DataFrame, name: str) -> "pd.Series[bool]":

@@ -10,7 +10,7 @@ from memanalysis.ledger.paths import PARTITION_PREFIX, is_service_slug, slug_of_
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 
-__all__ = ["plan_parts"]
+__all__ = ["plan_parts", "plan_service_parts"]
 
 
 def plan_parts(ledger: Ledger, runs: pd.DataFrame, *, max_bytes: int) -> list[LedgerPart]:
@@ -47,6 +47,35 @@ def plan_parts(ledger: Ledger, runs: pd.DataFrame, *, max_bytes: int) -> list[Le
         open_names += names
         open_bytes += n_bytes
     return [*parts, LedgerPart(partitions=tuple(open_names))] if open_names else parts
+
+
+def plan_service_parts(ledgers: Sequence[Ledger], *, max_bytes: int) -> list[LedgerPart]:
+    """Return parts that together are the ledgers, each once, and of which none cuts a service, however large it is.
+
+    Parameters
+    ----------
+    ledgers : sequence of Ledger
+        One or more, whose folders of a service have one name. Where one is a file there is one part.
+    max_bytes : int
+        Bytes of samples of a part in all ledgers, as they are on disk in Parquet.
+    """
+    sizes: Counter[str] = Counter()
+    for ledger in ledgers:
+        own = ledger.partitions("samples")
+        if not ledger.reads_by_service or any(not is_service_slug(name.removeprefix(PARTITION_PREFIX)) for name in own):
+            return [WHOLE]
+        sizes.update(own)
+    if sizes.total() <= max_bytes:
+        return [WHOLE]
+    parts: list[list[str]] = []
+    open_bytes = max_bytes
+    for name in sorted(sizes):
+        if open_bytes + sizes[name] > max_bytes:
+            parts.append([])
+            open_bytes = 0
+        parts[-1].append(name)
+        open_bytes += sizes[name]
+    return [LedgerPart(partitions=tuple(names)) for names in parts]
 
 
 class _Kindred:

@@ -24,6 +24,7 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.comparison_sides import find_releases
+from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.release_changes import compare_releases
@@ -129,7 +130,13 @@ class TrendFacts:
 
 
 def read_trend(
-    ledger: Ledger, *, weeks: int, policy: Policy | None, known_leaks: KnownLeaksSource, today: date | None
+    ledger: Ledger,
+    *,
+    weeks: int,
+    policy: Policy | None,
+    known_leaks: KnownLeaksSource,
+    today: date | None,
+    engine: Engine = IN_PROCESS,
 ) -> TrendFacts:
     """Return what the last weeks of a ledger were.
 
@@ -139,7 +146,7 @@ def read_trend(
         All of its runs are judged, so that a leak's first day is known where it lies before these weeks.
     weeks : int
         How many weeks, back from the last sample.
-    policy, known_leaks, today
+    policy, known_leaks, today, engine
         As for `assess`.
 
     Raises
@@ -156,7 +163,7 @@ def read_trend(
     until = samples["timestamp"].max()
     since = until - weeks * WEEK
     ends = read_run_ends(ledger)
-    verdicts = assess_ledger(ledger, policy, ends=ends)
+    verdicts = assess_ledger(ledger, policy, ends=ends, engine=engine)
     verdicts = apply_known_leaks(verdicts, resolve_known_leaks(known_leaks, call="trend"), today=today)
     verdicts = verdicts[~is_unreadable(verdicts)]
     runs = _read_runs(ledger, samples, until, ends)

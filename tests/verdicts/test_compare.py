@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 from factories import ar_noise, ramp
+from pandas.testing import assert_frame_equal
 
 from memanalysis import compare, open_ledger
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.ledger_part import WHOLE
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import KIB, MIB
+from memanalysis.verdicts.engines import InProcess
+from memanalysis.verdicts.ledger_parts import plan_service_parts
 
 
 def write_ledger(path, values, *, run_id="run-1", marks=()):
@@ -67,6 +71,12 @@ def test_a_mark_that_is_not_there_is_reported_with_those_that_are(tmp_path):
 def test_one_of_ledger_mark_and_releases_is_needed(arguments, given):
     with pytest.raises(InvalidArgumentError, match=f"a second ledger, mark= or release=, but got {given}"):
         compare("a", **arguments)
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch):
+    """Each service is a part of its own."""
+    monkeypatch.setattr(InProcess, "max_part_bytes", 1)
 
 
 WEEK_S = 7 * 86_400.0
@@ -171,3 +181,27 @@ def test_a_leak_that_goes_on_through_a_mark_is_no_change(tmp_path):
     path = write_ledger(tmp_path / "a", values, marks=[(80, "loaded")])
 
     assert set(compare(path, mark="loaded")["verdict"]) == {"same"}
+
+
+def test_services_that_are_compared_one_by_one_give_the_same_frame(deploys, in_small_parts, monkeypatch):
+    """Chance is judged over all of them, wherever each is read."""
+    arguments = [{"mark": "deploy 1.2"}, {"release": ("c0ffee0", "c0ffee1")}, {"after": deploys}]
+    ledgers = [open_ledger(deploys)]
+    assert len(plan_service_parts(ledgers, max_bytes=1)) == 3
+    apart = [compare(deploys, **given) for given in arguments]
+    monkeypatch.undo()
+
+    for given, frame in zip(arguments, apart, strict=True):
+        assert_frame_equal(frame, compare(deploys, **given))
+
+
+def test_parts_hold_as_many_services_as_fit_and_a_file_is_one(deploys, tmp_path):
+    ledger = open_ledger(deploys)
+    sizes = ledger.partitions("samples")
+    parts = plan_service_parts([ledger, ledger], max_bytes=2 * (sum(sizes.values()) - 1))
+
+    assert [name for part in parts for name in part.partitions] == sorted(sizes)
+    assert len(parts) == 2
+    assert plan_service_parts([ledger], max_bytes=sum(sizes.values())) == [WHOLE]
+    file = next((deploys / "samples" / "service_key=search").glob("*.parquet"))
+    assert plan_service_parts([ledger, open_ledger(file)], max_bytes=1) == [WHOLE]

@@ -16,7 +16,9 @@ from processes import running
 
 from memanalysis.errors import EngineError, InvalidArgumentError, LedgerNotFoundError, MissingDependencyError
 from memanalysis.reports.make_report import report
+from memanalysis.reports.trend_report import trend
 from memanalysis.verdicts.assess import assess
+from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.dask_engine import DaskEngine
 
 pytestmark = pytest.mark.slow
@@ -76,6 +78,12 @@ def test_a_report_by_dask_has_the_verdicts_and_the_sections_of_pandas(three_serv
     made = report(three_services, engine="dask")
 
     assert made.to_json() == report(three_services).to_json()
+
+
+@pytest.mark.usefixtures("client", "small_parts")
+def test_a_comparison_and_a_trend_by_dask_are_those_of_pandas(three_services: Path):
+    assert_frame_equal(compare(three_services, three_services, engine="dask"), compare(three_services, three_services))
+    assert trend(three_services, weeks=1, engine="dask").to_json() == trend(three_services, weeks=1).to_json()
 
 
 @pytest.mark.usefixtures("client", "small_parts")
