@@ -9,11 +9,14 @@ from typing import Any
 
 import psutil
 
+from memanalysis._gone_process import read_state
 from memanalysis.capture.process_groups import GroupReader
 from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.errors import CaptureError, LedgerError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.watcher.redaction import ArgvMode, select_arguments
+from memanalysis.watcher.release import find_given_release
+from memanalysis.watcher.run_labels import find_labels
 from memanalysis.watcher.run_row import make_run_id, make_run_row
 
 __all__ = ["OutsideRecorder"]
@@ -181,14 +184,19 @@ class _OutsideRun:
         groups: GroupReader | None,
     ) -> None:
         started = clock.wall()
+        environment = _read_environment(process)
         row = make_run_row(service, started=started) | {
             "run_id": make_run_id(started, pid=process.pid),
             "pid": process.pid,
+            "parent_pid": process.ppid(),
+            "program_pid": None,
             "argv": select_arguments(process.cmdline(), argv),
             "python": None,
             "git_commit": None,
-            "labels": None,
+            "release": find_given_release(environment),
+            "labels": find_labels(None, report=_log.warning, environment=environment),
             "packages": None,
+            "at_start": read_state(None) | {"sees_signals": False, "notes_end": False},
         }
         self._process = process
         self._clock = clock
@@ -227,6 +235,14 @@ class _OutsideRun:
         except LedgerError:
             return False
         return True
+
+
+def _read_environment(process: psutil.Process) -> dict[str, str]:
+    """What the process was started with; nothing where the system does not show it, as of another user's."""
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
 
 
 def _report_removal(message: str) -> None:

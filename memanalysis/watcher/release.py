@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["RELEASE_VARIABLE", "find_release"]
+__all__ = ["RELEASE_VARIABLE", "find_given_release", "find_release"]
 
 RELEASE_VARIABLE = "MEMANALYSIS_RELEASE"
 """Names the release where ``release=`` does not."""
@@ -27,9 +27,9 @@ def find_release(release: str | None, *, service: str, packages: Mapping[str, st
         Installed packages and their versions. That of the name of the service, of the main module or of the command
         counts, the first there is, as ``shop 1.4.2``.
     """
-    given = release or os.environ.get(RELEASE_VARIABLE)
+    given = release[:MAX_CHARACTERS] if release else find_given_release(os.environ)
     if given:
-        return given[:MAX_CHARACTERS]
+        return given
     versions = {_normalize(name): f"{name} {version}" for name, version in packages.items()}
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     main = str(getattr(spec, "name", "")).partition(".")[0]
@@ -38,6 +38,11 @@ def find_release(release: str | None, *, service: str, packages: Mapping[str, st
         if name and (found := versions.get(_normalize(name))) is not None:
             return found
     return None
+
+
+def find_given_release(environment: Mapping[str, str]) -> str | None:
+    """Return the release that the variables of an environment name; None where they name none."""
+    return environment.get(RELEASE_VARIABLE, "")[:MAX_CHARACTERS] or None
 
 
 def _normalize(name: str) -> str:

@@ -249,13 +249,15 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
         "child.communicate(b'')\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "parent.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
-    )
+        [sys.executable, "parent.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+        env=os.environ | {"MEMANALYSIS_RELEASE": "shop 1.4", "MEMANALYSIS_LABELS": "region=eu"},
+    )  # fmt: skip
     with running(parent):
         child_pid = int(parent.stdout.readline())
         record = subprocess.Popen(
             [sys.executable, "-m", "memanalysis", "record", "--pid", str(parent.pid), "--children",
-             "--interval", "0.05", "--ledger", "out"], cwd=tmp_path, env=_env(), stdout=subprocess.PIPE, text=True,
+             "--interval", "0.05", "--ledger", "out"], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+            env=_env() | {"MEMANALYSIS_RELEASE": "that of the recorder"},
         )  # fmt: skip
         with running(record):
             _wait_for(lambda: _count_rows(tmp_path / "out") >= 6)
@@ -266,7 +268,12 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
     assert "of 2 processes" in said
     ledger = open_ledger(tmp_path / "out")
     assert sorted(ledger.runs["pid"]) == sorted([parent.pid, child_pid])
+    assert dict(zip(ledger.runs["pid"], ledger.runs["parent_pid"], strict=True)) == {
+        parent.pid: os.getpid(), child_pid: parent.pid,
+    }  # fmt: skip
     assert set(ledger.runs["service"]) == {"parent"}
+    assert set(ledger.runs["release"]) == {"shop 1.4"}
+    assert ledger.runs["labels"].tolist() == [{"region": "eu"}] * 2
     assert ledger.runs["ended"].notna().all()
     assert ledger.samples["rss_bytes"].gt(0).all()
 
