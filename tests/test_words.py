@@ -168,7 +168,6 @@ def read_groups() -> dict[str, list[Path]]:
 GROUPS = read_groups()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_idea_has_the_word_of_the_field(group: str):
     found = [line for path in GROUPS[group] for line in find_words(path)]

@@ -25,7 +25,8 @@ memanalysis report logs/ledger --format markdown > report.md
 @click.command(
     "report",
     cls=Command,
-    help="Write a report on a ledger: verdicts, charts of memory over time, responsible lines, breaches of budgets.",
+    help="Write a report on a ledger, and print its headline: how a run ended, verdicts, charts of memory over time, "
+    "responsible lines, breaches of budgets.",
     examples=_EXAMPLES,
     needs=(*ROWS, "matplotlib", "jinja2", "rich"),
 )

@@ -1,6 +1,6 @@
 """Say why a run ended, in the words of a ticket, and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memanalysis._text import make_printable
@@ -47,7 +47,7 @@ def describe_cause(end: RunEnd, *, limit_share: float | None, short: bool) -> st
             return "was killed by SIGKILL"
         if limit_share is not None and limit_share >= NEAR_SHARE:
             return "was killed (SIGKILL), probably for lack of memory"
-        return "ended without a word, by SIGKILL or by os._exit()"
+        return "ended at once, by SIGKILL from outside or by os._exit()"
     return {Cause.RETURNED: "ended in order", Cause.STOPPED: "went on without being watched"}.get(cause, "has no end")
 
 
@@ -78,7 +78,14 @@ def name_limit(end: RunEnd) -> tuple[str, int] | None:
 
 
 def list_next_steps(
-    end: RunEnd, *, place: str | None, held_by: str | None, limit_share: float | None, is_growing: bool, is_native: bool
+    end: RunEnd,
+    *,
+    place: str | None,
+    callers: Sequence[str],
+    held_by: str | None,
+    limit_share: float | None,
+    is_growing: bool,
+    is_native: bool,
 ) -> list[str]:
     """Return what to do, the most useful first; a few lines.
 
@@ -86,6 +93,8 @@ def list_next_steps(
     ----------
     place : str or None
         The line that held the memory.
+    callers : sequence of str
+        Lines that called it.
     held_by : str or None
         The chain of references that holds it.
     is_growing, is_native : bool
@@ -95,13 +104,14 @@ def list_next_steps(
     is_memory = end.cause in (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT) or (limit_share or 0.0) >= NEAR_SHARE
     if end.cause in (Cause.EXCEPTION, Cause.CRASH) and not is_memory:
         what = _describe_exception(end.ending, short=True) if end.cause is Cause.EXCEPTION else "the crash"
-        steps.append(f"Find the cause of {what}: growth of memory need not be it.")
+        steps.append(f"Find the cause of {what}. The growth of memory may have nothing to do with it.")
     if is_growing and is_native:
         near = f" behind {place}" if place else ""
         steps.append(f"Check the native library{near}: Python's objects do not carry the growth.")
     elif is_growing and place:
-        kept = f", where {held_by} keeps it" if held_by else ""
-        steps.append(f"Change {place}: what it makes is kept{kept}. Bound it, or drop entries that are done.")
+        called = f", called from {' and '.join(callers)}" if callers else ""
+        held = f"{held_by} keeps what is made there" if held_by else "what is made there is kept"
+        steps.append(f"Start at {place}{called}: {held}. Bound what keeps it, or drop entries that are done.")
     elif is_growing:
         steps.append('Record the next run with trace="auto", which names the line that grows.')
     if end.cause is Cause.MEMORY_LIMIT and (limit := name_limit(end)):

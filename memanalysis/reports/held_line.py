@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.input_frames import finite_float, known_floats
+from memanalysis.analysis.leaks.library_files import is_library_file
 from memanalysis.analysis.leaks.site_ranking import count_from_start, pick_responsible_lines, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 
 __all__ = ["HeldLine", "estimate_held_bytes", "find_held_line", "use_held_bytes"]
+
+MAX_CALLERS = 2
 
 MIN_SHARE = 0.05
 """A line that holds a smaller part of the growth is not named for it."""
@@ -35,6 +38,8 @@ class HeldLine:
         What it holds at the end of the run.
     share : float
         Its part of what all lines grew by, 0 to 1.
+    callers : tuple of (str, int)
+        Lines of the user's own code that called it, the nearest first: one of them may keep what it makes.
     """
 
     file: str
@@ -43,6 +48,7 @@ class HeldLine:
     allocated: tuple[str, int] | None
     held_bytes: float | None
     share: float
+    callers: tuple[tuple[str, int], ...] = ()
 
 
 def find_held_line(
@@ -79,7 +85,24 @@ def find_held_line(
         allocated=(str(allocated[0]), int(allocated[1])) if is_other else None,
         held_bytes=estimate.get((holder[0], int(holder[1]))),
         share=share,
+        callers=_find_callers(sites, str(row["file"]), int(row["line"])),
     )
+
+
+def _find_callers(sites: pd.DataFrame, file: str, line: int) -> tuple[tuple[str, int], ...]:
+    """Return the user's lines above a line, in the stack that held the most in the last table."""
+    there = sites[(sites["file"] == file) & (sites["line"] == line)]
+    if there.empty or "traceback" not in there:
+        return ()
+    row = there[there["timestamp"] == there["timestamp"].max()].nlargest(1, "size_bytes")
+    frames = row["traceback"].iloc[0] if len(row) else None
+    if not isinstance(frames, list):
+        return ()
+    places = [(str(frame[0]), int(frame[1])) for frame in frames if isinstance(frame, list) and len(frame) == 2]
+    if (file, line) not in places:
+        return ()
+    own = places[: len(places) - 1 - places[::-1].index((file, line))]
+    return tuple(place for place in own[::-1] if place[0] and not is_library_file(place[0]))[:MAX_CALLERS]
 
 
 def estimate_held_bytes(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from memanalysis.analysis.leaks.library_files import is_library_file
 from memanalysis.verdicts.run_ends import rewrite_sentences
 
 __all__ = ["hide_folders", "hide_in_tables"]
@@ -34,7 +35,10 @@ def hide_in_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame
     ]
     return {
         **tables,
-        "sites": sites.assign(**{name: sites[name].map(_cut_folder) for name in _OF_SITES}),
+        "sites": sites.assign(
+            **{name: sites[name].map(_cut_folder) for name in _OF_SITES},
+            traceback=sites["traceback"].map(_cut_traceback),
+        ),
         "events": events.assign(
             message=pd.Series(messages, index=events.index, dtype=events["message"].dtype),
             data=pd.Series([_without_code(data) for data in events["data"]], index=events.index, dtype=object),
@@ -59,6 +63,13 @@ def _cut_folder(file: Any) -> Any:
     if not isinstance(file, str):
         return None
     return (PureWindowsPath(file) if "\\" in file else PurePosixPath(file)).name or file
+
+
+def _cut_traceback(frames: Any) -> Any:
+    """Return the frames of the user's own code, by names of files alone."""
+    if not isinstance(frames, list):
+        return None
+    return [[_cut_folder(frame[0]), *frame[1:]] for frame in frames if not is_library_file(str(frame[0]))]
 
 
 def _cut_folders(text: Any, files: list[str]) -> Any:

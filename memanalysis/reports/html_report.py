@@ -15,7 +15,8 @@ from memanalysis.reports.facts import (
     describe_range,
 )
 from memanalysis.reports.pictures import draw_series_picture, draw_sites_picture
-from memanalysis.reports.report_model import ReportModel, ServiceSection, leads_with
+from memanalysis.reports.post_mortem import PostMortem
+from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
 from memanalysis.reports.report_tables import breach_table, damage_table, event_table, site_table, verdict_table
 from memanalysis.reports.styles import render_styles
 from memanalysis.reports.verdict_cells import SEVERITY_MARKS, render_cells
@@ -35,17 +36,16 @@ def render_fragment(report: ReportModel) -> str:
 
 
 def _render_body(report: ReportModel) -> Markup:
+    leading = find_leading(report)
     return render_template(
         "report_body.html.j2",
         report=report,
+        leading=leading,
         version=__version__,
         styles=render_styles(),
         ledger_facts=_describe_ledger(report),
         verdicts=verdict_table(report.verdicts),
-        sections=[
-            _render_section_or_note(section, number, is_leading=leads_with(report, section))
-            for number, section in enumerate(report.sections)
-        ],
+        sections=[_render_section_or_note(section, number, leading) for number, section in enumerate(report.sections)],
         more_services=report.n_services - len(report.sections),
         damage=damage_table(report),
     )
@@ -64,21 +64,21 @@ def _describe_ledger(report: ReportModel) -> list[tuple[str, str]]:
     return facts
 
 
-def _render_section_or_note(section: ServiceSection, number: int, *, is_leading: bool) -> Markup:
+def _render_section_or_note(section: ServiceSection, number: int, leading: PostMortem | None) -> Markup:
     try:
-        return _render_section(section, number, is_leading=is_leading)
+        return _render_section(section, number, leading)
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
         reason = f"{type(exc).__name__}: {exc}"
         return render_template("report_section_failed.html.j2", service=section.service, reason=reason)
 
 
-def _render_section(section: ServiceSection, number: int, *, is_leading: bool) -> Markup:
+def _render_section(section: ServiceSection, number: int, leading: PostMortem | None) -> Markup:
     cells = render_cells(section.verdict)
     return render_template(
         "report_section.html.j2",
         section=section,
         post_mortem=section.post_mortem,
-        is_leading=is_leading,
+        is_leading=section.post_mortem is leading,
         which_run="its worst run" if section.post_mortem is None else "the run that died last",
         cells=cells,
         severity_mark=SEVERITY_MARKS[cells.severity],

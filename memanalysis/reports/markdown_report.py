@@ -15,7 +15,7 @@ from memanalysis.reports.facts import (
     describe_range,
 )
 from memanalysis.reports.post_mortem import PostMortem
-from memanalysis.reports.report_model import ReportModel, ServiceSection, leads_with
+from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
 from memanalysis.reports.report_tables import breach_table, damage_table, site_table, verdict_table
 from memanalysis.reports.verdict_cells import render_cells
 
@@ -24,15 +24,17 @@ __all__ = ["render_markdown", "render_verdicts_markdown"]
 
 def render_markdown(report: ReportModel) -> str:
     """Return the whole report."""
+    leading = find_leading(report)
     parts = [
         f"# {escape_markdown(report.title)}",
         f"**{escape_markdown(report.headline)}**",
+        *([] if leading is None else _next_steps(leading)),
         f"Ledger: {escape_markdown(make_printable(report.ledger))}  \n"
         f"Recorded: {describe_range(report.started, report.ended)}",
         render_verdicts_markdown(report.verdicts).rstrip("\n"),
     ]
     for section in report.sections:
-        parts += _section_or_note(section, is_leading=leads_with(report, section))
+        parts += _section_or_note(section, leading)
     if report.n_services > len(report.sections):
         parts.append(f"{report.n_services - len(report.sections)} more services are in the table only.")
     parts += _damage(report)
@@ -44,9 +46,9 @@ def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
     return render_markdown_table(verdict_table(verdicts))
 
 
-def _section_or_note(section: "ServiceSection", *, is_leading: bool) -> list[str]:
+def _section_or_note(section: "ServiceSection", leading: PostMortem | None) -> list[str]:
     try:
-        return _section(section, is_leading=is_leading)
+        return _section(section, leading)
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
         what = f"The part of {section.service} cannot be written: {type(exc).__name__}: {exc}"
         return [escape_markdown(make_printable(what))]
@@ -65,11 +67,8 @@ def _damage(report: ReportModel) -> list[str]:
 
 
 def _post_mortem(found: PostMortem, *, is_leading: bool) -> list[str]:
-    """Return what is known of the end of a run, and what to do next."""
-    steps = (f"{number}. {escape_markdown(step)}" for number, step in enumerate(found.next_steps, start=1))
-    parts = [] if is_leading else [f"**{escape_markdown(found.sentence)}**"]
-    if found.next_steps:
-        parts.append("\n".join(["**What to do next**", "", *steps]))
+    """Return what is known of the end of a run; where it does not lead the report, what to do next too."""
+    parts = [] if is_leading else [f"**{escape_markdown(found.sentence)}**", *_next_steps(found)]
     if found.source is not None:
         parts.append("\n".join(f"    {make_printable(line)}" for line in found.source.render().splitlines()))
         if found.source.is_newer:
@@ -78,12 +77,18 @@ def _post_mortem(found: PostMortem, *, is_leading: bool) -> list[str]:
     return [*parts, "\n".join(["**How it ended**", "", *facts])]
 
 
-def _section(section: "ServiceSection", *, is_leading: bool) -> list[str]:
+def _next_steps(found: PostMortem) -> list[str]:
+    """Return what to do next, as one part or none."""
+    steps = [f"{number}. {escape_markdown(step)}" for number, step in enumerate(found.next_steps, start=1)]
+    return ["\n".join(["**What to do next**", "", *steps])] if steps else []
+
+
+def _section(section: "ServiceSection", leading: PostMortem | None) -> list[str]:
     cells = render_cells(section.verdict)
     found = section.post_mortem
     parts = [
         f"## {escape_markdown(cells.service)}",
-        *([] if found is None else _post_mortem(found, is_leading=is_leading)),
+        *([] if found is None else _post_mortem(found, is_leading=found is leading)),
         escape_markdown(cells.sentence),
         "\n".join(f"- {escape_markdown(f'{name}: {text}')}" for name, text in describe_evidence(section.verdict)),
         escape_markdown(describe_budget(section)),

@@ -31,6 +31,8 @@ MIN_GROWTH_SHARE = 0.1
 """Memory that rose by less than both, of its level at the end, did not grow enough to be named in a ticket."""
 
 MAX_TYPES = 4
+MIN_TYPE_GROWTH_BYTES = 256 * 1024
+"""Types whose objects grew by less explain nothing."""
 
 NEAR_MARK_S = 60.0
 NEAR_MARK_SHARE = 0.1
@@ -133,6 +135,7 @@ def make_post_mortem(
         next_steps=list_next_steps(
             end,
             place=place,
+            callers=_name_callers(line),
             held_by=held_by,
             limit_share=share,
             is_growing=memory.is_growing,
@@ -202,7 +205,7 @@ def _write_sentence(
         return f"{', '.join(parts)}; its memory grew, and no line was recorded for it."
     inside = f" in {make_printable(line.function)}" if line.function and line.function != "<module>" else ""
     holds = "" if line.held_bytes is None else f" holds {format_bytes(line.held_bytes)},"
-    share = f" {line.share:.0%} of what Python's lines grew by"
+    share = f" {line.share:.0%} of the traced growth"
     return f"{', '.join(parts)}; {render_place(line.file, line.line, short=True)}{inside}{holds}{share}."
 
 
@@ -275,6 +278,13 @@ def _describe_beginning(memory: _Memory, events: pd.DataFrame, run: Mapping[str,
         return f"{when}, {gap} after {name}; {grown} since the first sample"
     release = f", with release {make_printable(run['release'])}" if is_start and run.get("release") else ""
     return f"{when}{release}; {grown} since the first sample"
+
+
+def _name_callers(line: HeldLine | None) -> list[str]:
+    """Return the lines that called a line, without the folders of files; empty where another line already keeps it."""
+    if line is None or line.allocated is not None:
+        return []
+    return [render_place(*caller, short=True) for caller in line.callers]
 
 
 def _describe_line(line: HeldLine, *, short: bool) -> str:
@@ -350,7 +360,7 @@ def _find_grown_types(objects: pd.DataFrame) -> list[tuple[str, int, int]]:
     both = both.astype("float64")
     more = both[both["count_last"] > both["count_first"]]
     order = (more["size_bytes_last"] - more["size_bytes_first"]).sort_values(ascending=False, kind="stable")
-    rows = more.loc[order.index[:MAX_TYPES]]
+    rows = more.loc[order[order >= MIN_TYPE_GROWTH_BYTES].index[:MAX_TYPES]]
     return [(str(name), int(row["count_first"]), int(row["count_last"])) for name, row in rows.iterrows()]
 
 

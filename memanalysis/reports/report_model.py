@@ -16,7 +16,7 @@ from memanalysis.reports.drawn_series import FittedLine
 from memanalysis.reports.open_cell import OpenCell
 from memanalysis.reports.post_mortem import PostMortem
 
-__all__ = ["ReportModel", "ServiceSection", "leads_with"]
+__all__ = ["ReportModel", "ServiceSection", "find_leading"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,7 @@ class ReportModel:
     has_policy: bool
 
 
-def leads_with(report: ReportModel, section: ServiceSection) -> bool:
-    """Return whether the headline of a report is the sentence on the death in this section."""
-    return section.post_mortem is not None and report.headline.startswith(section.post_mortem.sentence)
+def find_leading(report: ReportModel) -> PostMortem | None:
+    """Return the post-mortem whose sentence is the headline of a report; None where it reports no death."""
+    found = (section.post_mortem for section in report.sections if section.post_mortem is not None)
+    return next((post_mortem for post_mortem in found if report.headline.startswith(post_mortem.sentence)), None)

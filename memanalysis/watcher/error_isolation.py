@@ -53,7 +53,7 @@ class HostBoundary:
             if not _is_ours_to_contain(exc):
                 raise
             self.errors += 1
-            self.last_error = f"{type(exc).__name__}: {exc}"
+            self.last_error = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
             if (what, type(exc)) not in self._reported:
                 self._reported.add((what, type(exc)))
                 self._report(what, self.last_error)

@@ -326,13 +326,15 @@ class Observer:
             pause = max(self._settings.snapshot_interval_s or 0.0, cost / self._settings.max_overhead)
             self._next_snapshot_at = self._clock.monotonic() + pause
         sample["capture_s"] = round((time.perf_counter() - started) * 1e7) / 1e7
-        self.ticks += 1
         self.last = sample
         if self._live is not None:
             self._live.add(sample)
         left_out = self._settings.left_out
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
-        self._append("samples", [row])
+        try:
+            self._append("samples", [row])
+        finally:
+            self.ticks += 1  # after the row: who reads the number may rely on the ledger to have as many
         if self._policy_runtime is not None and enforced:
             self._policy_runtime.on_sample(sample, self.record_event)
 

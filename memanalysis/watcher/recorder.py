@@ -118,7 +118,7 @@ class Recorder:
                 self._note_start(self._observer)
                 with self._boundary.guard("prepare"):
                     self._observer.prepare()
-                with self._boundary.guard("tick"):
+                with self._boundary.guard("take a sample"):
                     self._observer.begin()
                 self._ticker.start()
                 if self._policy_runtime is not None and self._policy_runtime.restarts:
@@ -150,7 +150,7 @@ class Recorder:
                 return False
             self._is_running = False
             if self._ticker.stop():
-                with self._boundary.guard("tick"), self._ticker.ticking:
+                with self._boundary.guard("take a sample"), self._ticker.ticking:
                     self._observer.end()
             with self._boundary.guard("send alerts"):
                 if self._policy_runtime is not None:
@@ -181,7 +181,7 @@ class Recorder:
         """Take the last sample now, before the program's exit handlers free what it held."""
         with self._lifecycle, standard_library_first():
             if self._is_running and self._observer is not None:
-                with self._boundary.guard("tick"), self._ticker.ticking:
+                with self._boundary.guard("take a sample"), self._ticker.ticking:
                     self.label_end()
                     self._observer.take_last()
 
@@ -328,7 +328,7 @@ class Recorder:
             observer.record_event("start", message=f"Watching {settings.service}.", data=data)
 
     def _tick(self) -> float | None:
-        with self._boundary.guard("tick"), self._ticker.ticking:
+        with self._boundary.guard("take a sample"), self._ticker.ticking:
             if self._observer is not None and not self._ticker.is_stopping():
                 self._observer.tick()
                 return self._observer.pace

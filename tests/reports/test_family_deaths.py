@@ -71,7 +71,7 @@ if __name__ == "__main__":
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert sum(pool.map(square, range(16))) == 1240
 """
-KILLED = "ended without a word, by SIGKILL or by os._exit()"
+KILLED = "ended at once, by SIGKILL from outside or by os._exit()"
 
 
 def record(tmp_path: Path, source: str) -> Report:

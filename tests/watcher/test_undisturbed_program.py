@@ -209,7 +209,7 @@ def test_a_full_disk_does_not_reach_the_program(run_program, tmp_path):
     )
 
     assert done.stdout == "all is well\n"
-    assert done.stderr.count("could not tick") == 1
+    assert done.stderr.count("could not take a sample") == 1
     samples = open_ledger(tmp_path / "ledger").samples
     assert len(samples) > 10
     assert samples["seq"].tolist() == list(range(len(samples)))
