@@ -378,9 +378,8 @@ class Observer:
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace
             interval_s = pace * self._settings.interval_s
-            message = (
-                f"A sample every {interval_s:.3g} s, to stay under {self._settings.max_overhead:.0%} of a processor."
-            )
+            share = f"{self._settings.max_overhead:.0%}"
+            message = f"A sample every {interval_s:.3g} s, to stay under {share} of a processor."
             self.record_event("pace", level="info", message=message, data={"interval_s": interval_s})
 
     def _append_stamped(self, table: str, rows: Sequence[Row]) -> None:
