@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from types import GetSetDescriptorType
 from typing import Any
 
-__all__ = ["Buffer", "find_buffers"]
+__all__ = ["Buffer", "find_buffers", "find_owner"]
 
 Buffer = tuple[Hashable, int]
 """What distinguishes a buffer from others, and its bytes."""
@@ -31,12 +31,25 @@ def find_buffers(item: Any) -> list[Buffer] | None:
     return _read_declared(item)
 
 
-def _read_numpy(array: Any) -> list[Buffer]:
+def find_owner(item: Any) -> Any:
+    """Return the array that a view was cut from, or the item itself."""
+    kind = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return _find_root(item)[0] if kind is not None and issubclass(type(item), kind) else item
+
+
+def _find_root(array: Any) -> tuple[Any, Any]:
+    """Return the array that the memory was made for, and what that array took it from."""
     kind = sys.modules["numpy"].ndarray
     read_base = kind.__dict__["base"].__get__
     root, base = array, read_base(array)
     while issubclass(type(base), kind):
         root, base = base, read_base(base)
+    return root, base
+
+
+def _read_numpy(array: Any) -> list[Buffer]:
+    kind = sys.modules["numpy"].ndarray
+    root, base = _find_root(array)
     if isinstance(base, memoryview):
         base = base.obj
     if isinstance(base, mmap.mmap):
@@ -78,16 +91,22 @@ def _read_arrow_buffer(buffer: Any) -> list[Buffer]:
 
 
 def _read_polars_frame(frame: Any) -> list[Buffer]:
-    return [buffer for column in frame.get_columns() for buffer in _read_polars_series(column)]
+    """Read each column; where its address is unknown, its place stands for it: the column is an object of this call."""
+    columns = frame.get_columns()
+    return [buffer for place, column in enumerate(columns) for buffer in _read_column(column, (id(frame), place))]
 
 
 def _read_polars_series(series: Any) -> list[Buffer]:
+    return _read_column(series, id(series))
+
+
+def _read_column(series: Any, name: Hashable) -> list[Buffer]:
     size_bytes = int(series.estimated_size())
     try:
         address = series._get_buffer_info()[0]
     except Exception:  # of a column of several buffers, or a polars without it: polars has no public way to ask
         address = None
-    return [(id(series) if address is None else ("address", address), size_bytes)]
+    return [(name if address is None else ("address", address), size_bytes)]
 
 
 def _read_torch(tensor: Any) -> list[Buffer]:

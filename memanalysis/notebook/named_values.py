@@ -8,10 +8,11 @@ in depth and number, runs none of the user's code, and holds nothing afterwards 
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from memanalysis.capture.buffers import find_buffers, find_owner
 from memanalysis.capture.variable_sizes import measure_variables
 from memanalysis.units import MIB
 
@@ -80,6 +81,7 @@ class NamedValue:
 def walk_names(names: Mapping[str, Any]) -> dict[int, NamedValue]:
     """Return large data by the id of the object that owns it; each once, by the shortest way to it."""
     found: dict[int, NamedValue] = {}
+    counted: dict[Hashable, int] = {}
     seen = {id(names)}
     level = [
         (name, name, value)
@@ -101,58 +103,59 @@ def walk_names(names: Mapping[str, Any]) -> dict[int, NamedValue]:
             seen.add(id(value))
             n_holders = sys.getrefcount(value) - OUR_REFERENCES
             data = list(_iter_data(value))
-            for owner, size, n_items in data:
-                if size < MIN_BYTES:
+            for owner, parts, n_items in data:
+                new = {part: size for part, size in parts.items() if part not in counted}
+                if sum(new.values()) < MIN_BYTES:
+                    for key in {counted[part] for part in parts if part in counted}:
+                        if found[key].path != path:
+                            found[key] = replace(found[key], others=(*found[key].others, path)[:MAX_OTHERS])
                     continue
-                if id(owner) not in found:
-                    found[id(owner)] = NamedValue(
-                        path, name, size, n_items, type(owner), _refer_to(owner), n_holders=n_holders
-                    )
-                    owners.setdefault(id(value), []).append(id(owner))
-                elif found[id(owner)].path != path:
-                    found[id(owner)] = replace(found[id(owner)], others=(*found[id(owner)].others, path)[:MAX_OTHERS])
+                counted.update(dict.fromkeys(new, id(owner)))
+                found[id(owner)] = NamedValue(
+                    path, name, sum(new.values()), n_items, type(owner), _refer_to(owner), n_holders=n_holders
+                )
+                owners.setdefault(id(value), []).append(id(owner))
             if not data:
                 below += [(path + step, name, child) for step, child in _iter_children(value)]
         level = below
     return found
 
 
-def _iter_data(value: Any) -> Iterator[tuple[Any, int, int]]:
-    """Owners of the data of a value, with their bytes and, for a large container, its items."""
+def _iter_data(value: Any) -> Iterator[tuple[Any, Mapping[Hashable, int], int]]:
+    """Owners of the data of a value, with the bytes of each part and, for a large container, its items."""
     kind = type(value)
-    module = getattr(kind, "__module__", None)
-    package = module.partition(".")[0] if type(module) is str else ""
     container = _container_of(kind)
     if issubclass(kind, _LEAVES):
-        yield value, sys.getsizeof(value), 0
+        yield value, {id(value): sys.getsizeof(value)}, 0
     elif container is not None:
         if container.__len__(value) > MAX_CHILDREN:  # past a ``__len__`` of the user's
             sizes = measure_variables({"value": value}, max_s=MAX_CONTAINER_S, max_objects=MAX_CONTAINER_OBJECTS)
-            yield value, sizes.total_bytes, container.__len__(value)
-    elif package == "numpy" and hasattr(kind, "__array_interface__"):
-        while type(getattr(value, "base", None)) is kind:
-            value = value.base
-        yield value, int(value.nbytes), 0
-    elif package == "pandas":
-        yield from _iter_pandas(value)
-    elif package in ("pyarrow", "torch"):
-        size = getattr(value, "nbytes", None)
-        if isinstance(size, int):
-            yield value, size, 0
-    elif package == "polars" and hasattr(kind, "estimated_size"):
-        yield value, int(value.estimated_size()), 0
-
-
-def _iter_pandas(value: Any) -> Iterator[tuple[Any, int, int]]:
-    manager = getattr(value, "_mgr", None)
-    blocks = [block.values for block in getattr(manager, "blocks", ())]
-    axes = getattr(manager, "axes", [value])  # an Index is one itself
-    for data in (*blocks, *(_stored(axis, "_data") for axis in axes)):
-        data = getattr(data, "_ndarray", data)
-        if hasattr(type(data), "__array_interface__"):
+            yield value, {id(value): sizes.total_bytes}, container.__len__(value)
+    elif _is_of_pandas(kind):
+        for data in _list_pandas(value):
             yield from _iter_data(data)
-        elif isinstance(getattr(data, "nbytes", None), int):
-            yield data, data.nbytes, 0
+    else:
+        buffers = find_buffers(value)
+        if buffers is not None:
+            yield find_owner(value), dict(buffers), 0
+
+
+def _is_of_pandas(kind: type) -> bool:
+    module = getattr(kind, "__module__", None)
+    return type(module) is str and module.partition(".")[0] == "pandas"
+
+
+def _list_pandas(value: Any) -> list[Any]:
+    """Arrays that a frame, a column or an index is made of."""
+    blocks = [block.values for block in getattr(getattr(value, "_mgr", None), "blocks", ())]
+    axes = getattr(getattr(value, "_mgr", None), "axes", [value])  # an Index is one itself
+    return [_find_array(data) for data in (*blocks, *(_stored(axis, "_data") for axis in axes)) if data is not None]
+
+
+def _find_array(data: Any) -> Any:
+    """The array of numpy or Arrow in an array of pandas: dates, texts, numbers with a mask, sparse numbers."""
+    found = (getattr(data, name, None) for name in ("_ndarray", "_pa_array", "_data", "_sparse_values"))
+    return next((held for held in found if held is not None), data)
 
 
 def _stored(value: Any, name: str) -> Any:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from memanalysis.capture.variable_sizes import measure_variables
 from memanalysis.notebook.named_values import walk_names
 
 MIB = 2**20
@@ -41,6 +43,36 @@ def test_a_frame_is_found_by_its_columns_and_its_range_stays_a_range() -> None:
 
     assert sizes_of(frame=frame) == {"frame": 8 * MIB}
     assert "_data" not in frame.index._cache
+
+
+def test_columns_of_every_kind_are_sized_as_the_table_of_variables_sizes_them() -> None:
+    """A million numbers with a mask, dates, and texts in Arrow; the sizes are those of pandas itself."""
+    numbers = pd.Series(np.arange(MIB), dtype="Int64")
+    dates = pd.Series(pd.date_range("2025-01-01", periods=MIB, freq="s"))
+    words = pd.Series([f"word {number}" for number in range(MIB)], dtype="string[pyarrow]")
+    found = sizes_of(numbers=numbers, dates=dates, words=words)
+
+    assert found["numbers"] == 8 * MIB
+    assert found["dates"] == 8 * MIB
+    assert found["words"] == pytest.approx(words.memory_usage(index=False, deep=True), rel=0.1)
+
+
+def test_a_slice_of_an_arrow_table_is_another_way_to_its_memory() -> None:
+    table = pa.table({"a": np.ones(MIB), "b": np.ones(MIB)})
+    values = list(walk_names({"table": table, "part": table.slice(5, 10)}).values())
+
+    assert [(value.path, value.size_bytes, value.others) for value in values] == [("table", 16 * MIB, ("part",))]
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_each_of_many_polars_frames_counts(number: int) -> None:
+    """Columns of text, whose buffers polars gives no single address of: 10 times 100,000 rows of 20 and more bytes."""
+    polars = pytest.importorskip("polars")
+    frames = [polars.DataFrame({"a": [f"{row:020d}" for row in range(100_000)]}) for _ in range(10)]
+    whole = sum(frame.estimated_size() for frame in frames)
+    walked = sum(sizes_of(frames=frames).values())
+
+    assert (measure_variables({"frames": frames}).total_bytes, walked)[number] == pytest.approx(whole, rel=0.05)
 
 
 def test_a_large_container_is_measured_by_a_sample_of_its_items() -> None:
