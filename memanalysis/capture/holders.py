@@ -16,6 +16,7 @@ from typing import Any
 
 from memanalysis.capture.chains import describe_chain, list_running_locals
 from memanalysis.capture.objects import name_type
+from memanalysis.capture.stranded_tasks import find_stranded_tasks, is_waiting_task
 
 __all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
 
@@ -33,6 +34,12 @@ OLDEST_GENERATION = 2
 SAMPLE = 50
 """Objects of the type that are followed, spread over all of them."""
 
+CHECKED_TASKS = 10
+"""Tasks in the chains that are checked for whether anything can wake them: that follows more than a holder each."""
+
+MIN_TASKS_SHARE = 0.25
+"""Of the time for the chains, given to that check where the chains took all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class HolderChain:
@@ -41,7 +48,8 @@ class HolderChain:
     Parameters
     ----------
     text : str
-        Such as ``app.registry -> dict -> list -> Session``.
+        Such as ``app.registry -> dict -> list -> Session``. Where asyncio tasks are in it, also how many of those that
+        were checked nothing can wake.
     count : int
         Objects of the sample that are held so.
     share : float
@@ -105,9 +113,27 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
     deadline = time.monotonic() + seconds
     while climb.is_open and time.monotonic() < deadline:
         climb.go_up()
-    chains = Counter(map(climb.describe, chosen))
+    texts = {id(item): climb.describe(item) for item in chosen}
+    tasks = {id(item): task for item in chosen if (task := climb.find_task(item)) is not None}
     climb.close()
-    return [HolderChain(text, count, count / len(chosen)) for text, count in chains.most_common()]
+    notes = _note_stranded(texts, tasks, chosen, seconds=max(MIN_TASKS_SHARE * seconds, deadline - time.monotonic()))
+    return [
+        HolderChain(text + notes.get(text, ""), count, count / len(chosen))
+        for text, count in Counter(texts.values()).most_common()
+    ]
+
+
+def _note_stranded(
+    texts: Mapping[int, str], tasks: Mapping[int, Any], chosen: list[Any], *, seconds: float
+) -> dict[str, str]:
+    """Return, by chain, how many of the tasks in it that were checked nothing can wake; nothing where it is none."""
+    checked = list(tasks)[:: max(1, -(-len(tasks) // CHECKED_TASKS))]
+    stranded = find_stranded_tasks(
+        {id(tasks[key]): tasks[key] for key in checked}.values(), ours=chosen, seconds=seconds
+    )
+    of_chain = Counter(texts[key] for key in checked)
+    found = Counter(texts[key] for key in checked if id(tasks[key]) in stranded)
+    return {text: f" (nothing can wake {count} of {of_chain[text]} tasks checked)" for text, count in found.items()}
 
 
 def find_growing_type(
@@ -197,10 +223,18 @@ class _Climb:
 
     def describe(self, item: Any) -> str:
         """Say the chain that holds an object, from its root down."""
+        chain = self._list_chain(item)
+        return describe_chain(self._roots.get(id(chain[-1])), list(reversed(chain)))
+
+    def find_task(self, item: Any) -> Any:
+        """Return the waiting task that is nearest to an object in its chain, None where there is none."""
+        return next((link for link in self._list_chain(item) if is_waiting_task(link)), None)
+
+    def _list_chain(self, item: Any) -> list[Any]:
         chain = [item]
         while id(chain[-1]) not in self._roots and id(chain[-1]) in self._holder and len(chain) <= MAX_LEVELS + 1:
             chain.append(self._holder[id(chain[-1])])
-        return describe_chain(self._roots.get(id(chain[-1])), list(reversed(chain)))
+        return chain
 
     def _name_globals(self, module: str, names: dict[str, Any], held: set[int]) -> None:
         for name, value in list(names.items()):
