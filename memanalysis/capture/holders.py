@@ -71,7 +71,7 @@ def find_holders(
     type_name : str
         As `read_object_census` names it, such as ``app.Session``.
     seconds : float
-        After so long no further level is visited; one may be under way then.
+        Of processor time of this thread; then no further level is visited, and one may be under way.
     sample : int
         Objects of the type to follow, at most.
     newest : int, optional
@@ -104,19 +104,19 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
     chosen : list
         Objects that the garbage collector tracks.
     seconds : float
-        After so long no further level is visited; one may be under way then.
+        Of processor time of this thread; then no further level is visited, and one may be under way.
     """
     if not chosen:
         return []
     climb = _Climb(chosen)
     climb.ignore(chosen)
-    deadline = time.monotonic() + seconds
-    while climb.is_open and time.monotonic() < deadline:
+    deadline = time.thread_time() + seconds
+    while climb.is_open and time.thread_time() < deadline:
         climb.go_up()
     texts = {id(item): climb.describe(item) for item in chosen}
     tasks = {id(item): task for item in chosen if (task := climb.find_task(item)) is not None}
     climb.close()
-    notes = _note_stranded(texts, tasks, chosen, seconds=max(MIN_TASKS_SHARE * seconds, deadline - time.monotonic()))
+    notes = _note_stranded(texts, tasks, chosen, seconds=max(MIN_TASKS_SHARE * seconds, deadline - time.thread_time()))
     return [
         HolderChain(text + notes.get(text, ""), count, count / len(chosen))
         for text, count in Counter(texts.values()).most_common()

@@ -41,13 +41,14 @@ def find_stranded_tasks(items: Iterable[Any], *, ours: Sequence[Any] = (), secon
     ours : sequence
         What it refers to is not referred to by the program for that.
     seconds : float
-        After so long no further level is visited, and what is open counts as a task that can be woken.
+        Of processor time of this thread; then no further level is visited, and what is open counts as a task that can
+        be woken.
     """
     tasks = [item for item in items if is_waiting_task(item)]
     if not tasks:
         return set()
     search = _Search(tasks, ours)
-    search.climb(time.monotonic() + seconds)
+    search.climb(time.thread_time() + seconds)
     return search.list_stranded()
 
 
@@ -105,7 +106,7 @@ class _Search:
 
     def climb(self, deadline: float) -> None:
         """Collect the holders, level by level."""
-        while self._level and len(self._nodes) < MAX_NODES and time.monotonic() < deadline:
+        while self._level and len(self._nodes) < MAX_NODES and time.thread_time() < deadline:
             found = gc.get_referrers(*self._level)
             for node in self._level:
                 found += self._task_holders.get(id(node), ())
