@@ -50,7 +50,7 @@ def plan_parts(ledger: Ledger, runs: pd.DataFrame, *, max_bytes: int) -> list[Le
 
 
 def plan_service_parts(ledgers: Sequence[Ledger], *, max_bytes: int) -> list[LedgerPart]:
-    """Return parts that together are the ledgers, each once, and of which none cuts a service, however large it is.
+    """Return parts that together are the ledgers, each once. None cuts a service, however large it is.
 
     Parameters
     ----------
