@@ -29,7 +29,9 @@ from memanalysis.ledger.convert import Converted
 from memanalysis.ledger.info import LedgerInfo
 from memanalysis.ledger.maintenance.compact import Compacted
 from memanalysis.verdicts.gate import Finding
-from memanalysis.verdicts.release_changes import CHANGE_COLUMNS
+from memanalysis.verdicts.release_changes import CHANGE_COLUMNS, LINE_COLUMNS
+from memanalysis.verdicts.run_ends import DEATHS
+from memanalysis.verdicts.trend_events import DEATH_COLUMNS, MARK_COLUMNS
 from memanalysis.verdicts.trend_facts import SERVICE_COLUMNS
 from memanalysis.verdicts.trend_forecasts import FORECAST_COLUMNS
 
@@ -150,9 +152,11 @@ def _describe_trend() -> dict[str, Any]:
         "services": SERVICE_COLUMNS,
         "by_week": ("service", "week", *LEVEL_COLUMNS, *SLOPE_COLUMNS),
         "leaks": HISTORY_COLUMNS,
-        "releases": CHANGE_COLUMNS,
+        "releases": (*CHANGE_COLUMNS, *LINE_COLUMNS),
         "breaches": BREACH_COLUMNS,
+        "deaths": DEATH_COLUMNS,
         "forecasts": FORECAST_COLUMNS,
+        "marks": MARK_COLUMNS,
     }
     rows = {
         name: {"type": "array", "items": _make_object({column: _describe_trend_column(column) for column in columns})}
@@ -176,9 +180,11 @@ def _describe_trend() -> dict[str, Any]:
 def _describe_trend_column(name: str) -> Mapping[str, Any]:
     if name == "status":
         return {"enum": [*STATUSES, None]}
+    if name == "cause":
+        return {"enum": sorted(DEATHS)}
     if name == "is_running":
         return {"type": "boolean"}
-    if name in ("week", "runs", "deaths", "responsible_line", "runs_before", "runs_after"):
+    if name in ("week", "runs", "deaths", "responsible_line", "line", "runs_before", "runs_after"):
         return _WHOLE
     return _NUMBER if name in _NUMBERS_OF_A_CHANGE or name.endswith(("_bytes", "_s")) else _TEXT
 

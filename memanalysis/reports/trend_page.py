@@ -65,6 +65,7 @@ def _draw(facts: TrendFacts, row: int, number: int) -> SmallPicture:
     name = service["service"]
     curve = facts.curves[facts.curves["service"] == name]
     starts = facts.starts[facts.starts["service"] == name].sort_values("first")
+    marks = facts.marks[facts.marks["service"] == name]
     chart = WeekChart(
         begin=facts.curve_begin,
         end=facts.until,
@@ -74,6 +75,8 @@ def _draw(facts: TrendFacts, row: int, number: int) -> SmallPicture:
         high_bytes=curve["high_bytes"],
         stretch_s=float((facts.until - facts.curve_begin).total_seconds()) / STRETCHES,
         releases=list(zip(starts["first"], starts["release"].map(str), strict=True)),
+        marks=list(zip(marks["timestamp"], marks["message"], strict=True)),
+        deaths=facts.deaths.loc[facts.deaths["service"] == name, "last"].tolist(),
         limit_bytes=known_number(service["limit_bytes"]),
     )
     status = service["status"] if isinstance(service["status"], str) else ""

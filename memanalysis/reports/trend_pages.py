@@ -12,9 +12,11 @@ from memanalysis.reports.json_report import dump_json, json_records
 from memanalysis.reports.trend_sentences import count_rest, render_day
 from memanalysis.reports.trend_tables import (
     breach_table,
+    death_table,
     forecast_table,
     history_table,
     level_table,
+    mark_table,
     release_table,
     week_table,
 )
@@ -51,8 +53,8 @@ def list_parts(trend: "Trend") -> list[TrendPart]:
     """Return the tables of a trend in the order of the page."""
     facts, top = trend.facts, trend.top
     services = count_rest(len(facts.services), top, "service")
-    leaks, releases, breaches, forecasts = (
-        make(facts) for make in (history_table, release_table, breach_table, forecast_table)
+    leaks, releases, breaches, deaths, forecasts, marks = (
+        make(facts) for make in (history_table, release_table, breach_table, death_table, forecast_table, mark_table)
     )
     no_budget = "No service has a budget: no policy was given."
     return [
@@ -66,12 +68,19 @@ def list_parts(trend: "Trend") -> list[TrendPart]:
             "",
         ),
         TrendPart(
+            "Runs that did not end in order",
+            deaths,
+            "None is known.",
+            count_rest(len(facts.deaths), len(deaths.rows), "run"),
+        ),
+        TrendPart(
             "Limits that are reached, if it goes on",
             forecasts,
             "None: no service that goes on grows towards a limit.",
             count_rest(len(facts.forecasts), len(forecasts.rows), "service"),
         ),
         TrendPart("Size, in the week to", week_table(facts, top=top), "", ""),
+        TrendPart("Marks", marks, "None was set.", count_rest(len(facts.marks), len(marks.rows), "mark")),
     ]
 
 
@@ -93,7 +102,7 @@ def render_trend_markdown(trend: "Trend") -> str:
 def render_trend_json(trend: "Trend") -> str:
     """Return the trend as JSON, with every service."""
     facts = trend.facts
-    frames = ("services", "by_week", "leaks", "releases", "breaches", "forecasts")
+    frames = ("services", "by_week", "leaks", "releases", "breaches", "deaths", "forecasts", "marks")
     content = {
         "format": "memanalysis-trend",
         "format_version": FORMAT_VERSION,

@@ -20,7 +20,8 @@ MAX_NAMES = 3
 
 def render_trend_headline(facts: TrendFacts) -> str:
     """Return what is to be known of these weeks in a few sentences, fit for a ticket or a mail."""
-    sentences = [_describe_leaks(facts), _describe_gone(facts), _describe_breaches(facts), _describe_next(facts)]
+    parts = (_describe_leaks, _describe_gone, _describe_breaches, _describe_deaths, _describe_next)
+    sentences = [describe(facts) for describe in parts]
     weeks = "The week" if facts.weeks == 1 else f"The {facts.weeks} weeks"
     return " ".join([f"{weeks} to {render_day(facts.until)}:", *filter(None, sentences)])
 
@@ -99,6 +100,14 @@ def _describe_breaches(facts: TrendFacts) -> str:
     if not names:
         return ""
     return f"{_count(len(names), 'service')} reached the critical level of the budget in the last week: {_list(names)}."
+
+
+def _describe_deaths(facts: TrendFacts) -> str:
+    recent = facts.deaths[facts.deaths["last"] > facts.until - WEEK]
+    if recent.empty:
+        return ""
+    names = [make_printable(name) for name in recent["service"].unique()]
+    return f"{_count(len(recent), 'run')} did not end in order in the last week: {_list(names)}."
 
 
 def _describe_next(facts: TrendFacts) -> str:

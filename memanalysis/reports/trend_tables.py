@@ -7,12 +7,23 @@ import pandas as pd
 from memanalysis._tables import Cell, CellText, Column, Table
 from memanalysis._text import make_printable
 from memanalysis.analysis.weekly_levels import WEEK
+from memanalysis.reports.death_words import describe_cause
 from memanalysis.reports.trend_sentences import render_day
 from memanalysis.reports.verdict_cells import NOTHING, known_number, render_place
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
 from memanalysis.verdicts.trend_facts import TrendFacts
 
-__all__ = ["MAX_WEEKS", "breach_table", "forecast_table", "history_table", "level_table", "release_table", "week_table"]
+__all__ = [
+    "MAX_WEEKS",
+    "breach_table",
+    "death_table",
+    "forecast_table",
+    "history_table",
+    "level_table",
+    "mark_table",
+    "release_table",
+    "week_table",
+]
 
 MAX_WEEKS = 6
 """Columns of the table of weeks, the last ones: more do not fit on a page."""
@@ -69,10 +80,41 @@ def release_table(facts: TrendFacts) -> Table:
                 render_day(row["first"]),
                 NOTHING if level is None else format_bytes(level["change"], sign=True),
                 NOTHING if slope is None else format_growth(slope["change"]),
+                _render_worse_line(row),
             ]
         )
     numbers = [Column("size", "number"), Column("growth an hour", "number")]
-    return Table([Column("service"), Column("release"), Column("since"), *numbers], rows, label="Releases")
+    columns = [Column("service"), Column("release"), Column("since"), *numbers, Column("line that holds more")]
+    return Table(columns, rows, label="Releases")
+
+
+def death_table(facts: TrendFacts) -> Table:
+    """Return a row a run that did not end in order, the latest first."""
+    rows: list[list[CellText]] = [
+        [
+            Cell(make_printable(row["service"]), kind="name", hint=row["run_id"]),
+            f"{row['last']:%Y-%m-%d %H:%M}",
+            make_printable(row["release"]) if isinstance(row["release"], str) else NOTHING,
+            describe_cause(facts.ends[row["service"], row["run_id"]], limit_share=None, short=True),
+        ]
+        for row in facts.deaths.head(MAX_ROWS).to_dict("records")
+    ]
+    return Table(
+        [Column("service"), Column("last seen"), Column("release"), Column("how it ended")], rows, label="Deaths"
+    )
+
+
+def mark_table(facts: TrendFacts) -> Table:
+    """Return a row a mark, the latest first."""
+    rows: list[list[CellText]] = [
+        [
+            Cell(make_printable(row["service"]), kind="name"),
+            f"{row['timestamp']:%Y-%m-%d %H:%M}",
+            make_printable(row["message"]),
+        ]
+        for row in facts.marks.iloc[::-1].head(MAX_ROWS).to_dict("records")
+    ]
+    return Table([Column("service"), Column("at"), Column("mark")], rows, label="Marks")
 
 
 def breach_table(facts: TrendFacts) -> Table:
@@ -157,6 +199,14 @@ def _history_row(row: dict[Any, Any]) -> list[CellText]:
         if isinstance(place, str)
         else f"not traced: {row['origin']}",
     ]
+
+
+def _render_worse_line(row: "pd.Series[Any]") -> CellText:
+    if not isinstance(row["file"], str):
+        return NOTHING
+    line = known_number(row["line"])
+    place, change = render_place(row["file"], line, short=True), format_bytes(row["line_change_bytes"], sign=True)
+    return Cell(place, note=change, kind="code", hint=render_place(row["file"], line, short=False))
 
 
 def _render_seen(moment: Any, release: Any) -> CellText:

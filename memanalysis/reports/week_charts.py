@@ -1,4 +1,4 @@
-"""Draw the small charts of a trend: the sizes of one service over some weeks, with its releases and its budget."""
+"""Draw the small charts of a trend: the sizes of one service over some weeks, and what happened meanwhile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ SIZE_PX = (300, 190)
 REACH = 2.0
 """A limit is drawn where it is no higher than this many times the highest size."""
 
-MAX_RELEASES = 6
-"""More vertical lines would hide the curve; the last ones are drawn."""
+MAX_LINES = 6
+"""More vertical lines of releases, or of marks, would hide the curve; the last ones are drawn."""
 
-MAX_RELEASE_LETTERS = 12
+MAX_LETTERS = 12
+"""Of the name of a release or the text of a mark."""
 
 DAY_S = 86400.0
 
@@ -44,6 +45,10 @@ class WeekChart:
         Seconds of a stretch; a longer gap is not bridged.
     releases : sequence of (Timestamp, str)
         When each release was first seen, and its name.
+    marks : sequence of (Timestamp, str)
+        When each mark was set first, and its text.
+    deaths : sequence of Timestamp
+        Last samples of the runs that did not end in order.
     limit_bytes : float or None
         Budget or limit.
     """
@@ -56,6 +61,8 @@ class WeekChart:
     high_bytes: "pd.Series[float]"
     stretch_s: float
     releases: Sequence[tuple[pd.Timestamp, str]]
+    marks: Sequence[tuple[pd.Timestamp, str]]
+    deaths: Sequence[pd.Timestamp]
     limit_bytes: float | None
 
 
@@ -86,13 +93,19 @@ def draw_weeks(ax: Axes, chart: WeekChart, *, colours: ChartColours = LIGHT) -> 
     days = np.insert(days, gaps, days[gaps] if gaps.size else [])
     ax.fill_between(days, low, high, color=colours.series, alpha=0.25, linewidth=0)
     ax.plot(days, middle, color=colours.series, linewidth=1.4, marker="o" if days.size < 3 else None)
-    for moment, name in list(chart.releases)[-MAX_RELEASES:]:
-        at = _count_days(chart.begin, moment)
-        ax.axvline(at, color=colours.mark, linewidth=0.8, linestyle=(0, (1, 2)))
-        write_text(
-            ax, at, 0.02, f" {make_printable(name)[:MAX_RELEASE_LETTERS]}", colours.mark,
-            rotation=90, va="bottom", ha="left", transform=ax.get_xaxis_transform(),
-        )  # fmt: skip
+    for lines, height, side in ((chart.releases, 0.02, "bottom"), (chart.marks, 0.98, "top")):
+        for moment, name in list(lines)[-MAX_LINES:]:
+            at = _count_days(chart.begin, moment)
+            ax.axvline(at, color=colours.mark, linewidth=0.8, linestyle=(0, (1, 2)))
+            write_text(
+                ax, at, height, f" {make_printable(name)[:MAX_LETTERS]} ", colours.mark,
+                rotation=90, va=side, ha="left", transform=ax.get_xaxis_transform(),
+            )  # fmt: skip
+    if chart.deaths:
+        at_days = [_count_days(chart.begin, moment) for moment in chart.deaths]
+        ax.plot(
+            at_days, [0.04] * len(at_days), "x", color=colours.budget, markersize=6, transform=ax.get_xaxis_transform()
+        )
     if is_limit_near and chart.limit_bytes is not None:
         ax.axhline(chart.limit_bytes / factor, color=colours.budget, linewidth=1.2, linestyle=(0, (6, 2)))
         write_text(

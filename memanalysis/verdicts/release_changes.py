@@ -1,13 +1,13 @@
-"""What each release of a service changed against the one before it."""
+"""What each release of a service changed against the one before it, and the line that became worse with it."""
 
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
-from memanalysis.analysis.comparison import compare_samples
+from memanalysis.analysis.comparison import WORSE, compare_samples, compare_sites
 
-__all__ = ["CHANGE_COLUMNS", "compare_releases"]
+__all__ = ["CHANGE_COLUMNS", "LINE_COLUMNS", "add_worse_lines", "compare_releases", "list_worse"]
 
 MAX_CHANGES = 12
 """Releases of one service that are compared with the one before, the latest."""
@@ -30,6 +30,9 @@ CHANGE_COLUMNS = (
 )
 """A row a figure that is compared: ``what`` is ``level_bytes`` or ``slope_bytes_per_s``, ``first`` the first sample of
 the release, and the others as `compare` gives them."""
+
+LINE_COLUMNS = ("file", "line", "function", "line_change_bytes")
+"""The line that holds more since the release, the one that grew most, and by how much; unknown where none is shown."""
 
 
 def compare_releases(samples: pd.DataFrame, releases: "pd.Series[Any]") -> pd.DataFrame:
@@ -71,3 +74,46 @@ def compare_releases(samples: pd.DataFrame, releases: "pd.Series[Any]") -> pd.Da
     )
     ordered = named.sort_values(["first", "service"], ascending=[False, True], kind="stable")
     return ordered[list(CHANGE_COLUMNS)].reset_index(drop=True)
+
+
+def list_worse(changes: pd.DataFrame) -> pd.DataFrame:
+    """Return ``service``, ``release_before`` and ``release`` of the releases with which a service became worse."""
+    worse = changes[changes["verdict"].isin(WORSE)]
+    return worse[["service", "release_before", "release"]].drop_duplicates(ignore_index=True)
+
+
+def add_worse_lines(changes: pd.DataFrame, sites: pd.DataFrame, releases: "pd.Series[Any]") -> pd.DataFrame:
+    """Return changes with ``LINE_COLUMNS``.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        As `compare_releases` gives them.
+    sites : DataFrame
+        Rows of the table ``sites``, of all services of `list_worse`.
+    releases : Series
+        The release of each row of ``sites``.
+    """
+    worse = list_worse(changes)
+    if worse.empty:
+        return _join_lines(changes, worse.reindex(columns=[*worse.columns, *LINE_COLUMNS]))
+    numbers = [f"{number:06}" for number in range(len(worse))]
+    sides = [
+        pd.concat(
+            [
+                sites[(sites["service"] == row["service"]) & (releases == row[side])].assign(service=number)
+                for number, row in zip(numbers, worse.to_dict("records"), strict=True)
+            ],
+            ignore_index=True,
+        )
+        for side in ("release_before", "release")
+    ]
+    compared = compare_sites(*sides, changed=numbers)
+    grown = compared[compared["verdict"].isin(WORSE)].drop_duplicates("service")  # the largest change is the first
+    lines = grown.set_index("service").rename(columns={"change": "line_change_bytes"})[list(LINE_COLUMNS)]
+    return _join_lines(changes, pd.concat([worse, lines.reindex(numbers).reset_index(drop=True)], axis="columns"))
+
+
+def _join_lines(changes: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    joined = changes.merge(lines.astype(object), on=["service", "release_before", "release"], how="left")
+    return joined.astype({"file": object, "line": "Int64", "function": object, "line_change_bytes": "float64"})

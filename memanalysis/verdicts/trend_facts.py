@@ -27,10 +27,11 @@ from memanalysis.verdicts.comparison_sides import find_releases
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
-from memanalysis.verdicts.release_changes import compare_releases
+from memanalysis.verdicts.release_changes import add_worse_lines, compare_releases, list_worse
 from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
 from memanalysis.verdicts.run_selection import find_latest
 from memanalysis.verdicts.sources import find_budgets
+from memanalysis.verdicts.trend_events import list_deaths, read_marks
 from memanalysis.verdicts.trend_forecasts import forecast_services
 from memanalysis.verdicts.unreadable import is_unreadable
 
@@ -101,7 +102,7 @@ class TrendFacts:
     by_week : DataFrame
         ``service``, ``week`` (0 is the first), and the columns of `measure_levels` and `measure_slopes`.
     releases : DataFrame
-        As `compare_releases` gives them: what each release changed.
+        As `add_worse_lines` gives them: what each release changed, and the line that became worse.
     leaks : DataFrame
         As `find_leak_histories` gives them, those that were seen in these weeks.
     breaches, forecasts : DataFrame
@@ -110,6 +111,10 @@ class TrendFacts:
         As `measure_curves` gives them.
     starts : DataFrame
         ``service``, ``release`` and ``first``, the moment of its first sample in these weeks.
+    marks, deaths : DataFrame
+        As `read_marks` and `list_deaths` give them.
+    ends : mapping
+        How each run in ``deaths`` ended.
     budgets : mapping
         The budget of each service that has one.
     """
@@ -126,6 +131,9 @@ class TrendFacts:
     forecasts: pd.DataFrame
     curves: pd.DataFrame
     starts: pd.DataFrame
+    marks: pd.DataFrame
+    deaths: pd.DataFrame
+    ends: Mapping[tuple[str, str], RunEnd]
     budgets: Mapping[str, Budget]
 
 
@@ -181,6 +189,7 @@ def read_trend(
     worst = recent[recent["service"].isin(services["service"].head(MAX_NUMBERED))]
     release = _name_releases(worst, runs)
     breaches = find_breaches(recent, budgets)
+    deaths = list_deaths(shown, ends)
     return TrendFacts(
         since=since,
         until=until,
@@ -190,14 +199,27 @@ def read_trend(
         by_week=by_week.merge(measure_slopes(worst, week.loc[worst.index]), on=["service", "group"], how="left").rename(
             columns={"group": "week"}
         ),
-        releases=compare_releases(worst, release),
+        releases=_compare_releases(ledger, worst, release, runs),
         leaks=histories[histories["last_seen"] > since].reset_index(drop=True),
         breaches=breaches[breaches["level"] == "critical"].reset_index(drop=True),
         forecasts=forecast_services(services, find_latest(shown), verdicts, recent, budgets),
         curves=measure_curves(worst, since=recent["timestamp"].min(), until=until, stretches=STRETCHES),
         starts=measure_levels(worst, release).rename(columns={"group": "release"})[["service", "release", "first"]],
+        marks=read_marks(ledger, since=since, services=services["service"].head(MAX_NUMBERED)),
+        deaths=deaths,
+        ends={key: ends[key] for key in zip(deaths["service"], deaths["run_id"], strict=True)},
         budgets=budgets,
     )
+
+
+def _compare_releases(
+    ledger: Ledger, samples: pd.DataFrame, release: "pd.Series[Any]", runs: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what each release changed; sites are read of the services alone that became worse."""
+    changes = compare_releases(samples, release)
+    worse = list_worse(changes)["service"].unique().tolist()
+    sites = ledger.read("sites", services=worse) if worse else pd.DataFrame(columns=["service", "run_id"])
+    return add_worse_lines(changes, sites, _name_releases(sites, runs))
 
 
 def _read_runs(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from fleet_ledger import BEGIN, HEALTHY, HOUR_S, LEAK_BYTES_PER_S, POLICY, WEEK_S, make_sizes, write_run
 
-from memanalysis import open_ledger
+from memanalysis import Trend, open_ledger
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.policy.known_leaks_file import KnownLeak
@@ -166,3 +166,70 @@ def test_a_ledger_without_a_sample_that_has_a_time_is_refused(tmp_path: Path) ->
 
     with pytest.raises(LedgerError, match="trend needs samples that have a service and a time"):
         read(tmp_path)
+
+
+def write_site(writer: LedgerWriter, file: str, line: int, *, begin: float, sizes: np.ndarray) -> None:
+    """Write what a line holds, a snapshot every twelve hours."""
+    writer.append(
+        "sites",
+        [
+            {
+                "seq": 12 * number, "timestamp": begin + 12 * number * HOUR_S, "site_id": file, "file": file,
+                "line": line, "function": "keep", "traceback": [[file, line]], "size_bytes": round(size),
+            }
+            for number, size in enumerate(sizes)
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory: pytest.TempPathFactory) -> TrendFacts:
+    """Two releases of a service, a week each: the second leaks at one of two lines, sets a mark twice, and crashes."""
+    path = tmp_path_factory.mktemp("eventful")
+    rng = np.random.default_rng(3)
+    at_s = np.arange(0, 168, 12) * HOUR_S
+    for week, slope in enumerate([0.0, LEAK_BYTES_PER_S]):
+        begin = BEGIN + week * WEEK_S
+        sizes = make_sizes(rng, level=200 * MIB, slope=slope)
+        writer = write_run(path, "api", begin=begin, sizes=sizes, release=f"1.{week}")
+        write_site(writer, "app/base.py", 3, begin=begin, sizes=np.full(at_s.size, 20 * MIB))
+        write_site(writer, "app/index.py", 88, begin=begin, sizes=slope * at_s + MIB)
+        marks = [{"timestamp": begin + hour * HOUR_S, "kind": "mark", "message": "flag on"} for hour in (1, 30)]
+        writer.append("events", marks if week else [])
+        writer.close(ended=begin + WEEK_S, ending={"how": "signal", "signal": "SIGSEGV"} if week else {})
+    return read(path)
+
+
+def test_a_release_that_became_worse_has_the_line_that_grew(eventful: TrendFacts) -> None:
+    """A leak of 300 B/s adds 83.5 hours of it to the mean of a week, and more to that after the warm-up."""
+    worse = eventful.releases[eventful.releases["verdict"] == "more"]
+
+    assert set(worse["file"]) == {"app/index.py"}
+    assert set(worse["line"]) == {88}
+    grown = LEAK_BYTES_PER_S * 83.5 * HOUR_S
+    assert grown < worse["line_change_bytes"].iloc[0] < 1.3 * grown
+
+
+def test_a_mark_counts_where_it_was_set_first(eventful: TrendFacts) -> None:
+    assert eventful.marks.to_dict("records") == [
+        {"service": "api", "timestamp": monday(1) + pd.Timedelta(hours=1), "message": "flag on"}
+    ]
+
+
+def test_a_run_that_did_not_end_in_order_is_listed_with_its_cause(eventful: TrendFacts) -> None:
+    (death,) = eventful.deaths.to_dict("records")
+
+    assert (death["service"], death["release"], death["cause"]) == ("api", "1.1", "crash")
+    assert death["last"] == monday(1) + pd.Timedelta(hours=167)
+    assert eventful.services["deaths"].tolist() == [1]
+
+
+def test_the_page_names_deaths_marks_and_the_worse_line(eventful: TrendFacts) -> None:
+    made = Trend(ledger="ledger", facts=eventful, top=12, has_policy=True)
+    shown = made.to_markdown()
+
+    assert "1 run did not end in order in the last week: api." in made.headline
+    assert "| api | 2025-06-15 23:00 | 1.1 | crashed with SIGSEGV |" in shown
+    assert "| api | 2025-06-09 01:00 | flag on |" in shown
+    assert "index.py:88" in next(line for line in shown.splitlines() if line.startswith("| api | 1.0 to 1.1 |"))
+    assert "flag on" in made.to_html()
