@@ -26,6 +26,9 @@ MAX_LINES = 6
 MAX_LETTERS = 12
 """Of the name of a release or the text of a mark."""
 
+END_SHARE = 0.9
+"""From this part of the axis on a date stands left of its tick: it would be cut off at the edge."""
+
 DAY_S = 86400.0
 
 
@@ -102,10 +105,8 @@ def draw_weeks(ax: Axes, chart: WeekChart, *, colours: ChartColours = LIGHT) -> 
                 rotation=90, va=side, ha="left", transform=ax.get_xaxis_transform(),
             )  # fmt: skip
     if chart.deaths:
-        at_days = [_count_days(chart.begin, moment) for moment in chart.deaths]
-        ax.plot(
-            at_days, [0.04] * len(at_days), "x", color=colours.budget, markersize=6, transform=ax.get_xaxis_transform()
-        )
+        died = [_count_days(chart.begin, moment) for moment in chart.deaths]
+        ax.plot(died, [0.04] * len(died), "x", color=colours.budget, markersize=6, transform=ax.get_xaxis_transform())
     if is_limit_near and chart.limit_bytes is not None:
         ax.axhline(chart.limit_bytes / factor, color=colours.budget, linewidth=1.2, linestyle=(0, (6, 2)))
         write_text(
@@ -116,7 +117,11 @@ def draw_weeks(ax: Axes, chart: WeekChart, *, colours: ChartColours = LIGHT) -> 
     span = max(_count_days(chart.begin, chart.end), 1e-6)
     ax.set_xlim(-0.01 * span, 1.01 * span)
     ticks = _choose_ticks(chart.begin, chart.end)
-    ax.set_xticks([_count_days(chart.begin, tick) for tick in ticks], [_name_tick(tick, span) for tick in ticks])
+    at_days = [_count_days(chart.begin, tick) for tick in ticks]
+    ax.set_xticks(at_days, [_name_tick(tick, span) for tick in ticks])
+    for at, label in zip(at_days, ax.get_xticklabels(), strict=True):
+        if at > END_SHARE * span:
+            label.set_horizontalalignment("right")
 
 
 def _choose_ticks(begin: pd.Timestamp, end: pd.Timestamp) -> list[pd.Timestamp]:
