@@ -48,22 +48,7 @@ memanalysis trend s3://bucket/ledger --engine dask
     help="Weeks of seven days, back from the last sample (default: 6).",
 )
 @click.option("--top", type=click.IntRange(min=1), default=12, metavar="N", help="The N worst services (default: 12).")
-@click.option("--policy", type=PATH, metavar="FILE", help="Policy file with the budgets. Without it there are none.")
-@click.option(
-    "--known-leaks",
-    "--known",
-    type=PATH,
-    metavar="FILE",
-    help="File of accepted leaks, which are listed but not counted.",
-)
 @add_engine_options
-@click.option(
-    "-o",
-    "--out",
-    type=PATH,
-    metavar="FILE",
-    help=f"File to write, - for standard output (default: {DEFAULT_OUT} for html, else standard output).",
-)
 @add_policy_options
 @add_out_option(DEFAULT_OUT)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
