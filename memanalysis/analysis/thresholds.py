@@ -312,6 +312,17 @@ class PivotThresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerThresholds:
+    """Which run differs from the other runs of its service."""
+
+    min_z_score: float = make_number(
+        3.5, "modified z-scores", "paper: Iglewicz and Hoaglin 1993", "Distance from the median, by the median distance"
+    )
+    min_share: float = make_number(0.25, "share of the median", CONVENTION, "What is nearer makes no difference")
+    min_peers: int = make_number(4, "runs", CONVENTION, "Fewer have no usual size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskThresholds:
     """Which tasks of a worker grow its memory."""
 
@@ -358,6 +369,7 @@ class Thresholds:
     comparison: ComparisonThresholds = field(default_factory=ComparisonThresholds)
     history: HistoryThresholds = field(default_factory=HistoryThresholds)
     pivot: PivotThresholds = field(default_factory=PivotThresholds)
+    peer: PeerThresholds = field(default_factory=PeerThresholds)
     task: TaskThresholds = field(default_factory=TaskThresholds)
 
     def from_first_evidence(self) -> "Thresholds":

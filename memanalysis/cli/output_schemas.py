@@ -129,6 +129,7 @@ def _describe_report() -> dict[str, Any]:
         "post_mortem": record,
         "open_cell": record,
     }
+    fleet = {"pivot": {"type": "object"}, **dict.fromkeys(("budgets", "growth", "leaks", "peers"), rows)}
     return _make_object(
         {
             "format": {"const": "memanalysis-report"},
@@ -140,6 +141,7 @@ def _describe_report() -> dict[str, Any]:
             "ended": _TEXT,
             "has_policy": {"type": "boolean"},
             "n_services": {"type": "integer"},
+            "fleet": {"anyOf": [_make_object(fleet), {"type": "null"}]},
             "verdicts": _describe_verdicts(),
             "services": {"type": "array", "items": _make_object(section)},
             "damage": rows,

@@ -14,6 +14,7 @@ from memanalysis.reports.facts import (
     describe_no_sites,
     describe_range,
 )
+from memanalysis.reports.fleet_tables import make_fleet_tables
 from memanalysis.reports.pictures import draw_series_picture, draw_sites_picture
 from memanalysis.reports.post_mortem import PostMortem
 from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
@@ -46,6 +47,7 @@ def _render_body(report: ReportModel) -> Markup:
         ledger_facts=_describe_ledger(report),
         verdicts=verdict_table(report.verdicts),
         sections=[_render_section_or_note(section, number, leading) for number, section in enumerate(report.sections)],
+        fleet_tables=[] if report.fleet is None else make_fleet_tables(report.fleet),
         more_services=report.n_services - len(report.sections),
         damage=damage_table(report),
     )

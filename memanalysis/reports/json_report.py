@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from memanalysis.analysis.fleet_overview import FleetOverview
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 
 __all__ = ["FORMAT_VERSION", "dump_json", "json_records", "render_json", "render_verdicts_json"]
@@ -35,6 +36,7 @@ def render_json(report: ReportModel) -> str:
         "ended": _json_value(report.ended),
         "has_policy": report.has_policy,
         "n_services": report.n_services,
+        "fleet": None if report.fleet is None else _fleet(report.fleet),
         "verdicts": json_records(report.verdicts),
         "services": [_section(section) for section in report.sections],
         "damage": [asdict(record) for record in report.damage],
@@ -45,6 +47,11 @@ def render_json(report: ReportModel) -> str:
 def render_verdicts_json(verdicts: pd.DataFrame) -> str:
     """The verdict frame alone, a list of objects."""
     return dump_json(json_records(verdicts))
+
+
+def _fleet(fleet: FleetOverview) -> dict[str, Any]:
+    frames = {name: getattr(fleet, name) for name in ("budgets", "growth", "leaks", "peers")}
+    return {"pivot": _json_value(asdict(fleet.pivot)), **{name: json_records(rows) for name, rows in frames.items()}}
 
 
 def _section(section: "ServiceSection") -> dict[str, Any]:

@@ -15,10 +15,12 @@ import pandas as pd
 from memanalysis._text import make_printable
 from memanalysis.analysis.budgets.breach_forecast import forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
+from memanalysis.analysis.fleet_overview import summarize_fleet
 from memanalysis.analysis.leaks.site_ranking import count_from_start, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
+from memanalysis.reports.fleet_tables import MIN_FLEET_SERVICES
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.held_line import estimate_held_bytes, use_held_bytes
 from memanalysis.reports.hidden_source import hide_folders, hide_in_tables
@@ -32,6 +34,7 @@ from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.pivot import pivot_verdicts
 from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
 from memanalysis.verdicts.run_selection import find_deaths
@@ -179,6 +182,13 @@ def report(
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
             damage.append(SkippedRows(f"service {service}", None, reason))
+    fleet = None
+    if run_id is None and len(services) >= MIN_FLEET_SERVICES:
+        try:
+            hosts = pd.DataFrame([end.run for end in ends.values()], columns=["service", "run_id", "host"])
+            fleet = summarize_fleet(judged, hosts, pivot_verdicts(opened, judged))
+        except Exception as exc:  # the boundary of the fleet: whatever its labels hold, its services are shown
+            damage.append(SkippedRows("the fleet", None, f"its part cannot be made: {type(exc).__name__}: {exc}"))
     started, ended = read.range() if run_id is None else read.range_of_runs(judged)
     return Report(
         title=f"{'Post-mortem' if deaths and len(services) == 1 else 'Memory'} of {_name_services(services)}",
@@ -191,6 +201,7 @@ def report(
         n_services=len(services),
         damage=damage,
         has_policy=rules is not None,
+        fleet=fleet,
     )
 
 

@@ -14,6 +14,7 @@ from memanalysis.reports.facts import (
     describe_no_sites,
     describe_range,
 )
+from memanalysis.reports.fleet_tables import make_fleet_tables
 from memanalysis.reports.post_mortem import PostMortem
 from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
 from memanalysis.reports.report_tables import breach_table, damage_table, site_table, verdict_table
@@ -31,6 +32,7 @@ def render_markdown(report: ReportModel) -> str:
         *([] if leading is None else _next_steps(leading)),
         f"Ledger: {escape_markdown(make_printable(report.ledger))}  \n"
         f"Recorded: {describe_range(report.started, report.ended)}",
+        *_fleet(report),
         render_verdicts_markdown(report.verdicts).rstrip("\n"),
     ]
     for section in report.sections:
@@ -52,6 +54,18 @@ def _section_or_note(section: "ServiceSection", leading: PostMortem | None) -> l
     except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
         what = f"The part of {section.service} cannot be written: {type(exc).__name__}: {exc}"
         return [escape_markdown(make_printable(what))]
+
+
+def _fleet(report: ReportModel) -> list[str]:
+    """Return what the services show together, and the heading of what is shown of each."""
+    if report.fleet is None:
+        return []
+    parts = ["## The fleet", escape_markdown(make_printable(report.fleet.pivot.sentence))]
+    for part in make_fleet_tables(report.fleet):
+        parts += [f"### {part.title}", render_markdown_table(part.table).rstrip("\n")]
+        if part.n_rows > len(part.table.rows):
+            parts.append(f"The first {len(part.table.rows)} of {part.n_rows:,} rows.")
+    return [*parts, "## Every run"]
 
 
 def _damage(report: ReportModel) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.analysis.fleet_overview import FleetOverview
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import FittedLine
 from memanalysis.reports.open_cell import OpenCell
@@ -89,6 +90,8 @@ class ReportModel:
         One a service, the worst first.
     damage : sequence of SkippedRows
         What of the ledger could not be read, file by file, with the reasons.
+    fleet : FleetOverview or None
+        What the services show together, where there are several.
     has_policy : bool
         Whether budgets and thresholds came from a policy.
     """
@@ -103,6 +106,7 @@ class ReportModel:
     n_services: int
     damage: Sequence[SkippedRows]
     has_policy: bool
+    fleet: FleetOverview | None
 
 
 def find_leading(report: ReportModel) -> PostMortem | None:

@@ -16,6 +16,8 @@ MAX_SECTIONS = 5
 def render_text(report: ReportModel) -> str:
     """Return the report as text; pictures, breaches and events are left to the other formats."""
     parts = [f"{report.title}: {report.headline}", f"{report.ledger}, {describe_range(report.started, report.ended)}"]
+    if report.fleet is not None:
+        parts.append(report.fleet.pivot.sentence)
     if len(report.verdicts):
         parts.append(render_text_table(verdict_table(report.verdicts)))
     parts += [part for section in report.sections[:MAX_SECTIONS] for part in _render_section(section)]

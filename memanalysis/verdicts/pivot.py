@@ -8,12 +8,13 @@ import pandas as pd
 from memanalysis.analysis.leak_pivot import LeakPivot, pivot_leaks
 from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.run_selection import Moment, RunSelection
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 
-__all__ = ["pivot"]
+__all__ = ["pivot", "pivot_verdicts"]
 
 _KEYS = ["service", "run_id"]
 
@@ -82,10 +83,15 @@ def pivot(
     source, judging = resolve_ledger(ledger, call="pivot"), resolve_engine(engine, call="pivot")
     selection = RunSelection(services=services, since=since)
     verdicts = assess_ledger(source, resolve_policy(policy, call="pivot"), selection, engine=judging)
+    return pivot_verdicts(source, verdicts, labels=labels)
+
+
+def pivot_verdicts(ledger: Ledger, verdicts: pd.DataFrame, *, labels: Collection[str] | None = None) -> LeakPivot:
+    """Return the values of labels that the leaks go with, of verdicts that were given on a ledger."""
     judged = verdicts[~verdicts["shape"].isin(_UNJUDGED) & verdicts["role"].ne("family")]
     leaks = judged.groupby(_KEYS, dropna=False)["is_leak"].any().reset_index()
-    runs = source.read("runs", columns=(*_KEYS, *_COLUMNS, "labels", "packages"))
-    joined = leaks.merge(_make_label_table(runs, labels, source.path), on=_KEYS)
+    runs = ledger.read("runs", columns=(*_KEYS, *_COLUMNS, "labels", "packages"))
+    joined = leaks.merge(_make_label_table(runs, labels, ledger.path), on=_KEYS)
     hosts = leaks.merge(runs[[*_KEYS, "host"]], on=_KEYS)["host"]
     return pivot_leaks(joined.drop(columns="run_id"), hosts=hosts)
 
