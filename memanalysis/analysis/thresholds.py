@@ -42,6 +42,7 @@ __all__ = [
     "LevelChangeThresholds",
     "OnsetThresholds",
     "OriginThresholds",
+    "PeerThresholds",
     "PeriodThresholds",
     "PileUpThresholds",
     "PivotThresholds",
