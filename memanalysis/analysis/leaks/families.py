@@ -115,8 +115,11 @@ class _Reader:
         self._samples = samples
         self._stops = np.cumsum(samples.counts)
         self._starts = self._stops - samples.counts
-        pieces = zip(self._starts.tolist(), self._stops.tolist(), strict=True)
-        self.lasted_s = np.array([np.nanmax(samples.elapsed_s[slice(*piece)], initial=0.0) for piece in pieces])
+        has_any = samples.counts > 0
+        self.lasted_s = np.zeros(samples.counts.size)
+        if has_any.any():
+            latest_s = np.fmax.reduceat(samples.elapsed_s, self._starts[has_any])  # of a run without times NaN
+            self.lasted_s[has_any] = np.fmax(latest_s, 0.0)
 
     def read(self, member: "Member", column: str) -> Measured:
         """Return the known readings of one column, in the order of time."""
