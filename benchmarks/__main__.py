@@ -18,6 +18,7 @@ BENCHMARKS = {
     "packages": "benchmarks.detection.packages_run",
     "sweep": "benchmarks.detection.swept_packages",
     "families": "benchmarks.families",
+    "prefork": "benchmarks.prefork",
     "fleet": "benchmarks.fleet.run",
     "pivot": "benchmarks.fleet.pivot_run",
     "compare": "benchmarks.compare_runs",
@@ -32,7 +33,7 @@ BENCHMARKS = {
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "pivot", "programs", "sweep"}
+ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "pivot", "prefork", "programs", "sweep"}
 """These take long, or measure nothing."""
 
 
