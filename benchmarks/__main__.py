@@ -10,7 +10,7 @@ import psutil
 
 BENCHMARKS = {
     "import": "benchmarks.import_cost",
-    "class_interface": "benchmarks.class_interface",
+    "specification": "benchmarks.specification",
     "capture": "benchmarks.capture",
     "analysis": "benchmarks.analysis",
     "detection": "benchmarks.detection.run",
@@ -27,13 +27,25 @@ BENCHMARKS = {
     "ledger": "benchmarks.ledger",
     "fuzz": "benchmarks.fuzz.run",
     "overhead": "benchmarks.overhead",
+    "services": "benchmarks.services",
     "host": "benchmarks.isolation",
     "sampler": "benchmarks.sampler.run",
     "notebook": "benchmarks.notebook.run",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
-ONLY_WHEN_NAMED = {"compare", "families", "fleet", "fuzz", "packages", "pivot", "prefork", "programs", "sweep"}
+ONLY_WHEN_NAMED = {
+    "compare",
+    "families",
+    "fleet",
+    "fuzz",
+    "packages",
+    "pivot",
+    "prefork",
+    "programs",
+    "services",
+    "sweep",
+}
 """These take long, or measure nothing."""
 
 

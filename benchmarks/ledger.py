@@ -21,8 +21,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from benchmarks.class_interface import make_entries, save_as_a_whole
 from benchmarks.measure import print_table
+from benchmarks.specification import make_entries, save_as_a_whole
 from benchmarks.torture import kill_writers
 from memanalysis.ledger.arrow import conform_table, table_from_rows
 from memanalysis.ledger.maintenance.seal import SealedWriter
