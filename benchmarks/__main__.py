@@ -17,6 +17,7 @@ BENCHMARKS = {
     "programs": "benchmarks.detection.programs_run",
     "packages": "benchmarks.detection.packages_run",
     "sweep": "benchmarks.detection.swept_packages",
+    "pytest_suites": "benchmarks.pytest_suites",
     "families": "benchmarks.families",
     "prefork": "benchmarks.prefork",
     "fleet": "benchmarks.fleet.run",
@@ -43,6 +44,7 @@ ONLY_WHEN_NAMED = {
     "pivot",
     "prefork",
     "programs",
+    "pytest_suites",
     "services",
     "sweep",
 }
