@@ -17,10 +17,13 @@ from memanalysis._process_identity import parse_stat_fields
 from memanalysis.capture.cgroup import find_limit_files, parse_limit_bytes
 from memanalysis.capture.process import ProcessReader
 
-__all__ = ["GroupReader", "find_family", "parse_parent_pid", "parse_working_set"]
+__all__ = ["GroupReader", "count_siblings", "find_family", "parse_parent_pid", "parse_working_set"]
 
 MAX_CGROUPS = 100
 """A limited cgroup with more below it is a machine's, and not one service's."""
+
+MAX_THREADS = 64
+"""Threads of a parent that are asked for their children."""
 
 _INACTIVE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)
 
@@ -115,6 +118,32 @@ def parse_parent_pid(stat: bytes) -> int:
     1
     """
     return int(parse_stat_fields(stat, count=2)[1])
+
+
+def count_siblings(pid: int | None = None, *, proc: Path = Path("/proc")) -> int:
+    """Return how many children the parent of a process has, the process itself among them.
+
+    Parameters
+    ----------
+    pid : int, optional
+        This process when not given.
+    proc : Path
+        Where the system shows its processes.
+
+    Returns
+    -------
+    int
+        1 where the system does not show it, and below the first process of a system or container, whose children have
+        nothing in common.
+    """
+    children: set[bytes] = set()
+    with suppress(OSError, ValueError):
+        parent = os.getppid() if pid is None else parse_parent_pid((proc / str(pid) / "stat").read_bytes())
+        if parent > 1:
+            threads = proc / str(parent) / "task"
+            for name in os.listdir(threads)[:MAX_THREADS]:  # noqa: PTH208  names alone are wanted
+                children.update((threads / name / "children").read_bytes().split())
+    return max(1, len(children))
 
 
 def find_family(pid: int, parents: Mapping[int, int]) -> set[int]:

@@ -9,9 +9,10 @@ import psutil
 import pytest
 from processes import running
 
-from memanalysis.capture.process_groups import GroupReader, find_family
+from memanalysis.capture.process_groups import GroupReader, count_siblings, find_family
 from memanalysis.units import MIB
 
+ROOT = Path(__file__).parents[2]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 HOLD_40_MIB = "import sys; held = b'x' * (40 << 20); print('ready', flush=True); sys.stdin.read()"
@@ -40,6 +41,63 @@ def test_the_family_is_unknown_before_the_first_child_and_then_the_sum_of_all() 
     assert before is None or psutil.Process().children()
     assert during == pytest.approx(summed, abs=4 * MIB)
     assert during - after > 35 * MIB
+
+
+MASTER = """
+import os, sys
+from memanalysis.capture.process_groups import count_siblings
+from memanalysis.capture.sample import Clock, SampleReader
+wait, go = os.pipe()
+answers, answer = os.pipe()
+for _ in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        os.close(go)
+        os.read(wait, 1)  # until the master has closed it: all are there then
+        now = [0.0]
+        reader = SampleReader(clock=Clock(lambda: now[0], lambda: now[0]))
+        n_read = 0
+        for now[0] in range(100):
+            n_read += reader.read()["pss_bytes"] is not None
+        os.write(answer, f"{count_siblings()} {n_read}\\n".encode())
+        os.read(wait, 1)
+        os._exit(0)
+os.close(wait)
+os.close(go)
+os.close(answer)
+with open(answers) as lines:
+    print(lines.read())
+"""
+
+
+def run_master(n_workers: int) -> list[tuple[int, int]]:
+    """What each of the workers of one master says: how many they are, and how often it read its pages in 100 s."""
+    done = subprocess.run(
+        [sys.executable, "-c", MASTER, str(n_workers)],
+        capture_output=True, text=True, timeout=100, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    return [(int(n_siblings), int(n_read)) for n_siblings, n_read in map(str.split, done.stdout.strip().split("\n"))]
+
+
+@linux_only
+def test_workers_of_one_master_know_how_many_they_are_and_share_what_reading_takes() -> None:
+    (alone,) = run_master(1)
+    many = run_master(30)
+
+    assert alone[0] == 1
+    assert len(many) == 30
+    assert max(n_siblings for n_siblings, _ in many) == 30
+    assert sorted(n_read for _, n_read in many)[15] < alone[1]
+    assert min(n_read for _, n_read in many) >= 3  # once in 30 s at least
+
+
+@linux_only
+def test_below_the_first_process_of_a_container_nothing_is_shared(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, version=2)
+    machine.add_process(102, 1)
+
+    assert count_siblings(101, proc=machine.proc) == 1  # the system does not show the children
+    assert count_siblings(102, proc=machine.proc) == 1
+    assert count_siblings(99_999, proc=machine.proc) == 1
 
 
 class Machine:
