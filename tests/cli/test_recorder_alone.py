@@ -51,8 +51,11 @@ def run(python: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess
 
 
 def check_ledger(path: Path, service: str) -> None:
-    """JSON lines alone, which the full installation reads."""
+    """JSON lines alone, which the full installation reads; alerts are messages in the inboxes of agents."""
+    inboxes = path / "agent_workspaces"
     files = [file for file in path.rglob("*") if file.is_file() and file.name != "ledger.json"]
+    assert {file.suffix for file in files if file.is_relative_to(inboxes)} <= {".md"}
+    files = [file for file in files if not file.is_relative_to(inboxes)]
     assert {file.suffix for file in files} == {".jsonl"}
     ledger = open_ledger(path)
     assert ledger.runs["service"].tolist() == [service]

@@ -94,7 +94,8 @@ def compact_ledger(
     done = Compacted()
     try:
         with hold_lock(root, dry_run=dry_run):
-            done.failed += [f"{root}/{entry.path}: {entry.reason}" for entry in walk_ledger(LocalFiles(root)).skipped]
+            skipped = sorted(walk_ledger(LocalFiles(root)).skipped, key=lambda entry: entry.path)
+            done.failed += [f"{root}/{entry.path}: {entry.reason}" for entry in skipped]
             done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
             if retention is not None:  # before merging, which makes files coarser
