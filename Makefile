@@ -6,8 +6,9 @@ OLDEST := .venv-oldest
 # the oldest releases have wheels for the oldest Python only
 OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-# a file's tests share what they set up, so a file runs in one process
-PARALLEL := -m pytest -n logical --maxprocesses 8 --dist loadfile
+# a file's tests share what they set up, so a file runs in one process; many wait for a program, so one more than cores
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARALLEL := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test check test-oldest lint types docs wheel bench clean help
 
