@@ -22,6 +22,9 @@ __all__ = ["GroupReader", "count_siblings", "find_family", "parse_parent_pid", "
 MAX_CGROUPS = 100
 """A limited cgroup with more below it is a machine's, and not one service's."""
 
+_PARENT, _START_STACK = 1, 25
+"""Places of ``ppid`` and ``startstack`` of ``proc(5)`` among the fields behind the name of a process."""
+
 MAX_THREADS = 64
 """Threads of a parent that are asked for their children."""
 
@@ -117,11 +120,11 @@ def parse_parent_pid(stat: bytes) -> int:
     >>> parse_parent_pid(b"7 (a (b) c) S 1 7 7 0 -1")
     1
     """
-    return int(parse_stat_fields(stat, count=2)[1])
+    return int(parse_stat_fields(stat, count=2)[_PARENT])
 
 
 def count_siblings(pid: int | None = None, *, proc: Path = Path("/proc")) -> int:
-    """Return how many children the parent of a process has, the process itself among them.
+    """Return how many children the parent of a forked process has, the process itself among them.
 
     Parameters
     ----------
@@ -133,13 +136,15 @@ def count_siblings(pid: int | None = None, *, proc: Path = Path("/proc")) -> int
     Returns
     -------
     int
-        1 where the system does not show it, and below the first process of a system or container, whose children have
-        nothing in common.
+        1 where the system does not show it, and for a process that runs a program of its own: with the other children
+        of a shell or a supervisor it has nothing in common.
     """
     children: set[bytes] = set()
     with suppress(OSError, ValueError):
-        parent = os.getppid() if pid is None else parse_parent_pid((proc / str(pid) / "stat").read_bytes())
-        if parent > 1:
+        own = parse_stat_fields((proc / str(pid or os.getpid()) / "stat").read_bytes(), count=_START_STACK + 1)
+        parent = int(own[_PARENT])
+        theirs = parse_stat_fields((proc / str(parent) / "stat").read_bytes(), count=_START_STACK + 1)
+        if int(own[_START_STACK]) > 0 and own[_START_STACK] == theirs[_START_STACK]:  # chosen at random at each exec
             threads = proc / str(parent) / "task"
             for name in os.listdir(threads)[:MAX_THREADS]:  # noqa: PTH208  names alone are wanted
                 children.update((threads / name / "children").read_bytes().split())

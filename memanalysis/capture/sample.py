@@ -56,10 +56,6 @@ RARE_OVERHEAD = 0.001
 """What is read rarely takes this share of the time at most, with this pause between: so copies of a fork are seen."""
 
 
-MAX_SHARED_PAUSE_S = 30.0
-"""Workers of one server share what is read rarely takes, until each is read this seldom."""
-
-
 MIN_GROUP_PAUSE_S = 1.0
 """Family and container are read this often at most."""
 
@@ -103,7 +99,6 @@ class SampleReader:
         self._rare_due = float("-inf")
         self._groups = groups
         self._groups_due = float("-inf")
-        self._n_siblings = 1
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -120,7 +115,8 @@ class SampleReader:
         if self._groups is not None and now >= self._groups_due:
             started_s = thread_time()
             sample["family_bytes"], sample["container_bytes"] = self._groups.read()
-            pause_s = (thread_time() - started_s) * self._n_siblings / self._groups.share
+            taken_s = thread_time() - started_s
+            pause_s = taken_s * count_siblings(self._pid) / self._groups.share  # workers of one server share the share
             self._groups_due = now + max(MIN_GROUP_PAUSE_S, pause_s)
         if self._pid is None:
             self._read_interpreter(sample, deep=deep)
@@ -132,10 +128,7 @@ class SampleReader:
         self._process.close()
 
     def _read_rare(self, sample: dict[str, Any], now: float) -> None:
-        """Read what may take milliseconds, the next time after a pause that this takes a thousandth of.
-
-        A hundred workers of one server take this share together, as far as each is still read often enough.
-        """
+        """Read what may take milliseconds, the next time after a pause that this takes a thousandth of."""
         started = thread_time()  # on a busy machine the clock would put the next reading off for long
         process = self._process
         sample["pss_bytes"], sample["uss_bytes"] = process.read_pss_and_uss_bytes()
@@ -143,10 +136,8 @@ class SampleReader:
         sample["descriptor_count"] = process.read_descriptor_count()
         if self._pid is None:
             sample["allocator_free_bytes"] = read_allocator_free_bytes()
-        self._n_siblings = count_siblings(self._pid)
         pause_s = (thread_time() - started) / RARE_OVERHEAD
-        shared_s = min(pause_s * self._n_siblings, MAX_SHARED_PAUSE_S)
-        self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s, shared_s)
+        self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s)
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:
         if tracemalloc.is_tracing():
