@@ -91,12 +91,12 @@ def test_escape_sequences_and_markup_are_shown_and_not_obeyed(monkeypatch: pytes
 
 
 def test_progress_is_drawn_on_a_terminal_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = attach(monkeypatch, Terminal())
+    terminal, n_before = attach(monkeypatch, Terminal()), threading.active_count()
     with show_progress("Reading [red]x\x1b[31m[/red]") as show:
         show("Assessing [bold]y")
 
-    deadline = time.monotonic() + 60
-    while threading.active_count() > 1 and time.monotonic() < deadline:  # rich's own thread, which it does not join
+    deadline = time.monotonic() + 60  # for the own thread of rich, which it does not join
+    while threading.active_count() > n_before and time.monotonic() < deadline:
         time.sleep(0.01)
     shown = terminal.getvalue()
     assert "Reading [red]x\\u001b[31m[/red]" in shown or "Assessing [bold]y" in shown
