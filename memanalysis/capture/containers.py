@@ -22,6 +22,7 @@ AT_ONCE = 10_000
 _KINDS = (dict, list, set, deque)
 _LRU_CACHE = functools._lru_cache_wrapper
 _BOUNDED = (_LRU_CACHE, deque)
+_OWN_PACKAGE = __name__.partition(".")[0] + "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def find_grown_containers(
 ) -> GrownContainers:
     """Find the containers that are longer than before by ``least`` entries, ``most`` of them.
 
+    The caches of memanalysis itself, which fill while it measures, are none of them.
+
     Parameters
     ----------
     before : mapping
@@ -70,11 +73,13 @@ def find_grown_containers(
         grown, tables = [], set(map(id, (before, ours, *ours)))
         tables.add(id(tables))
         for item in _iter_objects():
+            if type(item) is _LRU_CACHE:
+                tables.update(map(id, gc.get_referents(item)))
+                if _is_own_cache(item):
+                    continue
             more = _length(item) - before.get(id(item), 0)
             if more >= least:
                 grown.append((more, id(item), item))
-            if type(item) is _LRU_CACHE:
-                tables.update(map(id, gc.get_referents(item)))
         found = nlargest(most, [entry for entry in grown if entry[1] not in tables])
         containers = [container for _, _, container in found]
         return GrownContainers(
@@ -122,6 +127,12 @@ def _length(item: object) -> int:
         if issubclass(kind, base):
             return base.__len__(cast("Any", item))
     return 0
+
+
+def _is_own_cache(cache: Any) -> bool:
+    """Whether it caches a function of memanalysis; no attribute of the program is asked."""
+    module = vars(cache).get("__module__")
+    return type(module) is str and module.startswith(_OWN_PACKAGE)
 
 
 def _read_remaining_capacity(container: Any) -> int | None:

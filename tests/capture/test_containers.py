@@ -8,6 +8,7 @@ from collections import deque
 import pytest
 
 from memanalysis.capture.containers import find_grown_containers, read_container_lengths, read_remaining_capacities
+from memanalysis.capture.user_frames import is_library_file
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,15 @@ def test_what_is_ours_is_left_out():
     ours.extend([()] * 30)
 
     assert find_grown_containers(before, least=30, ours=(ours,)).containers == []
+
+
+def test_the_caches_of_memanalysis_itself_are_left_out() -> None:
+    before = read_container_lengths()
+    for number in range(40):
+        is_library_file(f"/srv/program_{number}.py")
+
+    assert is_library_file.cache_info().currsize >= 40
+    assert find_grown_containers(before, least=30).containers == []
 
 
 def test_remaining_capacities_of_caches_and_deques_with_a_bound():
