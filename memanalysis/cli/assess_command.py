@@ -31,6 +31,9 @@ FORMATS = ("table", "json", "csv", "markdown", "known-leaks")
 DEFAULT_TOP = 10
 """Verdicts of a table; more are not read in a terminal, and the worst come first."""
 
+MAX_DEATHS = 5
+"""Services that died, with a sentence of their own in a terminal; the others are counted."""
+
 FORMULA_STARTS = ("=", "+", "-", "@")
 """Spreadsheets run a cell of text that begins so, also after blanks, tabs and line ends."""
 
@@ -62,7 +65,8 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
     "assess",
     cls=Command,
     help="Print a verdict on the latest run of every service of a ledger: its shape, whether it leaks, how fast it "
-    "grows, the line that is responsible, and the time until it reaches its budget.",
+    "grows, the line that is responsible, and the time until it reaches its budget. Below them, "
+    "print how each service died whose latest run did not end in order.",
     examples=_EXAMPLES,
     needs=(*ROWS, "rich"),
 )
@@ -81,22 +85,27 @@ def add_selection_options(function: "Callable[..., int]") -> "Callable[..., int]
 def command(
     ledger: str, form: str, top: int | None, is_json: bool, engine: str, scheduler: str | None, **settings: Any
 ) -> int:
-    """Assess the ledger and print the verdicts."""
+    """Assess the ledger and print the verdicts, and who died."""
     from memanalysis.cli.terminal import open_console, show_progress
 
     since = settings["since"]
     with show_progress(f"Reading {ledger}") as show:
-        from memanalysis.cli.verdict_output import print_verdicts
+        from memanalysis.cli.verdict_output import print_deaths, print_verdicts
         from memanalysis.reports.headline import order_verdicts
         from memanalysis.reports.json_report import render_verdicts_json
+        from memanalysis.reports.last_deaths import read_last_deaths
         from memanalysis.reports.markdown_report import render_verdicts_markdown
         from memanalysis.verdicts.assess import assess
         from memanalysis.verdicts.known_leaks import render_known_leaks
+        from memanalysis.verdicts.sources import resolve_ledger
 
         show(f"Assessing {ledger}")
         files = {name: settings.pop(name) for name in ("policy", "known_leaks")}
         works_on = make_engine(engine, scheduler, show)
-        verdicts = assess(ledger, **files, **make_selection(**settings), engine=works_on)
+        opened = resolve_ledger(ledger, call="assess")
+        verdicts = assess(opened, **files, **make_selection(**settings), engine=works_on)
+        form = "json" if is_json else form
+        deaths = read_last_deaths(opened, verdicts, top=MAX_DEATHS) if form == "table" else None
     worst = verdicts if top is None else order_verdicts(verdicts).head(top)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,
@@ -104,9 +113,10 @@ def command(
         "markdown": render_verdicts_markdown,
         "known-leaks": render_known_leaks,
     }
-    form = "json" if is_json else form
-    if form == "table":
-        print_verdicts(open_console(), verdicts, top=top or DEFAULT_TOP, since=since)
+    if deaths is not None:
+        console = open_console()
+        print_verdicts(console, verdicts, top=top or DEFAULT_TOP, since=since)
+        print_deaths(console, deaths, ledger=ledger)
     else:
         sys.stdout.write(render[form](worst).rstrip("\n") + "\n")
     return 0

@@ -1,5 +1,6 @@
-"""A frame of verdicts in a terminal: one table, and under it one sentence a verdict."""
+"""A frame of verdicts in a terminal: one table, and under it one sentence a verdict and one a death."""
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from memanalysis.reports.verdict_cells import NOTHING, VerdictCells, render_all_
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["print_verdicts"]
+    from memanalysis.reports.last_deaths import LastDeaths
+
+__all__ = ["print_deaths", "print_verdicts"]
 
 TITLES = ("service\n  responsible line", "shape", "leak,\nseverity", "growth\nper hour", "time to\nbudget")
 NUMBERS = TITLES[-2:]
@@ -46,6 +49,19 @@ def print_verdicts(console: Console, verdicts: "pd.DataFrame", *, top: int, sinc
         name = f"{cell.service} (run {cell.run})" if counts[cell.service] > 1 else cell.service
         print_paragraph(console, f"{name}: {cell.sentence}")
     _print_rest(console, ordered.iloc[top:], top=top)
+
+
+def print_deaths(console: Console, deaths: "LastDeaths", *, ledger: str) -> None:
+    """Print how services died, and the command that shows more of it."""
+    if not deaths.count:
+        return
+    print_line(console)
+    for sentence in deaths.sentences:
+        print_paragraph(console, f"Died: {sentence}")
+    more = deaths.count - len(deaths.sentences)
+    if more:
+        print_paragraph(console, f"{more:,} more {'service' if more == 1 else 'services'} died.")
+    print_line(console, f"More on that: memanalysis report {shlex.quote(ledger)}")
 
 
 def _print_rest(console: Console, rest: "pd.DataFrame", *, top: int) -> None:

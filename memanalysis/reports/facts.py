@@ -35,7 +35,6 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     slope, low, high = (known_number(verdict[f"{name}_bytes_per_s"]) for name in ("slope", "low", "high"))
     windows, weakest = int(known_number(verdict["windows"]) or 0), known_number(verdict["weakest_window_bytes_per_s"])
     n_samples = int(known_number(verdict["n_samples"]) or 0)
-    percent = known_number(verdict["growth_percent"])
     growth = format_bytes(known_number(verdict["growth_bytes"]), sign=True)
     facts = [
         ("Measured", METRIC_NAMES.get(verdict["metric"], str(verdict["metric"]))),
@@ -44,7 +43,7 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{n_samples} over {format_duration(known_number(verdict['duration_s']))}",
         ),
         ("Level at the end", format_bytes(known_number(verdict["latest_bytes"]))),
-        ("Growth", growth if percent is None or not math.isfinite(percent) else f"{growth} ({percent:+.1f} %)"),
+        ("Growth", f"{growth}{_describe_percent(verdict)}{_describe_judged_span(verdict)}"),
     ]
     interval = format_growth_interval(slope, low, high)
     rate = format_growth(slope, low, high)
@@ -73,6 +72,22 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     if isinstance(chain := verdict.get("held_by"), str):
         facts.append(("Held by", make_printable(chain)))
     return facts
+
+
+def _describe_percent(verdict: Mapping[str, Any]) -> str:
+    percent = known_number(verdict["growth_percent"])
+    return "" if percent is None or not math.isfinite(percent) else f" ({percent:+.1f} %)"
+
+
+def _describe_judged_span(verdict: Mapping[str, Any]) -> str:
+    """Return which part of the run the fitted growth is of; empty where nothing was fitted."""
+    judged_s, whole_s = known_number(verdict["judged_s"]), known_number(verdict["duration_s"])
+    if known_number(verdict["growth_bytes"]) is None or not judged_s or whole_s is None:
+        return ""
+    judged, whole = format_duration(judged_s), format_duration(whole_s)
+    if judged == whole:
+        return f", fitted over all {whole}"
+    return f", fitted over the last {judged} of {whole}"
 
 
 _ORIGINS = {

@@ -24,7 +24,7 @@ from memanalysis.reports.verdict_cells import known_number, render_place
 from memanalysis.units import format_bytes, format_duration
 from memanalysis.verdicts.run_ends import RunEnd
 
-__all__ = ["PostMortem", "make_post_mortem"]
+__all__ = ["PostMortem", "make_post_mortem", "write_death_sentence"]
 
 MIN_GROWTH_BYTES = 8 * 1024**2
 MIN_GROWTH_SHARE = 0.1
@@ -88,6 +88,11 @@ class _Memory:
     is_growing: bool
     began: datetime | None
 
+    @property
+    def limit_share(self) -> float | None:
+        """Memory at the last sample as a part of its limit."""
+        return self.last_bytes / self.limit_bytes if self.last_bytes and self.limit_bytes else None
+
 
 def make_post_mortem(
     end: RunEnd,
@@ -114,7 +119,6 @@ def make_post_mortem(
     memory = _read_memory(tables["samples"], verdict)
     line = find_held_line(tables["sites"], tables["samples"], tables["events"], trace=end.run.get("trace"))
     cell = find_open_cell(tables["events"], has_source=has_source)
-    share = memory.last_bytes / memory.limit_bytes if memory.last_bytes and memory.limit_bytes else None
     ended = end.run.get("ended")
     is_native = bool(verdict["is_leak"]) and verdict["origin"] == "native"
     place = None if line is None else render_place(line.file, line.line, short=True)
@@ -124,7 +128,7 @@ def make_post_mortem(
     return PostMortem(
         service=make_printable(end.run["service"]),
         run_id=str(end.run["run_id"]),
-        sentence=_write_sentence(end, memory, line, share, cell=cell),
+        sentence=_write_sentence(end, memory, line, cell=cell),
         cause=str(end.cause),
         ended=ended,
         last_seen=memory.last,
@@ -137,11 +141,23 @@ def make_post_mortem(
             place=place,
             callers=_name_callers(line),
             held_by=held_by,
-            limit_share=share,
+            limit_share=memory.limit_share,
             is_growing=memory.is_growing,
             is_native=is_native,
         ),
     )
+
+
+def write_death_sentence(
+    end: RunEnd, *, verdict: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], has_source: bool = True
+) -> str:
+    """Return the first sentence of a post-mortem alone: what died, when, why, and the line.
+
+    The arguments are those of `make_post_mortem`; ``tables`` needs no ``objects``.
+    """
+    memory = _read_memory(tables["samples"], verdict)
+    line = find_held_line(tables["sites"], tables["samples"], tables["events"], trace=end.run.get("trace"))
+    return _write_sentence(end, memory, line, cell=find_open_cell(tables["events"], has_source=has_source))
 
 
 def _read_memory(samples: pd.DataFrame, verdict: Mapping[str, Any]) -> _Memory:
@@ -179,9 +195,7 @@ def _has_grown(cell: OpenCell) -> bool:
     return cell.grown_bytes is not None and cell.grown_bytes >= MIN_GROWTH_BYTES
 
 
-def _write_sentence(
-    end: RunEnd, memory: _Memory, line: HeldLine | None, limit_share: float | None, *, cell: OpenCell | None
-) -> str:
+def _write_sentence(end: RunEnd, memory: _Memory, line: HeldLine | None, *, cell: OpenCell | None) -> str:
     run = end.run
     names = [f"pid {run['pid']}"] if run.get("pid") else []
     where = f" on {make_printable(run['host'])}" if run.get("host") else ""
@@ -190,7 +204,7 @@ def _write_sentence(
     who = f"{make_printable(run['service'])} ({', '.join([' '.join(names) + where, *worker, *release])})"
     ended = run.get("ended") or memory.last
     when = "" if ended is None else f"{'At' if run.get('ended') else 'After'} {_format_moment(ended)} "
-    parts = [f"{when}{who} {describe_cause(end, limit_share=limit_share, short=True)}"]
+    parts = [f"{when}{who} {describe_cause(end, limit_share=memory.limit_share, short=True)}"]
     if cell is not None:
         parts.append(f"in {make_printable(cell.cell)}")
     if memory.last_bytes is not None:
@@ -220,8 +234,7 @@ def _list_facts(
     has_source: bool,
 ) -> list[tuple[str, str]]:
     run, proof = end.run, describe_proof(end)
-    share = memory.last_bytes / memory.limit_bytes if memory.last_bytes and memory.limit_bytes else None
-    why = describe_cause(end, limit_share=share, short=not has_source)
+    why = describe_cause(end, limit_share=memory.limit_share, short=not has_source)
     facts = [("Why", f"It {why}{f': {proof}' if proof else ''}")]
     if run.get("ended"):
         facts.append(("Ended", _format_moment(run["ended"])))
@@ -262,10 +275,11 @@ def _describe_beginning(memory: _Memory, events: pd.DataFrame, run: Mapping[str,
     """Return when growth began, and the mark or cell that came just before; empty where memory did not grow."""
     if memory.began is None or memory.first is None or memory.last is None:
         return ""
-    grown = format_bytes((memory.last_bytes or 0.0) - (memory.first_bytes or 0.0), sign=True)
+    length_s = (memory.last - memory.first).total_seconds()
+    rise = format_bytes((memory.last_bytes or 0.0) - (memory.first_bytes or 0.0), sign=True)
+    grown = f"{rise} from the first sample to the last, in {format_duration(length_s)}"
     is_start = memory.began == memory.first
     when = "from its start on" if is_start else f"at {_format_moment(memory.began)}"
-    length_s = (memory.last - memory.first).total_seconds()
     near = timedelta(seconds=max(NEAR_MARK_S, NEAR_MARK_SHARE * length_s))
     marks = events[events["kind"].isin(["mark", "cell_start"]) & events["timestamp"].notna()]
     slack = timedelta(seconds=0.02 * length_s)  # a bend is found no closer
@@ -275,9 +289,9 @@ def _describe_beginning(memory: _Memory, events: pd.DataFrame, run: Mapping[str,
         gap = format_duration(max(0.0, (memory.began - last["timestamp"].to_pydatetime()).total_seconds()))
         what = last["data"].get("cell") if isinstance(last["data"], Mapping) else None
         name = make_printable(what or last["message"])
-        return f"{when}, {gap} after {name}; {grown} since the first sample"
+        return f"{when}, {gap} after {name}; {grown}"
     release = f", with release {make_printable(run['release'])}" if is_start and run.get("release") else ""
-    return f"{when}{release}; {grown} since the first sample"
+    return f"{when}{release}; {grown}"
 
 
 def _name_callers(line: HeldLine | None) -> list[str]:

@@ -15,7 +15,11 @@ from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.assess_command import render_csv
 from memanalysis.cli.check_command import EXIT_FOUND
+from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
+
+START = 1_750_000_000.0
+"""2025-06-15 15:06:40 UTC."""
 
 pytestmark = pytest.mark.slow
 
@@ -219,3 +223,34 @@ def test_a_time_without_runs_is_not_a_ledger_without_samples(
 ) -> None:
     assert main(["assess", str(recorded), "--since", "2100-01-01"]) == 0
     assert capsys.readouterr().out == "No verdicts: no run was recorded since 2100-01-01.\n"
+
+
+def add_run(ledger: Path, service: str, number: int, ending: dict[str, object]) -> None:
+    run = {"run_id": f"r-{number}", "service": service, "pid": number, "started": START}
+    writer = LedgerWriter(ledger, run=run, flush="manual")
+    rows = [{"seq": at, "timestamp": START + at, "elapsed_s": float(at), "rss_bytes": 50 * MIB} for at in range(40)]
+    writer.append("samples", rows)
+    writer.close(ended=START + 40, ending=ending)
+
+
+def test_services_that_died_are_named_with_how_and_the_command_that_shows_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = tmp_path / "my ledger"
+    for number in range(7):
+        add_run(ledger, f"api-{number}", number, {"how": "gone", "oom_kills": 1})
+    main(["assess", str(ledger)])
+    lines = capsys.readouterr().out.splitlines()
+    text = " ".join(" ".join(lines).split())
+
+    assert text.count("was killed by the kernel for lack of memory (SIGKILL), at 50.0 MiB;") == 5
+    assert "Died: At 2025-06-15 15:07:20 UTC api-" in text
+    assert "2 more services died." in text
+    assert lines[-1] == f"More on that: memanalysis report '{ledger}'"
+
+
+def test_services_that_ended_in_order_or_go_on_did_not_die(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_run(tmp_path / "ledger", "api", 1, {"how": "returned"})
+    main(["assess", str(tmp_path / "ledger")])
+
+    assert "died" not in capsys.readouterr().out.lower()

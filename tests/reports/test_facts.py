@@ -68,3 +68,10 @@ def test_copying_on_write_is_explained_though_it_is_no_leak():
     assert facts_of(is_leak=False, origin="copy-on-write")["Origin"].endswith("as it wrote: no leak")
     assert "Origin" not in facts_of(is_leak=False)
     assert not {"Line", "Allocated in", "Held by"} & facts_of().keys()
+
+
+def test_the_fitted_growth_names_the_part_of_the_run_that_it_is_of():
+    """44 MiB at 1 MiB/s took 44 s: the first quarter of 59 s was warm-up."""
+    assert facts_of(judged_s=44.0)["Growth"] == "+44.0 MiB (+38.3 %), fitted over the last 44.0 s of 59.0 s"
+    assert facts_of(judged_s=59.0)["Growth"].endswith(", fitted over all 59.0 s")
+    assert facts_of(judged_s=None)["Growth"].count(",") == 0

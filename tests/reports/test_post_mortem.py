@@ -10,6 +10,7 @@ from processes import running
 
 from memanalysis.capture.fatal_signals import are_signals_seen
 from memanalysis.capture.sampler import why_unavailable
+from memanalysis.cli import main
 from memanalysis.reports.make_report import report
 from memanalysis.units import MIB
 
@@ -87,13 +88,15 @@ def test_without_source_no_code_and_no_folder_is_shown(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_format_has_what_to_do_next(tmp_path):
+def test_every_format_has_what_to_do_next_and_assess_the_first_sentence(tmp_path, capsys):
     made = report(die(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)"))
 
     for text in (made.to_html(), made.to_markdown()):
         assert text.count("What to do next") == 1
         assert text.index("What to do next") < text.index("guilty line")
     assert '"next_steps": [' in made.to_json()
+    assert main(["assess", str(tmp_path / "ledger")]) == 0
+    assert f"Died: {made.sections[0].post_mortem.sentence}" in " ".join(capsys.readouterr().out.split())
 
 
 FORKING = """
