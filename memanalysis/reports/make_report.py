@@ -7,8 +7,10 @@ show, lists are cut and say how much was left out.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePath
-from typing import Any
+from functools import partial
+from os import PathLike
+from pathlib import Path, PurePath
+from typing import Any, overload
 
 import pandas as pd
 
@@ -29,7 +31,7 @@ from memanalysis.reports.post_mortem import make_post_mortem
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
-from memanalysis.reports.written_page import PageFormat, WrittenPage
+from memanalysis.reports.written_page import return_or_write
 from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
@@ -56,7 +58,7 @@ LONGEST_MARK = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Report(ReportModel, WrittenPage):
+class Report(ReportModel):
     """What a ledger says, ready to be shown; in a notebook it shows itself."""
 
     def __repr__(self) -> str:
@@ -67,18 +69,35 @@ class Report(ReportModel, WrittenPage):
 
         printer.text(repr(self) if cycle else render_text(self))
 
-    def _render(self, form: PageFormat) -> str:
-        if form == "html":
-            from memanalysis.reports.html_report import render_page
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> Path: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return one self-contained page without scripts; with a path write it there and return the path."""
+        from memanalysis.reports.html_report import render_page
 
-            return render_page(self)
-        if form == "markdown":
-            from memanalysis.reports.markdown_report import render_markdown
+        return return_or_write(partial(render_page, self), path, "Report.to_html")
 
-            return render_markdown(self)
+    @overload
+    def to_markdown(self, path: None = None) -> str: ...
+    @overload
+    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return sentences and tables as Markdown; with a path write them there and return the path."""
+        from memanalysis.reports.markdown_report import render_markdown
+
+        return return_or_write(partial(render_markdown, self), path, "Report.to_markdown")
+
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> Path: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return everything as JSON, for programs; with a path write it there and return the path."""
         from memanalysis.reports.json_report import render_json
 
-        return render_json(self)
+        return return_or_write(partial(render_json, self), path, "Report.to_json")
 
     def _repr_html_(self) -> str:
         from memanalysis.reports.html_report import render_fragment

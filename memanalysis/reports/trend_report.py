@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any, overload
 
 import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.reports.trend_sentences import render_trend_headline
-from memanalysis.reports.written_page import PageFormat, WrittenPage
+from memanalysis.reports.written_page import return_or_write
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
@@ -26,7 +29,7 @@ DEFAULT_TOP = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Trend(WrittenPage):
+class Trend:
     """The last weeks of a ledger, ready to be shown; in a notebook it shows itself.
 
     Parameters
@@ -80,14 +83,35 @@ class Trend(WrittenPage):
 
         return render_trend_fragment(self)
 
-    def _render(self, form: PageFormat) -> str:
-        if form == "html":
-            from memanalysis.reports.trend_page import render_trend_page
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> Path: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return one self-contained page without scripts; with a path write it there and return the path."""
+        from memanalysis.reports.trend_page import render_trend_page
 
-            return render_trend_page(self)
-        from memanalysis.reports.trend_pages import render_trend_json, render_trend_markdown
+        return return_or_write(partial(render_trend_page, self), path, "Trend.to_html")
 
-        return render_trend_markdown(self) if form == "markdown" else render_trend_json(self)
+    @overload
+    def to_markdown(self, path: None = None) -> str: ...
+    @overload
+    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return sentences and tables as Markdown; with a path write them there and return the path."""
+        from memanalysis.reports.trend_pages import render_trend_markdown
+
+        return return_or_write(partial(render_trend_markdown, self), path, "Trend.to_markdown")
+
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> Path: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
+        """Return everything as JSON, for programs; with a path write it there and return the path."""
+        from memanalysis.reports.trend_pages import render_trend_json
+
+        return return_or_write(partial(render_trend_json, self), path, "Trend.to_json")
 
 
 def trend(

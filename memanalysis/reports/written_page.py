@@ -1,53 +1,40 @@
-"""What a report and a trend share: each is returned as HTML, Markdown or JSON, or written to a file."""
+"""Return a page as text, or write it to a file: the same for a report, a trend and each of their formats."""
 
 import stat
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 from memanalysis._atomic import write_atomic
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["PageFormat", "WrittenPage", "write_page"]
-
-PageFormat = Literal["html", "markdown", "json"]
+__all__ = ["return_or_write", "write_page"]
 
 
-class WrittenPage:
-    """A page in three formats; who derives from it renders them."""
+@overload
+def return_or_write(render: Callable[[], str], path: None, call: str) -> str: ...
+@overload
+def return_or_write(render: Callable[[], str], path: str | PathLike[str] | None, call: str) -> str | Path: ...
+def return_or_write(render: Callable[[], str], path: str | PathLike[str] | None, call: str) -> str | Path:
+    """Return the text of a page; with a path write it there and return the path.
 
-    __slots__ = ()
+    Parameters
+    ----------
+    render : callable
+        Makes the text.
+    path : path, optional
+        Where to write it.
+    call : str
+        What an error names.
 
-    def _render(self, form: PageFormat) -> str:
-        raise NotImplementedError
-
-    @overload
-    def to_html(self, path: None = None) -> str: ...
-    @overload
-    def to_html(self, path: str | PathLike[str]) -> Path: ...
-    def to_html(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return one self-contained page without scripts; with a path write it there and return the path."""
-        return self._write("html", path)
-
-    @overload
-    def to_markdown(self, path: None = None) -> str: ...
-    @overload
-    def to_markdown(self, path: str | PathLike[str]) -> Path: ...
-    def to_markdown(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return sentences and tables as Markdown; with a path write them there and return the path."""
-        return self._write("markdown", path)
-
-    @overload
-    def to_json(self, path: None = None) -> str: ...
-    @overload
-    def to_json(self, path: str | PathLike[str]) -> Path: ...
-    def to_json(self, path: str | PathLike[str] | None = None) -> str | Path:
-        """Return everything as JSON, for programs; with a path write it there and return the path."""
-        return self._write("json", path)
-
-    def _write(self, form: PageFormat, path: str | PathLike[str] | None) -> str | Path:
-        text = self._render(form)
-        return text if path is None else write_page(text, path, f"{type(self).__name__}.to_{form}")
+    Raises
+    ------
+    InvalidArgumentError
+        The path cannot be written.
+    """
+    text = render()
+    return text if path is None else write_page(text, path, call)
 
 
 def write_page(text: str, path: str | PathLike[str], call: str) -> Path:
