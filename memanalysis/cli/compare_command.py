@@ -7,6 +7,7 @@ import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
+from memanalysis.cli.shared_options import add_out_option
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ __all__ = ["EXIT_WORSE", "command"]
 EXIT_WORSE = 1
 """Code where a service became worse; 0 where none did, 2 for an error, such as nothing to compare."""
 
-FORMATS = ("text", "json", "markdown", "csv")
+FORMATS = ("text", "html", "markdown", "json", "csv")
+
+DEFAULT_OUT = "comparison.html"
+"""Where HTML goes by default; the other formats go to standard output."""
 
 _EXAMPLES = """\
 memanalysis compare main-ledger branch-ledger
 memanalysis compare logs/ledger --mark "deploy 1.4"
 memanalysis compare logs/ledger --release 1.3 1.4
 memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
+memanalysis compare main-ledger branch-ledger --format html -o comparison.html
 memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
 """
 
@@ -48,23 +53,30 @@ memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
     help="Compare the runs of two releases, or of two commits, of the one ledger.",
 )
 @add_engine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to print (default: text).")
+@add_out_option(DEFAULT_OUT)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
 @add_json_option
 def command(
     before: str,
     after: str | None,
     mark: str | None,
     release: tuple[str, str] | None,
+    out: str | None,
     form: str,
     is_json: bool,
     engine: str,
     scheduler: str | None,
 ) -> int:
-    """Compare, print what changed, and return 1 where something became worse."""
-    from memanalysis.cli.terminal import open_console, show_progress
+    """Compare, print what changed or write it to a file, and return 1 where something became worse."""
+    from memanalysis.cli.command_help import require_packages
+    from memanalysis.cli.terminal import open_console, print_line, show_progress
 
+    form = "json" if is_json else form
+    if form == "html":
+        require_packages("memanalysis compare --format html", ("matplotlib", "jinja2"))
+    target = out or (DEFAULT_OUT if form == "html" else "-")
     with show_progress(f"Comparing {before}") as show:
-        from memanalysis.reports.comparison_pages import render_comparison_json, render_comparison_markdown
+        from memanalysis.reports.comparison_pages import count_changes
         from memanalysis.verdicts.change_sentences import describe_service_changes
         from memanalysis.verdicts.compare import compare
         from memanalysis.verdicts.sources import resolve_ledger
@@ -78,18 +90,52 @@ def command(
         if changes.empty:
             raise InvalidArgumentError(_explain_nothing([ledger.services for ledger in ledgers]))
         services = sorted({service for ledger in ledgers for service in ledger.services} - set(changes["service"]))
-    if is_json or form == "json":
-        sys.stdout.write(render_comparison_json(changes, not_compared=services))
-    elif form == "markdown":
-        sys.stdout.write(render_comparison_markdown(changes, not_compared=services))
-    elif form == "csv":
+        described = describe_service_changes(changes)
+        show(f"Writing what changed in {before}")
+        text = _render(form, changes, services, sides=_name_sides(before, after, mark=mark, release=release))
+    if target != "-":
+        from memanalysis.reports.written_page import write_page
+
+        write_page(text, target, "memanalysis compare")
+        console = open_console()
+        print_line(console, count_changes(described))
+        print_line(console, f"Comparison: {target}")
+    elif form == "text":
+        _print_changes(open_console(), changes, services)
+    else:
+        sys.stdout.write(text)
+    return EXIT_WORSE if any(change.verdict == "worse" for change in described) else 0
+
+
+def _name_sides(
+    before: str, after: str | None, *, mark: str | None, release: tuple[str, str] | None
+) -> tuple[str, str]:
+    """Return what stands before and after on a page."""
+    if release is not None:
+        return f"{before}, {release[0]}", f"{before}, {release[1]}"
+    if mark is not None:
+        return f"{before}, until {mark}", f"{before}, from {mark} on"
+    return before, str(after)
+
+
+def _render(form: str, changes: "pd.DataFrame", not_compared: list[str], *, sides: tuple[str, str]) -> str:
+    """Return what a format has of a comparison."""
+    from memanalysis.reports import comparison_pages
+
+    if form == "html":
+        from memanalysis.reports.comparison_page import render_comparison_page
+
+        return render_comparison_page(changes, not_compared=not_compared, before=sides[0], after=sides[1])
+    if form == "csv":
         from memanalysis.cli.assess_command import render_csv
 
-        sys.stdout.write(render_csv(changes))
-    else:
-        _print_changes(open_console(), changes, services)
-    is_worse = any(change.verdict == "worse" for change in describe_service_changes(changes))
-    return EXIT_WORSE if is_worse else 0
+        return render_csv(changes)
+    render = {
+        "json": comparison_pages.render_comparison_json,
+        "markdown": comparison_pages.render_comparison_markdown,
+        "text": comparison_pages.render_comparison_text,
+    }
+    return render[form](changes, not_compared=not_compared)
 
 
 def _explain_nothing(services: list[list[str]]) -> str:
@@ -112,16 +158,9 @@ def _explain_nothing(services: list[list[str]]) -> str:
 def _print_changes(console: "Console", changes: "pd.DataFrame", not_compared: list[str]) -> None:
     """Print a paragraph a change, and who did not change."""
     from memanalysis.cli.terminal import print_paragraph
-    from memanalysis.reports.comparison_pages import count_changes, list_services
-    from memanalysis.verdicts.change_sentences import describe_service_changes
+    from memanalysis.reports.comparison_pages import list_change_lines
 
-    described = describe_service_changes(changes)
-    for change in described:
-        for number, sentence in enumerate(change.sentences):
-            print_paragraph(
-                console, f"{change.verdict}: {change.service}: {sentence}" if not number else f"  {sentence}"
-            )
-    if not_compared:
-        names = list_services(not_compared)
-        print_paragraph(console, f"not compared: {names}: without enough samples on both sides.")
-    print_paragraph(console, count_changes(described), indent=0)
+    *lines, count = list_change_lines(changes, not_compared=not_compared)
+    for line in lines:
+        print_paragraph(console, line)
+    print_paragraph(console, count, indent=0)

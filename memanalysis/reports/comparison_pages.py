@@ -1,4 +1,4 @@
-"""Render a comparison as JSON, for programs, and as Markdown, for a pull request."""
+"""Render a comparison as plain text, as JSON for programs, and as Markdown for a pull request."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,14 @@ from memanalysis.verdicts.change_sentences import ServiceChange, describe_servic
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["count_changes", "list_services", "render_comparison_json", "render_comparison_markdown"]
+__all__ = [
+    "count_changes",
+    "list_change_lines",
+    "list_services",
+    "render_comparison_json",
+    "render_comparison_markdown",
+    "render_comparison_text",
+]
 
 FORMAT_VERSION = 1
 
@@ -45,6 +52,24 @@ def render_comparison_markdown(changes: "pd.DataFrame", *, not_compared: Sequenc
     if not_compared:
         parts.append(f"Not compared: {escape_markdown(list_services(not_compared))}.")
     return "\n\n".join(parts) + "\n"
+
+
+def render_comparison_text(changes: "pd.DataFrame", *, not_compared: Sequence[str]) -> str:
+    """Return a line a change, and one on all of them at the end."""
+    return "\n".join(list_change_lines(changes, not_compared=not_compared)) + "\n"
+
+
+def list_change_lines(changes: "pd.DataFrame", *, not_compared: Sequence[str]) -> list[str]:
+    """Return the lines of plain text: of each service its sentences, who was not compared, and how many changed."""
+    described = describe_service_changes(changes)
+    lines = [
+        f"{change.verdict}: {change.service}: {sentence}" if not number else f"  {sentence}"
+        for change in described
+        for number, sentence in enumerate(change.sentences)
+    ]
+    if not_compared:
+        lines.append(f"not compared: {list_services(not_compared)}: without enough samples on both sides.")
+    return [*lines, count_changes(described)]
 
 
 def count_changes(described: Sequence[ServiceChange]) -> str:

@@ -57,6 +57,17 @@ def test_json_has_a_row_a_figure_and_who_was_not_compared(
     assert "elsewhere" in document["not_compared"]
 
 
+def test_a_page_is_written_with_what_became_worse_and_its_name_printed(
+    healthy: Path, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "out.html"
+    arguments = ["compare", str(healthy), str(recorded), "--format", "html", "-o", str(page)]
+
+    assert main(arguments) == EXIT_WORSE
+    assert capsys.readouterr().out.splitlines() == ["Of 1 service: 1 worse.", f"Comparison: {page}"]
+    assert "leaking_registry" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("form", "start"), [("markdown", "**Nothing changed in 2 services"), ("csv", "service,what,")])
 def test_a_mark_cuts_one_ledger(healthy: Path, capsys: pytest.CaptureFixture[str], form: str, start: str) -> None:
     assert main(["compare", str(healthy), "--mark", "deploy 2", "--format", form]) == 0

@@ -1,4 +1,4 @@
-"""A report, a trend and a flame graph in a real browser: nothing fetched, nothing complained about, nothing cut off."""
+"""Each kind of page in a real browser: nothing fetched, nothing complained about, nothing cut off."""
 
 import html
 import json
@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from browser import HOW, find_chromium
+from ledger_makers import LedgerMaker
 from processes import running
 
-from memanalysis import report, trend
+from memanalysis import compare, report, trend
 from memanalysis.exchange.export import export_heap
+from memanalysis.reports.comparison_page import render_comparison_page
+from memanalysis.units import MIB
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,8 +65,23 @@ def show(pages: dict[str, str], folder: Path) -> tuple[list[dict[str, Any]], str
     return json.loads(shown), "\n".join(line for line in log.splitlines() if "CONSOLE" in line)
 
 
+def compare_two(folder: Path) -> str:
+    """Return the page of a comparison whose names are long."""
+    for side, slope in (("before", 0.0), ("after", 0.5)):
+        LedgerMaker(folder / side).add(
+            "checkout_of_the_shop_in_all_regions_of_the_continent",
+            lambda at, slope=slope: (40 + slope * at) * MIB + at % 7 * 1000,
+            sites=[
+                ("/srv/shop/very_long_name_of_a_module.py", 42, "f", lambda at, slope=slope: (1 + slope * at) * MIB)
+            ],
+        )
+    changes = compare(folder / "before", folder / "after")
+    return render_comparison_page(changes, not_compared=[], before=str(folder / "before"), after=str(folder / "after"))
+
+
 def test_every_page_fits_a_screen_and_a_phone_and_fetches_nothing(tmp_path: Path) -> None:
     pages = {
+        "comparison": compare_two(tmp_path),
         "report": report(LEDGER).to_html(),
         "trend": trend(LEDGER, weeks=1).to_html(),
         "flame graph": export_heap(LEDGER, None, form="flamegraph").content.decode("utf-8"),
