@@ -116,8 +116,9 @@ SITES: Mapping[str, ColumnType] = {
     "live_allocations": "int64",
     "size_stderr_bytes": "int64",
 }
-"""One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line]``, most recent call last, and
-``user_`` its innermost frame outside of Python and installed packages, null where ``file`` and ``line`` are that."""
+"""One allocation site in one snapshot a row; ``traceback`` is a list of ``[file, line, function]``, most recent call
+last, without the function where it is unknown. ``user_`` is its innermost frame outside of Python and installed
+packages, null where ``file`` and ``line`` are that."""
 
 OBJECTS: Mapping[str, ColumnType] = {
     "run_id": "string",

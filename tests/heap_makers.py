@@ -63,7 +63,7 @@ def site(*places: tuple[str, int], size: int | None, objects: int | None = 1, fu
         "file": file,
         "line": line,
         "function": function,
-        "traceback": [list(place) for place in places],
+        "traceback": [*map(list, places[:-1]), [file, line, *([function] if function else [])]],
         "size_bytes": size,
         "live_allocations": objects,
     }

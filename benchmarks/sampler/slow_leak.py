@@ -51,7 +51,9 @@ def main() -> None:
         verdict = assess(ledger).iloc[0]
         line = next(number for number, text in enumerate(PROGRAM.splitlines(), 1) if text.endswith("# the leak"))
         sites = ledger.sites
-        stacks = sites[sites["traceback"].map(lambda frames: [str(script), line] in [list(frame) for frame in frames])]
+        stacks = sites[
+            sites["traceback"].map(lambda frames: [str(script), line] in [list(frame[:2]) for frame in frames])
+        ]
     place = f"{Path(str(verdict['responsible_file'])).name}:{verdict['responsible_line']}"
     rows = [
         ["is it a leak", str(bool(verdict["is_leak"])), "True"],

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-__all__ = ["find_functions", "name_functions"]
+__all__ = ["find_functions", "name_functions", "shorten_name"]
 
 MAX_OBJECTS = 20_000
 """Objects visited in one search through live modules: bounds its time to some 10 ms."""
@@ -56,9 +56,18 @@ def find_functions(code: CodeType, lines: Iterable[int]) -> dict[int, str]:
             if inner.co_firstlineno > line or (depth and inner.co_firstlineno == line and _is_long(inner)):
                 continue
             if _has_line(inner, line):
-                found[line] = _name_of(inner)
+                found[line] = shorten_name(inner.co_qualname)
                 break
     return found
+
+
+def shorten_name(qualified_name: str) -> str:
+    """Return a qualified name without the anonymous ends: ``f.<locals>.<listcomp>`` is ``f``."""
+    parts = qualified_name.split(".")
+    while len(parts) > 1 and parts[-1].startswith("<"):
+        parts.pop()
+    name = ".".join(parts)
+    return _MODULE_LEVEL if name.startswith("<") else name
 
 
 def _flatten(code: CodeType, depth: int = 0) -> Iterator[tuple[int, CodeType]]:
@@ -66,15 +75,6 @@ def _flatten(code: CodeType, depth: int = 0) -> Iterator[tuple[int, CodeType]]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _flatten(inner, depth + 1)
-
-
-def _name_of(code: CodeType) -> str:
-    """Return the qualified name without the anonymous ends: ``f.<locals>.<listcomp>`` is ``f``."""
-    parts = code.co_qualname.split(".")
-    while len(parts) > 1 and parts[-1].startswith("<"):
-        parts.pop()
-    name = ".".join(parts)
-    return _MODULE_LEVEL if name.startswith("<") else name
 
 
 def _has_line(code: CodeType, line: int) -> bool:

@@ -103,25 +103,42 @@ def read_raw_traces() -> Sequence[RawTrace]:
     return cast("Sequence[RawTrace]", _get_traces())
 
 
-def make_rows(groups: Sequence[RawGroup]) -> list[dict[str, Any]]:
-    """Rows of the table ``sites`` without run, seq and time."""
-    users = [find_user_frame(frames) for frames, _, _ in groups]
-    functions = name_functions([*(frames[0] for frames, _, _ in groups), *filter(None, users)])
-    return [
-        {
-            "site_id": hash_site(frames),
-            "file": display_file(frames[0][0]),
-            "line": frames[0][1],
-            "function": functions[frames[0]],
-            "traceback": [[display_file(file), line] for file, line in reversed(frames)],
-            "user_file": None if user is None else display_file(user[0]),
-            "user_line": None if user is None else user[1],
-            "user_function": None if user is None else functions[user],
-            "size_bytes": size,
-            "live_allocations": count,
-        }
-        for (frames, size, count), user in zip(groups, users, strict=True)
-    ]
+def make_rows(
+    groups: Sequence[RawGroup], *, functions: Mapping[RawFrames, Sequence[str | None]] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of the table ``sites`` without run, seq and time.
+
+    Parameters
+    ----------
+    groups : sequence of (frames, bytes, blocks)
+    functions : mapping, optional
+        Names of the functions of the frames of each group, where they are known; else they are found.
+    """
+    named = functions or _name_frames(groups)
+    return [_make_row(group, named[group[0]]) for group in groups]
+
+
+def _name_frames(groups: Sequence[RawGroup]) -> dict[RawFrames, list[str | None]]:
+    found = name_functions(set(chain.from_iterable(frames for frames, _, _ in groups)))
+    return {frames: [found[frame] for frame in frames] for frames, _, _ in groups}
+
+
+def _make_row(group: RawGroup, functions: Sequence[str | None]) -> dict[str, Any]:
+    frames, size, count = group
+    user = find_user_frame(frames)
+    places = zip(frames, functions, strict=True)
+    return {
+        "site_id": hash_site(frames),
+        "file": display_file(frames[0][0]),
+        "line": frames[0][1],
+        "function": functions[0],
+        "traceback": [[display_file(file), line, *([name] if name else [])] for (file, line), name in places][::-1],
+        "user_file": None if user is None else display_file(user[0]),
+        "user_line": None if user is None else user[1],
+        "user_function": None if user is None else functions[frames.index(user)],
+        "size_bytes": size,
+        "live_allocations": count,
+    }
 
 
 def describe_place(row: Mapping[str, Any]) -> str:

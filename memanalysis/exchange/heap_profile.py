@@ -188,8 +188,12 @@ def _read_tracing(ledger: Ledger, service: str, run_id: str) -> tuple[str | None
 
 
 def _name_frames(sites: pd.DataFrame) -> dict[tuple[str, int], str]:
-    """Functions by file and line: known of frames that are the innermost, or the innermost of the user, of any row."""
+    """Functions by file and line, as any row knows them: for frames that a traceback does not name."""
     names: dict[tuple[str, int], str] = {}
+    for traceback in sites["traceback"]:
+        for place in traceback if isinstance(traceback, list) else []:
+            if isinstance(place, list) and len(place) == 3 and isinstance(place[1], int) and isinstance(place[2], str):
+                names[str(place[0]), place[1]] = place[2]
     for prefix in ("user_", ""):
         columns = [f"{prefix}{name}" for name in ("file", "line", "function")]
         known = sites[columns].dropna().drop_duplicates()
@@ -214,16 +218,17 @@ def _sum_by_stack(rows: pd.DataFrame, names: Mapping[tuple[str, int], str]) -> d
 def _read_frames(traceback: Any, file: Any, line: Any, names: Mapping[tuple[str, int], str]) -> Iterator[Frame]:
     """Frames of a row; where its traceback is missing or is none, the one that allocates."""
     is_whole = isinstance(traceback, list) and all(
-        isinstance(place, list) and len(place) == 2 and isinstance(place[0], str) for place in traceback
+        isinstance(place, list) and len(place) in (2, 3) and isinstance(place[0], str) for place in traceback
     )
     places = (
         traceback
         if is_whole and traceback
         else [[None if pd.isna(file) else file, None if pd.isna(line) else int(line)]]
     )
-    for name, number in places:
+    for name, number, *own in places:
         known_line = number if isinstance(number, int) and number >= 0 else 0
-        function = names.get((str(name), known_line), "")
+        named = [function for function in own if isinstance(function, str)]
+        function = named[0] if named else names.get((str(name), known_line), "")
         yield Frame(make_encodable(str(name or UNKNOWN_FILE)), known_line, make_encodable(function))
 
 

@@ -93,17 +93,22 @@ def site_rows(heap: HeapFile) -> Iterator[dict[str, Any]]:
     """Yield rows of ``sites``, the most bytes first; stacks that hold nothing are left out."""
     for frames, (size_bytes, count) in sorted(heap.stacks.items(), key=lambda entry: entry[1][0], reverse=True):
         if size_bytes:
-            places = [[frame.file, frame.line] for frame in frames]
-            named = json.dumps([[frame.function, *place] for frame, place in zip(frames, places, strict=True)])
+            named = json.dumps([[frame.function, frame.file, frame.line] for frame in frames])
             yield {
                 "site_id": blake2b(named.encode(), digest_size=_SITE_ID_BYTES).hexdigest(),
                 "file": frames[-1].file,
                 "line": frames[-1].line,
                 "function": frames[-1].function or None,
-                "traceback": places,
+                "traceback": [_make_place(frame) for frame in frames],
                 "size_bytes": size_bytes,
                 "live_allocations": count,
             }
+
+
+def _make_place(frame: Frame) -> list[str | int]:
+    """Return a frame as the column ``traceback`` has it; a name that stands for the place alone is none."""
+    is_named = frame.function not in ("", Frame(frame.file, frame.line).name)
+    return [frame.file, frame.line, *([frame.function] if is_named else [])]
 
 
 def _read_messages(data: memoryview) -> _Messages:

@@ -146,7 +146,7 @@ def _compare_sites(
             function=row["function"],
             bytes_per_call=row["size_bytes"] / calls,
             blocks_per_call=row["live_allocations"] / calls,
-            traceback=tuple((file, line) for file, line in row["traceback"]),
+            traceback=tuple((file, line) for file, line, *_ in row["traceback"]),
         )
         for row in make_rows(grown[:MAX_ROWS])
     )

@@ -98,7 +98,7 @@ def _find_callers(sites: pd.DataFrame, file: str, line: int) -> tuple[tuple[str,
     frames = row["traceback"].iloc[0] if len(row) else None
     if not isinstance(frames, list):
         return ()
-    places = [(str(frame[0]), int(frame[1])) for frame in frames if isinstance(frame, list) and len(frame) == 2]
+    places = [(str(frame[0]), int(frame[1])) for frame in frames if isinstance(frame, list) and len(frame) >= 2]
     if (file, line) not in places:
         return ()
     own = places[: len(places) - 1 - places[::-1].index((file, line))]

@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any
 
 from memanalysis.capture import sampler
+from memanalysis.capture.functions import shorten_name
 from memanalysis.capture.grouping import RawFrames
 from memanalysis.capture.sample import Clock
 from memanalysis.capture.sites import SiteTable, describe_place, find_own_groups, make_rows
@@ -129,8 +130,8 @@ class SampledSites:
         picked = table.pick(self._top_sites, first_sizes=self._first_sizes)
         self._first_sizes = self._first_sizes or table.read_sizes(MAX_REMEMBERED_SITES)
         errors = [round(sites[frames].size_stderr_bytes) for frames, _, _ in picked]
-        rows = [row | {"size_stderr_bytes": error} for row, error in zip(make_rows(picked), errors, strict=True)]
-        self._write_sites(rows)
+        rows = make_rows(picked, functions={frames: _name_functions(sites[frames]) for frames, _, _ in picked})
+        self._write_sites([row | {"size_stderr_bytes": error} for row, error in zip(rows, errors, strict=True)])
 
     def read_growth(self) -> list[tuple[RawFrames, float, float]]:
         """Return stacks, what they grew by since the first table, and its standard error; nothing before that table."""
@@ -178,7 +179,7 @@ class SampledSites:
             self._record_event("suspect", level="info", message=message, data=None)
             return
         first = max(shown, key=growth.__getitem__)
-        (row,) = make_rows([(first, round(growth[first]), 0)])
+        (row,) = make_rows([(first, round(growth[first]), 0)], functions={first: _name_functions(sites[first])})
         grown = f"{format_bytes(growth[first])} more than before, give or take {format_bytes(errors[first])}"
         place = describe_place(row)
         self._record_event(
@@ -192,6 +193,12 @@ class SampledSites:
         message = "Another tool took the sampler's hooks away. They are back, and what was held before is not known."
         self._record_event("sampler", level="warning", message=message)
         self._first_sizes, self._at_growth = {}, None
+
+
+def _name_functions(site: sampler.SampledSite) -> list[str | None]:
+    """Return the function of each frame as the sampler saw it run: no file is read for that."""
+    places = zip(site.frames, site.functions, strict=True)
+    return [None if place == sampler.UNKNOWN_PLACE or not name else shorten_name(name) for place, name in places]
 
 
 def _growth_error(site: sampler.SampledSite, growth_bytes: float) -> float:

@@ -61,8 +61,9 @@ def test_the_biggest_site_comes_first_with_its_line_function_and_size(tracing):
     assert row["function"] == "Registry.remember"
     assert row["size_bytes"] == pytest.approx(3_000_000, abs=1000)
     assert row["live_allocations"] >= 3
-    assert row["traceback"][-1] == [row["file"], row["line"]]  # most recent call last
-    assert [__file__, line_of("registry.remember" + "()")] in row["traceback"]
+    assert row["traceback"][-1] == [row["file"], row["line"], row["function"]]  # most recent call last
+    caller = test_the_biggest_site_comes_first_with_its_line_function_and_size.__name__
+    assert [__file__, line_of("registry.remember" + "()"), caller] in row["traceback"]
 
 
 @pytest.mark.slow
@@ -91,7 +92,7 @@ def test_each_row_is_one_traceback_of_the_standard_library(tracing):
         for stat in tracemalloc.Snapshot(traces, 25).statistics("traceback")
     }
     for row in rows:
-        key = tuple((file, line) for file, line in row["traceback"])
+        key = tuple((file, line) for file, line, *_ in row["traceback"])
         assert statistics[key] == (row["size_bytes"], row["live_allocations"])
     assert len(kept) == 20
 
@@ -249,7 +250,7 @@ tracemalloc.start(3)
 shell.run_cell("kept = []", store_history=True)
 shell.run_cell("for i in range(100):\\n    kept.append(bytearray(5000))", store_history=True)
 row = snapshot_sites(top=1)[0]
-print(row["file"], row["line"], row["traceback"][-1])
+print(row["file"], row["line"], row["traceback"][-1][:2])
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,

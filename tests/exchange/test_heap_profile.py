@@ -55,6 +55,14 @@ def test_a_frame_has_the_function_that_any_row_knows_of_it_and_else_its_place(ma
     assert Frame("<frozen runpy>", 88).name == "frozen runpy:88"
 
 
+def test_a_traceback_names_its_functions_and_one_row_names_those_of_others(make_ledger: MakeLedger) -> None:
+    named = site(("app.py", 3), WORK, size=100) | {"traceback": [["app.py", 3, "main"], ["app.py", 7, "work"]]}
+
+    heap = read_heap_profile(open_ledger(make_ledger({5: [named, site(MAIN, ("c.py", 2), size=10)]})))
+
+    assert [[frame.name for frame in use.frames] for use in heap.uses] == [["main", "work"], ["main", "c.py:2"]]
+
+
 def test_one_snapshot_has_no_growth_and_an_unknown_size_is_not_zero(make_ledger: MakeLedger) -> None:
     ledger = make_ledger({5: [site(MAIN, size=100, objects=None), site(WORK, size=None), site(("x.py", 1), size=7)]})
 

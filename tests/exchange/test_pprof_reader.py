@@ -47,7 +47,8 @@ def test_a_profile_of_go_has_the_sizes_in_use_with_inlined_functions_as_frames()
     (row,) = site_rows(heap)
     assert row | {"site_id": ""} == {
         "site_id": "", "file": "/src/m.go", "line": 4, "function": "main.leak", "size_bytes": 300,
-        "traceback": [["/bin/shop", 0], ["/src/m.go", 6], ["/src/m.go", 4]], "live_allocations": 3,
+        "traceback": [["/bin/shop", 0, "0xff"], ["/src/m.go", 6, "main.main"], ["/src/m.go", 4, "main.leak"]],
+        "live_allocations": 3,
     }  # fmt: skip
 
 
