@@ -213,7 +213,7 @@ def make_neutral(row: Mapping[str, Any]) -> dict[str, Any]:
         changed["packages"] = {name: at for name, at in row["packages"].items() if name.lower() in needed}
     if "traceback" in row:
         changed["file"] = make_portable(row["file"])
-        changed["traceback"] = [[make_portable(file), line] for file, line in row["traceback"]]
+        changed["traceback"] = [[make_portable(file), *rest] for file, *rest in row["traceback"]]
     if row.get("kind") == "suspect" and row["data"]:
         file, colon, rest = row["data"]["place"].rpartition(":")
         changed["data"] = row["data"] | {"place": make_portable(file) + colon + rest}
