@@ -215,6 +215,7 @@ class PolicyRuntime:
         if step is None:
             return
         if step.has_changed:
+            self.alerts.leave(step.level)
             data = asdict(step.check) | {"metric": self._reading.column}
             record_event("breach", level=step.level or "ok", message=step.reason, data=data)
         restart = self._restart if step.action == "alert_and_restart" else None

@@ -6,6 +6,7 @@ written as an ``error`` event, and never reaches the program. Only wrong argumen
 """
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from memanalysis.capture.sample import SYSTEM_CLOCK, Clock, SampleReader
 from memanalysis.response.restart import Restart
 from memanalysis.schema import END_LABEL, MemorySnapshot
 from memanalysis.standard_library import standard_library_first
+from memanalysis.watcher.alert_group import note_family
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import HostBoundary
 from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
@@ -68,6 +70,8 @@ class Recorder:
     ----------
     restart : Restart
         Where to register what drains the program, when the policy has it restarted.
+    started_in : int
+        The process that it was started in last.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Recorder:
         self._live: LiveRun | None = None
         self._engine = TraceEngine("off", "It has not been started.")
         self._is_running = False
+        self.started_in = os.getpid()
         self._boundary = HostBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
@@ -123,7 +128,7 @@ class Recorder:
                 self._ticker.start()
                 if self._policy_runtime is not None and self._policy_runtime.restarts:
                     self.restart.install()
-                self._is_running = True
+                self._is_running, self.started_in = True, os.getpid()
                 _running.add(self)
                 atexit.register(self.stop_at_exit)
                 call_at_program_end(take_last_samples)
@@ -375,6 +380,7 @@ def forget_parent() -> None:
     if is_forking():  # the copy reads what is traced, and ends
         return
     for recorder in list(_running):
+        note_family(recorder.settings.service, recorder.started_in)
         recorder._forget_in_child()
     _running.clear()
 

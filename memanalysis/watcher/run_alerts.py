@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from memanalysis.capture.sample import Clock
 from memanalysis.policy.model import Policy
 from memanalysis.response.alerts.alert import BUDGET_PROBLEM, Alert, AlertLevel
+from memanalysis.response.alerts.alert_claims import AlertClaims
 from memanalysis.response.alerts.dispatch import AlertDispatcher
 from memanalysis.response.alerts.outbox import Outbox, RecordEvent, Send
 from memanalysis.response.alerts.senders import make_senders
@@ -18,6 +19,7 @@ from memanalysis.response.exports.run_exports import RunExports
 from memanalysis.response.exports.service_figures import ServiceFigures
 from memanalysis.units import bytes_from_mb
 from memanalysis.verdicts.policy_severity import reported_severity
+from memanalysis.watcher.alert_group import find_alert_group
 
 if TYPE_CHECKING:
     from memanalysis.analysis.verdict import Verdict
@@ -27,6 +29,9 @@ __all__ = ["RunAlerts"]
 _LOGGER = logging.getLogger("memanalysis")
 
 SENDER = "memanalysis"
+
+CLAIMS_FOLDER = "alerted"
+"""Folder of a ledger in which the processes that share it note what was alerted."""
 
 LEAK_PROBLEM = "leak"
 """Fingerprint of a leak whose line is not known."""
@@ -44,7 +49,8 @@ class RunAlerts:
     outbox : Outbox, optional
         Delivers by the channels that may fail or take time. Without one, only ``logging`` acts.
     ledger_folder : Path, optional
-        Folder of the ledger, in which inboxes are unless the policy names another place.
+        Folder of the ledger, in which inboxes are unless the policy names another place, and by which the processes
+        that share it send one alert together.
 
     Attributes
     ----------
@@ -66,7 +72,10 @@ class RunAlerts:
         self._clock = clock
         self._outbox = outbox
         self._ledger_folder = ledger_folder
-        self._dispatcher = AlertDispatcher(policy, clock=clock.monotonic, outbox=outbox)
+        claims = None
+        if ledger_folder is not None:
+            claims = AlertClaims(ledger_folder / CLAIMS_FOLDER, monotonic=clock.monotonic, wall=clock.wall)
+        self._dispatcher = AlertDispatcher(policy, clock=clock.monotonic, outbox=outbox, claims=claims)
         self._verdict: Verdict | None
         self._responsible: str | None
         self._held_by: str | None
@@ -78,6 +87,7 @@ class RunAlerts:
     def begin(self, record_event: RecordEvent) -> None:
         """Begin a run: load the channels, and send what earlier runs could not."""
         self._forget_evidence()
+        self._dispatcher.begin()
         self.figures.used_bytes = self.figures.slope_bytes_per_s = self.figures.severity = None
         self.figures.budget_bytes = self._budget_bytes()
         self.figures.alert_counts = {}
@@ -139,13 +149,18 @@ class RunAlerts:
             self._done = message
 
     def send(self, level: AlertLevel, message: str, record_event: RecordEvent, *, is_leak: bool = False) -> None:
-        """Send an alert, and write an event where it goes out."""
+        """Send an alert, and write an event where it goes out; none where another process has alerted of the same."""
         alert = self._make(level, message, is_leak=is_leak)
-        channels = self._dispatcher.dispatch(alert)
+        metric = "family" if is_leak else self._policy.budget_for(self._service).metric
+        channels = self._dispatcher.dispatch(alert, group=find_alert_group(self._service, metric))
         if channels:
             self.figures.alert_counts[level] = self.figures.alert_counts.get(level, 0) + 1
             data = {"channels": list(channels), **alert.to_mapping()}
             record_event("alert", level=level, message=message, data=data)
+
+    def leave(self, level: AlertLevel | None) -> None:
+        """Note that the budget is at a lower level now."""
+        self._dispatcher.leave(level)
 
     def end(self) -> None:
         """End a run: what cannot be delivered now is recorded, and waits for the next start."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from memanalysis.policy.model import Policy, parse_policy
-from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.alert import Alert, AlertLevel
+from memanalysis.response.alerts.alert_claims import AlertClaims
 from memanalysis.response.alerts.apprise_channel import label_address
 from memanalysis.response.alerts.cooldown import AlertCooldown
 from memanalysis.response.alerts.log_channel import send_to_log
@@ -29,6 +30,8 @@ class AlertDispatcher:
         Seconds that only go forward, for the cooldown.
     outbox : Outbox, optional
         Delivers by the channels that may fail or take time; without one only ``logging`` acts.
+    claims : AlertClaims, optional
+        Keeps the processes that see the same memory from alerting of it each.
     """
 
     def __init__(
@@ -37,20 +40,33 @@ class AlertDispatcher:
         *,
         clock: Callable[[], float] = time.monotonic,
         outbox: Outbox | None = None,
+        claims: AlertClaims | None = None,
     ) -> None:
         self.policy = parse_policy(config, source="config").alerts
         self.outbox = outbox
+        self._claims = claims
         self._clock = clock
         self._cooldown = AlertCooldown(clock=clock)
         self._held: list[tuple[float, Alert]] = []
         self._lock = threading.Lock()
 
-    def dispatch(self, alert: Alert) -> tuple[str, ...]:
+    def begin(self) -> None:
+        """Begin a run: nothing is claimed yet."""
+        if self._claims is not None:
+            self._claims.begin()
+
+    def dispatch(self, alert: Alert, *, group: str = "") -> tuple[str, ...]:
         """Send an alert, and name the channels by which it goes out.
 
         None of them where its level is off, where the service had an alert of this level about the same problem within
-        the cooldown, or where no channel acts. An alert about another problem goes out when the cooldown ends. An alert
-        of one level does not hold back one of another.
+        the cooldown, where another process of the group did, or where no channel acts. An alert about another problem
+        goes out when the cooldown ends. An alert of one level does not hold back one of another.
+
+        Parameters
+        ----------
+        alert : Alert
+        group : str
+            The same for all processes that see the same memory.
         """
         level = getattr(self.policy.levels, alert.level)
         channels = self._channels()
@@ -59,6 +75,8 @@ class AlertDispatcher:
         wait_s = self._cooldown.reserve(alert.service, alert.level, alert.fingerprint, seconds=level.cooldown_seconds)
         if wait_s is None:
             return ()
+        if self._claims is not None and not self._claims.claim(alert, group, seconds=level.cooldown_seconds):
+            return ()
         if wait_s > 0:
             with self._lock:
                 self._held.append((self._clock() + wait_s, alert))
@@ -66,8 +84,15 @@ class AlertDispatcher:
             self._send(alert)
         return channels
 
+    def leave(self, level: AlertLevel | None) -> None:
+        """Note that the budget has left the levels above this one: they may be alerted again, by any process."""
+        if self._claims is not None:
+            self._claims.leave(level)
+
     def wake(self) -> None:
         """Send what waited for a cooldown, and what is due for another attempt; to be called at each tick."""
+        if self._claims is not None:
+            self._claims.wake()
         if self._held:
             self._release(until=self._clock())
         if self.outbox is not None:
@@ -76,6 +101,8 @@ class AlertDispatcher:
     def end(self) -> None:
         """End a run: what waits for a cooldown goes out now, and what cannot be delivered waits for the next start."""
         self._release(until=float("inf"))
+        if self._claims is not None:
+            self._claims.end()
         if self.outbox is not None:
             self.outbox.end()
 

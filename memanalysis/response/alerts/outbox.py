@@ -37,6 +37,9 @@ MAX_WAITING = 256
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
 
+TAKE_OVER_INTERVAL_S = 10.0
+"""What another process of this host could not deliver before it was killed is looked for this often."""
+
 END_TIMEOUT_S = 5.0
 """What is not delivered this long after the end of a run waits for the next start."""
 
@@ -83,6 +86,7 @@ class Outbox:
         self._thread: threading.Thread | None
         self._retry_at: dict[tuple[str, str], float]
         self._backoff_s: dict[tuple[str, str], float]
+        self._next_take_over: float
         self._forget()
         _outboxes.add(self)
 
@@ -109,15 +113,19 @@ class Outbox:
         """
         settle()
         self.senders, self._record_event = dict(senders), record_event
-        left = [] if self._folder is None else self._folder.take_abandoned()
+        self._is_ended = False
+        self._take_over(at_start=True)
+        self.wake()
+
+    def _take_over(self, *, at_start: bool) -> None:
+        self._next_take_over = time.monotonic() + TAKE_OVER_INTERVAL_S
+        left = [] if self._folder is None else self._folder.take_abandoned(at_start=at_start)
         with self._lock:
-            self._is_ended = False
             self._waiting += [
                 _Delivery(found.channel, found.recipient, found.alert, found.file, is_on_disk_tried=True, is_late=True)
                 for found in left
                 if found.channel in self.senders
             ]
-        self.wake()
 
     def put(self, channel: str, recipient: str, alert: Alert) -> None:
         """Queue an alert; one about the same problem that waits for the same recipient is replaced by it."""
@@ -137,6 +145,8 @@ class Outbox:
 
     def wake(self) -> None:
         """Start the thread if something is due, or not on disk yet; to be called at each tick."""
+        if self._folder is not None and not self._is_ended and time.monotonic() >= self._next_take_over:
+            self._take_over(at_start=False)
         if not self._waiting or self._thread is not None:
             return
         with self._lock:
@@ -296,6 +306,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._waiting, self._sending, self._thread = [], None, None
         self._retry_at, self._backoff_s = {}, {}
+        self._next_take_over = float("inf")
         self._is_ending = self._is_ended = False
 
 

@@ -1,7 +1,7 @@
 """Alerts on disk until they are delivered: one small file each, which outlasts the process.
 
-A file is ``<pid>-<cue id>-<digest>.json``. The next run of any process that uses the folder takes the files of
-processes that have ended, by renaming them to its own, so that one process has each.
+A file is ``<pid>-<cue id>-<digest>.json``. Any process of this host that uses the folder, and the next run of any,
+takes the files of processes that have ended, by renaming them to its own, so that one process has each.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ __all__ = ["StoredDelivery", "UndeliveredFolder"]
 
 _SUFFIX = ".json"
 _MAX_FILE_BYTES = 2**20
+_HOST = os.uname().nodename if hasattr(os, "uname") else None
 _DIGEST_DIGITS = 8
 
 
@@ -59,18 +60,25 @@ class UndeliveredFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(f"{channel}\n{recipient}".encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
         path = self._folder / f"{os.getpid()}-{alert.cue_id}-{digest}{_SUFFIX}"
-        content = {"channel": channel, "recipient": recipient, "alert": alert.to_mapping()}
+        content = {"host": _HOST, "channel": channel, "recipient": recipient, "alert": alert.to_mapping()}
         write_atomic(path, json.dumps(content).encode(), file_mode=self._file_mode)
         return path
 
-    def take_abandoned(self) -> list[StoredDelivery]:
-        """Take over what ended processes left, the oldest first; a file that is no alert stays where it is."""
+    def take_abandoned(self, *, at_start: bool = True) -> list[StoredDelivery]:
+        """Take over what ended processes left, the oldest first; a file that is no alert stays where it is.
+
+        Parameters
+        ----------
+        at_start : bool
+            Take also what this process itself left in an earlier run, and what is of another host, whose processes are
+            not seen here.
+        """
         try:
             paths = [path for path in self._folder.iterdir() if path.name.endswith(_SUFFIX) and path.name[0].isdigit()]
         except OSError:  # no such folder: nothing was left
             return []
         self._remove_torn()
-        taken = [found for path in paths if (found := self._take(path)) is not None]
+        taken = [found for path in paths if (found := self._take(path, at_start=at_start)) is not None]
         return sorted(taken, key=lambda found: found.alert.timestamp)
 
     def _remove_torn(self) -> None:
@@ -81,13 +89,17 @@ class UndeliveredFolder:
                 if not is_still_running(pid, seen_at=path.stat().st_mtime):
                     path.unlink()
 
-    def _take(self, path: Path) -> StoredDelivery | None:
+    def _take(self, path: Path, *, at_start: bool) -> StoredDelivery | None:
         pid, _, rest = path.name.partition("-")
         with suppress(OSError, ValueError, KeyError, TypeError, InvalidArgumentError):
             is_ours = int(pid) == os.getpid()  # an earlier process of our number, or an earlier run of this one
+            if is_ours and not at_start:
+                return None
             if not is_ours and is_still_running(int(pid), seen_at=path.stat().st_mtime):
                 return None
             content = json.loads(_read(path))
+            if not at_start and content.get("host") != _HOST:
+                return None
             alert = parse_alert(content["alert"])
             own = path.with_name(f"{os.getpid()}-{rest}")
             path.rename(own)  # one process succeeds

@@ -1,0 +1,203 @@
+"""One alert for what several processes see: each claims an alert before it sends it, and the others keep quiet.
+
+A claim is a small file in a folder that the processes share. It is made by one process alone, whatever the moment. It
+holds as long as its process stays at that level, and at least for the cooldown and `SAME_EPISODE_S`, so that a process
+which is killed or leaves just after its alert leaves no second one to the rest. One that still sees the level then
+takes the claim over.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from memanalysis._process_identity import is_still_running
+from memanalysis.response.alerts.alert import ALERT_LEVELS, BUDGET_PROBLEM, Alert, AlertLevel
+
+__all__ = ["AlertClaims"]
+
+SAME_EPISODE_S = 60.0
+"""So soon after an alert the same level, seen by another process, is the same event: what a family or a container holds
+is read every second, and less often where that is expensive."""
+
+TAKE_OVER_INTERVAL_S = 10.0
+"""Seconds between two checks whether those that claimed before us still run."""
+
+MAX_AGE_S = 86400.0
+"""Claims of ended processes are removed after a day."""
+
+_SUFFIX = ".json"
+_DIGEST_DIGITS = 32
+_MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class _Claim(NamedTuple):
+    """Which process alerted, when (epoch seconds), and whether it still sees what it alerted of."""
+
+    pid: int
+    at: float
+    is_held: bool
+
+    def is_alive(self) -> bool:
+        return self.is_held and is_still_running(self.pid, seen_at=self.at)
+
+
+@dataclass(slots=True)
+class _Place:
+    """What an alert is about: the rank of its level, 0 for a leak, which is not left; and whether the claim is ours."""
+
+    rank: int
+    is_ours: bool
+
+
+class AlertClaims:
+    """Claims alerts among the processes that use a folder. Raises nothing: where the disk refuses, all alert.
+
+    Parameters
+    ----------
+    folder : Path
+        Made with the first claim.
+    monotonic, wall : callable
+        Seconds that only go forward, and epoch seconds.
+    file_mode : int
+        Permissions of the files, less the umask.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+        file_mode: int = 0o600,
+    ) -> None:
+        self._folder = folder
+        self._monotonic = monotonic
+        self._wall = wall
+        self._file_mode = file_mode
+        self._places: dict[Path, _Place] = {}
+        self._next_take_over = float("-inf")
+
+    def begin(self) -> None:
+        """Begin a run: nothing is ours, and what is long past is removed."""
+        self._places.clear()
+        with suppress(OSError):
+            for path in self._folder.glob(f"*{_SUFFIX}"):
+                found = _read(path)
+                if found is not None and self._wall() - found.at > MAX_AGE_S and not found.is_alive():
+                    path.unlink(missing_ok=True)
+
+    def claim(self, alert: Alert, group: str, *, seconds: float) -> bool:
+        """Return whether this process is to send an alert: no other of its group has, within the same episode.
+
+        Parameters
+        ----------
+        alert : Alert
+        group : str
+            The same for all processes that see the same memory.
+        seconds : float
+            How long the cooldown of the alert's level lasts.
+        """
+        text = "\n".join((group, alert.service, alert.level, alert.fingerprint))
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+        path = self._folder / f"{digest}{_SUFFIX}"
+        is_claimed = self._claim(path, quiet_s=max(seconds, SAME_EPISODE_S))
+        rank = ALERT_LEVELS.index(alert.level) + 1 if alert.fingerprint == BUDGET_PROBLEM else 0
+        self._places[path] = _Place(rank, is_claimed)
+        return is_claimed
+
+    def leave(self, level: AlertLevel | None) -> None:
+        """Release the claims above the level at which the budget is now; None releases them all but those of leaks."""
+        if self._places:
+            rank = 0 if level is None else ALERT_LEVELS.index(level) + 1
+            self._release({path: place for path, place in self._places.items() if place.rank > rank})
+
+    def wake(self) -> None:
+        """Take over the claims of processes that have ended, for what is still seen here; to be called at each tick."""
+        if not self._places or self._monotonic() < self._next_take_over:
+            return
+        self._next_take_over = self._monotonic() + TAKE_OVER_INTERVAL_S
+        for path, place in self._places.items():
+            if not place.is_ours:
+                found = _read(path)
+                if found is not None and not found.is_alive():
+                    place.is_ours = self._write(path, found._replace(pid=os.getpid(), is_held=True))
+
+    def end(self) -> None:
+        """End a run: release every claim."""
+        self._release(dict(self._places))
+
+    def _claim(self, path: Path, *, quiet_s: float) -> bool:
+        now = self._wall()
+        own = _Claim(os.getpid(), now, is_held=True)
+        for _ in range(2):
+            try:
+                self._make(path, own)
+            except FileExistsError:
+                found = _read(path)
+            except OSError:  # the disk refuses: two alerts are better than none
+                return True
+            else:
+                return True
+            if found is None:  # it was removed meanwhile
+                continue
+            if found.pid == own.pid:
+                self._write(path, own)
+                return True
+            if abs(now - found.at) < quiet_s or found.is_alive() or not _remove_past(path, found):
+                return False
+        return True
+
+    def _make(self, path: Path, claim: _Claim) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, _MAKE_FLAGS, self._file_mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(_encode(claim))
+
+    def _release(self, places: dict[Path, _Place]) -> None:
+        for path, place in places.items():
+            del self._places[path]
+            found = _read(path) if place.is_ours else None
+            if found is not None and found.pid == os.getpid():
+                self._write(path, found._replace(is_held=False))
+
+    def _write(self, path: Path, claim: _Claim) -> bool:
+        with suppress(OSError):
+            path.write_bytes(_encode(claim))
+            return True
+        return False
+
+
+def _encode(claim: _Claim) -> bytes:
+    return json.dumps(claim._asdict()).encode()
+
+
+def _read(path: Path) -> _Claim | None:
+    """Read a claim; None where there is none. One that is being written counts from the time of its file."""
+    try:
+        content = json.loads(path.read_bytes())
+        return _Claim(int(content["pid"]), float(content["at"]), bool(content["is_held"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError):
+            return _Claim(0, path.stat().st_mtime, is_held=False)
+        return None
+
+
+def _remove_past(path: Path, past: _Claim) -> bool:
+    """Remove a claim that holds no longer; False where another process was quicker, and has made its own."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.rename(aside)
+        if _read(aside) != past:
+            aside.rename(path)
+            return False
+        aside.unlink()
+    except OSError:
+        return False
+    return True
