@@ -128,6 +128,29 @@ def _after_start(rng: np.random.Generator, n: int) -> Series:
     return _series(n, start_up + rate * at + _noise(rng, n, rate * rng.uniform(0.1, 1)))
 
 
+def _beyond_release(rng: np.random.Generator, n: int) -> Series:
+    """A steady leak that gives back a part once, and grows beyond where it was."""
+    share, growth, at = np.arange(n) / n, rng.uniform(50, 200), rng.uniform(0.15, 0.45)
+    given = (share >= at) * growth * at * rng.uniform(0.4, 0.9)
+    return _series(n, growth * share - given + _noise(rng, n, growth * rng.uniform(0.002, 0.01)))
+
+
+def _below_start(rng: np.random.Generator, n: int) -> Series:
+    """A program that loads data, falls far, and leaks below the height of its start."""
+    growth, end = rng.uniform(20, 120), rng.uniform(0.01, 0.06)
+    height = growth * rng.uniform(1, 3)
+    level = np.interp(np.arange(n) / n, [0, end / 2, end, end + 0.02, 1], [0, height, height, 0, growth])
+    return _series(n, level + _noise(rng, n, growth * rng.uniform(0.003, 0.02)))
+
+
+def _started_over(rng: np.random.Generator, n: int) -> Series:
+    """A leak that a restart takes back, by more than half, and that has not come as far since."""
+    share, at, growth = np.arange(n) / n, rng.uniform(0.2, 0.5), rng.uniform(150, 500)
+    level = LEVEL / MIB + growth * share
+    level -= (share >= at) * rng.uniform(0.55, 0.75) * (LEVEL / MIB + growth * at)
+    return _series(n, level - LEVEL / MIB + _noise(rng, n, growth * rng.uniform(0.003, 0.01)))
+
+
 HARD_LEAKS: dict[str, Maker] = {
     **{f"starts at {onset:.0%} of the record": _late(onset) for onset in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)},
     "one sudden jump on a steady leak": _one_jump,
@@ -141,6 +164,9 @@ HARD_LEAKS: dict[str, Maker] = {
     "under a day cycle": _under_days,
     "at a rate of the day": _rate_of_day,
     "steady after a start-up of seconds": _after_start,
+    "beyond a level that was given back": _beyond_release,
+    "below the height of its start": _below_start,
+    "after a restart, below its end": _started_over,
 }
 
 
@@ -170,11 +196,52 @@ def _slow_swings(rng: np.random.Generator, n: int) -> Series:
     return _series(n, swing * np.sin(phase) + _noise(rng, n, swing * rng.uniform(0.02, 0.1)), days * 86400 / n)
 
 
+def _regain(rng: np.random.Generator, n: int) -> Series:
+    """A level that is reached at once or in a while, is held, falls, and comes back to what it was, more or less."""
+    height, began = rng.uniform(20, 150), rng.uniform(-0.05, 0.05)
+    held = max(0.0, began) + rng.uniform(0.12, 0.35)
+    low = held + rng.uniform(0, 0.1)
+    back = low + rng.uniform(0, 0.2)
+    full = rng.uniform(back + 0.25, 1.0)
+    level = np.interp(np.arange(n) / n, [held, low, back, full], [1, 0, 0, rng.uniform(0.8, 1.04)])
+    loads = np.interp(np.arange(n) / n, [began - 1e-6, began], [-rng.uniform(0.2, 1.3), 0])
+    return _series(n, height * (level + loads + _noise(rng, n, rng.uniform(0.003, 0.02))))
+
+
+def _refill(rng: np.random.Generator, n: int) -> Series:
+    """A full cache that is emptied, and fills again ever more slowly, or as fast as there are keys."""
+    share, size, at = np.arange(n) / n, rng.uniform(20, 150), rng.uniform(0.12, 0.4)
+    since = np.maximum(0.0, share - at) / (1 - at)
+    keys, left = rng.uniform(0.2, 2), rng.uniform(0, 0.5)
+    filled = (1 - np.exp(-since / keys)) / (1 - np.exp(-1 / keys))
+    level = np.where(share < at, 1.0, left + (rng.uniform(0.7, 1.0) - left) * filled)
+    return _series(n, size * (level + _noise(rng, n, rng.uniform(0.002, 0.01))))
+
+
+def _swing_from_height(rng: np.random.Generator, n: int) -> Series:
+    """A day, more or less, that begins where the load is highest."""
+    days, swing = rng.uniform(0.7, 1.6), rng.uniform(10, 80)
+    level = swing * np.cos(2 * np.pi * (np.arange(n) / n * days + rng.uniform(-0.03, 0.06)))
+    return _series(n, level + _noise(rng, n, swing * rng.uniform(0.02, 0.1)), days * 86400 / n)
+
+
+def _nightly_batch(rng: np.random.Generator, n: int) -> Series:
+    """A record that begins in the batch of one night, and ends in that of the next."""
+    size, ends, begins = rng.uniform(20, 150), rng.uniform(0.12, 0.25), rng.uniform(0.4, 0.6)
+    full = begins + rng.uniform(0.1, 0.3)
+    level = np.interp(np.arange(n) / n, [ends, ends + 0.01, begins, full], [1, 0, 0, rng.uniform(0.85, 1.03)])
+    return _series(n, size * (level + _noise(rng, n, rng.uniform(0.003, 0.02))), 86400 / n)
+
+
 HARD_BENIGN: dict[str, Maker] = {
     "saw-teeth whose swing grows": _growing_teeth,
     "filling caches": _filling_cache,
     "warm-ups": _warming,
     "day cycles": _slow_swings,
+    "a level that is lost and regained": _regain,
+    "emptied caches that fill again": _refill,
+    "swings that begin at their height": _swing_from_height,
+    "nightly batches": _nightly_batch,
 }
 
 

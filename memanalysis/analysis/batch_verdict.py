@@ -36,7 +36,7 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = np.empty(SHAPES.size + 6, dtype=object)
+_REASONS = np.empty(SHAPES.size + 7, dtype=object)
 _REASONS[:] = [
     *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
     (Reason.TOO_FEW_SAMPLES,),
@@ -45,6 +45,7 @@ _REASONS[:] = [
     (Reason.GROWS_SO_FAR,),
     (Reason.STILL_RISES,),
     (Reason.DRIFTS,),
+    (Reason.REGAINS_LEVEL,),
 ]
 
 
@@ -146,7 +147,7 @@ def judge_batch(
         "high_bytes_per_s": fits.high,
         "growth_bytes": fits.growth,
         "growth_percent": percent,
-        "onset_s": np.where(is_leak, fits.onset_s, np.nan),
+        "onset_s": np.where(is_leak | fits.regains, fits.onset_s, np.nan),
         "latest_bytes": latest,
         "limit_bytes": limits,
         "time_to_exhaustion_s": time_s,
@@ -209,6 +210,7 @@ def _find_reasons(
     code[drifts] = SHAPES.size + 5
     code[fits.grows_so_far] = SHAPES.size + 3
     code[fits.still_rises] = SHAPES.size + 4
+    code[fits.regains] = SHAPES.size + 6
     reasons = _REASONS[code]
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
         reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)

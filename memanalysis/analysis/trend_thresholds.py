@@ -306,6 +306,9 @@ class FallThresholds:
     max_share_of_a_part: float = make_number(
         0.8, "share of the growth", DETECTION, "A fall by more of what grew before it may be collected garbage"
     )
+    min_share_beyond: float = make_number(
+        0.2, "share of the growth", DETECTION, "Growth that goes less beyond a level held before only regains it"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     GROWS_SINCE_ONSET = "grows_since_onset"
     GROWS_SO_FAR = "grows_so_far"
     STILL_RISES = "still_rises"
+    REGAINS_LEVEL = "regains_level"
     SLOWS_DOWN = "slows_down"
     LEVELS_OFF = "levels_off"
     STEPS = "steps"
@@ -136,10 +137,11 @@ sizes in bytes are those of the memory beside it. ``allocator_free_bytes`` is wh
 own part of the traced growth; ``allocated_`` is the line that allocates, where that is another. ``held_by`` is the
 chain of references that holds most of the objects that grew in number. ``judged_s`` are the seconds
 after warm-up, ``has_ended`` says that the run is known to be over, so that no forecast holds for it any more,
-``onset_s`` the second of the run at which the growth began where there was none before, ``window_`` is what tracing
-windows measured where they decide the origin. ``fingerprint`` is the same whenever this leak is found, and ``known``
-is ``accepted``, ``expired``, ``new``, or None where there is no leak. ``reasons`` are codes of `Reason`, separated by
-spaces; ``sentence`` is written from them and the other columns.
+``onset_s`` the second of the run at which the growth began where there was none before, or since which it only regains
+a level that it held before, ``window_`` is what tracing windows measured where they decide the origin.
+``fingerprint`` is the same whenever this leak is found, and ``known`` is ``accepted``, ``expired``, ``new``, or None
+where there is no leak. ``reasons`` are codes of `Reason`, separated by spaces; ``sentence`` is written from them and
+the other columns.
 """
 
 VERDICT_DTYPES = {

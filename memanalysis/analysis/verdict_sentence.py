@@ -31,6 +31,7 @@ _TOO_EARLY = {
     Reason.NOT_IN_EACH_WINDOW: "Too early to judge",
     Reason.STILL_RISES: "Too early to judge",
     Reason.GROWS_SO_FAR: "Growing, but too early to call it a leak",
+    Reason.REGAINS_LEVEL: "Growing, but no leak was shown",
 }
 """Beginnings of sentences on what is inconclusive."""
 
@@ -79,6 +80,9 @@ def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Threshol
         return f"{_describe_needed(cells, i, thresholds)}, and grew by {format_bytes(cells['growth_bytes'][i])} so far"
     if reason is Reason.STILL_RISES:
         return "a longer record: it was flat, and rises at its end"
+    if reason is Reason.REGAINS_LEVEL:
+        begin = format_duration(cells["onset_s"][i])
+        return f"growth beyond a level that it held before, which it only regains since {begin} into the run"
     windows = int(cells["windows"][i])
     length = format_duration(cells["judged_s"][i] / (windows + 1))
     return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"

@@ -159,6 +159,11 @@ def test_what_is_missing_is_a_column_and_a_sentence():
         "a longer record: it is not steady yet, or fell as far before, and grew by 3.0 MiB so far"
     )
     assert write(Reason.STILL_RISES)[1] == "a longer record: it was flat, and rises at its end"
+    assert write(Reason.REGAINS_LEVEL) == (
+        "Growing, but no leak was shown: needs growth beyond a level that it held before, which it only regains since "
+        "10.0 min into the run.",
+        "growth beyond a level that it held before, which it only regains since 10.0 min into the run",
+    )
     more = Thresholds(series=SeriesThresholds(min_samples=4))
     assert write(Reason.TOO_FEW_SAMPLES, thresholds=more)[1] == "1 more sample: 3 of at least 4 are there"
     assert write(Reason.NOT_IN_EACH_WINDOW)[1] == (

@@ -36,10 +36,12 @@ def read_since_restart(batch: SeriesBatch, matrix: SeriesMatrix, thresholds: Thr
         first = _find_only_fall(times, values, thresholds)
         if not first:
             continue
-        kept = _grows_as_before(times, values, first, thresholds) and _kept_a_part(times, values, first, thresholds)
-        is_restart = kept or values.size - first >= thresholds.fall.min_samples_after_restart
+        has_lasted = values.size - first >= thresholds.fall.min_samples_after_restart
+        is_restart = _grows_as_before(times, values, first, thresholds) and (
+            has_lasted or _kept_a_part(times, values, first, thresholds)
+        )
         outgrown = np.median(values[-3:]) > values[:first].max()
-        if outgrown or (is_restart and _grows_as_before(times, values, first, thresholds)):
+        if outgrown or is_restart:
             yield AlteredSeries(
                 place=int(index),
                 elapsed_s=times[first:],
@@ -78,7 +80,8 @@ def _find_only_fall(times: FloatArray, values: FloatArray, thresholds: Threshold
 
 
 def _grows_as_before(times: FloatArray, values: FloatArray, first: int, thresholds: Thresholds) -> bool:
-    """Return whether the rise after a fall is as fast as that before it."""
-    earlier = fit_slope(times[: first - 1], values[: first - 1])
+    """Return whether the rise after a fall is as fast as that before it, its warm-up left out."""
+    began = int(thresholds.series.warm_up_share * first)
+    earlier = fit_slope(times[began : first - 1], values[began : first - 1])
     later, most = fit_slope(times[first:], values[first:]), thresholds.fall.max_ratio_of_slopes_of_restart
     return later > 0 and later / most <= earlier <= later * most

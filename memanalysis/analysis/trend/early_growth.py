@@ -1,4 +1,4 @@
-"""What grows like a leak but is not called one yet: too short, not steady, or likely to fall again.
+"""What grows like a leak but is not called one yet: too short, not steady, likely to fall again, or only regained.
 
 Most warm-ups, filling caches and unfinished saw-teeth look like a leak at first. Until the word is safe, they are
 inconclusive, and the sentence says what is missing.
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.falls import judge_falls
+from memanalysis.analysis.trend.regained_level import find_regained
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SAWTOOTH, STABLE, STEPPED, TrendFits
 
 __all__ = ["has_few_samples", "hold_back_early"]
@@ -39,7 +40,19 @@ def hold_back_early(batch: SeriesBatch, fits: TrendFits, *, thresholds: Threshol
     still_rises = fits.still_rises & ~growing
     shape = np.where(early | (still_rises & np.isin(fits.shape, (STABLE, STEPPED))), INCONCLUSIVE, fits.shape)
     shape[which[swings]] = SAWTOOTH
-    return replace(fits, shape=shape, grows_so_far=early, still_rises=still_rises & (shape == INCONCLUSIVE))
+    regains, onset_s = np.zeros(shape.size, dtype=bool), fits.onset_s.copy()
+    which = np.flatnonzero((shape == GROWING) & ~fits.restarted)
+    since_s = find_regained(batch, which, fits.growth[which], thresholds=thresholds)
+    which, since_s = which[~np.isnan(since_s)], since_s[~np.isnan(since_s)]
+    regains[which], onset_s[which], shape[which] = True, since_s, INCONCLUSIVE
+    return replace(
+        fits,
+        shape=shape,
+        onset_s=onset_s,
+        grows_so_far=early,
+        still_rises=still_rises & (shape == INCONCLUSIVE),
+        regains=regains,
+    )
 
 
 def has_few_samples(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> NDArray[np.bool_]:

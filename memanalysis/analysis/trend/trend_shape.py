@@ -88,9 +88,9 @@ class TrendFits:
         The largest fall over two points of the whole stretch in bytes.
     restarted : array of bool
         Whether the growth is that since a restart.
-    grows_so_far, still_rises : array of bool
-        Of what is inconclusive: whether it grows like a leak but is too short to be called one, and whether it was
-        flat and rises at its end.
+    grows_so_far, still_rises, regains : array of bool
+        Of what is inconclusive: whether it grows like a leak but is too short to be called one, whether it was flat and
+        rises at its end, and whether it only regains, since ``onset_s``, a level that it held before.
     """
 
     shape: IntArray
@@ -112,6 +112,7 @@ class TrendFits:
     restarted: NDArray[np.bool_]
     grows_so_far: NDArray[np.bool_]
     still_rises: NDArray[np.bool_]
+    regains: NDArray[np.bool_]
 
     @property
     def growth(self) -> FloatArray:
@@ -162,6 +163,7 @@ def _put_together(
         "restarted": np.zeros(count, dtype=bool),
         "grows_so_far": np.zeros(count, dtype=bool),
         "still_rises": np.zeros(count, dtype=bool),
+        "regains": np.zeros(count, dtype=bool),
     }
     unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
     return TrendFits(**{name: scatter(name, missing) for name, missing in (starting | unknown).items()})
@@ -193,6 +195,7 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         restarted=np.zeros(matrix.index.size, dtype=bool),
         grows_so_far=np.zeros(matrix.index.size, dtype=bool),
         still_rises=np.zeros(matrix.index.size, dtype=bool),
+        regains=np.zeros(matrix.index.size, dtype=bool),
     )
 
 

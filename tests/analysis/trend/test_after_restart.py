@@ -40,3 +40,8 @@ def test_two_large_falls_are_garbage_collection():
 
 def test_one_large_fall_among_smaller_ones_is_garbage_collection():
     assert not judge(200 + 1.2 * (T % 110) + 4 * (T % 12)).is_leak
+
+
+def test_what_was_loaded_at_the_start_is_no_growth_before_a_fall():
+    loaded = np.interp(T, [0, 6, 60, 64, 80, 200], [50, 140, 140, 60, 60, 138])
+    assert not judge(200 + loaded).is_leak
