@@ -8,22 +8,22 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from memanalysis.capture.fatal_signals import ArmedSignals, arm_signals
 from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.capture.snapshot import SiteRows, read_sites
-from memanalysis.capture.tracing import TOP_SITES, TracingUse
+from memanalysis.capture.tracing import TracingUse
 from memanalysis.ledger.maintenance.note_ends import MAX_RUNS, note_ends
-from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.schema import MemorySnapshot, Row
-from memanalysis.units import MIB, mb_from_bytes
+from memanalysis.units import MIB
+from memanalysis.watcher.imported_packages import ImportedPackages
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.object_growth import ObjectGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
-from memanalysis.watcher.sample_records import make_snapshot, take_tracer_off
+from memanalysis.watcher.run_writer import open_run_writer
+from memanalysis.watcher.sample_records import make_snapshot, make_trace_stats, take_tracer_off
 from memanalysis.watcher.sampled_sites import SampledSites
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.trace_engine import EngineName
@@ -108,8 +108,7 @@ class Observer:
         self._first_sizes: Mapping[int, int] = {}
         self._how_snapshots: tuple[bool, str | None] | None = None
         self.pace = 1.0
-        # absolute: the program may change its working folder, and files are opened as they are needed
-        self._writer = None if settings.ledger is None else _open_writer(settings, settings.ledger, run, report)
+        self._writer = open_run_writer(settings, run, report)
         self._uploads = self._writer  # outlasts the writing: the last upload ends after it
         self._signals: ArmedSignals | None = None
         self._engine = engine
@@ -122,6 +121,9 @@ class Observer:
             clock=clock,
             write=lambda rows: self._append_stamped("objects", rows),
             record_event=self.record_event,
+        )
+        self._packages = ImportedPackages(
+            run.get("packages") or {}, budget=self._budget, clock=clock, write=self._update_packages
         )
         self._windows: TracingWindows | None = None
         if engine == "windows":
@@ -217,6 +219,7 @@ class Observer:
             self.sampled.check()
             self._budget.spend(time.thread_time() - started)
         self._objects.check()
+        self._packages.check()
         return None if windows is None or self._objects.is_waiting else windows.check()
 
     def take_snapshot(self) -> MemorySnapshot:
@@ -235,6 +238,7 @@ class Observer:
         self._tracer.stop()
         self._objects.report_last(is_growing=self._live is not None and self._live.has_grown())
         self._has_last = True
+        self._packages.finish()
 
     def keep_evidence(self) -> None:
         """Write what the program holds, by line and by type, and who holds it, before it is restarted."""
@@ -345,12 +349,7 @@ class Observer:
             self._reader.own_traced_bytes = rows.own_bytes
             stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
             self._append("sites", [row | stamp for row in rows])
-            top = [
-                {"file": row["file"], "line": row["line"], "size_mb": mb_from_bytes(row["size_bytes"])}
-                | {"count": row["live_allocations"]}
-                for row in rows[:TOP_SITES]
-            ]
-            stats = {"top": top, "tracer_mb": mb_from_bytes(sample["tracer_bytes"] or 0)}
+            stats = make_trace_stats(rows, sample)
         self.n_snapshots += 1
         self.snapshots.append(make_snapshot(sample, stats))
 
@@ -378,8 +377,9 @@ class Observer:
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace
             interval_s = pace * self._settings.interval_s
-            share = f"{self._settings.max_overhead:.0%}"
-            message = f"A sample every {interval_s:.3g} s, to stay under {share} of a processor."
+            message = (
+                f"A sample every {interval_s:.3g} s, to stay under {self._settings.max_overhead:.0%} of a processor."
+            )
             self.record_event("pace", level="info", message=message, data={"interval_s": interval_s})
 
     def _append_stamped(self, table: str, rows: Sequence[Row]) -> None:
@@ -387,14 +387,13 @@ class Observer:
         stamp = {"seq": self.last["seq"], "timestamp": self.last["timestamp"]}
         self._append(table, [{**row, **stamp} for row in rows])
 
+    def _update_packages(self, packages: dict[str, str]) -> None:
+        if self._writer is not None:
+            self._writer.update_run({"packages": packages})
+            if (signals := self._signals) is not None:  # a signal writes the row as it is now
+                self.arm_signals()
+                signals.disarm()
+
     def _append(self, table: str, rows: list[Row]) -> None:
         if self._writer is not None:
             self._writer.append(table, rows)
-
-
-def _open_writer(
-    settings: Settings, ledger: Path | str, run: Row, report: Callable[[str], None] | None
-) -> LedgerWriter:
-    """Open the ledger; where the program goes to another folder later, the ledger stays where it is."""
-    place = ledger.absolute() if isinstance(ledger, Path) else ledger
-    return LedgerWriter(place, run=run, retention=settings.retention, file_mode=settings.file_mode, report=report)

@@ -1,11 +1,13 @@
 """Make records from the sample of a tick: that of the program alone in a tracing window, and a snapshot."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from memanalysis.capture.tracing import TOP_SITES
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.units import mb_from_bytes
 
-__all__ = ["make_snapshot", "take_tracer_off"]
+__all__ = ["make_snapshot", "make_trace_stats", "take_tracer_off"]
 
 
 def take_tracer_off(sample: dict[str, Any]) -> None:
@@ -35,3 +37,13 @@ def make_snapshot(sample: Row, stats: dict[str, Any] | None) -> MemorySnapshot:
         gc_collections=sample["gc_collections"],
         elapsed_s=sample["elapsed_s"],
     )
+
+
+def make_trace_stats(rows: Sequence[Row], sample: Row) -> dict[str, Any]:
+    """Return the first rows of ``sites``, and what tracing takes, as a snapshot of the contract has them."""
+    top = [
+        {"file": row["file"], "line": row["line"], "size_mb": mb_from_bytes(row["size_bytes"])}
+        | {"count": row["live_allocations"]}
+        for row in rows[:TOP_SITES]
+    ]
+    return {"top": top, "tracer_mb": mb_from_bytes(sample["tracer_bytes"] or 0)}

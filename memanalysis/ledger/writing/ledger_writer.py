@@ -164,6 +164,17 @@ class LedgerWriter:
             if self._writes_at_once or self._is_due(shard):
                 self._write(shard)
 
+    def update_run(self, cells: Row) -> None:
+        """Write the run's row with changed cells, which its last row will have too.
+
+        Raises
+        ------
+        InvalidArgumentError, LedgerError
+            As of `append`.
+        """
+        self._run |= cells
+        self.append("runs", [{"ended": None}])
+
     def flush(self) -> None:
         """Hand every row that is still in memory to the operating system."""
         if os.getpid() != self._pid:
