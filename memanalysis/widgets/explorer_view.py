@@ -4,7 +4,7 @@ The verdict is that of `assess_samples` on the samples, sites and events of the 
 are set; of a metric on which no run is judged it is that of `assess_series`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,6 +42,9 @@ MAX_MARKS = 12
 MAX_SPANS = 40
 """Breaches that are shaded."""
 
+MAX_JUDGED = 8
+"""Verdicts and breaches that are kept of a run: those of two ranges before and after a change."""
+
 MARKED_KINDS = ("mark", "cell", "breach", "alert", "cleanup", "restart", "error")
 """Events that are drawn: those that something may have happened to memory with."""
 
@@ -67,6 +70,10 @@ class RunTables:
         When the run's clock was at zero.
     read_sites : callable
         Gives the rows of ``sites``; asked only where there is a leak.
+    judged : dict
+        The last verdicts and breaches by range and thresholds: another metric of the same range is judged alike.
+    series : dict
+        The metrics that were drawn, in the order of time.
     """
 
     samples: pd.DataFrame
@@ -74,6 +81,8 @@ class RunTables:
     elapsed_s: FloatArray
     started: pd.Timestamp | None
     read_sites: Callable[[], pd.DataFrame]
+    judged: dict[Hashable, pd.DataFrame] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +124,8 @@ def read_run_tables(
 ) -> RunTables:
     """Take the rows of the selected run out of the tables of a ledger."""
     run = samples.find(selection.service, selection.run_id)
+    names = {column: "category" for column in ("service", "run_id") if column in run}
+    run = run.astype(names)  # a name each, which is then compared and copied as a number
     elapsed_s = with_elapsed(run)
     zero_s = float(elapsed_s[np.isfinite(elapsed_s)].min(initial=np.inf))
     return RunTables(
@@ -127,8 +138,11 @@ def read_run_tables(
 
 
 def cut_stretch(tables: RunTables, selection: Selection) -> pd.DataFrame:
-    """Return the samples of the selected stretch."""
-    return tables.samples[_are_inside(tables.elapsed_s, selection)]
+    """Return the samples of the selected stretch; those that lie together are not copied."""
+    places = np.flatnonzero(_are_inside(tables.elapsed_s, selection))
+    if places.size and places[-1] - places[0] + 1 == places.size:
+        return tables.samples.iloc[places[0] : places[-1] + 1]
+    return tables.samples.iloc[places]
 
 
 def read_points(tables: RunTables, selection: Selection) -> tuple[FloatArray, FloatArray]:
@@ -141,7 +155,7 @@ def make_view(tables: RunTables, selection: Selection, judging: Judging) -> View
     """Return what is drawn and written of a selection."""
     series = _cut_series(tables, selection)
     stretch = cut_stretch(tables, selection)
-    verdict = _judge(tables, selection, stretch, judging)
+    verdict = _keep(tables, ("verdict", selection, judging), lambda: _judge(tables, selection, stretch, judging))
     limit_bytes = _find_limit(stretch, judging)
     row: Mapping[str, object] = {} if verdict.empty else {str(name): each for name, each in verdict.iloc[0].items()}
     if row.get("metric") != selection.metric:
@@ -173,9 +187,12 @@ def compare_stretches(tables: RunTables, first: Selection, second: Selection) ->
 
 
 def _cut_series(tables: RunTables, selection: Selection) -> Series:
-    whole = read_series(tables.samples, selection.metric)
-    inside = _are_inside(whole.elapsed_s, selection)
-    return Series(elapsed_s=whole.elapsed_s[inside], values=whole.values[inside], zero_s=whole.zero_s)
+    if selection.metric not in tables.series:
+        tables.series[selection.metric] = read_series(tables.samples, selection.metric)
+    whole = tables.series[selection.metric]
+    first = int(np.searchsorted(whole.elapsed_s, selection.start_s, side="left"))
+    past = int(np.searchsorted(whole.elapsed_s, selection.end_s, side="right"))
+    return Series(elapsed_s=whole.elapsed_s[first:past], values=whole.values[first:past], zero_s=whole.zero_s)
 
 
 def _judge(tables: RunTables, selection: Selection, stretch: pd.DataFrame, judging: Judging) -> pd.DataFrame:
@@ -193,6 +210,19 @@ def _judge(tables: RunTables, selection: Selection, stretch: pd.DataFrame, judgi
         budgets_bytes=budgets,
         rules=judging.rules,
     )
+
+
+def _keep(
+    tables: RunTables, question: tuple[str, Selection, Hashable], answer: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """Give what was answered before to the same question about the same range, whatever its metric."""
+    about, selection, rest = question
+    key = (about, selection.start_s, selection.end_s, rest)
+    if key not in tables.judged:
+        for oldest in list(tables.judged)[: 1 - MAX_JUDGED]:
+            del tables.judged[oldest]
+        tables.judged[key] = answer()
+    return tables.judged[key]
 
 
 def _are_inside(at_s: np.ndarray[Any, Any], selection: Selection) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -224,7 +254,8 @@ def _find_spans(tables: RunTables, selection: Selection, stretch: pd.DataFrame, 
     """Breaches of the stretch, where the selected metric is the one that counts against the budget."""
     if judging.budget is None or tables.started is None:
         return []
-    found = find_breaches(stretch, {selection.service: judging.budget})
+    budgets = {selection.service: judging.budget}
+    found = _keep(tables, ("breaches", selection, judging.budget), lambda: find_breaches(stretch, budgets))
     found = found[found["metric"] == selection.metric].head(MAX_SPANS)
     return [
         Span(str(level), (first - tables.started).total_seconds(), (last - tables.started).total_seconds(), True)

@@ -248,3 +248,22 @@ def test_two_stretches_of_a_run_are_compared_as_two_recordings_are(tables: tuple
     assert level["change"] == pytest.approx(15 * MIB, rel=0.02)
     assert level["verdict"] == "more"
     assert slope["verdict"] == "same"
+
+
+def test_another_metric_of_a_range_is_judged_alike_and_another_range_or_threshold_again(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """Ten views of one run, each as a run that was read for it alone shows it."""
+    samples, events = tables
+    whole = Selection(service="worker", run_id=OTHER_RUN, metric="rss_bytes", start_s=0.0, end_s=29.0)
+    run = read_run_tables(SampleRuns(samples), RunRows(events), whole, read_sites=lambda: RunRows(events.iloc[:0]))
+    traced = choose_metric(SampleRuns(samples), whole, "traced_bytes")
+    parts = [choose_range(traced, float(start), 29.0, length_s=29.0) for start in range(4)]
+    asked = [(one, Judging(budget=budget(max_mb))) for max_mb in (80, 60) for one in (whole, *parts)]
+    views = [make_view(run, *one) for one in asked]
+
+    assert views[0].verdict is views[1].verdict
+    for view, one in zip(views, asked, strict=True):
+        alone = view_of(tables, *one)
+        pd.testing.assert_frame_equal(view.verdict, alone.verdict)
+        assert (view.breaches, view.sentence) == (alone.breaches, alone.sentence)

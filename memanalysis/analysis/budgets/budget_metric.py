@@ -37,12 +37,11 @@ def read_budget_series(run: pd.DataFrame, metric: str) -> tuple[FloatArray, NDAr
         As while the run was watched: of the columns the first one that was known by then, with its last reading.
     """
     wanted = BUDGET_METRICS[metric]
-    values, columns = np.full(len(run), np.nan), np.full(len(run), wanted[-1], dtype=object)
-    if set(BYTE_METRICS) <= set(wanted):
-        base = primary_metric(run)
-        values, columns = known_floats(run, base), np.full(len(run), base, dtype=object)
-    for column in reversed([name for name in wanted if name not in BYTE_METRICS]):
-        last = pd.Series(known_floats(run, column)).ffill().to_numpy() if column in run else np.full(len(run), np.nan)
+    base = primary_metric(run) if set(BYTE_METRICS) <= set(wanted) else None
+    values = np.full(len(run), np.nan) if base is None else known_floats(run, base)
+    columns = np.full(len(run), base or wanted[-1], dtype=object)
+    for column in reversed([name for name in wanted if name not in BYTE_METRICS and name in run]):
+        last = pd.Series(known_floats(run, column)).ffill().to_numpy()
         is_known = np.isfinite(last)
         values, columns = np.where(is_known, last, values), np.where(is_known, column, columns)
     return values, columns
