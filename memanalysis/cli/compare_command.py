@@ -29,6 +29,7 @@ memanalysis compare main-ledger branch-ledger
 memanalysis compare logs/ledger --mark "deploy 1.4"
 memanalysis compare logs/ledger --release 1.3 1.4
 memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
+memanalysis compare logs/ledger --since-release 1.4
 memanalysis compare main-ledger branch-ledger --format html -o comparison.html
 memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
 """
@@ -52,6 +53,11 @@ memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
     metavar="OLD NEW",
     help="Compare the runs of two releases, or of two commits, of the one ledger.",
 )
+@click.option(
+    "--since-release",
+    metavar="NAME",
+    help="Compare the runs before this release or commit of the one ledger with those of it and of later ones.",
+)
 @add_engine_options
 @add_out_option(DEFAULT_OUT)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
@@ -61,6 +67,7 @@ def command(
     after: str | None,
     mark: str | None,
     release: tuple[str, str] | None,
+    since_release: str | None,
     out: str | None,
     form: str,
     is_json: bool,
@@ -82,17 +89,19 @@ def command(
         from memanalysis.verdicts.sources import resolve_ledger
 
         ledgers = [resolve_ledger(path, call="compare") for path in (before, after) if path is not None]
-        if len(ledgers) == 1 and mark is None and release is None:
+        if len(ledgers) == 1 and mark is None and release is None and since_release is None:
             raise InvalidArgumentError(
-                f"compare needs a second ledger, --mark or --release beside {before}. Name one of them."
+                f"compare needs a second ledger, --mark, --release or --since-release beside {before}. Name one."
             )
-        changes = compare(*ledgers, mark=mark, release=release, engine=make_engine(engine, scheduler, show))
+        works_on = make_engine(engine, scheduler, show)
+        changes = compare(*ledgers, mark=mark, release=release, since_release=since_release, engine=works_on)
         if changes.empty:
             raise InvalidArgumentError(_explain_nothing([ledger.services for ledger in ledgers]))
         services = sorted({service for ledger in ledgers for service in ledger.services} - set(changes["service"]))
         described = describe_service_changes(changes)
+        sides = _name_sides(before, after, mark=mark, release=release, since_release=since_release)
         show(f"Writing what changed in {before}")
-        text = _render(form, changes, services, sides=_name_sides(before, after, mark=mark, release=release))
+        text = _render(form, changes, services, sides=sides)
     if target != "-":
         from memanalysis.reports.written_page import write_page
 
@@ -108,13 +117,15 @@ def command(
 
 
 def _name_sides(
-    before: str, after: str | None, *, mark: str | None, release: tuple[str, str] | None
+    before: str, after: str | None, *, mark: str | None, release: tuple[str, str] | None, since_release: str | None
 ) -> tuple[str, str]:
     """Return what stands before and after on a page."""
     if release is not None:
         return f"{before}, {release[0]}", f"{before}, {release[1]}"
     if mark is not None:
         return f"{before}, until {mark}", f"{before}, from {mark} on"
+    if since_release is not None:
+        return f"{before}, before {since_release}", f"{before}, since {since_release}"
     return before, str(after)
 
 

@@ -15,7 +15,14 @@ from memanalysis.analysis.comparison import (
 )
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
-from memanalysis.verdicts.comparison_sides import Cut, Side, TwoLedgers, cut_at_mark, cut_by_release
+from memanalysis.verdicts.comparison_sides import (
+    Cut,
+    Side,
+    TwoLedgers,
+    cut_at_mark,
+    cut_by_release,
+    cut_since_release,
+)
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.sources import LedgerSource, resolve_ledger
@@ -29,6 +36,7 @@ def compare(
     *,
     mark: str | None = None,
     release: tuple[str, str] | None = None,
+    since_release: str | None = None,
     engine: EngineSource = "pandas",
 ) -> pd.DataFrame:
     """Compare two ledgers, or what one ledger holds before and after a mark, or of one release and another.
@@ -36,13 +44,16 @@ def compare(
     Parameters
     ----------
     before, after : Ledger, path or URL
-        The ledgers; without ``after``, ``mark`` or ``release`` cuts ``before`` in two.
+        The ledgers; without ``after``, ``mark``, ``release`` or ``since_release`` cuts ``before`` in two.
     mark : str, optional
         Text of a mark (``recorder.mark("deploy 1.4")``). Each service is cut where it has this mark first, and its
         sides end at the neighbouring marks that differ only in words with digits, such as ``deploy 1.5``. Services
         without the mark are left out.
     release : (str, str), optional
         Two releases, or commits, of the table ``runs``: the runs of the first are compared with those of the second.
+    since_release : str, optional
+        A release or commit: the runs before it are compared with those of it and of all later ones. Each service is
+        cut where its first run of the release started. Services without it are left out.
     engine : {"pandas", "dask"}
         Where the services are compared: some at a time in this process, or on a Dask cluster, as of `assess`. Both give
         the same frame.
@@ -58,8 +69,8 @@ def compare(
     Raises
     ------
     InvalidArgumentError
-        Not exactly one of a second ledger, a mark and two releases was given, the ledger has no such mark or release,
-        or there is no such engine.
+        Not exactly one of a second ledger, a mark, two releases and one release was given, the ledger has no such mark
+        or release or nothing from before it, or there is no such engine.
     MissingDependencyError
         The engine needs a package that is not installed.
     EngineError
@@ -81,7 +92,7 @@ def compare(
     ['same']
     """
     works_on = resolve_engine(engine, call="compare")
-    cut = _choose_cut(before, after, mark=mark, release=release)
+    cut = _choose_cut(before, after, mark=mark, release=release, since_release=since_release)
     parts = plan_service_parts(cut.ledgers, max_bytes=works_on.max_part_bytes)
     with works_on:
         return _join_parts(list(works_on.map(partial(_compare_part, cut), parts)))
@@ -93,6 +104,7 @@ def choose_sides(
     *,
     mark: str | None = None,
     release: tuple[str, str] | None = None,
+    since_release: str | None = None,
 ) -> tuple[Side, Side]:
     """Return the two sides that the arguments of `compare` stand for.
 
@@ -101,7 +113,7 @@ def choose_sides(
     InvalidArgumentError, LedgerError
         As `compare` does.
     """
-    return _choose_cut(before, after, mark=mark, release=release).read(WHOLE)
+    return _choose_cut(before, after, mark=mark, release=release, since_release=since_release).read(WHOLE)
 
 
 def compare_sides(before: Side, after: Side) -> pd.DataFrame:
@@ -145,14 +157,21 @@ def _join_parts(parts: list[_PartChanges]) -> pd.DataFrame:
 
 
 def _choose_cut(
-    before: LedgerSource, after: LedgerSource | None, *, mark: str | None, release: tuple[str, str] | None
+    before: LedgerSource,
+    after: LedgerSource | None,
+    *,
+    mark: str | None,
+    release: tuple[str, str] | None,
+    since_release: str | None,
 ) -> Cut:
-    given = [name for name, value in (("after", after), ("mark", mark), ("release", release)) if value is not None]
+    cuts = {"after": after, "mark": mark, "release": release, "since_release": since_release}
+    given = [name for name, value in cuts.items() if value is not None]
     if len(given) != 1:
         raise InvalidArgumentError(
-            "compare needs a second ledger, mark= or release=, but got "
+            "compare needs a second ledger, mark=, release= or since_release=, but got "
             f"{' and '.join(given) or 'none of them'}. Pass compare(before, after), "
-            "compare(ledger, mark='deploy 1.4') or compare(ledger, release=('1.3', '1.4'))."
+            "compare(ledger, mark='deploy 1.4'), compare(ledger, release=('1.3', '1.4')) or "
+            "compare(ledger, since_release='1.4')."
         )
     first = resolve_ledger(before, call="compare")
     if mark is not None:
@@ -163,4 +182,6 @@ def _choose_cut(
                 f"compare needs release= as two names, but got {release!r}. Pass release=('1.3', '1.4')."
             )
         return cut_by_release(first, *release)
+    if since_release is not None:
+        return cut_since_release(first, since_release)
     return TwoLedgers(first, resolve_ledger(after, call="compare"))  # type: ignore[arg-type]

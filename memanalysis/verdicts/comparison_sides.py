@@ -11,7 +11,17 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 
-__all__ = ["Cut", "MarkCut", "ReleaseCut", "Side", "TwoLedgers", "cut_at_mark", "cut_by_release", "find_releases"]
+__all__ = [
+    "Cut",
+    "MarkCut",
+    "ReleaseCut",
+    "Side",
+    "TwoLedgers",
+    "cut_at_mark",
+    "cut_by_release",
+    "cut_since_release",
+    "find_releases",
+]
 
 SAMPLE_COLUMNS = ("run_id", "service", "timestamp", "elapsed_s", "label", "rss_bytes", "traced_bytes")
 """The columns of ``samples`` that are compared."""
@@ -114,7 +124,7 @@ class MarkCut:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCut:
-    """The runs of one release, and those of another: ``service`` and ``run_id`` of each."""
+    """The runs of one release or of some, and those of others: ``service`` and ``run_id`` of each."""
 
     ledger: Ledger
     before: pd.DataFrame
@@ -169,21 +179,40 @@ def cut_by_release(ledger: Ledger, before: str, after: str) -> ReleaseCut:
         No run is of one of them, or both are the same.
     """
     runs = find_releases(ledger)
-    chosen = [runs[_are_of(runs, name)] for name in (before, after)]
-    for name, found in zip((before, after), chosen, strict=True):
-        if found.empty:
-            known = list(dict.fromkeys(runs["name"].dropna()))
-            raise InvalidArgumentError(
-                f"compare needs runs of the release {name!r} in {ledger.path}, but it has "
-                f"{', '.join(map(repr, known)) or 'runs without a release or commit only'}. "
-                "Name one of these, or cut the ledger with mark=."
-            )
+    chosen = [_find_release(ledger, runs, name) for name in (before, after)]
     if set(chosen[0].index) & set(chosen[1].index):
         raise InvalidArgumentError(
             f"compare needs two releases, but {before!r} and {after!r} have runs in common. Write more of their names."
         )
-    keys = [found[["service", "run_id"]].drop_duplicates() for found in chosen]
-    return ReleaseCut(ledger, *keys)
+    return ReleaseCut(ledger, *map(_read_keys, chosen))
+
+
+def cut_since_release(ledger: Ledger, release: str) -> ReleaseCut:
+    """Cut a ledger into the runs before a release, and those of it and of all later ones.
+
+    What is later follows from time: each service is cut where its first run of the release started. A commit has no
+    other order. Services without the release are left out.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Holds the runs.
+    release : str
+        A value of the column ``release`` of ``runs``, or a commit, whose first digits suffice.
+
+    Raises
+    ------
+    InvalidArgumentError
+        No run is of it, or none started before it.
+    """
+    runs = find_releases(ledger)
+    starts = _find_release(ledger, runs, release).groupby("service", observed=True)["started"].min()
+    begins = runs["started"].sub(pd.to_datetime(runs["service"].map(starts), utc=True)).dt.total_seconds()
+    if not (begins < 0).any():
+        raise InvalidArgumentError(
+            f"compare needs runs from before the release {release!r} in {ledger.path}, but has none. Name a later one."
+        )
+    return ReleaseCut(ledger, _read_keys(runs[begins < 0]), _read_keys(runs[begins >= 0]))
 
 
 def find_releases(ledger: Ledger) -> pd.DataFrame:
@@ -197,6 +226,22 @@ def find_releases(ledger: Ledger) -> pd.DataFrame:
         frame[column] = runs[column] if column in runs else pd.Series(pd.NA, index=runs.index, dtype="string")
     frame["name"] = frame["release"].fillna(frame["git_commit"].str[:12])
     return frame
+
+
+def _find_release(ledger: Ledger, runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    found = runs[_are_of(runs, name)]
+    if found.empty:
+        known = list(dict.fromkeys(runs["name"].dropna()))
+        raise InvalidArgumentError(
+            f"compare needs runs of the release {name!r} in {ledger.path}, but it has "
+            f"{', '.join(map(repr, known)) or 'runs without a release or commit only'}. "
+            "Name one of these, or cut the ledger with mark=."
+        )
+    return found
+
+
+def _read_keys(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[["service", "run_id"]].drop_duplicates()
 
 
 def _read_side(ledger: Ledger, part: LedgerPart) -> Side:

@@ -77,7 +77,8 @@ def test_a_mark_cuts_one_ledger(healthy: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "compare needs a second ledger, --mark or --release beside"),
+        ([], "compare needs a second ledger, --mark, --release or --since-release beside"),
+        (["--since-release", "1.4"], "needs runs of the release '1.4'"),
         (["--mark", "deploy 3"], "but it has ['deploy 2']"),
         (["--release", "1.3", "1.4"], "needs runs of the release '1.3'"),
     ],

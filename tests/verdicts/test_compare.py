@@ -69,7 +69,7 @@ def test_a_mark_that_is_not_there_is_reported_with_those_that_are(tmp_path):
     ],
 )
 def test_one_of_ledger_mark_and_releases_is_needed(arguments, given):
-    with pytest.raises(InvalidArgumentError, match=f"a second ledger, mark= or release=, but got {given}"):
+    with pytest.raises(InvalidArgumentError, match=f"mark=, release= or since_release=, but got {given}"):
         compare("a", **arguments)
 
 
@@ -160,6 +160,24 @@ def test_two_commits_are_compared_by_their_runs(deploys):
     assert set(worse["verdict"]) == {"more"}
     assert worse["runs_before"].eq(2).all()
     assert set(healthy["verdict"]) == {"same"}
+
+
+def test_since_a_release_counts_it_and_all_later_ones_each_service_by_its_own_start(deploys):
+    """Two runs a release: two before 1.2 and six since, six before 1.4 and two since; the leak is over with 1.4."""
+    runs = ["runs_before", "runs_after"]
+    since_second = compare(deploys, since_release="c0ffee1")
+    since_last = compare(deploys, since_release="c0ffee3")
+
+    for changes, counts in ((since_second, [2, 6]), (since_last, [6, 2])):
+        levels = changes[changes["what"] == "level_bytes"].set_index("service")
+        assert levels[runs].to_numpy().tolist() == [counts, counts]
+    of_search = since_last[since_last["service"] == "search"]
+    assert of_search["verdict"].unique().tolist() == ["same"]
+
+
+def test_nothing_from_before_the_first_release_is_an_error(deploys):
+    with pytest.raises(InvalidArgumentError, match=r"needs runs from before the release 'c0ffee0' in .*, but has none"):
+        compare(deploys, since_release="c0ffee0")
 
 
 @pytest.mark.parametrize(
