@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-__all__ = ["median_seconds", "print_table", "seconds_of"]
+__all__ = ["median_processor_seconds", "median_seconds", "print_table", "processor_seconds_of", "seconds_of"]
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
@@ -15,10 +15,23 @@ def seconds_of(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+def processor_seconds_of(call: Callable[[], Any]) -> float:
+    """Processor seconds of one call, which other processes do not lengthen as they do those of the clock."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
 def median_seconds(call: Callable[[], Any], *, repeats: int) -> float:
     """Median wall-clock seconds of a call, after one that does not count."""
     call()
     return median(seconds_of(call) for _ in range(repeats))
+
+
+def median_processor_seconds(call: Callable[[], Any], *, repeats: int) -> float:
+    """Median processor seconds of a call, after one that does not count."""
+    call()
+    return median(processor_seconds_of(call) for _ in range(repeats))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
