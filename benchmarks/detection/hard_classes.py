@@ -14,7 +14,7 @@ from benchmarks.detection.simulated import LEVEL, SEED, Series, ar_noise
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.units import MIB
 
-__all__ = ["HARD_BENIGN", "HARD_LEAKS", "LENGTHS", "Cell", "make_series", "score_hard_classes"]
+__all__ = ["HARD_BENIGN", "HARD_LEAKS", "LENGTHS", "Cell", "Maker", "make_series", "score_hard_classes"]
 
 LENGTHS = (60, 200, 1000)
 TENTHS = 10

@@ -19,6 +19,7 @@ from benchmarks.detection.simulated import (
     coverage_of_slopes,
     false_alarms,
 )
+from benchmarks.detection.taken_back import score_taken_back
 from benchmarks.measure import print_table
 from memanalysis.analysis.leaks.site_ranking import pick_responsible_lines, rank_sites
 from memanalysis.analysis.run_verdicts import assess_samples
@@ -42,6 +43,7 @@ def main(count: int = COUNT, *, detector: str | None = None, write: bool = False
         score_leak_cases(folder, peers)
     score_simulated(count)
     print_hard_classes(judge_by_engine, "memanalysis")
+    print_taken_back()
     if detector is not None:
         judge = judge_by(load_detector(detector))
         print_hard_classes(judge, detector)
@@ -69,6 +71,15 @@ def print_hard_classes(judge: Judge, name: str) -> None:
         print_table(
             f"{name}: {title}", header, [[kind, *cells] for (leaks, kind), cells in rows.items() if leaks == is_leak]
         )
+
+
+def print_taken_back() -> None:
+    """Print how many leaks were called one and were not at a later moment, by kind and length."""
+    rows: dict[str, list[str]] = {}
+    for cell in score_taken_back():
+        rows.setdefault(cell.name, []).append(f"{cell.taken_back} of {cell.called}")
+    table = [[kind, *cells] for kind, cells in rows.items()]
+    print_table("Leaks whose word is taken back at some moment", ["samples a series", *map(str, LENGTHS)], table)
 
 
 def score_recorded(folder: Path, peers: Mapping[str, Detector]) -> None:
