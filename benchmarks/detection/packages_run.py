@@ -22,7 +22,7 @@ from memanalysis.analysis.run_verdicts import assess_samples
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.verdicts.assess import assess
 
-__all__ = ["main"]
+__all__ = ["Release", "is_named", "list_releases", "main"]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = int(os.environ.get("MEMANALYSIS_SECONDS", "75"))
@@ -120,7 +120,7 @@ def judge(release: Release, environments: Path) -> list[str]:
     moments_s = [last_s * tenth / TENTHS for tenth in range(1, TENTHS + 1)]
     moments = "".join(_mark(assess_samples(of_run[of_run["elapsed_s"] <= moment]).iloc[0]) for moment in moments_s)
     said = " ".join(str(worst[name]) for name in ("responsible_file", "allocated_file", "held_by"))
-    is_right = any(_is_named(name, said) for name in release.named)
+    is_right = any(is_named(name, said) for name in release.named)
     where = ":".join(str(worst[name]) for name in ("responsible_file", "responsible_line"))
     return [
         *start,
@@ -156,7 +156,7 @@ def _make_environment(release: Release, environments: Path) -> Path | None:
     return python
 
 
-def _is_named(name: str, said: str) -> bool:
+def is_named(name: str, said: str) -> bool:
     """Whether a file (or the script itself) or its module is among what was said."""
     if name.startswith("cases/"):
         return name.split("/")[-1] in said or "__main__." in said or "case." in said

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.detection.material import find_material
-from benchmarks.detection.packages_run import Release, list_releases
+from benchmarks.detection.packages_run import Release, is_named, list_releases
 from benchmarks.measure import print_table
 
 __all__ = ["main"]
@@ -77,10 +77,10 @@ def _read_answer(found: dict[str, Any], leaky: Release, good: str, bad: str) -> 
     failed = [release["text"] for release in states.values() if release["state"] == "failed"]
     if failed:
         return ["not installed", "", failed[0][-80:]]
-    place = states[bad]["place"]
-    is_right = place is not None and any(place.rpartition(":")[0].endswith(name) for name in leaky.named)
+    said_of_line = f"{states[bad]['place']} {states[bad]['held_by']}"
+    is_right = any(is_named(name, said_of_line) for name in leaky.named)
     named = "yes" if found["first_leaking"] == bad and states[good]["state"] != "leaks" else "no"
-    return [named, ("yes" if is_right else "no") if leaky.named else "", f"{said}; {place}"]
+    return [named, ("yes" if is_right else "no") if leaky.named else "", f"{said}; {said_of_line}"]
 
 
 def _split(requirement: str) -> tuple[str, str]:

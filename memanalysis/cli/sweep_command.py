@@ -106,7 +106,8 @@ def command(
         console = open_console()
         for result in swept.releases:
             place = f" ({result.place})" if result.place else ""
-            print_paragraph(console, f"{result.version}: {result.state}{place}. {result.text}")
+            held = f" Held by {result.held_by}." if result.held_by else ""
+            print_paragraph(console, f"{result.version}: {result.state}{place}. {result.text}{held}")
         print_paragraph(console, swept.sentence)
     if all(result.state in {"failed", "undecided"} for result in swept.releases):
         raise InvalidArgumentError(f"sweep could judge no release of {package}: what each lacked is listed above.")

@@ -81,19 +81,22 @@ def find_call_growth(
     if tracing is not None:
         tracing.start()
         calls = run()  # what lives for a few calls only is then there before the first measurement
+        if collect:
+            collect_garbage()  # as before the second: garbage of the first calls would hide what the others keep
     sites_before = _read_sites()
     traced_calls = run()
     calls += traced_calls
     if collect:
         collect_garbage()
     counts = _count_types()
-    sites = _compare_sites(sites_before, _read_sites(), traced_calls)
+    sites_after = _read_sites()
     if tracing is not None:
         tracing.stop()
     least = max(MIN_MORE, int(MIN_SHARE * calls))
-    ours = (sites_before, counts_before, counts)
+    ours = (sites_before, sites_after, counts_before, counts)
     grown = find_grown_containers(lengths_before, least=least, most=MAX_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
+    sites = _compare_sites(sites_before, sites_after, traced_calls)  # what naming them remembers is no growth
     more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]

@@ -62,6 +62,12 @@ class GrowthChecks:
         return self.traced
 
     @property
+    def has_traced_part(self) -> bool:
+        """Whether enough of the growth is traced for lines to explain it."""
+        traced, all_of_it = self.traced.bytes_per_call, self.telling.bytes_per_call
+        return traced is not None and all_of_it is not None and traced >= MIN_LEAKED_SHARE * all_of_it
+
+    @property
     def _is_native_open(self) -> bool:
         if self.native is None or self.native.is_leak is False:
             return False
@@ -116,7 +122,9 @@ def describe_finding(
     growth = checks.telling
     missing = _missing(growth, kept, min_per_call, calls) if is_leak is None else None
     origin = checks.origin or "unknown" if is_leak else "unknown"
-    sentence = _describe_leak(checks, origin) if is_leak else _describe_none(growth, calls)
+    sentence = (
+        _describe_leak(checks, origin, has_line=bool(kept and kept.sites)) if is_leak else _describe_none(growth, calls)
+    )
     shown = None if is_leak is False else kept
     return LeakFinding(
         name="",
@@ -141,9 +149,9 @@ def describe_finding(
     )
 
 
-def _describe_leak(checks: GrowthChecks, origin: Origin) -> str:
+def _describe_leak(checks: GrowthChecks, origin: Origin, *, has_line: bool) -> str:
     growth = checks.telling
-    where = "" if origin == "python" else " of native memory, which has no line here"
+    where = "" if origin == "python" else f" of native memory{'' if has_line else ', which has no line here'}"
     return (
         f"A leak: each call keeps {format_bytes_per_call(growth.bytes_per_call)}{where} "
         f"({_format_interval(growth)}){_describe_both(checks)}; it rose at {growth.rises} of {growth.windows} readings."

@@ -269,16 +269,22 @@ class LeakTest:
     def _name_leak(self, checks: GrowthChecks, *, is_over: bool) -> LeakFinding | None:
         """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
         if checks.origin != "python":
+            if checks.has_traced_part:
+                self._name_lines()
             return self._make_finding(checks, is_leak=True)
         if self._calls < FILLING_AGAIN * self._filled_at and not is_over:
             return None
         if self._finds_filling(is_over=is_over):
             return self._make_finding(checks, is_leak=None) if is_over else None
+        self._name_lines()
+        return self._make_finding(checks, is_leak=True)
+
+    def _name_lines(self) -> None:
+        """Find by some more calls what grows, by line, type and container."""
         self._readings.bring_back()
         self._kept = find_call_growth(
             self._call_once_more, collect=self._collect, holders=self._holders, tracing=self._trace_deeper()
         )
-        return self._make_finding(checks, is_leak=True)
 
     def _finds_filling(self, *, is_over: bool) -> bool:
         """Whether hardly anything grows but caches with a bound; found out by some more calls."""

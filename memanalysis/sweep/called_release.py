@@ -22,7 +22,11 @@ def main(target: str, max_s: str) -> None:
         module, _, name = target.partition(":")
         finding = find_leak(getattr(import_module(module), name), max_s=float(max_s))
         place = f"{make_portable(finding.sites[0].file)}:{finding.sites[0].line}" if finding.sites else None
-        json.dump({"is_leak": finding.is_leak, "sentence": finding.sentence, "place": place}, answer)
+        chains = [*(row.text for row in finding.containers), *(chain.text for chain in finding.holders)]
+        held_by = chains[0] if chains else None
+        json.dump(
+            {"is_leak": finding.is_leak, "sentence": finding.sentence, "place": place, "held_by": held_by}, answer
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from memanalysis.sweep.release_search import ReleaseResult
+from memanalysis.sweep.release_search import ReleaseResult, State
 
 __all__ = ["ReleaseEnvironment", "SweepRequest", "try_release"]
 
@@ -111,7 +111,7 @@ def try_release(request: SweepRequest, version: str, folder: Path) -> ReleaseRes
 def _judge_call(environment: ReleaseEnvironment, request: SweepRequest, version: str) -> ReleaseResult:
     command = [str(environment.python), "-m", "memanalysis.sweep.called_release"]
     found = json.loads(environment.run([*command, str(request.call), str(request.max_s)]))
-    return _make_result(version, found["is_leak"], found["sentence"], found["place"])
+    return _make_result(version, found["is_leak"], found["sentence"], found["place"], found["held_by"])
 
 
 def _judge_script(environment: ReleaseEnvironment, request: SweepRequest, version: str, ledger: Path) -> ReleaseResult:
@@ -122,9 +122,11 @@ def _judge_script(environment: ReleaseEnvironment, request: SweepRequest, versio
     verdicts = assess(ledger)
     worst = verdicts.sort_values("is_leak", key=lambda column: column.map({True: 0, False: 2}).fillna(1)).iloc[0]
     is_leak = None if worst["shape"] == "inconclusive" else bool(worst["is_leak"])
-    return _make_result(version, is_leak, str(worst["sentence"]), None)
+    return _make_result(version, is_leak, str(worst["sentence"]), None, None)
 
 
-def _make_result(version: str, is_leak: bool | None, sentence: str, place: str | None) -> ReleaseResult:
-    state = "undecided" if is_leak is None else "leaks" if is_leak else "clean"
-    return ReleaseResult(version=version, state=state, text=sentence, place=place)  # type: ignore[arg-type]
+def _make_result(
+    version: str, is_leak: bool | None, sentence: str, place: str | None, held_by: str | None
+) -> ReleaseResult:
+    state: State = "undecided" if is_leak is None else "leaks" if is_leak else "clean"
+    return ReleaseResult(version=version, state=state, text=sentence, place=place, held_by=held_by)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["MAX_TRIED_ALL", "ReleaseResult", "describe_results", "find_first_leaking", "next_release"]
+__all__ = ["MAX_TRIED_ALL", "ReleaseResult", "State", "describe_results", "find_first_leaking", "next_release"]
 
 MAX_TRIED_ALL = 6
 """From more releases on those between a clean and a leaking one are bisected."""
@@ -25,12 +25,15 @@ class ReleaseResult:
         The sentence of the finding, or the error.
     place : str or None
         The line that keeps the most.
+    held_by : str or None
+        The chain of references to what grows.
     """
 
     version: str
     state: State
     text: str
     place: str | None = None
+    held_by: str | None = None
 
 
 def next_release(versions: Sequence[str], results: Mapping[str, ReleaseResult]) -> str | None:

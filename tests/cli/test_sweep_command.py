@@ -66,6 +66,7 @@ def test_the_release_that_began_to_leak_is_named_and_bad_ones_are_listed(tmp_pat
     assert lines[2].startswith("1.1.5: failed. exit code 1: ")
     assert lines[3].startswith("1.2: leaks (acme_sweep.py:3).")
     assert "A leak: each call keeps" in lines[3]
+    assert " Held by acme_sweep." in lines[3]
     assert lines[4] == (
         "acme-sweep began to leak with 1.2: 1.0 does not leak. Between them 1.1, 1.1.5 could not be judged."
     )

@@ -297,6 +297,19 @@ def test_raise_for_leak_gives_the_finding_back_where_there_is_none():
     assert finding.raise_for_leak() is finding
 
 
+def keep_amid_garbage() -> None:
+    ring: list[object] = [bytes(20_000), KEPT.append(bytes(1_000))]  # type: ignore[func-returns-value]
+    ring.append(ring)
+
+
+def test_garbage_of_the_line_that_keeps_hides_nothing_of_what_it_keeps():
+    """A ring of 20 kB is garbage that waits to be collected, beside 1,000 bytes that are kept, from one line."""
+    (site, *_) = find_leak(keep_amid_garbage, max_calls=200).sites
+
+    assert site.function == "keep_amid_garbage"
+    assert site.bytes_per_call == pytest.approx(sys.getsizeof(bytes(1_000)), rel=0.1)
+
+
 def test_our_own_objects_are_not_listed():
     """Types, containers and lines of a native leak with a little of Python: only the program's."""
     finding = find_leak(keep_a_session, max_calls=400)
