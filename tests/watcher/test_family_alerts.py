@@ -19,6 +19,7 @@ DEADLINE_S = 120.0
 POLICY = {
     "memory_budgets": {"services": {"shop": {"max_memory_mb": 150, "metric": "family"}}},
     "leak_detection": {"enabled": False},
+    "enforcement": {"grace_period_seconds": 3600},
     "alerts": {
         "channels": ["messaging"],
         "recipients": {"warning": ["Agent-5"], "critical": [], "emergency": ["Agent-5"]},
