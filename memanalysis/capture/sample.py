@@ -55,6 +55,10 @@ MIN_RARE_PAUSE_S = 2.0
 RARE_OVERHEAD = 0.001
 """What is read rarely takes this share of the time at most, with this pause between: so copies of a fork are seen."""
 
+FEWER_WITH_TIME = 0.15
+"""The workers of one server come to share that share: a pause grows up to this part of the time since the start, so
+that eight readings still lie in the three quarters of a run that a verdict judges, however long it is."""
+
 
 MIN_GROUP_PAUSE_S = 1.0
 """Family and container are read this often at most."""
@@ -128,7 +132,7 @@ class SampleReader:
         self._process.close()
 
     def _read_rare(self, sample: dict[str, Any], now: float) -> None:
-        """Read what may take milliseconds, the next time after a pause that this takes a thousandth of."""
+        """Read what may take milliseconds, the next time after a pause that this takes a thousandth of, or less."""
         started = thread_time()  # on a busy machine the clock would put the next reading off for long
         process = self._process
         sample["pss_bytes"], sample["uss_bytes"] = process.read_pss_and_uss_bytes()
@@ -137,7 +141,8 @@ class SampleReader:
         if self._pid is None:
             sample["allocator_free_bytes"] = read_allocator_free_bytes()
         pause_s = (thread_time() - started) / RARE_OVERHEAD
-        self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s)
+        shared_s = min(pause_s * count_siblings(self._pid), FEWER_WITH_TIME * (now - self._started))
+        self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s, shared_s)
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:
         if tracemalloc.is_tracing():

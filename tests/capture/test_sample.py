@@ -66,6 +66,23 @@ def test_private_memory_is_read_every_few_seconds_between_deep_ticks():
     assert gaps.max() <= 30
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="private memory is read from /proc")
+def test_one_of_many_workers_reads_private_memory_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand and one seconds of one of ten thousand: less often with time, and often enough for a verdict."""
+    monkeypatch.setattr("memanalysis.capture.sample.count_siblings", lambda pid: 10_000)
+    time = HandClock()
+    reader, at = SampleReader(clock=time.clock()), []
+    for second in range(1001):
+        if reader.read()["uss_bytes"] is not None:
+            at.append(second)
+        time.now += 1
+    reader.close()
+
+    assert len(at) <= 60
+    for end in (40, 200, 1001):
+        assert sum(end / 4 <= second < end for second in at) >= 8
+
+
 def test_without_tracing_the_traced_bytes_are_unknown(reader):
     sample = reader.read()
 
