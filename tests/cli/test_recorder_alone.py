@@ -51,12 +51,13 @@ def run(python: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess
 
 
 def check_ledger(path: Path, service: str) -> None:
-    """JSON lines alone, which the full installation reads; alerts are messages in the inboxes of agents."""
-    inboxes = path / "agent_workspaces"
+    """JSON lines alone, which the full installation reads, beside messages to agents and claims of alerts."""
+    others = {"agent_workspaces": {".md"}, "alerted": {".json"}}
     files = [file for file in path.rglob("*") if file.is_file() and file.name != "ledger.json"]
-    assert {file.suffix for file in files if file.is_relative_to(inboxes)} <= {".md"}
-    files = [file for file in files if not file.is_relative_to(inboxes)]
-    assert {file.suffix for file in files} == {".jsonl"}
+    for folder, suffixes in others.items():
+        assert {file.suffix for file in files if file.is_relative_to(path / folder)} <= suffixes
+    rows = [file for file in files if file.relative_to(path).parts[0] not in others]
+    assert {file.suffix for file in rows} == {".jsonl"}
     ledger = open_ledger(path)
     assert ledger.runs["service"].tolist() == [service]
     assert ledger.runs["ended"].notna().all()
