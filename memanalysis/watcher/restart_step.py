@@ -42,7 +42,7 @@ class RestartStep:
         if self._is_done:
             return ""
         obstacle = self._restart.find_obstacle(read_program_pid())
-        return "It is restarted." if obstacle is None else f"It is not restarted: {obstacle}."
+        return "It is restarted." if obstacle is None else f"This process is not restarted: {obstacle}."
 
     def perform(
         self,
