@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from memanalysis._atomic import write_atomic
+from memanalysis._links import resolve_links
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["CONFIG_FILE", "LINE", "install_line", "remove_line"]
@@ -76,8 +77,8 @@ def _read(path: Path, word: str) -> bytes | None:
 
 
 def _write(path: Path, content: bytes, word: str) -> None:
-    real = path.resolve()  # a link among a user's configuration files stays one
     try:
+        real = resolve_links(path)  # a link among a user's configuration files stays one
         real.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
         write_atomic(real, content, file_mode=mode)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import overload
 
 from memanalysis._atomic import write_atomic
+from memanalysis._links import resolve_links
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["return_or_write", "write_page"]
@@ -56,7 +57,7 @@ def write_page(text: str, path: str | PathLike[str], call: str) -> Path:
         if target.exists() and not target.is_file():  # a device or a pipe is not replaced
             target.write_bytes(content)
         else:
-            real = target.resolve()
+            real = resolve_links(target)
             file_mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o666
             write_atomic(real, content, file_mode=file_mode)
     except OSError as exc:

@@ -7,6 +7,8 @@ Source: gitrepository-layout(5): ``HEAD`` holds a commit or the name of a ref, a
 import re
 from pathlib import Path
 
+from memanalysis._links import resolve_links
+
 __all__ = ["read_git_commit"]
 
 MAX_REF_HOPS = 5
@@ -31,7 +33,7 @@ def _find_git_folder(folder: Path) -> Path | None:
             return candidate
         if candidate.is_file():
             target = candidate.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-            return (place / target).resolve()
+            return resolve_links(place / target)
     return None
 
 
@@ -50,13 +52,13 @@ def _resolve(git_folder: Path, ref: str) -> str | None:
 def _find_shared_folder(git_folder: Path) -> Path:
     """Refs of a linked worktree live in the main repository's folder, which ``commondir`` names."""
     pointer = git_folder / "commondir"
-    return (git_folder / pointer.read_text(encoding="utf-8").strip()).resolve() if pointer.is_file() else git_folder
+    return resolve_links(git_folder / pointer.read_text(encoding="utf-8").strip()) if pointer.is_file() else git_folder
 
 
 def _read_ref(git_folder: Path, shared: Path, ref: str) -> str | None:
     for folder in (git_folder, shared):
-        path = (folder / ref).resolve()
-        if path.is_relative_to(folder.resolve()) and path.is_file():
+        path = resolve_links(folder / ref)
+        if path.is_relative_to(resolve_links(folder)) and path.is_file():
             return path.read_text(encoding="utf-8").strip()
     packed = shared / "packed-refs"
     if packed.is_file():

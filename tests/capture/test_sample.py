@@ -1,6 +1,7 @@
 """One tick: the columns that are cheap on each, the expensive ones on deep ticks, and unknown as None."""
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def test_private_memory_is_read_every_few_seconds_between_deep_ticks():
 def test_one_of_many_workers_reads_private_memory_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand and one seconds of one of ten thousand: less often with time, and often enough for a verdict."""
     monkeypatch.setattr("memanalysis.capture.sample.count_siblings", lambda pid: 10_000)
+    processor_s = itertools.count(0.0, 0.001)  # a reading takes a millisecond, however large the process of this test
+    monkeypatch.setattr("memanalysis.capture.sample.thread_time", lambda: next(processor_s))
     time = HandClock()
     reader, at = SampleReader(clock=time.clock()), []
     for second in range(1001):

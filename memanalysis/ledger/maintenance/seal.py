@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memanalysis._atomic import open_atomic, sync_folder
+from memanalysis._links import resolve_links
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.arrow import VERSION_KEY, arrow_schema, table_from_rows
 from memanalysis.ledger.jsonl import TORN_TAIL, iter_rows
@@ -206,7 +207,7 @@ def _copy_permissions(path: Path, target: Path | int) -> None:
 def _make_sealed_folder(folder: Path, *, live: Path) -> None:
     """Make a service's folder and that of its table, with the permissions and owners of those of the live files."""
     root = live.parents[2]
-    if not folder.resolve().is_relative_to(root.resolve()):
+    if not resolve_links(folder).is_relative_to(resolve_links(root)):
         raise LedgerError(
             f"Sealing needs folders inside the ledger, but {folder} is a link that leads out of it. Remove the link."
         )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from memanalysis._descriptors import OwnDescriptor
+from memanalysis._links import resolve_links
 from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.marker import DEFAULT_FILE_MODE
 from memanalysis.ledger.paths import JSONL_SUFFIX, sealed_path
@@ -272,7 +273,7 @@ class Shard:
 
     def _open(self) -> OwnDescriptor:
         """Make a new file of this run; a second writer with the same run id gets the next name."""
-        if not self.folder.resolve().is_relative_to(self._root.resolve()):
+        if not resolve_links(self.folder).is_relative_to(resolve_links(self._root)):
             raise LedgerFormatError(
                 f"LedgerWriter needs folders inside the ledger, but {self.folder} is a link that leads out of it. "
                 "Remove the link."

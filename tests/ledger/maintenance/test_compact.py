@@ -110,6 +110,21 @@ def test_a_seal_that_a_crash_cut_before_its_last_step_is_finished(tmp_path: Path
     assert open_ledger(tmp_path).samples["seq"].tolist() == [*range(10)]
 
 
+def test_a_table_that_is_a_link_to_itself_is_named_and_the_others_are_sealed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave_killed_run(tmp_path)
+    (tmp_path / "samples").symlink_to("samples")
+
+    done = compact_ledger(tmp_path)
+
+    assert done.sealed == 1
+    assert [record.getMessage().partition(" unsealed")[0] for record in caplog.records] == [
+        f"memanalysis left {tmp_path}/live/samples/service_key=api/killed.jsonl"
+    ]
+    assert len(open_ledger(tmp_path).samples) == 10
+
+
 def test_an_empty_shard_is_removed(tmp_path: Path) -> None:
     leave_killed_run(tmp_path)
     empty = tmp_path / "live/samples/service_key=api/empty.jsonl"
