@@ -248,11 +248,13 @@ class _Climb:
 
 
 def _iter_module_names() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and variables of each module, by the name it has itself: ``multiprocessing`` calls ``__main__`` another."""
     for name, module in list(sys.modules.items()):
         if issubclass(type(module), ModuleType):  # some that are none give themselves out for one by their __class__
             names = object.__getattribute__(module, "__dict__")  # past the ``__getattribute__`` of a lazy module
             if type(names) is dict:
-                yield name, names
+                own = names.get("__name__")
+                yield (own if type(own) is str and sys.modules.get(own) is module else name), names
 
 
 def _is_of_ours(holder: object) -> bool:

@@ -117,6 +117,13 @@ def test_what_gives_itself_out_for_a_module_is_passed_over(holders_of):
     assert lines == ["1 app.kept -> list -> app.Held"]
 
 
+def test_a_module_has_its_own_name_where_it_is_known_by_two(holders_of):
+    """``multiprocessing`` lists the main module a second time, as ``__mp_main__``."""
+    lines = holders_of("", main="import multiprocessing\nfrom app import Held\nkept = [Held()]\n")
+
+    assert lines == ["1 __main__.kept -> list -> app.Held"]
+
+
 def test_a_type_that_has_no_objects_has_no_holders(holders_of):
     assert holders_of("") == []
 
