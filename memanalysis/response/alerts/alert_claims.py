@@ -36,14 +36,15 @@ _MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) 
 
 
 class _Claim(NamedTuple):
-    """Which process alerted, when (epoch seconds), and whether it still sees what it alerted of."""
+    """Which process has it, and since when; when the alert was (epoch seconds), and whether the process still sees it."""
 
     pid: int
+    since: float
     at: float
     is_held: bool
 
     def is_alive(self) -> bool:
-        return self.is_held and is_still_running(self.pid, seen_at=self.at)
+        return self.is_held and is_still_running(self.pid, seen_at=self.since)
 
 
 @dataclass(slots=True)
@@ -87,9 +88,10 @@ class AlertClaims:
         self._places.clear()
         with suppress(OSError):
             for path in self._folder.glob(f"*{_SUFFIX}"):
-                found = _read(path)
-                if found is not None and self._wall() - found.at > MAX_AGE_S and not found.is_alive():
-                    path.unlink(missing_ok=True)
+                if self._wall() - path.stat().st_mtime > MAX_AGE_S:  # the others are not opened, however many they are
+                    found = _read(path)
+                    if found is not None and not found.is_alive():
+                        path.unlink(missing_ok=True)
 
     def claim(self, alert: Alert, group: str, *, seconds: float) -> bool:
         """Return whether this process is to send an alert: no other of its group has, within the same episode.
@@ -125,7 +127,8 @@ class AlertClaims:
             if not place.is_ours:
                 found = _read(path)
                 if found is not None and not found.is_alive():
-                    place.is_ours = self._write(path, found._replace(pid=os.getpid(), is_held=True))
+                    own = found._replace(pid=os.getpid(), since=self._wall(), is_held=True)
+                    place.is_ours = self._write(path, own)
 
     def end(self) -> None:
         """End a run: release every claim."""
@@ -133,7 +136,7 @@ class AlertClaims:
 
     def _claim(self, path: Path, *, quiet_s: float) -> bool:
         now = self._wall()
-        own = _Claim(os.getpid(), now, is_held=True)
+        own = _Claim(os.getpid(), since=now, at=now, is_held=True)
         for _ in range(2):
             try:
                 self._make(path, own)
@@ -180,12 +183,14 @@ def _read(path: Path) -> _Claim | None:
     """Read a claim; None where there is none. One that is being written counts from the time of its file."""
     try:
         content = json.loads(path.read_bytes())
-        return _Claim(int(content["pid"]), float(content["at"]), bool(content["is_held"]))
+        pid, since, at = int(content["pid"]), float(content["since"]), float(content["at"])
+        return _Claim(pid, since, at, bool(content["is_held"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         with suppress(OSError):
-            return _Claim(0, path.stat().st_mtime, is_held=False)
+            written = path.stat().st_mtime
+            return _Claim(0, written, written, is_held=False)
         return None
 
 

@@ -102,6 +102,20 @@ def test_who_still_sees_what_a_dead_process_alerted_of_keeps_the_others_quiet(se
     assert not seen.claim()
 
 
+def test_a_claim_that_was_taken_over_holds_though_its_process_began_after_the_alert(
+    seen: Seen, ended_pid: int
+) -> None:
+    seen.now_s -= 50 * 365 * 86400
+    assert seen.claim()
+    give_to(ended_pid, seen)
+    assert not seen.claim()
+    seen.now_s = NOW_S
+    seen.claims.wake()
+    give_to(os.getppid(), seen)
+
+    assert not seen.claim()
+
+
 def test_what_is_long_past_is_removed_at_a_start_and_what_is_held_stays(seen: Seen, ended_pid: int) -> None:
     assert seen.claim(make_alert("warning"))
     give_to(ended_pid, seen)
@@ -142,13 +156,12 @@ def _claim_at_once(folder: Path, start: Any, results: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_of_processes_that_claim_at_the_same_moment_one_alerts(tmp_path: Path) -> None:
-    """As well where each finds the claim of a process that is long dead."""
     context = multiprocessing.get_context("fork")
-    start, results = context.Barrier(4), context.SimpleQueue()
-    workers = [context.Process(target=_claim_at_once, args=(tmp_path, start, results)) for _ in range(4)]
+    start, results = context.Barrier(4), context.Queue()
+    workers = [context.Process(target=_claim_at_once, args=(tmp_path, start, results), daemon=True) for _ in range(4)]
     for worker in workers:
         worker.start()
-    found = [results.get() for _ in workers]
+    found = [results.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join(60)
 
