@@ -119,12 +119,11 @@ class Outbox:
 
     def _take_over(self, *, at_start: bool) -> None:
         self._next_take_over = time.monotonic() + TAKE_OVER_INTERVAL_S
-        left = [] if self._folder is None else self._folder.take_abandoned(at_start=at_start)
+        left = [] if self._folder is None else self._folder.take_abandoned(self.channels, at_start=at_start)
         with self._lock:
             self._waiting += [
                 _Delivery(found.channel, found.recipient, found.alert, found.file, is_on_disk_tried=True, is_late=True)
                 for found in left
-                if found.channel in self.senders
             ]
 
     def put(self, channel: str, recipient: str, alert: Alert) -> None:

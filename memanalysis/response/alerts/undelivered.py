@@ -7,6 +7,7 @@ takes the files of processes that have ended, by renaming them to its own, so th
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,13 @@ class UndeliveredFolder:
         write_atomic(path, json.dumps(content).encode(), file_mode=self._file_mode)
         return path
 
-    def take_abandoned(self, *, at_start: bool = True) -> list[StoredDelivery]:
+    def take_abandoned(self, channels: Collection[str], *, at_start: bool = True) -> list[StoredDelivery]:
         """Take over what ended processes left, the oldest first; a file that is no alert stays where it is.
 
         Parameters
         ----------
+        channels : collection of str
+            Those by which this process delivers; what is for another is left to others.
         at_start : bool
             Take also what this process itself left in an earlier run, and what is of another host, whose processes are
             not seen here.
@@ -78,7 +81,7 @@ class UndeliveredFolder:
         except OSError:  # no such folder: nothing was left
             return []
         self._remove_torn()
-        taken = [found for path in paths if (found := self._take(path, at_start=at_start)) is not None]
+        taken = [found for path in paths if (found := self._take(path, channels, at_start=at_start))]
         return sorted(taken, key=lambda found: found.alert.timestamp)
 
     def _remove_torn(self) -> None:
@@ -89,7 +92,7 @@ class UndeliveredFolder:
                 if not is_still_running(pid, seen_at=path.stat().st_mtime):
                     path.unlink()
 
-    def _take(self, path: Path, *, at_start: bool) -> StoredDelivery | None:
+    def _take(self, path: Path, channels: Collection[str], *, at_start: bool) -> StoredDelivery | None:
         pid, _, rest = path.name.partition("-")
         with suppress(OSError, ValueError, KeyError, TypeError, InvalidArgumentError):
             is_ours = int(pid) == os.getpid()  # an earlier process of our number, or an earlier run of this one
@@ -98,7 +101,7 @@ class UndeliveredFolder:
             if not is_ours and is_still_running(int(pid), seen_at=path.stat().st_mtime):
                 return None
             content = json.loads(_read(path))
-            if not at_start and content.get("host") != _HOST:
+            if content["channel"] not in channels or (not at_start and content["host"] != _HOST):
                 return None
             alert = parse_alert(content["alert"])
             own = path.with_name(f"{os.getpid()}-{rest}")

@@ -207,14 +207,30 @@ def test_the_folder_of_another_living_process_is_left_alone(tmp_path: Path) -> N
     path = folder.store("chat", "a", make_alert())
     path.rename(path.with_name(path.name.replace(str(os.getpid()), str(os.getppid()))))
 
-    assert folder.take_abandoned() == []
+    assert folder.take_abandoned(["chat"]) == []
+
+
+def test_what_is_for_a_channel_that_a_process_has_not_is_left_to_the_others(
+    tmp_path: Path, destination: Destination
+) -> None:
+    with running(subprocess.Popen([sys.executable, "-c", ""])) as ended:
+        ended.wait(60)
+    path = UndeliveredFolder(tmp_path).store("chat", "a", make_alert())
+    left = path.rename(path.with_name(path.name.replace(str(os.getpid()), str(ended.pid), 1)))
+    other = Outbox(folder=tmp_path)
+    other.begin({"mail": destination.send})
+    other.end()
+
+    assert list(tmp_path.iterdir()) == [left]
+    assert [found.recipient for found in UndeliveredFolder(tmp_path).take_abandoned(["chat"], at_start=False)] == ["a"]
 
 
 def test_files_that_are_no_alerts_stay_where_they_are(tmp_path: Path) -> None:
     for name, content in {"1-x.json": b"{}", "0-y.json": b"\xff", "readme.txt": b"", "999999999-z.json": b"[]"}.items():
         (tmp_path / name).write_bytes(content)
 
-    assert UndeliveredFolder(tmp_path).take_abandoned() == []
+    for at_start in (True, False):
+        assert UndeliveredFolder(tmp_path).take_abandoned(["chat"], at_start=at_start) == []
     assert len(list(tmp_path.iterdir())) == 4
 
 
@@ -265,7 +281,7 @@ def test_what_a_killed_process_had_begun_to_write_is_removed_and_a_living_ones_s
     with running(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)) as living:
         written = tmp_path / f".{living.pid}-mem-1-0a.json.1f.tmp"
         written.write_bytes(b"{")
-        assert UndeliveredFolder(tmp_path).take_abandoned() == []
+        assert UndeliveredFolder(tmp_path).take_abandoned(["chat"]) == []
         living.communicate(b"\n")
 
     assert list(tmp_path.iterdir()) == [written]
