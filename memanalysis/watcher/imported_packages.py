@@ -132,11 +132,11 @@ class ImportedPackages:
 
     def _read(self) -> bool:
         """Return whether they are known now."""
+        if self._budget.available_s() < self._cost_s:  # asked at each tick: names are compared only where it has enough
+            return False
         top_names = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names
         if top_names <= self._seen:
             return True
-        if self._budget.available_s() < self._cost_s:
-            return False
         started = time.thread_time()
         installed = list_installed()
         self._cost_s = DISTRIBUTION_S * len(installed)

@@ -30,15 +30,16 @@ POOL = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
 
-def have_seen(number):
-    '''Whether that number of processes have written that the budget is broken.'''
+def have_alerted(number):
+    '''Whether that number of processes have written that the budget is broken, and both alerts have arrived.'''
     files = Path("ledger").glob("**/events/*/*.jsonl")
-    return sum('"emergency"' in file.read_text() for file in files) >= number
+    messages = [*Path("ledger/agent_workspaces").glob("*/inbox/*.md")]
+    return len(messages) >= 2 and sum('"emergency"' in file.read_text() for file in files) >= number
 
 def work(is_killed):
     held = bytearray(b"x" * (200 << 20))
     until = time.monotonic() + 60
-    while not have_seen(3) and time.monotonic() < until:
+    while not have_alerted(3) and time.monotonic() < until:
         time.sleep(0.1)
     if is_killed:
         os.kill(os.getpid(), signal.SIGKILL)
