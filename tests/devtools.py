@@ -5,7 +5,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ __all__ = ["Page", "open_page"]
 DEADLINE_S = 120.0
 
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=1400,1000")
+
+
+class RefusedCallError(Exception):
+    """The browser could not do what it was asked for."""
 
 
 class Page:
@@ -47,12 +51,14 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, script: str) -> Any:
-        """Run a script until its value is true, and return that."""
+        """Run a script until its value is true, and return that; what is asked of a page that goes is asked again."""
         until = time.monotonic() + DEADLINE_S
-        while not (value := self.run(script)):
-            assert time.monotonic() < until, f"{script}\n{self.run('document.body.innerText')}"
+        while True:
+            with suppress(RefusedCallError):
+                if value := self.run(script):
+                    return value
+            assert time.monotonic() < until, f"{script}\n{self.run('document.body?.innerText')}"
             time.sleep(0.1)
-        return value
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -60,7 +66,8 @@ class Page:
         while True:
             message = json.loads(self._connection.recv())
             if message.get("id") == self._number:
-                assert "error" not in message, message["error"]
+                if "error" in message:
+                    raise RefusedCallError(f"{method}: {message['error']}")
                 result: dict[str, Any] = message["result"]
                 return result
             self._note(message.get("method"), message.get("params", {}))

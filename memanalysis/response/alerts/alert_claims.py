@@ -36,7 +36,7 @@ _MAKE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) 
 
 
 class _Claim(NamedTuple):
-    """Which process has it, and since when; when the alert was (epoch seconds), and whether the process still sees it."""
+    """Which process has it, since when (epoch seconds), when the alert was, and whether that process still sees it."""
 
     pid: int
     since: float

@@ -102,9 +102,7 @@ def test_who_still_sees_what_a_dead_process_alerted_of_keeps_the_others_quiet(se
     assert not seen.claim()
 
 
-def test_a_claim_that_was_taken_over_holds_though_its_process_began_after_the_alert(
-    seen: Seen, ended_pid: int
-) -> None:
+def test_a_claim_that_was_taken_over_holds_though_its_process_began_after_the_alert(seen: Seen, ended_pid: int) -> None:
     seen.now_s -= 50 * 365 * 86400
     assert seen.claim()
     give_to(ended_pid, seen)
