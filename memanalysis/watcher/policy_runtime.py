@@ -210,7 +210,7 @@ class PolicyRuntime:
 
     def _check_budget(self, sample: Row, record_event: RecordEvent) -> None:
         self.used_bytes = size = self._reading.add(sample, self._policy.budget_for(self._service).metric)
-        self.alerts.on_sample(size)
+        self.alerts.on_sample(size, record_event)
         step = self._levels.update(self._policy, self._service, None if size is None else mb_from_bytes(size))
         if step is None:
             return

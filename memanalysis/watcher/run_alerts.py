@@ -127,10 +127,11 @@ class RunAlerts:
         """Where Prometheus can scrape the figures; None where they are not served."""
         return self._exports.metrics_url
 
-    def on_sample(self, current_bytes: float | None) -> None:
+    def on_sample(self, current_bytes: float | None, record_event: RecordEvent) -> None:
         """Take the size that counts against the budget, and send what is due."""
         self.figures.used_bytes = current_bytes
-        self._dispatcher.wake()
+        for alert in self._dispatcher.wake():
+            self._note_sent(alert, record_event)
         self._exports.wake()
 
     def on_verdict(self, verdict: "Verdict") -> None:
@@ -152,11 +153,13 @@ class RunAlerts:
         """Send an alert, and write an event where it goes out; none where another process has alerted of the same."""
         alert = self._make(level, message, is_leak=is_leak)
         metric = "family" if is_leak else self._policy.budget_for(self._service).metric
-        channels = self._dispatcher.dispatch(alert, group=find_alert_group(self._service, metric))
-        if channels:
-            self.figures.alert_counts[level] = self.figures.alert_counts.get(level, 0) + 1
-            data = {"channels": list(channels), **alert.to_mapping()}
-            record_event("alert", level=level, message=message, data=data)
+        if self._dispatcher.dispatch(alert, group=find_alert_group(self._service, metric)):
+            self._note_sent(alert, record_event)
+
+    def _note_sent(self, alert: Alert, record_event: RecordEvent) -> None:
+        self.figures.alert_counts[alert.level] = self.figures.alert_counts.get(alert.level, 0) + 1
+        data = {"channels": list(self._dispatcher.channels), **alert.to_mapping()}
+        record_event("alert", level=alert.level, message=alert.message, data=data)
 
     def leave(self, level: AlertLevel | None) -> None:
         """Note that the budget is at a lower level now."""

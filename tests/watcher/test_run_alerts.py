@@ -33,7 +33,7 @@ def run(hand_clock):
 
 def test_an_alert_has_the_cause_that_the_run_has_found(run):
     rows = Rows()
-    run.on_sample(97 * MIB)
+    run.on_sample(97 * MIB, rows.record)
     run.on_event("suspect", "api.py:12 in serve holds 29 MiB more.", {"site_id": "1", "place": "api.py:12 in serve"})
     run.on_event("holders", "dict is what grows.", [{"chain": "api.SESSIONS (dict)", "share": 0.9}])
     run.on_event("cleanup", "Freed 1.0 MiB of resident memory. Emptied 1 cache.", {"cache_flush": {}})
@@ -63,7 +63,7 @@ def test_a_leak_within_the_cooldown_of_a_budget_alert_goes_out_at_its_end(run, h
     run.send("warning", "the leak", rows.record, is_leak=True)
     before = [record.getMessage() for record in caplog.records]
     hand_clock.go(300)
-    run.on_sample(MIB)
+    run.on_sample(MIB, rows.record)
 
     assert before == ["Memory warning: the budget"]
     assert [record.getMessage() for record in caplog.records] == [*before, "Memory warning: the leak"]

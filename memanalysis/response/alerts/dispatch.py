@@ -45,6 +45,8 @@ class AlertDispatcher:
         self.policy = parse_policy(config, source="config").alerts
         self.outbox = outbox
         self._claims = claims
+        if outbox is not None and claims is not None:
+            outbox.on_safe = claims.note_sent
         self._clock = clock
         self._cooldown = AlertCooldown(clock=clock)
         self._held: list[tuple[float, Alert]] = []
@@ -69,7 +71,7 @@ class AlertDispatcher:
             The same for all processes that see the same memory.
         """
         level = getattr(self.policy.levels, alert.level)
-        channels = self._channels()
+        channels = self.channels
         if not channels or not level.enabled:
             return ()
         wait_s = self._cooldown.reserve(alert.service, alert.level, alert.fingerprint, seconds=level.cooldown_seconds)
@@ -89,14 +91,22 @@ class AlertDispatcher:
         if self._claims is not None:
             self._claims.leave(level)
 
-    def wake(self) -> None:
-        """Send what waited for a cooldown, and what is due for another attempt; to be called at each tick."""
-        if self._claims is not None:
-            self._claims.wake()
+    def wake(self) -> list[Alert]:
+        """Send what waited for a cooldown, and what is due for another attempt; to be called at each tick.
+
+        Returns
+        -------
+        list of Alert
+            Sent in the place of a process of the group that was killed before its alert was on disk.
+        """
+        sent_instead = [] if self._claims is None else self._claims.wake()
+        for alert in sent_instead:
+            self._send(alert)
         if self._held:
             self._release(until=self._clock())
         if self.outbox is not None:
             self.outbox.wake()
+        return sent_instead
 
     def end(self) -> None:
         """End a run: what waits for a cooldown goes out now, and what cannot be delivered waits for the next start."""
@@ -113,17 +123,23 @@ class AlertDispatcher:
         for alert in due:
             self._send(alert)
 
-    def _channels(self) -> tuple[str, ...]:
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels by which alerts go out: those of the policy that act here."""
         acting = (_LOG, *(() if self.outbox is None else self.outbox.channels))
         return tuple(name for name in self.policy.channels if name in acting)
 
     def _send(self, alert: Alert) -> None:
-        for name in self._channels():
+        is_over = True
+        for name in self.channels:
             if name == _LOG:
                 send_to_log(alert)
             elif self.outbox is not None:
                 for recipient in self._recipients(name, alert):
+                    is_over = False
                     self.outbox.put(name, recipient, alert)
+        if is_over and self._claims is not None:
+            self._claims.note_sent(alert)
 
     def _recipients(self, channel: str, alert: Alert) -> tuple[str, ...]:
         if channel == "messaging":

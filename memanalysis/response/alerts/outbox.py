@@ -67,6 +67,11 @@ class Outbox:
         Where alerts wait on disk; None keeps them in memory alone.
     first_backoff_s, max_backoff_s : float
         Seconds before a destination is tried again, and up to how much they double.
+
+    Attributes
+    ----------
+    on_safe : callable
+        Given each alert once it is on disk or delivered, so that it outlasts the process; from any thread.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Outbox:
         max_backoff_s: float = MAX_BACKOFF_S,
     ) -> None:
         self.senders: dict[str, Send] = {}
+        self.on_safe: Callable[[Alert], None] = _note_nothing
         self._folder = None if folder is None else UndeliveredFolder(folder)
         self._record_event: RecordEvent | None = None
         self._first_backoff_s = first_backoff_s
@@ -234,6 +240,7 @@ class Outbox:
                 self._waiting.remove(one)
             self._backoff_s.pop(place, None)
             self._retry_at.pop(place, None)
+        self.on_safe(one.alert)
         self._drop_file(one)
         if one.is_late or one.attempts > 1:
             self._note("delivered", one, f"The alert reached {one.recipient or one.channel} after all.")
@@ -276,6 +283,7 @@ class Outbox:
         else:
             _remove(one.replaced_file)
             one.replaced_file = None
+            self.on_safe(one.alert)
 
     def _drop_file(self, one: _Delivery) -> None:
         _remove(one.file)
@@ -307,6 +315,10 @@ class Outbox:
         self._retry_at, self._backoff_s = {}, {}
         self._next_take_over = float("inf")
         self._is_ending = self._is_ended = False
+
+
+def _note_nothing(alert: Alert) -> None:
+    """Nobody wants to know."""
 
 
 def _is_repeat(one: _Delivery, channel: str, recipient: str, alert: Alert) -> bool:

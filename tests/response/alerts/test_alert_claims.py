@@ -29,7 +29,12 @@ class Seen:
         self.claims = AlertClaims(folder, monotonic=lambda: self.now_s, wall=lambda: self.now_s)
 
     def claim(self, alert: Alert | None = None, *, group: str = "family 1", seconds: float = 0) -> bool:
-        return self.claims.claim(alert or make_alert(), group, seconds=seconds)
+        """Claim an alert, and send it if that is to be done."""
+        alert = alert or make_alert()
+        is_claimed = self.claims.claim(alert, group, seconds=seconds)
+        if is_claimed:
+            self.claims.note_sent(alert)
+        return is_claimed
 
 
 @pytest.fixture
@@ -37,10 +42,10 @@ def seen(tmp_path: Path) -> Seen:
     return Seen(tmp_path / "alerted")
 
 
-def give_to(pid: int, seen: Seen) -> None:
-    """Make the claims in the folder those of another process."""
+def give_to(pid: int, seen: Seen, *, before: int | None = None) -> None:
+    """Make the claims in the folder, this process's if no other is named, those of another process."""
     for path in (seen.claims._folder).iterdir():
-        path.write_text(path.read_text().replace(f'"pid": {os.getpid()}', f'"pid": {pid}'))
+        path.write_text(path.read_text().replace(f'"pid": {before or os.getpid()}', f'"pid": {pid}'))
 
 
 @pytest.fixture
@@ -114,11 +119,34 @@ def test_a_claim_that_was_taken_over_holds_though_its_process_began_after_the_al
     assert not seen.claim()
 
 
+def test_an_alert_that_was_lost_with_its_process_is_sent_by_one_that_still_sees_the_level(
+    seen: Seen, ended_pid: int
+) -> None:
+    assert seen.claims.claim(make_alert(), "family 1", seconds=300)
+    give_to(os.getppid(), seen)
+    assert not seen.claim(seconds=300)
+    assert seen.claims.wake() == []
+    give_to(ended_pid, seen, before=os.getppid())
+    seen.now_s += TAKE_OVER_INTERVAL_S
+
+    assert seen.claims.wake() == [make_alert()]
+    seen.claims.note_sent(make_alert())
+    give_to(ended_pid, seen)
+    assert not seen.claim(seconds=300)
+
+
+def test_an_alert_that_was_lost_with_its_process_holds_back_no_later_one(seen: Seen, ended_pid: int) -> None:
+    assert seen.claims.claim(make_alert(), "family 1", seconds=300)
+    give_to(ended_pid, seen)
+
+    assert seen.claim(seconds=300)
+
+
 def test_what_is_long_past_is_removed_at_a_start_and_what_is_held_stays(seen: Seen, ended_pid: int) -> None:
     assert seen.claim(make_alert("warning"))
     give_to(ended_pid, seen)
     assert seen.claim(make_alert("critical"))
-    seen.now_s += MAX_AGE_S + 1
+    seen.now_s += MAX_AGE_S + 3600
     seen.claims.begin()
 
     assert len(list(seen.claims._folder.iterdir())) == 1

@@ -1,15 +1,25 @@
 """An alert goes out once, by the channels that act, and then keeps quiet for a while."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import running
 
 from memanalysis.errors import InvalidArgumentError, PolicyError
 from memanalysis.policy.enforcer import check_budget
 from memanalysis.policy.loader import read_policy
 from memanalysis.response.alerts.alert import Alert, AlertLevel, find_level
+from memanalysis.response.alerts.alert_claims import TAKE_OVER_INTERVAL_S, AlertClaims
 from memanalysis.response.alerts.dispatch import AlertDispatcher
+
+ROOT = Path(__file__).parents[3]
 
 
 class Clock:
@@ -72,6 +82,46 @@ def test_services_and_levels_do_not_hold_each_other_back() -> None:
     assert dispatcher.dispatch(alert("warning", "worker"))
     assert dispatcher.dispatch(alert("critical", "web"))
     assert not dispatcher.dispatch(alert("warning", "web"))
+
+
+CLAIMING = """
+import sys, time
+from pathlib import Path
+from memanalysis.response.alerts.alert import Alert
+from memanalysis.response.alerts.alert_claims import AlertClaims
+from memanalysis.response.alerts.dispatch import AlertDispatcher
+
+claims = AlertClaims(Path(sys.argv[1]), monotonic=time.monotonic, wall=time.time)
+alert = Alert("emergency", "web", "web grows there.", time.time())
+if sys.argv[2] == "sent":
+    AlertDispatcher({}, claims=claims).dispatch(alert, group="family")
+else:
+    claims.claim(alert, "family", seconds=300)
+print("claimed", flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize(("state", "messages"), [("unsent", ["web grows here."]), ("sent", [])])
+def test_another_process_sends_what_one_claimed_and_was_killed_before_it_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str, messages: list[str]
+) -> None:
+    clock = Clock()
+    claims = AlertClaims(tmp_path / "alerted", monotonic=clock, wall=time.time)
+    dispatcher = AlertDispatcher({}, clock=clock, claims=claims)
+    command = [sys.executable, "-c", CLAIMING, str(tmp_path / "alerted"), state]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with running(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, **streams)) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == b"claimed"
+        assert dispatcher.dispatch(alert("emergency", message="web grows here."), group="family") == ()
+        assert dispatcher.wake() == []
+        other.kill()
+    clock.now_s += TAKE_OVER_INTERVAL_S
+
+    assert [sent.message for sent in dispatcher.wake()] == messages
+    assert [record.getMessage() for record in caplog.records] == [f"Memory emergency: {text}" for text in messages]
+    assert json.loads(next(claims._folder.iterdir()).read_bytes())["is_sent"]
 
 
 def test_a_level_that_is_off_is_silent(caplog: pytest.LogCaptureFixture) -> None:

@@ -113,6 +113,23 @@ def test_a_destination_that_is_down_for_a_while_loses_nothing(
     assert "undelivered" not in events.kinds()
 
 
+@pytest.mark.parametrize("is_down", [True, False])
+def test_an_alert_is_safe_once_it_is_on_disk_or_without_a_folder_once_it_is_delivered(
+    tmp_path: Path, destination: Destination, is_down: bool
+) -> None:
+    destination.down = {"a"} if is_down else set()
+    safe: list[Alert] = []
+    outbox = Outbox(folder=tmp_path if is_down else None)
+    outbox.on_safe = safe.append
+    outbox.begin({"chat": destination.send})
+    outbox.put("chat", "a", make_alert())
+    wait_until(lambda: destination.attempts == 1 and not (outbox.waiting and not is_down), outbox)
+    outbox.end()
+
+    assert safe == [make_alert()]
+    assert len(list(tmp_path.iterdir())) == is_down
+
+
 def test_one_destination_that_is_down_does_not_hold_up_another(outbox: Outbox, destination: Destination) -> None:
     destination.down = {"a"}
     for number in range(20):
