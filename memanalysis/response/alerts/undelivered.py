@@ -105,6 +105,7 @@ class UndeliveredFolder:
                 return None
             alert = parse_alert(content["alert"])
             own = path.with_name(f"{os.getpid()}-{rest}")
+            os.utime(path)  # else it is older than this process may be, and counts as that of an earlier one
             path.rename(own)  # one process succeeds
             return StoredDelivery(str(content["channel"]), str(content["recipient"]), alert, own)
         return None

@@ -242,6 +242,25 @@ def test_what_is_for_a_channel_that_a_process_has_not_is_left_to_the_others(
     assert [found.recipient for found in UndeliveredFolder(tmp_path).take_abandoned(["chat"], at_start=False)] == ["a"]
 
 
+def test_what_was_taken_over_is_left_to_its_new_process_though_that_began_after_the_alert(
+    tmp_path: Path, run_program: Any
+) -> None:
+    with running(subprocess.Popen([sys.executable, "-c", ""])) as ended:
+        ended.wait(60)
+    path = UndeliveredFolder(tmp_path / "undelivered").store("chat", "a", make_alert())
+    left = path.rename(path.with_name(path.name.replace(str(os.getpid()), str(ended.pid), 1)))
+    os.utime(left, (1e9, 1e9))
+    taken = UndeliveredFolder(tmp_path / "undelivered").take_abandoned(["chat"], at_start=False)
+    other = run_program(
+        "from pathlib import Path\n"
+        "from memanalysis.response.alerts.undelivered import UndeliveredFolder\n"
+        "print(len(UndeliveredFolder(Path('undelivered')).take_abandoned(['chat'])))"
+    )
+
+    assert [found.file for found in taken] == [path]
+    assert other.stdout == "0\n"
+
+
 def test_files_that_are_no_alerts_stay_where_they_are(tmp_path: Path) -> None:
     for name, content in {"1-x.json": b"{}", "0-y.json": b"\xff", "readme.txt": b"", "999999999-z.json": b"[]"}.items():
         (tmp_path / name).write_bytes(content)
