@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-__all__ = ["drop_shadowing_folders", "find_shadows", "standard_library_first"]
+__all__ = ["drop_shadowing_folders", "find_shadows", "read_path", "standard_library_first"]
 
 _lock = RLock()
 
@@ -29,6 +29,11 @@ _seen: "tuple[tuple[str, ...], frozenset[str]] | None" = None
 
 _ours: "dict[str, ModuleType]" = {}
 """Modules of Python's that the program must not find under their names, for the next block."""
+
+
+def read_path() -> list[str]:
+    """Return the entries of ``sys.path`` that are text: Python imports nothing from others, such as a `Path`."""
+    return [folder for folder in sys.path if isinstance(folder, str)]
 
 
 def find_shadows(path: "Sequence[str]") -> frozenset[str]:
@@ -101,13 +106,13 @@ class standard_library_first:  # noqa: N801  used as a function, and contextlib 
 
     def _find(self) -> frozenset[str]:
         global _seen
-        path = (*self._first, *sys.path)
+        path = (*self._first, *read_path())
         if _seen is None or _seen[0] != path:
             _seen = path, find_shadows(path)
         return _seen[1]
 
     def _named(self, modules: "dict[str, ModuleType]") -> list[str]:
-        return [name for name in modules if name.partition(".")[0] in self._shadows]
+        return [name for name in modules if isinstance(name, str) and name.partition(".")[0] in self._shadows]
 
 
 class _OwnFinder:
@@ -120,7 +125,7 @@ class _OwnFinder:
         if path is not None or name not in self._names:
             return None
         own = _own_folders()
-        spec = PathFinder.find_spec(name, [folder for folder in sys.path if folder in own], target)
+        spec = PathFinder.find_spec(name, [folder for folder in read_path() if folder in own], target)
         if spec is None and name not in sys.builtin_module_names:  # one that this system has not, such as _winapi
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return spec
@@ -130,7 +135,7 @@ def _own_folders() -> set[str]:
     """Folders of Python's modules, those in C among them."""
     library = _folder_of(sys.modules["os"])
     folders = {library, library + "/lib-dynload", library + "\\lib-dynload", sys.base_prefix + "\\DLLs"}
-    folders.update(folder for folder in sys.path if folder.startswith(sys.base_prefix) and folder.endswith(".zip"))
+    folders.update(folder for folder in read_path() if folder.startswith(sys.base_prefix) and folder.endswith(".zip"))
     return folders
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from memanalysis._forked_child import is_forked
 from memanalysis.capture.sample import Clock
+from memanalysis.standard_library import read_path
 from memanalysis.watcher.overhead_budget import OverheadBudget
 
 __all__ = ["Distribution", "ImportedPackages", "find_imported", "list_installed"]
@@ -44,7 +45,7 @@ def list_installed() -> dict[str, Distribution]:
     Reading their metadata takes a millisecond each; the names of the folders say the same (PEP 427 and 376).
     """
     found: dict[str, Distribution] = {}
-    for folder in dict.fromkeys(sys.path):
+    for folder in dict.fromkeys(read_path()):
         try:
             entries = os.listdir(folder or ".")  # noqa: PTH208  a thousand Path objects are not wanted here
         except OSError:
@@ -67,13 +68,18 @@ def find_imported(installed: Mapping[str, Distribution], *, searches_files: bool
     searches_files : bool
         Whether those are found too whose packages have other names than they.
     """
-    modules = set(sys.modules)
+    modules = _list_modules()
     top_names = {_normalize(name.partition(".")[0]) for name in modules}
     return {
         name: found.version
         for name, found in installed.items()
         if _normalize(name) in top_names or (searches_files and _has_imported(found.folder, modules))
     }
+
+
+def _list_modules() -> set[str]:
+    """Return the names of the modules; a program may keep anything else beside them."""
+    return {name for name in list(sys.modules) if isinstance(name, str)}
 
 
 def _normalize(name: str) -> str:
@@ -134,7 +140,7 @@ class ImportedPackages:
         """Return whether they are known now."""
         if self._budget.available_s() < self._cost_s:  # asked at each tick: names are compared only where it has enough
             return False
-        top_names = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names
+        top_names = {name.partition(".")[0] for name in _list_modules()} - sys.stdlib_module_names
         if top_names <= self._seen:
             return True
         started = time.thread_time()

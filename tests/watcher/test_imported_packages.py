@@ -73,6 +73,14 @@ def test_no_file_is_read_where_a_program_starts(place, monkeypatch):
     assert found["single"] == "0.3"
 
 
+def test_what_else_a_program_keeps_in_its_paths_and_modules_is_passed_over(place, monkeypatch):
+    before = find_imported(list_installed())
+    monkeypatch.setattr(sys, "path", [*sys.path, b"/srv", None, ["unhashable"], 3])
+    monkeypatch.setitem(sys.modules, 7, ModuleType("seven"))
+
+    assert find_imported(list_installed()) == before
+
+
 def test_they_are_read_again_when_due_and_only_where_more_was_imported(place, monkeypatch):
     now, written = [0.0], []
     clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0])

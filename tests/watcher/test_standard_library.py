@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,3 +146,19 @@ sys.path.append({str(ROOT)!r})
 from memanalysis.cli import main
 sys.exit(main(["run", *sys.argv[1:]]))
 """
+
+
+ODD_PATH = f"""
+import sys
+from pathlib import Path
+sys.path += [{str(ROOT)!r}, Path("/srv"), b"/srv", None, 3, ["a list"]]
+from memanalysis import open_ledger, watch
+recorder = watch("api", ledger="ledger", interval=60, trace="off")
+with recorder:
+    pass
+print(len(open_ledger("ledger").runs), recorder.status().errors)
+"""
+
+
+def test_a_path_with_entries_that_python_passes_over_keeps_no_program_from_being_watched(run_program: Any) -> None:
+    assert run_program(ODD_PATH).stdout == "1 0\n"

@@ -22,7 +22,7 @@ from memanalysis._children import adopts_orphans
 from memanalysis._descriptors import OwnDescriptor
 from memanalysis.ledger.maintenance.detach import find_adoption_obstacle, find_detach_obstacle, start_detached
 from memanalysis.ledger.writing.segment_rotation import Segment
-from memanalysis.standard_library import drop_shadowing_folders
+from memanalysis.standard_library import drop_shadowing_folders, read_path
 
 __all__ = ["SealingWorker"]
 
@@ -153,7 +153,10 @@ class SealingWorker:
         files = {descriptor.number: descriptor.stat() for descriptor in locks}
         job = {
             **self._job,
-            "path": [str(Path(__file__).parents[2]), *drop_shadowing_folders([entry for entry in sys.path if entry])],
+            "path": [
+                str(Path(__file__).parents[2]),
+                *drop_shadowing_folders([entry for entry in read_path() if entry]),
+            ],
             "segments": [(table, str(path)) for table, path, _ in segments],
             "descriptors": {number: (file.st_dev, file.st_ino) for number, file in files.items() if file is not None},
             "report": telling.number,

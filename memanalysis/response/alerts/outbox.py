@@ -318,7 +318,7 @@ class Outbox:
 
 
 def _note_nothing(alert: Alert) -> None:
-    """Nobody wants to know."""
+    """Nothing is noted."""
 
 
 def _is_repeat(one: _Delivery, channel: str, recipient: str, alert: Alert) -> bool:

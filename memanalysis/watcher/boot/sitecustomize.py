@@ -12,7 +12,7 @@ _FOLDER = __file__.rpartition("sitecustomize")[0].rstrip("/\\")
 def _give_way() -> None:
     """Import the program's own ``sitecustomize``, if it has one."""
     ours = sys.modules.pop(__name__)
-    sys.path[:] = [folder for folder in sys.path if folder.rstrip("/\\") != _FOLDER]
+    sys.path[:] = [folder for folder in sys.path if not isinstance(folder, str) or folder.rstrip("/\\") != _FOLDER]
     try:
         __import__(__name__)
     except ImportError as exc:
