@@ -1,6 +1,7 @@
 """Which tasks of a real loop nothing can wake: each case by what the program still refers to."""
 
 import asyncio
+import gc
 import socket
 import threading
 import time
@@ -115,6 +116,7 @@ WAKEABLE: list[Waiting] = [
 
 def run_beside(make: list[Waiting], check: Callable[[list["asyncio.Task[Any]"]], Any]) -> Any:
     """Start tasks, let them wait, give the answer of the check, and end them."""
+    gc.collect()  # what earlier tests left
 
     async def main() -> Any:
         tasks = [asyncio.create_task(each(), name=each.__name__) for each in make]
