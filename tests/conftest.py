@@ -29,7 +29,7 @@ PACKAGES_THAT_COUNT_OBJECTS = {"capture", "classes", "leaktest", "watcher"}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def sets_aside_what_is_loaded(request: pytest.FixtureRequest) -> None:
+def sets_aside_what_is_loaded(request: pytest.FixtureRequest) -> Iterator[None]:
     """During the tests of a file, what is alive before (modules, mostly) is out of the garbage collector's sight.
 
     The collection after each test then takes a millisecond and not a tenth of a second.
@@ -37,8 +37,11 @@ def sets_aside_what_is_loaded(request: pytest.FixtureRequest) -> None:
     if counts_objects(request):
         gc.unfreeze()
         gc.collect()
-    else:
-        gc.freeze()
+        yield
+        return
+    gc.freeze()
+    yield
+    gc.collect()  # what the file shared, before it is set aside for good
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from memanalysis.widgets.dashboard import Dashboard
 from memanalysis.widgets.dashboard_view import read_dashboard_view
 
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": 1000}}}
+WIDE_POLICY = {"memory_budgets": {"global": {"max_memory_mb": 100 * 1024}}}  # more than the suite's process has
 DEADLINE_S = 60.0
 
 
@@ -33,7 +34,7 @@ def wait_for(condition: Any) -> None:
 
 @pytest.fixture
 def shown() -> Iterator[Dashboard]:
-    made = dashboard(policy=POLICY)
+    made = dashboard(policy=WIDE_POLICY)
     yield made
     made.close()
 
@@ -52,7 +53,7 @@ def test_it_shows_verdict_figures_budget_and_events(shown: Dashboard) -> None:
     verdict = shown.recorder.assess()
     assert verdict is not None
     assert verdict.sentence.split(":")[0] in shown.head.value
-    assert re.search(r"1000 MiB, \d+ MiB left", shown.head.value)
+    assert re.search(r"100 GiB, [\d.]+ GiB left", shown.head.value)
     assert "deploy &lt;1.4&gt;" in shown.events.value
     assert "Marked: deploy" in shown.answer.value
     assert shown.mark_text.value == ""
