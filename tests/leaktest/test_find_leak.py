@@ -6,22 +6,18 @@ import ctypes
 import functools
 import gc
 import itertools
-import json
 import mmap
 import random
 import re
-import subprocess
 import sys
 import tracemalloc
 from array import array
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 import memanalysis
-from benchmarks.detection.callables import BENIGN, LEAKS, make_leak
-from benchmarks.detection.healthy_calls import HEALTHY_CALLS
+from benchmarks.detection.callables import make_leak
 from memanalysis import LeakFoundError, find_leak
 from memanalysis.errors import InvalidArgumentError
 
@@ -29,30 +25,6 @@ pytestmark = pytest.mark.slow
 
 SEED = 20260101
 KEPT: list[object] = []
-
-SLOW = {"regex cache", "threads", "json", "garbage of random size"}
-"""The benchmark has them, with more time."""
-
-LEAKY_TWINS = ["extension, references", "sqlite3, a database in memory", "callbacks"]
-ROOT = Path(__file__).parents[2]
-
-PROGRAM = f"""
-import json, random
-from benchmarks.detection.callables import BENIGN, LEAKS, make_benign, make_leak
-from benchmarks.detection.leaky_calls import LEAKY_CALLS
-from memanalysis import find_leak
-found = {{}}
-def keep(name, finding):
-    found[name] = {{key: getattr(finding, key) for key in ("is_leak", "origin", "bytes_per_call")}}
-for kind in LEAKS:
-    case = make_leak(kind, 1_000, 1, random.Random({SEED} + 1))
-    keep(f"leak, {{kind}}", find_leak(case.call, collect=case.collect, max_calls=500))
-for kind in BENIGN.keys() - {SLOW}:
-    keep(f"benign, {{kind}}", find_leak(make_benign(kind, random.Random({SEED} + 2)).call, max_calls=20_000, max_s=4))
-for kind in {LEAKY_TWINS}:
-    keep(f"twin, {{kind}}", find_leak(LEAKY_CALLS[kind](random.Random({SEED} + 6)), max_calls=3_000))
-print(json.dumps(found))
-"""
 
 
 class Session:
@@ -104,42 +76,6 @@ def test_a_pure_call_is_no_leak_and_is_reported_soon():
     assert finding.is_leak is False
     assert finding.calls < 50_000
     assert (finding.sites, finding.types, finding.holders, finding.missing) == ((), (), (), None)
-
-
-@pytest.fixture(scope="module")
-def findings() -> dict[str, dict[str, object]]:
-    """What find_leak finds in the calls of the benchmark, in a process of their own: this one has more objects."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.mark.parametrize("kind", sorted(LEAKS))
-def test_every_kind_of_leak_is_found(kind: str, findings: dict[str, dict[str, object]]):
-    finding = findings[f"leak, {kind}"]
-
-    assert finding["is_leak"] is True
-    assert finding["origin"] == ("native" if kind == "malloc" else "python")
-    assert 900 < finding["bytes_per_call"] < 1_400
-
-
-@pytest.mark.parametrize("kind", sorted(set(BENIGN) - SLOW))
-def test_what_looks_like_a_leak_is_not_called_one(kind: str, findings: dict[str, dict[str, object]]):
-    assert findings[f"benign, {kind}"]["is_leak"] is not True
-
-
-@pytest.mark.parametrize("kind", ["sqlite3, a database a call", "socket pair", "an event loop a call", "compiled code"])
-def test_a_real_call_is_cleared_by_the_figures_of_the_allocators(kind: str):
-    """In fewer calls than tracing alone would need, and with a bound."""
-    finding = find_leak(HEALTHY_CALLS[kind](seeded(5)), max_s=60)
-
-    assert finding.is_leak is False
-    assert 0 <= finding.bytes_per_call <= finding.high < finding.min_bytes_per_call
-
-
-@pytest.mark.parametrize("kind", LEAKY_TWINS)
-def test_the_leaky_twin_of_a_real_call_is_found(kind: str, findings: dict[str, dict[str, object]]):
-    assert findings[f"twin, {kind}"]["is_leak"] is True
 
 
 def test_memory_that_a_call_maps_itself_is_found():
