@@ -1,5 +1,6 @@
 """Lines, types and containers that grow with each call, from one bout of calls measured before and after."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ def find_call_growth(
         calls = run()  # what lives for a few calls only is then there before the first measurement
         if collect:
             collect_garbage()  # as before the second: garbage of the first calls would hide what the others keep
-    sites_before = _read_sites()
+    sites_before = pickle.dumps(_read_sites())  # as bytes: its tuples would be counted as types that grow
     traced_calls = run()
     calls += traced_calls
     if collect:
@@ -93,10 +94,11 @@ def find_call_growth(
     if tracing is not None:
         tracing.stop()
     least = max(MIN_MORE, int(MIN_SHARE * calls))
-    ours = (sites_before, sites_after, counts_before, counts)
+    ours = (sites_after, counts_before, counts)
     grown = find_grown_containers(lengths_before, least=least, most=MAX_CONTAINERS, ours=ours)
     containers = _describe_containers(grown, calls)
-    sites = _compare_sites(sites_before, sites_after, traced_calls)  # what naming them remembers is no growth
+    earlier = pickle.loads(sites_before)  # noqa: S301  our own
+    sites = _compare_sites(earlier, sites_after, traced_calls)  # what naming them remembers is no growth
     more = ((kind, count - counts_before.get(kind, 0)) for kind, count in counts.items())
     types = sorted(((kind, added) for kind, added in more if added >= least), key=lambda entry: -entry[1])
     census = [{"type": kind, "count": count} for kind, count in counts.items()]

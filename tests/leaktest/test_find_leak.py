@@ -256,6 +256,23 @@ def test_our_own_objects_are_not_listed():
     assert "memanalysis" not in "".join(chain.text for chain in finding.holders).replace("memanalysis.tests", "")
 
 
+def keep_by_six_lines() -> None:
+    keep_a_session()
+    keep_a_session()
+    keep_a_session()
+    keep_a_session()
+    keep_a_session()
+    keep_a_session()
+
+
+def test_what_lines_are_named_with_is_no_type_that_grows():
+    """Tracebacks are tuples, of which the garbage collector follows some."""
+    finding = find_leak(keep_by_six_lines, max_calls=400)
+
+    assert len(finding.sites) > 5
+    assert [row.type.rsplit(".", 1)[-1] for row in finding.types] == ["Session"]
+
+
 @pytest.mark.parametrize("most", [16, 200])
 def test_no_more_calls_are_made_than_are_allowed_also_for_naming_the_line(most: int):
     numbers = itertools.count(1)
