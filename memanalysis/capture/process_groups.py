@@ -15,7 +15,7 @@ from pathlib import Path
 
 from memanalysis._process_identity import parse_stat_fields
 from memanalysis.capture.cgroup import find_limit_files, parse_limit_bytes
-from memanalysis.capture.process import ProcessReader
+from memanalysis.capture.child_memory import read_child_bytes
 
 __all__ = ["GroupReader", "count_siblings", "find_family", "parse_parent_pid", "parse_working_set"]
 
@@ -70,18 +70,8 @@ class GroupReader:
         pid = self._pid or os.getpid()
         family = find_family(pid, parents)
         self._has_family = self._has_family or len(family) > 1
-        family_bytes = self._sum_family(family) if self._has_family else None
+        family_bytes = _sum_family(pid, family, parents) if self._has_family else None
         return family_bytes, self._read_container(pid, {*family, *_find_ancestors(pid, parents)})
-
-    def _sum_family(self, family: set[int]) -> int | None:
-        sizes = []
-        for pid in family:
-            with ProcessReader(pid) as process:
-                pss, _ = process.read_pss_and_uss_bytes()
-                size = process.read_rss_bytes() if pss is None else pss
-            if size is not None:  # it has ended meanwhile
-                sizes.append(size)
-        return sum(sizes) if sizes else None
 
     def _read_container(self, pid: int, own: set[int]) -> int | None:
         with suppress(OSError, ValueError):
@@ -94,6 +84,12 @@ class GroupReader:
                 usage = "memory.current" if file.name == "memory.max" else "memory.usage_in_bytes"
                 return parse_working_set((file.parent / usage).read_text(), (file.parent / "memory.stat").read_text())
         return None
+
+
+def _sum_family(oldest: int, family: set[int], parents: Mapping[int, int]) -> int | None:
+    sizes = (read_child_bytes(pid, parent=0 if pid == oldest else parents.get(pid, 0)) for pid in family)
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
 
 
 def _read_parents(proc: Path) -> dict[int, int]:

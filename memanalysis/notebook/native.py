@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memanalysis.capture.process import ProcessReader
+from memanalysis.capture.child_memory import read_child_bytes
 
 __all__ = ["LibraryCounter", "list_children", "read_children_bytes", "read_counters"]
 
@@ -49,9 +49,10 @@ def list_children() -> list[int]:
 def read_children_bytes() -> int | None:
     """Proportional memory of all children; None where there is none.
 
-    Pages that forked children share with this process count in the part that is theirs, not in full.
+    Pages that forked children share with this process count in the part that is theirs, not in full. Where the system
+    shows no proportional memory it is resident memory.
     """
-    sizes = [ProcessReader(child).read_pss_bytes() for child in list_children()]
+    sizes = [read_child_bytes(child, parent=os.getpid()) for child in list_children()]
     known = [size for size in sizes if size is not None]
     return sum(known) if known else None
 

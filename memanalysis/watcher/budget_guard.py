@@ -3,8 +3,8 @@
 It reads the more often the nearer a budget is, at most every 2 ms, and interrupts the thread that the budget belongs
 to. In the main thread that happens as with Ctrl-C: Python's handler of SIGINT is wrapped, so it is known where the code
 is at that moment, and no cleanup of ours is cut. The signal goes to that thread alone, and wakes it where it sleeps or
-waits. In another thread, or where somebody replaced the handler, it is an asynchronous exception. Both arrive between
-two steps of Python code: a single call of C code runs to its end.
+waits; where SIGINT is ignored, another serves. In another thread, or where somebody replaced the handler, it is an
+asynchronous exception. Both arrive between two steps of Python code: a single call of C code runs to its end.
 """
 
 import _thread
@@ -25,6 +25,7 @@ from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes
 from memanalysis.capture.wrapper_frames import is_own_file
 from memanalysis.errors import MemoryBudgetExceeded
 from memanalysis.response.trim import return_free_memory
+from memanalysis.units import format_bytes
 from memanalysis.watcher.address_limit import AddressLimit
 
 __all__ = ["BudgetGuard", "BudgetInterrupt", "GuardedBlock", "guard"]
@@ -49,6 +50,13 @@ MAX_CALLBACK_FRAMES = 50
 """Frames that are visited in search of a callback of the garbage collector."""
 
 STOP_WITHIN_S = 5.0
+
+STAND_INS = (signal.SIGURG, signal.SIGWINCH) if sys.platform != "win32" else ()
+"""Signals that do nothing where nobody handles them: one serves where SIGINT is ignored, as under ``nohup`` or behind
+``&`` in a script, and stays ignored in children."""
+
+GENERATED_FILE = "<string>"
+"""The file of methods that ``dataclasses`` and ``namedtuple`` make, and of a program given by ``python -c``."""
 
 CHECKED_STEPS = 100
 """At the end of each step of a loop Python raises an asynchronous exception that waits."""
@@ -89,6 +97,7 @@ class GuardedBlock:
         self.thread_id = threading.get_ident()
         self.error: MemoryBudgetExceeded | None = None
         self.interrupted_at_bytes: float = 0.0
+        self.is_async = False
 
         class Interrupt(BudgetInterrupt):
             """Of this block."""
@@ -99,14 +108,17 @@ class GuardedBlock:
 
     def may_interrupt(self, frame: FrameType | None) -> bool:
         """Whether the block's code runs at this frame, and neither code of ours nor of the garbage collector."""
-        if frame is None or is_own_file(frame.f_code.co_filename) or _is_in_collection(frame):
+        if frame is None or _is_own(frame) or _is_in_collection(frame):
             return False
         return self.is_running(frame)
 
     def note(self, frame: FrameType | None, rss_bytes: int | None) -> None:
         """Make the error while what the block holds is still there."""
         if self.error is None:
-            message = self.describe(frame, rss_bytes)
+            try:
+                message = self.describe(frame, rss_bytes)
+            except MemoryError:  # a limit of the machine's own
+                message = f"The process went over its memory budget of {format_bytes(self.limit_bytes)}."
             self.error = MemoryBudgetExceeded(message, limit_bytes=self.limit_bytes, rss_bytes=rss_bytes)
 
 
@@ -125,7 +137,8 @@ class BudgetGuard:
         self._given_back_at_bytes = 0
         self._next_request_at = self._next_follow_at = 0.0
         self._previous_handler: Any = None
-        self._has_handler = False
+        self._signal: signal.Signals | None = None
+        self._is_describing = False
         call_in_child(self.forget_parent)
 
     @property
@@ -161,8 +174,7 @@ class BudgetGuard:
                 self._blocks.remove(block)
             if self._requested is not None and self._requested[0] is block:
                 self._requested = None
-            if block.thread_id != threading.main_thread().ident:
-                _cancel_async(block)
+            _cancel_async(block)
             ended = None
             if self._blocks:
                 self._follow()
@@ -190,6 +202,7 @@ class BudgetGuard:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread = self._requested = None
+        self._is_describing = False
         self._address_limit.restore()
 
     def _run(self) -> None:
@@ -232,51 +245,68 @@ class BudgetGuard:
         return rss_bytes
 
     def _follow(self) -> None:
-        if self._blocks:
+        if self._blocks and not self._is_describing:
             self._address_limit.follow(limit_bytes=min(block.limit_bytes for block in self._blocks))
 
     def _interrupt(self, block: GuardedBlock, rss_bytes: int) -> None:
         is_main = block.thread_id == threading.main_thread().ident
-        if is_main and self._has_handler and signal.getsignal(signal.SIGINT) == self._on_interrupt:
+        if is_main and self._signal is not None and signal.getsignal(self._signal) == self._on_interrupt:
             now = time.monotonic()
-            if self._requested is None and now >= self._next_request_at:
+            if self._requested is None and not self._is_describing and now >= self._next_request_at:
                 self._requested, self._next_request_at = (block, rss_bytes), now + REQUEST_INTERVAL_S
-                _interrupt_main_thread()
+                _interrupt_main_thread(self._signal)
             return
         frame = sys._current_frames().get(block.thread_id)
         if block.may_interrupt(frame):
-            block.note(frame, rss_bytes)
-            block.interrupted_at_bytes = rss_bytes
+            self._note(block, frame, rss_bytes)
+            block.is_async = True
             _raise_in_thread(block.thread_id, block.interrupt)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> Any:
-        """Handle SIGINT in the main thread: a request of the guard, or what was handled before."""
+        """Handle the signal in the main thread: a request of the guard, or what was handled before."""
         requested, self._requested = self._requested, None
         if requested is None:
             previous = self._previous_handler
             return previous(number, frame) if callable(previous) else None
         block, rss_bytes = requested
-        if block.may_interrupt(frame):
-            block.note(frame, rss_bytes)
-            block.interrupted_at_bytes = rss_bytes
+        if not self._is_describing and block.may_interrupt(frame):
+            self._note(block, frame, rss_bytes)
             raise block.interrupt(str(block.error))
         return None
 
+    def _note(self, block: GuardedBlock, frame: FrameType | None, rss_bytes: int) -> None:
+        """Make the error of a block that is interrupted now; meanwhile no memory is refused and nobody interrupts."""
+        block.interrupted_at_bytes = rss_bytes
+        self._is_describing = True
+        try:
+            self.allow_allocations()
+            block.note(frame, rss_bytes)
+        finally:
+            self._is_describing = False
+
     def _install_handler(self) -> None:
-        if self._has_handler or threading.current_thread() is not threading.main_thread():
+        if self._signal is not None or threading.current_thread() is not threading.main_thread():
             return
-        previous = signal.getsignal(signal.SIGINT)
-        if callable(previous):  # where Ctrl-C is ignored, it stays so
-            self._previous_handler = previous
-            signal.signal(signal.SIGINT, self._on_interrupt)
-            self._has_handler = True
+        for number in (signal.SIGINT, *STAND_INS):
+            previous = signal.getsignal(number)
+            if callable(previous) or (previous == signal.SIG_DFL and number in STAND_INS):
+                self._signal, self._previous_handler = number, previous
+                signal.signal(number, self._on_interrupt)
+                return
 
     def _remove_handler(self) -> None:
-        if self._has_handler and threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGINT) == self._on_interrupt:
-                signal.signal(signal.SIGINT, self._previous_handler)
-            self._has_handler = False
-            self._previous_handler = None
+        if self._signal is not None and threading.current_thread() is threading.main_thread():
+            if signal.getsignal(self._signal) == self._on_interrupt:
+                signal.signal(self._signal, self._previous_handler)
+            self._signal = self._previous_handler = None
+
+
+def _is_own(frame: FrameType) -> bool:
+    """Whether code of ours runs, or a method that was generated for a class of ours and has no file."""
+    step: FrameType | None = frame
+    while step is not None and step.f_code.co_filename == GENERATED_FILE:
+        step = step.f_back
+    return step is not None and is_own_file(step.f_code.co_filename)
 
 
 def _is_in_collection(frame: FrameType) -> bool:
@@ -292,10 +322,10 @@ def _is_in_collection(frame: FrameType) -> bool:
     return False
 
 
-def _interrupt_main_thread() -> None:
-    """Have Python's handler of SIGINT called in the main thread."""
+def _interrupt_main_thread(number: signal.Signals) -> None:
+    """Have Python's handler of a signal called in the main thread."""
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:  # Windows
         _thread.interrupt_main()
 
@@ -306,7 +336,7 @@ def _cancel_async(block: GuardedBlock) -> None:
     CPython up to 3.12 notes in the interpreter that there is one, and clears that when it raises it, not when it is
     taken back. What stays set slows all code down, and on 3.11 the next traced function call never returns.
     """
-    if block.interrupted_at_bytes and block.thread_id == threading.get_ident():
+    if block.is_async and block.thread_id == threading.get_ident():
         with contextlib.suppress(_Cancelled):
             _raise_in_thread(block.thread_id, _Cancelled)
             for _ in range(CHECKED_STEPS):  # Python raises it at the end of a step, if not at once

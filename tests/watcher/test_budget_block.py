@@ -19,6 +19,7 @@ from memanalysis import MemoryBudgetExceeded, budget
 from memanalysis.capture.process import ProcessReader
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.watcher import address_limit
+from memanalysis.watcher.budget_guard import BudgetInterrupt, GuardedBlock, guard
 
 pytestmark = pytest.mark.slow
 
@@ -273,3 +274,60 @@ def test_a_debugger_can_trace_the_program_after_a_thread_was_interrupted() -> No
     done = subprocess.run([sys.executable, "-c", TRACED_AFTERWARDS], capture_output=True, text=True, timeout=60)
 
     assert done.stdout == "exceeded\n['<lambda>']\n", done.stderr
+
+
+def test_code_is_not_interrupted_while_it_is_described_what_it_holds() -> None:
+    """A description that takes long, by code without a file such as that of dataclasses, is made once and whole."""
+    begun, space = [], {"time": time}
+    source = "def wait():\n    end = time.perf_counter() + 0.2\n    while time.perf_counter() < end: pass\n"
+    exec(source, space)  # noqa: S102  the test's own
+
+    def describe(frame: Any, rss_bytes: int | None) -> str:
+        begun.append(frame.f_code.co_name)
+        space["wait"]()
+        return "it is over"
+
+    block = GuardedBlock(level(), is_running=lambda frame: True, describe=describe)
+    guard.add(block)
+    try:
+        with pytest.raises(BudgetInterrupt):
+            fill_dict()
+    finally:
+        guard.remove(block)
+
+    assert begun == ["fill_dict"]
+    assert str(block.error) == "it is over"
+
+
+WITHOUT_CONTROL_C = """
+import gc, signal, subprocess, sys, time
+from memanalysis import MemoryBudgetExceeded, budget
+from memanalysis.capture.process import ProcessReader
+
+def note(phase, info):
+    end = time.perf_counter() + 0.01
+    while time.perf_counter() < end:
+        pass
+
+gc.callbacks.append(note)
+ask = "import signal; print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+for _ in range(3):
+    rows = {}
+    try:
+        with budget(ProcessReader().read_rss_bytes() + (40 << 20)):
+            print(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True).stdout.strip())
+            while True:
+                rows[len(rows)] = str(len(rows)) * 100
+    except MemoryBudgetExceeded as exc:
+        print("rows" in str(exc), "-c" in str(exc) or "<string>:" in str(exc))
+print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, signal.getsignal(signal.SIGURG) == signal.SIG_DFL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of Unix")
+def test_where_control_c_is_ignored_it_stays_so_and_the_budget_holds() -> None:
+    """As behind ``&`` in a script, under ``nohup``, and in services."""
+    command = ["/bin/sh", "-c", 'trap \'\' INT; exec "$0" "$@"', sys.executable, "-c", WITHOUT_CONTROL_C]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+    assert done.stdout.split("\n") == [*["True", "True True"] * 3, "True True", ""], done.stderr
