@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from needs import needs_sampler
 
-from memanalysis.capture.sampler import why_unavailable
 from memanalysis.cli.self_test import THREAD_NAME, describe_self_test, run_self_test
 from memanalysis.watcher.trace_engine import choose_engine
 
@@ -34,7 +34,7 @@ def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
-@pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
+@needs_sampler
 def test_the_sampler_sees_the_bytes_within_its_error() -> None:
     assert "the sampler saw" in " ".join(run_doctor().stdout.split())
 

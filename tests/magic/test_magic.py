@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from kernels import Kernel, sizes_at, sizes_of
+from needs import needs_sampler
 
 MIB = 2**20
 
 
+@needs_sampler
 class TestMeasuredCell:
     @pytest.mark.slow
     def test_the_line_that_keeps_memory_is_named_by_cell_and_line_with_its_text(self, kernel: Kernel) -> None:
@@ -128,6 +130,7 @@ class TestTheCellIsAsWithoutTheMagic:
         assert shown.result == "'awaited'"
         assert f"In[{shown.execution_count}]:4" in shown.displayed()[0]
 
+    @needs_sampler
     def test_an_interrupted_cell_is_shown_as_usual_and_measured_so_far(self, kernel: Kernel) -> None:
         shown = kernel.run(
             "%%memwatch\nimport os, signal, time\nheld = bytearray(2**21)\n"
@@ -153,6 +156,7 @@ class TestTheCellIsAsWithoutTheMagic:
         assert kernel.run(f"In[{shown.execution_count}]").result is not None
         assert kernel.run(f"_i{shown.execution_count}").result == repr("%%memwatch\npasted = 1")
 
+    @needs_sampler
     def test_another_cell_magic_may_follow_or_lead(self, kernel: Kernel) -> None:
         followed = kernel.run("%%memwatch\n%%time\nx = bytearray(2**20)")
         led = kernel.run("%%time\n%%memwatch\nx = bytearray(2**20)")
@@ -169,6 +173,7 @@ class TestTheCellIsAsWithoutTheMagic:
         assert "----> 2 a / 0" in shown.traceback
         assert "run_cell_magic" not in shown.traceback
 
+    @needs_sampler
     def test_lines_of_a_timed_statement_and_of_threads_are_lines_of_the_cell(self, kernel: Kernel) -> None:
         timed = kernel.run("%%memwatch\n%%timeit -n 1 -r 1\ny = 1\nlarge_one = bytearray(2**22)")
         threads = kernel.run(
@@ -199,6 +204,7 @@ class TestTheCellIsAsWithoutTheMagic:
         assert f"In[{shown.execution_count}]:3" in shown.displayed()[0]
 
 
+@needs_sampler
 class TestTracing:
     def test_tracing_that_the_magic_turned_on_is_off_afterwards(self, kernel: Kernel) -> None:
         kernel.run("%%memwatch\nx = 1")
@@ -255,6 +261,7 @@ class TestWithoutTheCompiledSampler:
 
 
 class TestNativeMemory:
+    @needs_sampler
     def test_what_python_did_not_allocate_is_shown_at_its_line_as_native(self, kernel: Kernel) -> None:
         """An anonymous map of 64 MiB, written to, is in resident memory and in no allocator of Python."""
         shown = kernel.run(
@@ -319,6 +326,7 @@ class TestWrongWords:
 
 
 class TestExtension:
+    @needs_sampler
     def test_unloading_takes_everything_back_and_loading_again_works(self, kernel: Kernel) -> None:
         """Listeners, transformer, magics, and the light copies of IPython's functions."""
         left = """

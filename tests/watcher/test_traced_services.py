@@ -7,16 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis import assess, report
-from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
-needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
 
 PROGRAM = """
 import ctypes, sys, time

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from needs import needs_sampler
 from processes import running
 
 from memanalysis import assess
@@ -62,9 +63,6 @@ def serve_and_load(tmp_path, *, leaks, seconds, trace):
         errors = process.stderr.read()
     assert "memanalysis" not in errors, errors
     return open_ledger(tmp_path / "ledger")
-
-
-needs_sampler = pytest.mark.skipif(why_unavailable() is not None, reason=f"no sampler here: {why_unavailable()}")
 
 
 @pytest.fixture(scope="module")
