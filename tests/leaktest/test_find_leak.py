@@ -266,7 +266,7 @@ def keep_by_six_lines() -> None:
 
 
 def test_what_lines_are_named_with_is_no_type_that_grows():
-    """Tracebacks are tuples, of which the garbage collector follows some."""
+    """Tracebacks are tuples, and the garbage collector follows some tuples."""
     finding = find_leak(keep_by_six_lines, max_calls=400)
 
     assert len(finding.sites) > 5
