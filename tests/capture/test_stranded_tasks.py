@@ -14,6 +14,8 @@ from memanalysis.capture.holders import find_holders
 from memanalysis.capture.objects import name_type
 from memanalysis.capture.stranded_tasks import find_stranded_tasks
 
+pytestmark = pytest.mark.slow  # what refers to a task is sought among all objects of the suite's process
+
 QUEUES: list["asyncio.Queue[int]"] = []
 FUTURES: list["asyncio.Future[None]"] = []
 TASKS: set["asyncio.Task[Any]"] = set()
