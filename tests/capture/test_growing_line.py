@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 from memanalysis.capture.growing_line import SAMPLED_FROM_BYTES, GrowthSampling
 
-pytestmark = pytest.mark.skipif(sampler.why_unavailable() is not None, reason="the sampler is not compiled here")
+pytestmark = needs_sampler
 
 
 def test_growth_is_sampled_and_the_line_that_holds_it_named() -> None:

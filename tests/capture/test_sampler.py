@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 from memanalysis.capture.sampler import SampledSite, SampledTable
@@ -14,8 +15,6 @@ from memanalysis.errors import CaptureError, InvalidArgumentError
 
 BLOCK_BYTES = 16 * 2**20
 """32 sampling intervals: such a block is sampled for sure, and what is small beside it hardly ever."""
-
-needs_sampler = pytest.mark.skipif(sampler.why_unavailable() is not None, reason=str(sampler.why_unavailable()))
 
 
 @pytest.fixture

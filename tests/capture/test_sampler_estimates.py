@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 
-pytestmark = pytest.mark.skipif(sampler.why_unavailable() is not None, reason=str(sampler.why_unavailable()))
+pytestmark = needs_sampler
 
 N_FUNCTIONS = 8
 INTERVAL_BYTES = 16 * 1024

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from itertools import permutations
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 
 BLOCK_BYTES = 16 * 2**20
 """32 sampling intervals: such a block is sampled for sure, and what is small beside it hardly ever."""
 
-pytestmark = pytest.mark.skipif(sampler.why_unavailable() is not None, reason=str(sampler.why_unavailable()))
+pytestmark = needs_sampler
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from distributed import Client
+from needs import needs_sampler
 from processes import running
 
 from memanalysis.dask.watch_workers import WatchWorkers
@@ -72,6 +73,7 @@ def submit_batch(client: Client, leaking: str, steady: str) -> list[Any]:
 
 
 @pytest.mark.slow
+@needs_sampler
 def test_a_leaking_kind_of_tasks_is_named_and_results_are_no_growth(client: Client, tmp_path: Path):
     leaking, steady = sorted(client.scheduler_info()["workers"])
     for worker in (leaking, steady):  # fill the logs that Dask keeps of its last tasks

@@ -2,6 +2,7 @@
 
 import pytest
 from kernels import Kernel
+from needs import needs_sampler
 
 GROW = "kept = []\nwhile True:\n    kept.append(bytearray(10_000_000))"
 
@@ -12,6 +13,7 @@ def free(kernel: Kernel) -> None:
 
 
 @pytest.mark.slow
+@needs_sampler
 def test_a_cell_over_the_budget_of_the_session_ends_with_its_error_and_the_kernel_lives(kernel: Kernel) -> None:
     shown = kernel.run("%memwatch budget 600 MiB")
     over = kernel.run(GROW)

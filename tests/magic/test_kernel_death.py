@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from kernels import Kernel, run_kernel
+from needs import needs_sampler
 
 from memanalysis import open_ledger, report
 from memanalysis.ledger.reading.live_tail import list_live_runs, read_last_rows
@@ -50,6 +51,7 @@ def what_a_new_kernel_shows(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@needs_sampler
 def test_the_next_kernel_names_cell_line_and_memory_once_and_the_report_has_the_source(tmp_path: Path) -> None:
     with watched_kernel(tmp_path) as kernel:
         run_until(kernel, tmp_path, GROWING, event="cell_line", height_bytes=200 * 2**20)

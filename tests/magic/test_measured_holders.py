@@ -2,6 +2,7 @@
 
 import pytest
 from kernels import Kernel
+from needs import needs_sampler
 
 MIB = 2**20
 
@@ -48,6 +49,7 @@ class TestHolders:
         assert "traceback" not in shown.displayed()[0]
         assert "Held by `named` (4.0 MiB). `del named` lets go." in shown.displayed()[0]
 
+    @needs_sampler
     def test_the_old_value_of_a_name_is_taken_off_and_named(self, kernel: Kernel) -> None:
         kernel.run("import numpy as np\ntwice = np.ones(4_000_000)")
         shown = kernel.run("%%memwatch\ntwice = np.ones(4_000_000)")
@@ -69,6 +71,7 @@ class TestHolders:
 
         assert "Held by `Model.history[0]` (8.0 MiB) and `cache['w']` (4.0 MiB)." in shown.displayed()[0]
 
+    @needs_sampler
     def test_deleting_a_name_is_not_recommended_where_a_cache_holds_the_value_too(self, kernel: Kernel) -> None:
         shown = kernel.run(
             "%%memwatch\nimport functools\n@functools.cache\ndef load(size):\n    return bytearray(size)\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from kernels import Kernel, sizes_at
+from needs import needs_sampler
 
 from memanalysis import open_ledger
 
@@ -69,6 +70,7 @@ class TestWatching:
 
         assert shown.stdout.startswith(f"memwatch: In[{shown.execution_count}] ")
 
+    @needs_sampler
     def test_with_trace_the_ledger_names_lines_of_cells_and_python_memory(self, kernel: Kernel, folder: Path) -> None:
         kernel.run("%memwatch on --trace --ledger traced")
         shown = kernel.run("leaked = []\nfor _ in range(100):\n    leaked.append(bytearray(100_000))")

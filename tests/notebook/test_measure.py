@@ -4,6 +4,7 @@ from collections.abc import Callable
 from subprocess import CompletedProcess
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 from memanalysis.notebook.measure import CellMeter
@@ -24,6 +25,7 @@ def test_a_meter_stops_what_it_started_and_gives_the_same_twice() -> None:
     assert cost.peak_bytes >= cost.retained_bytes
 
 
+@needs_sampler
 def test_a_sampler_that_runs_is_joined_and_left_running() -> None:
     sampler.start(interval_bytes=1024)
     older = bytearray(4 * MIB)

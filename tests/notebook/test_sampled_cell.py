@@ -4,12 +4,15 @@ import importlib
 from collections.abc import Iterator
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 from memanalysis.capture.notebook_cells import register_cell
 from memanalysis.notebook.cell_memory import CellMemory
 from memanalysis.notebook.lines import Place
 from memanalysis.notebook.sampled_cell import SampledCell
+
+pytestmark = needs_sampler
 
 MIB = 2**20
 CELL = "In[907]"

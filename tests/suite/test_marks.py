@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from needs import needs_sampler
 from nested_pytest import NestedRun, run_suite
 
 LEAKS = {
@@ -212,6 +213,7 @@ def test_has_no_limit():
 """
 
 
+@needs_sampler
 def test_a_test_over_its_budget_fails_with_the_line(tmp_path: Path):
     done = run_suite(tmp_path, "budgets.py", budgets=BUDGETS)
 

@@ -1,13 +1,14 @@
 """A table of the sampler is written as it is, an empty one too: what is held later grew from there."""
 
 import pytest
+from needs import needs_sampler
 
 from memanalysis.capture import sampler
 from memanalysis.capture.sample import SYSTEM_CLOCK
 from memanalysis.watcher import sampled_sites
 from memanalysis.watcher.sampled_sites import SampledSites
 
-pytestmark = pytest.mark.skipif(sampler.why_unavailable() is not None, reason="the sampler is not compiled")
+pytestmark = needs_sampler
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from alert_servers import Received, find_free_port, serve_agent
+from needs import needs_sampler
 from processes import running
 
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
@@ -99,6 +100,7 @@ def read_events(ledger: Ledger) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.slow
+@needs_sampler
 def test_a_program_that_outgrows_its_budget_is_restarted_and_nobody_misses_an_alert(tmp_path: Path) -> None:
     """It wobbles around its warning threshold and then passes the others, while the server of one agent is down."""
     port, received, stderr = find_free_port(), Received(), tmp_path / "stderr"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from front_end import move_widget
 from kernels import Kernel, run_kernel
+from needs import needs_sampler
 
 from memanalysis import dashboard, watch
 from memanalysis.capture import sampler
@@ -195,6 +196,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 @pytest.mark.slow
+@needs_sampler
 def test_memwatch_dashboard_moves_while_a_cell_runs_and_names_its_line(kernel: Kernel) -> None:
     """The picture of a session: a cell that grows for some seconds, and buttons as a browser presses them."""
     on = kernel.run("%load_ext memanalysis\n%memwatch dashboard")
