@@ -259,6 +259,9 @@ class BudgetGuard:
         frame = sys._current_frames().get(block.thread_id)
         if block.may_interrupt(frame):
             self._note(block, frame, rss_bytes)
+            if not block.may_interrupt(sys._current_frames().get(block.thread_id)):  # it went on meanwhile
+                block.interrupted_at_bytes = 0.0
+                return
             block.is_async = True
             _raise_in_thread(block.thread_id, block.interrupt)
 
