@@ -119,7 +119,10 @@ def _rewrite(table: pa.Table, rng: random.Random) -> tuple[pa.Table, str]:
     field = table.schema.field(at)
     if table.column_names[at] in {"service"}:
         return table, "nothing"
-    values = table.column(at).to_pylist() if not pa.types.is_temporal(field.type) else [None] * table.num_rows
+    try:
+        values = table.column(at).to_pylist() if not pa.types.is_temporal(field.type) else [None] * table.num_rows
+    except UnicodeDecodeError:  # damaged before
+        return table, "nothing"
     for place in range(len(values)):
         if rng.random() < 0.3:
             values[place] = _odd_cell(field.type, rng)

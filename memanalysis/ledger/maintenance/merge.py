@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,9 @@ from memanalysis.ledger.merge_journal import (
     read_journal,
 )
 from memanalysis.ledger.paths import JSONL_SUFFIX, PARQUET_SUFFIX, run_of_stem
-from memanalysis.ledger.reading.footers import DOWNSAMPLED_KEY, open_parquet, read_footer
+from memanalysis.ledger.reading.footers import DOWNSAMPLED_KEY, open_parquet, read_footer, read_span
 from memanalysis.ledger.reading.native_files import read_native
-from memanalysis.ledger.values import microseconds_from
+from memanalysis.ledger.values import format_timestamp
 from memanalysis.ledger.walk import FoundFile, walk_ledger
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
@@ -183,12 +182,9 @@ def _is_ours(metadata: pq.FileMetaData, table: str) -> bool:
 def _newest_day(metadata: pq.FileMetaData, table: str) -> str:
     """Day of the newest row in UTC, from the statistics."""
     column = list(TABLES[table]).index("started" if table == "runs" else "timestamp")
-    moments = []
-    for number in range(metadata.num_row_groups):
-        statistics = metadata.row_group(number).column(column).statistics
-        if statistics is not None and statistics.has_min_max:
-            moments.append(microseconds_from(statistics.max) or 0)
-    return datetime.fromtimestamp(max(moments) / 1e6, UTC).strftime("%Y%m%d") if moments else "undated"
+    spans = (read_span(metadata.row_group(number), column) for number in range(metadata.num_row_groups))
+    lasts = [span.last for span in spans if span.last is not None]
+    return format_timestamp(max(lasts))[:10].replace("-", "") if lasts else "undated"
 
 
 def _fill_bins(members: list[_Member]) -> Iterator[list[_Member]]:

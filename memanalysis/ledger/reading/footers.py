@@ -26,6 +26,7 @@ __all__ = [
     "join_spans",
     "open_parquet",
     "read_footer",
+    "read_span",
     "read_spans",
 ]
 
@@ -98,7 +99,7 @@ def read_spans(metadata: pq.FileMetaData, table: str) -> list[Span]:
     """Time of each row group."""
     names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
     column = names.index("timestamp") if "timestamp" in TABLES[table] and "timestamp" in names else None
-    return [_span(metadata.row_group(number), column) for number in range(metadata.num_row_groups)]
+    return [read_span(metadata.row_group(number), column) for number in range(metadata.num_row_groups)]
 
 
 def find_groups_of_runs(metadata: pq.FileMetaData, run_ids: Collection[str | None]) -> list[int]:
@@ -109,10 +110,10 @@ def find_groups_of_runs(metadata: pq.FileMetaData, run_ids: Collection[str | Non
     wanted = sorted(run_id for run_id in run_ids if run_id is not None)
     found = []
     for number in range(metadata.num_row_groups):
-        statistics = metadata.row_group(number).column(names.index("run_id")).statistics
-        if statistics is not None and statistics.has_min_max and isinstance(statistics.min, str):
-            place = bisect_left(wanted, statistics.min)
-            if place == len(wanted) or wanted[place] > statistics.max:
+        least, greatest = _read_bounds(metadata.row_group(number), names.index("run_id"))
+        if isinstance(least, str) and isinstance(greatest, str):
+            place = bisect_left(wanted, least)
+            if place == len(wanted) or wanted[place] > greatest:
                 continue
         found.append(number)
     return found
@@ -156,11 +157,21 @@ def _seconds_of(stated: bytes | None) -> float | None:
     return seconds if seconds is not None and math.isfinite(seconds) else None
 
 
-def _span(group: Any, column: int | None) -> Span:
-    statistics = None if column is None else group.column(column).statistics
-    if statistics is None or not statistics.has_min_max:
-        return Span(None, None)
+def read_span(group: pq.RowGroupMetaData, column: int | None) -> Span:
+    """Time of one row group, by its column of that number."""
+    least, greatest = (None, None) if column is None else _read_bounds(group, column)
     try:
-        return Span(microseconds_from(statistics.min), microseconds_from(statistics.max))
+        return Span(microseconds_from(least), microseconds_from(greatest))
     except (ValueError, TypeError, OverflowError):  # a foreign file's timestamps of another kind
         return Span(None, None)
+
+
+def _read_bounds(group: pq.RowGroupMetaData, column: int) -> tuple[object, object]:
+    """Least and greatest value of a column; None where the file does not state them, or nothing that can be."""
+    statistics = group.column(column).statistics
+    if statistics is None or not statistics.has_min_max:
+        return None, None
+    try:
+        return statistics.min, statistics.max
+    except (ValueError, OverflowError):  # text that is not UTF-8, a moment beyond the year 9999
+        return None, None

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row
@@ -320,3 +321,21 @@ def test_what_cannot_be_treated_is_named_and_the_rest_is_done(root: Path) -> Non
         f"{root}/samples/service_key=evil: a link, which is not followed",
     ]
     assert done.merged.files == 5
+
+
+def test_a_moment_beyond_the_year_9999_in_the_statistics_of_one_file_stops_nothing(root: Path) -> None:
+    """The format has 64 bits of microseconds, some 292,000 years."""
+    path = next(path for path in sorted(root.rglob("samples/*/*.parquet")) if "000003Z" in path.name)
+    table = pq.read_table(path)
+    beyond = pa.array([2**62] * table.num_rows, pa.int64()).cast(table.schema.field("timestamp").type)
+    place = table.schema.get_field_index("timestamp")
+    pq.write_table(table.set_column(place, table.schema.field("timestamp"), beyond), path)
+    before = len(open_ledger(root).samples)
+    merged = compact_ledger(root).merged
+    ledger = open_ledger(root)
+
+    assert merged.files > 0
+    assert merged.failed == []
+    assert len(ledger.samples) == before
+    assert ledger.samples["timestamp"].isna().sum() == table.num_rows
+    assert len(ledger.damage) == 1
