@@ -69,7 +69,7 @@ def note_end(path: Path, *, exit_statuses: Mapping[int, int] | None = None) -> b
         with open(descriptor, "rb", closefd=False) as stream:
             content = stream.read()
         row = _last_row(content)
-        status = (exit_statuses or {}).get(row.get("pid", 0))
+        status = (exit_statuses or {}).get(_read_pid(row) or 0)
         ending = None if _is_explained(row, status) else describe_end(row, exit_status=status)
         if ending is None:
             return False
@@ -121,10 +121,10 @@ def describe_end(row: Mapping[str, Any], *, exit_status: int | None = None) -> d
     is_here = row.get("host") == socket.gethostname()
     if not is_here and not runs_on_this_kernel(state):
         return None
-    pid, started = row.get("pid"), _read_moment(row.get("started"))
+    started = _read_moment(row.get("started"))
     if started is None:
         return None
-    traces = find_traces(pid if is_here and isinstance(pid, int) else None, started=started, state=state)
+    traces = find_traces(_read_pid(row) if is_here else None, started=started, state=state)
     if traces.pop("still_runs", False):
         return None
     if exit_status is None:
@@ -153,9 +153,14 @@ def _last_row(content: bytes) -> dict[str, Any]:
     return {}
 
 
+def _read_pid(row: Mapping[str, Any]) -> int | None:
+    pid = row.get("pid")
+    return pid if isinstance(pid, int) else None
+
+
 def _read_moment(value: object) -> float | None:
-    if isinstance(value, str):
-        with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
+        if isinstance(value, str):
             return datetime.fromisoformat(value).timestamp()
-        return None
-    return float(value) if isinstance(value, int | float) else None
+        return float(value) if isinstance(value, int | float) else None
+    return None

@@ -106,3 +106,17 @@ def test_only_the_latest_runs_of_a_service_are_checked_where_that_is_asked(tmp_p
 
     assert note_ends(tmp_path, service="api", most=2) == 2
     assert [ending is None for ending in endings(tmp_path)] == [True, False, False]
+
+
+@pytest.mark.parametrize("cell", ["pid", "started", "at_start", "host", "ending", "ended", "run_id"])
+def test_a_row_with_an_odd_cell_raises_nothing(tmp_path, gone_pid, cell):
+    """A file that something else has written into; each value is one that JSON can hold."""
+    for number, odd in enumerate((None, [1], {"a": 1}, "0001-01-01", 10**400, -(10**30), float("nan"), True, "x")):
+        live = tmp_path / "live" / "runs" / f"service_key=odd{number}"
+        live.mkdir(parents=True)
+        (live / f"20250101T000000Z-{number}-0badcafe.jsonl").write_text(
+            json.dumps(row("r", gone_pid) | {cell: odd}) + "\n"
+        )
+
+    assert note_ends(tmp_path) <= 9
+    assert note_ends(tmp_path, exit_statuses={gone_pid: 0}) <= 9
