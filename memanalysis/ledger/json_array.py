@@ -24,6 +24,9 @@ _HASH_DIGITS = 8
 _TOO_LARGE = 2**43
 """No memory in MB and no count of its objects reaches it: its bytes would no longer fit an int64."""
 
+MAX_PROBLEM_CHARACTERS = 500
+"""A problem ends with the value that was given, which may be of any size."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
@@ -55,7 +58,8 @@ class LedgerEntry:
 
     def __post_init__(self) -> None:
         if problem := _problem_of(self):
-            raise InvalidArgumentError(f"A LedgerEntry needs {problem}.")
+            shown = problem if len(problem) <= MAX_PROBLEM_CHARACTERS else f"{problem[:MAX_PROBLEM_CHARACTERS]} ..."
+            raise InvalidArgumentError(f"A LedgerEntry needs {shown}.")
 
     @property
     def epoch_s(self) -> float:

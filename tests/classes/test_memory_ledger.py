@@ -95,6 +95,14 @@ def test_an_entry_of_what_cannot_be_is_refused(fields: tuple[Any, ...], text: st
     assert str(caught.value) == f"A LedgerEntry needs {text}."
 
 
+def test_a_value_of_any_size_is_shown_by_its_beginning() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        LedgerEntry(1.0, "api", "1" * 70_000, 1)  # type: ignore[arg-type]
+
+    assert "but got '111" in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
 # ---- the ledger in memory
 
 

@@ -76,7 +76,7 @@ def test_the_warming_cache_stops_growing_before_the_middle(ledger):
 
     assert second_half.min() > 10
     assert second_half.max() - second_half.min() < 1.5
-    assert traced[len(traced) // 5] < 0.75 * second_half.mean()
+    assert traced[: len(traced) // 5].min() < 0.75 * second_half.mean()  # it begins to fill before the first sample
 
 
 def test_the_batch_job_falls_back_to_its_baseline_again_and_again(ledger):
