@@ -227,7 +227,7 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "from memanalysis.watcher.run_row import make_run_row\n"
         "now = [1000.0]\n"
         "clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0] + 1_700_000_000.0)\n"
-        "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=50, trace='off').settings\n"
+        "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=25, trace='off').settings\n"
         "run = make_run_row('api', started=clock.wall())\n"
         "observer = Observer(settings, run=run, reader=SampleReader(clock=clock), clock=clock, live=LiveRun())\n"
         "observer.begin()\n"
