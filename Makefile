@@ -7,7 +7,8 @@ OLDEST := .venv-oldest
 OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
 # a file's tests share what they set up, so a file runs in one process; many wait for a program, so one more than cores
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell expr $(CORES) + 1)
 PARALLEL := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test check test-oldest lint types docs wheel bench clean help
@@ -25,7 +26,7 @@ test: $(VENV)/.test  ## everything the suite needs, then the whole suite, on all
 	$(BIN)/python -m pytest -m alone $(PYTEST) || test $$? -eq 5
 
 check: lint types  ## lint, types and the tests that take less than half a second each
-	$(BIN)/python $(PARALLEL) -m "not alone and not slow" $(PYTEST)
+	$(BIN)/python $(PARALLEL) -n $(CORES) -m "not alone and not slow" $(PYTEST)
 
 # old releases beside new ones of others: what those deprecate is not ours
 test-oldest: $(OLDEST)/.test  ## the suite beside the oldest releases that pyproject.toml allows, in an environment of its own

@@ -140,7 +140,8 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def is_lookup_of_loaded(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "sys.modules.get"
+    is_get = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get"
+    return is_get and ast.unparse(node.func) == "sys.modules.get"
 
 
 @cache

@@ -8,6 +8,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,17 @@ _NAMES, _NAMES_OF_CODE = (
     {re.compile(rf"(?:^|_)(?:{pattern})(?:_|$|(?<=_))"): cure for pattern, cure in patterns.items()}
     for patterns in (NAMES, NAMES_OF_CODE)
 )
-_PROSE = {
-    re.compile(rf"(?<![\w.]){'(?:' + pattern + ')'}(?!\w)".replace(" ", r"(?:\s|#(?!\w)|\\n)+"), re.IGNORECASE): cure
-    for pattern, cure in PROSE.items()
-}
 
 
+def _compile_prose(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.])(?:{pattern})(?!\w)".replace(" ", r"(?:\s|#(?!\w)|\\n)+"), re.IGNORECASE)
+
+
+_PROSE = {_compile_prose(pattern): cure for pattern, cure in PROSE.items()}
+_ANY_PROSE = _compile_prose("|".join(PROSE))
+
+
+@cache
 def find_in_name(name: str) -> str | None:
     """Return what to say in place of a name, or None where the name may stay."""
     if name in CLASSES:
@@ -115,6 +121,8 @@ def find_in_name(name: str) -> str | None:
 
 def find_in_prose(text: str) -> Iterator[tuple[int, str, str]]:
     """Line, words and cure of each place of a text that uses a word of the left column."""
+    if _ANY_PROSE.search(text) is None:  # much quicker than one after the other
+        return
     for pattern, cure in _PROSE.items():
         for match in pattern.finditer(text):
             yield text.count("\n", 0, match.start()) + 1, " ".join(match[0].split()), cure
