@@ -25,7 +25,7 @@ test: $(VENV)/.test  ## everything the suite needs, then the whole suite, on all
 	$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST)
 	$(BIN)/python -m pytest -m alone $(PYTEST) || test $$? -eq 5
 
-check: lint types  ## lint, types and the tests that take less than half a second each
+check: lint types  ## lint, types and the tests that are not marked slow: two minutes on two cores
 	$(BIN)/python $(PARALLEL) -n $(CORES) -m "not alone and not slow" $(PYTEST)
 
 # old releases beside new ones of others: what those deprecate is not ours

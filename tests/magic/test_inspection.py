@@ -27,6 +27,7 @@ class TestVars:
         assert sizes_of(rows["alone"])[0] == 10.0
         assert sizes_of(text.splitlines()[0])[0] == pytest.approx(343 + 30.5 + 10, rel=0.02)
 
+    @pytest.mark.slow
     def test_ten_million_objects_take_a_second(self, filled: Kernel) -> None:
         filled.run("from memanalysis.capture.variable_sizes import measure_variables\nimport time")
         filled.run("found = measure_variables({'many': many, 'again': [many, many]}); cpu = time.process_time()")

@@ -14,6 +14,8 @@ from benchmarks.fleet.truth import hold_against_truth
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.verdicts.assess import assess
 
+pytestmark = pytest.mark.slow
+
 PLAN = FleetPlan(seed=3, rows=24_000, services=8, hosts=4, interval_s=300.0, leaking=0.25)
 
 

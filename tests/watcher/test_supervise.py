@@ -166,6 +166,7 @@ print("drained", flush=True)
 TINY = {"memory_budgets": {"services": {"shop": "1MB"}}, "enforcement": {"grace_period_seconds": 0}}
 
 
+@pytest.mark.slow
 def test_a_server_that_drains_on_sigterm_and_ends_with_0_leaves_with_75(tmp_path: Path) -> None:
     """It grows past its budget of 150 MB only once it handles the signal."""
     limits = {"grace_period_seconds": 0, "hard_limits": {"action": "alert_and_restart"}}
@@ -177,6 +178,7 @@ def test_a_server_that_drains_on_sigterm_and_ends_with_0_leaves_with_75(tmp_path
     assert (process.returncode, output) == (75, "drained\n")
 
 
+@pytest.mark.slow
 def test_a_program_that_is_over_its_budget_as_it_starts_leaves_in_order(tmp_path: Path) -> None:
     limits = {"grace_period_seconds": 0, "hard_limits": {"action": "alert_and_restart"}}
     program = "import time\ntry:\n    time.sleep(60)\nfinally:\n    print('drained', flush=True)\n"

@@ -122,6 +122,7 @@ def test_a_port_in_use_is_an_event_and_the_run_goes_on(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_a_program_that_closes_every_descriptor_or_forks_keeps_what_it_opens(run_program):
     program = (
         "import os, re, socket\n"
