@@ -90,8 +90,10 @@ class budget:  # noqa: N801 - it is used as a verb, as contextlib.suppress is
         block = blocks.pop()
         if not blocks:
             del self._entered[owner]
-        converted = convert_error(block, error)
-        guard.remove(block)
+        try:
+            converted = convert_error(block, error)
+        finally:
+            guard.remove(block)
         if converted is not None:
             raise converted.with_traceback(cut_own_frames(trace)) from (
                 None if isinstance(error, BudgetInterrupt) else error
@@ -128,23 +130,24 @@ def convert_error(block: GuardedBlock, error: BaseException | None) -> MemoryBud
     if isinstance(error, MemoryError) and not isinstance(error, MemoryBudgetExceeded):
         if not (guard.refuses_allocations and guard.is_tightest(block)):
             return None
-        guard.allow_allocations()
-        rss_bytes = guard.read_rss_bytes()
-        refused = (
-            f"An allocation beyond the memory budget of {format_bytes(block.limit_bytes)} was refused before it was "
-            f"made{_find_user_place(_list_frames(error.__traceback__))}: {make_printable(error) or 'MemoryError'}."
-        )
-        if rss_bytes is not None and rss_bytes > block.limit_bytes:  # faster than the guard reads
-            held = describe_breach(
-                _find_innermost(error.__traceback__), limit_bytes=block.limit_bytes, rss_bytes=rss_bytes
-            )
-            return MemoryBudgetExceeded(f"{held} {refused}", limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
-        return MemoryBudgetExceeded(
-            f"{refused} The process holds {format_bytes(rss_bytes)}.",
-            limit_bytes=block.limit_bytes,
-            rss_bytes=rss_bytes,
-        )
+        with guard.describing():
+            return _describe_refusal(block, error)
     return block.error if error is None else None
+
+
+def _describe_refusal(block: GuardedBlock, error: MemoryError) -> MemoryBudgetExceeded:
+    rss_bytes = guard.read_rss_bytes()
+    refused = (
+        f"An allocation beyond the memory budget of {format_bytes(block.limit_bytes)} was refused before it was "
+        f"made{_find_user_place(_list_frames(error.__traceback__))}: {make_printable(error) or 'MemoryError'}."
+    )
+    if rss_bytes is not None and rss_bytes > block.limit_bytes:  # faster than the guard reads
+        frame = _find_innermost(error.__traceback__)
+        held = describe_breach(frame, limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
+        text = f"{held} {refused}"
+    else:
+        text = f"{refused} The process holds {format_bytes(rss_bytes)}."
+    return MemoryBudgetExceeded(text, limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
 
 
 def describe_breach(frame: FrameType | None, *, limit_bytes: int, rss_bytes: int | None) -> str:

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -138,7 +138,7 @@ class BudgetGuard:
         self._next_request_at = self._next_follow_at = 0.0
         self._previous_handler: Any = None
         self._signal: signal.Signals | None = None
-        self._is_describing = False
+        self._n_describing = 0
         call_in_child(self.forget_parent)
 
     @property
@@ -187,10 +187,17 @@ class BudgetGuard:
         if ended is not None and ended is not threading.current_thread():
             ended.join(timeout=STOP_WITHIN_S)
 
-    def allow_allocations(self) -> None:
-        """Let the system give memory again, until the next reading: to describe a refusal takes some."""
+    @contextlib.contextmanager
+    def describing(self) -> Iterator[None]:
+        """Refuse no memory and interrupt nobody meanwhile: to describe what is held takes some, and time."""
         with self._lock:
+            self._n_describing += 1
             self._address_limit.restore()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_describing -= 1
 
     def is_tightest(self, block: GuardedBlock) -> bool:
         """Whether no other block has a lower budget: it is this one that made the system refuse."""
@@ -202,7 +209,7 @@ class BudgetGuard:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread = self._requested = None
-        self._is_describing = False
+        self._n_describing = 0
         self._address_limit.restore()
 
     def _run(self) -> None:
@@ -245,14 +252,14 @@ class BudgetGuard:
         return rss_bytes
 
     def _follow(self) -> None:
-        if self._blocks and not self._is_describing:
+        if self._blocks and not self._n_describing:
             self._address_limit.follow(limit_bytes=min(block.limit_bytes for block in self._blocks))
 
     def _interrupt(self, block: GuardedBlock, rss_bytes: int) -> None:
         is_main = block.thread_id == threading.main_thread().ident
         if is_main and self._signal is not None and signal.getsignal(self._signal) == self._on_interrupt:
             now = time.monotonic()
-            if self._requested is None and not self._is_describing and now >= self._next_request_at:
+            if self._requested is None and not self._n_describing and now >= self._next_request_at:
                 self._requested, self._next_request_at = (block, rss_bytes), now + REQUEST_INTERVAL_S
                 _interrupt_main_thread(self._signal)
             return
@@ -272,20 +279,16 @@ class BudgetGuard:
             previous = self._previous_handler
             return previous(number, frame) if callable(previous) else None
         block, rss_bytes = requested
-        if not self._is_describing and block.may_interrupt(frame):
+        if not self._n_describing and block.may_interrupt(frame):
             self._note(block, frame, rss_bytes)
             raise block.interrupt(str(block.error))
         return None
 
     def _note(self, block: GuardedBlock, frame: FrameType | None, rss_bytes: int) -> None:
-        """Make the error of a block that is interrupted now; meanwhile no memory is refused and nobody interrupts."""
+        """Make the error of a block that is interrupted now."""
         block.interrupted_at_bytes = rss_bytes
-        self._is_describing = True
-        try:
-            self.allow_allocations()
+        with self.describing():
             block.note(frame, rss_bytes)
-        finally:
-            self._is_describing = False
 
     def _install_handler(self) -> None:
         if self._signal is not None or threading.current_thread() is not threading.main_thread():
