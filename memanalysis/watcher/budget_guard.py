@@ -56,7 +56,7 @@ STAND_INS = (signal.SIGURG, signal.SIGWINCH) if sys.platform != "win32" else ()
 ``&`` in a script, and stays ignored in children."""
 
 GENERATED_FILE = "<string>"
-"""The file of methods that ``dataclasses`` and ``namedtuple`` make, and of a program given by ``python -c``."""
+"""The file of methods such as ``__init__`` that ``dataclasses`` makes, and of a program given by ``python -c``."""
 
 CHECKED_STEPS = 100
 """At the end of each step of a loop Python raises an asynchronous exception that waits."""
@@ -310,7 +310,7 @@ class BudgetGuard:
 def _is_own(frame: FrameType) -> bool:
     """Whether code of ours runs, or a method that was generated for a class of ours and has no file."""
     step: FrameType | None = frame
-    while step is not None and step.f_code.co_filename == GENERATED_FILE:
+    while step is not None and step.f_code.co_filename == GENERATED_FILE and step.f_code.co_name.startswith("__"):
         step = step.f_back
     return step is not None and is_own_file(step.f_code.co_filename)
 

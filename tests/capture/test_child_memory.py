@@ -66,7 +66,7 @@ def test_a_child_that_waits_in_its_parents_memory_holds_nothing_until_it_begins_
     assert 0 < begun_bytes < 5 * MIB
 
 
-def test_a_forked_child_counts_at_once(tmp_path: Path) -> None:
+def test_a_forked_child_counts_at_once() -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with running(subprocess.Popen([sys.executable, "-c", FORKING], **pipes)) as parent:
         assert [parent.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2

@@ -332,3 +332,29 @@ def test_where_control_c_is_ignored_it_stays_so_and_the_budget_holds() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
 
     assert done.stdout.split("\n") == [*["True", "True True"] * 3, "True True", ""], done.stderr
+
+
+DECORATED = """
+from memanalysis import MemoryBudgetExceeded, budget
+from memanalysis.capture.process import ProcessReader
+from memanalysis.watcher import address_limit
+
+address_limit.ABORTING_LIBRARIES = frozenset({"sys"})  # no allocation is refused instead
+
+@budget(ProcessReader().read_rss_bytes() + (40 << 20))
+def grow():
+    rows = []
+    for _ in range(3_000):
+        rows.append(bytes(100_000) + b"1")
+
+try:
+    grow()
+except MemoryBudgetExceeded as exc:
+    print(exc.rss_bytes > exc.limit_bytes)
+"""
+
+
+def test_a_decorated_function_of_a_program_without_a_file_is_interrupted() -> None:
+    done = subprocess.run([sys.executable, "-c", DECORATED], capture_output=True, text=True, timeout=100)
+
+    assert done.stdout == "True\n", done.stderr
