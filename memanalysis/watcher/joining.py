@@ -117,9 +117,7 @@ class Membership:
 
     def end(self) -> None:
         """Stop the recorder as the interpreter or a worker of `multiprocessing` ends."""
-        late, self._late = self._late, None
-        if late is not None and not late.cancel():
-            late.join(BEGIN_TIMEOUT_S)  # modules that are half imported would hold up the interpreter's end
+        self._end_late()
         if self._recorder is not None:
             self._recorder.stop_at_exit()
             if self._recorder.restart.is_requested:
@@ -131,11 +129,20 @@ class Membership:
 
     def end_worker(self) -> None:
         """Stop the recorder of a worker, whose files stay JSON lines."""
-        late, self._late = self._late, None
-        if late is not None and not late.cancel():
-            late.join(BEGIN_TIMEOUT_S)
+        self._end_late()
         if self._recorder is not None:
             self._recorder.stop_at_exit(may_seal=False)
+
+    def _end_late(self) -> None:
+        """Wait until the thread that waits has ended, and what it began is loaded.
+
+        Modules that are half imported would hold up the interpreter's end. A thread that the system has not run yet
+        would use what the interpreter has freed by then, and crash the process.
+        """
+        late, self._late = self._late, None
+        if late is not None:
+            late.cancel()
+            late.join(BEGIN_TIMEOUT_S)
 
     def before_fork(self) -> None:
         """Let no fork happen while the recorder is being loaded: the child would find locks that nobody releases."""
