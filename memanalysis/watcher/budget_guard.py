@@ -138,7 +138,7 @@ class BudgetGuard:
         self._next_request_at = self._next_follow_at = 0.0
         self._previous_handler: Any = None
         self._signal: signal.Signals | None = None
-        self._n_describing = 0
+        self._describers: set[object] = set()
         call_in_child(self.forget_parent)
 
     @property
@@ -180,6 +180,7 @@ class BudgetGuard:
                 self._follow()
             else:
                 self._address_limit.restore()
+                self._describers.clear()  # Ctrl-C at the very end of a description may leave one behind
                 self.sampling.stop()
                 self._remove_handler()
                 ended, self._thread = self._thread, None
@@ -190,14 +191,14 @@ class BudgetGuard:
     @contextlib.contextmanager
     def describing(self) -> Iterator[None]:
         """Refuse no memory and interrupt nobody meanwhile: to describe what is held takes some, and time."""
+        describer = object()
         with self._lock:
-            self._n_describing += 1
+            self._describers.add(describer)
             self._address_limit.restore()
         try:
             yield
         finally:
-            with self._lock:
-                self._n_describing -= 1
+            self._describers.discard(describer)
 
     def is_tightest(self, block: GuardedBlock) -> bool:
         """Whether no other block has a lower budget: it is this one that made the system refuse."""
@@ -209,7 +210,7 @@ class BudgetGuard:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread = self._requested = None
-        self._n_describing = 0
+        self._describers = set()
         self._address_limit.restore()
 
     def _run(self) -> None:
@@ -252,14 +253,14 @@ class BudgetGuard:
         return rss_bytes
 
     def _follow(self) -> None:
-        if self._blocks and not self._n_describing:
+        if self._blocks and not self._describers:
             self._address_limit.follow(limit_bytes=min(block.limit_bytes for block in self._blocks))
 
     def _interrupt(self, block: GuardedBlock, rss_bytes: int) -> None:
         is_main = block.thread_id == threading.main_thread().ident
         if is_main and self._signal is not None and signal.getsignal(self._signal) == self._on_interrupt:
             now = time.monotonic()
-            if self._requested is None and not self._n_describing and now >= self._next_request_at:
+            if self._requested is None and not self._describers and now >= self._next_request_at:
                 self._requested, self._next_request_at = (block, rss_bytes), now + REQUEST_INTERVAL_S
                 _interrupt_main_thread(self._signal)
             return
@@ -279,7 +280,7 @@ class BudgetGuard:
             previous = self._previous_handler
             return previous(number, frame) if callable(previous) else None
         block, rss_bytes = requested
-        if not self._n_describing and block.may_interrupt(frame):
+        if not self._describers and block.may_interrupt(frame):
             self._note(block, frame, rss_bytes)
             raise block.interrupt(str(block.error))
         return None

@@ -300,6 +300,16 @@ def test_code_is_not_interrupted_while_it_is_described_what_it_holds(monkeypatch
     assert str(block.error) == "it is over"
 
 
+def test_a_description_whose_end_was_cut_leaves_later_budgets_as_they_are() -> None:
+    """Ctrl-C may come at the very end of one, which then never says that it is over."""
+    with contextlib.ExitStack() as never_closed_in_time:
+        with budget(level()):
+            never_closed_in_time.enter_context(guard.describing())
+
+        with pytest.raises(MemoryBudgetExceeded), budget(level()):
+            append_lists()
+
+
 WITHOUT_CONTROL_C = """
 import gc, signal, subprocess, sys, time
 from memanalysis import MemoryBudgetExceeded, budget
