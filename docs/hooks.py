@@ -206,8 +206,8 @@ def _commands_below(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         listed = _LISTED.match(line)
         if re.match(r"[ ─]*commands\b", line, re.IGNORECASE):
             is_list = True
-        elif is_list and not line.strip():
-            return
+        elif not line.strip():
+            is_list = False
         elif is_list and listed:
             yield (*words, listed["name"])
             yield from _commands_below((*words, listed["name"]))

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from doc_examples import ConsoleBlock, PythonBlock, ShellNote, WrittenFile, read_examples, run_console
 from kernels import run_kernel
 from test_package import BELOW, GROUND
 
+from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps
 from memanalysis.policy.model import Policy
 from memanalysis.schema import TABLES
 
@@ -164,6 +167,14 @@ def test_links_and_targets_of_make_are_there(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
     assert targets
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+def test_the_steps_of_a_verdict_are_listed_in_their_order() -> None:
+    text = (DOCS / "how" / "verdict-steps.md").read_text(encoding="utf-8")
+    inputs = VerdictInputs(batches={}, limits=np.empty(0), rules=SeverityRules())
+    steps = [getattr(step, "func", step) for step in make_verdict_steps(inputs)]
+
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == [step.__name__ for step in steps]
 
 
 def test_the_layers_that_are_drawn_are_those_of_the_package() -> None:

@@ -49,9 +49,9 @@ memanalysis report logs/ledger -o r.html  write the same with charts
 
 _EXIT_CODES = """\
 0    success
-1    a finding: check found a reason not to pass, compare something that
-     became worse, test a leak, doctor that a measurement fails,
-     or a demo program failed
+1    a finding: a reason not to pass (check), something that became worse
+     (compare), a leak (test), a measurement that fails (doctor),
+     or a program that failed (demo)
 2    an error: wrong arguments, or a file that cannot be read or written
 130  stopped by Ctrl-C
 141  the reader of the output closed the pipe
@@ -67,28 +67,39 @@ commands = CommandGroup(
         "demo": ("memanalysis.cli.demo_command:command", "Run three small programs and find the one that leaks."),
         "run": ("memanalysis.cli.run_command:command", "Run a Python program and record it and its children."),
         "record": ("memanalysis.cli.record_command:command", "Record a running process from outside."),
-        "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
+        "import": ("memanalysis.cli.import_command:command", "Import mprof, Prometheus or pprof data into a ledger."),
         "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
-        "check": ("memanalysis.cli.check_command:command", "Fail where memory leaks, breaks a budget or became worse."),
+        "check": ("memanalysis.cli.check_command:command", "Fail on a leak, an exceeded budget or a regression."),
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
         "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
+        "sweep": ("memanalysis.cli.sweep_command:command", "Find the release of a package that began to leak."),
         "pivot": ("memanalysis.cli.pivot_command:command", "Show which host, release or label explains leaks."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
-        "trend": ("memanalysis.cli.trend_command:command", "Show what the last weeks changed, on one page."),
-        "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, by Voilà."),
+        "trend": ("memanalysis.cli.trend_command:command", "Show what changed in the last weeks, on one page."),
+        "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, with Voilà."),
+        "export": ("memanalysis.cli.export_command:command", "Write the heap of a run for other tools."),
+        "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant query ledgers (Model Context Protocol)."),
+        "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
         "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
-        "export": ("memanalysis.cli.export_command:command", "Write the heap of a run for other tools."),
-        "import": (
-            "memanalysis.cli.import_command:command",
-            "Read mprof, Prometheus or pprof into a ledger.",
-        ),
-        "sweep": ("memanalysis.cli.sweep_command:command", "Find the release of a package that began to leak."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
-        "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant ask ledgers, by the Model Context Protocol."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
         "schema": ("memanalysis.cli.schema_command:command", "Print the JSON Schema of what --json prints."),
-        "completion": ("memanalysis.cli.completion_command:command", "Print the script that completes in a shell."),
+        "completion": ("memanalysis.cli.completion_command:command", "Print the shell's completion script."),
+    },
+    sections={
+        "Commands that record": ("demo", "run", "record", "import"),
+        "Commands that judge": ("assess", "check", "compare", "test", "sweep", "pivot"),
+        "Commands that show": ("report", "trend", "dashboard", "export", "mcp"),
+        "Commands for ledgers, policies and this machine": (
+            "info",
+            "compact",
+            "convert",
+            "policy",
+            "doctor",
+            "schema",
+            "completion",
+        ),
     },
     params=[
         click.Option(

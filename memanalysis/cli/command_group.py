@@ -1,7 +1,7 @@
 """The commands by name, each loaded when it is used, and what a mistyped name was meant to be."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -26,6 +26,8 @@ class CommandGroup(click.Group):
         Further sections of the help page by title, shown as they are.
     modules : mapping of str to (str, str)
         Each command by name: where it is, as ``module:attribute``, and a summary in one line.
+    sections : mapping of str to sequence of str, optional
+        The names of the commands under the titles of the help page; all under one title by default.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class CommandGroup(click.Group):
         examples: str,
         notes: Mapping[str, str] | None = None,
         modules: Mapping[str, tuple[str, str]],
+        sections: Mapping[str, Sequence[str]] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(name, no_args_is_help=False, **settings)
         self.examples = examples
         self.notes = dict(notes or {})
         self.modules = modules
+        self.sections = sections or {"Commands": tuple(modules)}
         add_traceback_option(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,8 +71,10 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in self.modules.items()])
+        width = max(map(len, self.modules))
+        for title, names in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), self.modules[name][1]) for name in names])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples and notes."""

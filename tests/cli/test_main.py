@@ -1,6 +1,7 @@
 """The command line as a shell sees it: real processes, whole texts, exit codes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,15 @@ def test_the_help_has_every_command_with_its_summary_and_the_exit_codes() -> Non
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "  assess      Print a verdict on every service of a ledger.\n" in shown.stdout
     assert "\nExit codes:\n  0    success\n  1    a finding: " in shown.stdout
-    assert "  completion  Print the script that completes in a shell.\n" in shown.stdout
+    assert "  completion  Print the shell's completion script.\n" in shown.stdout
+
+
+def test_the_help_lists_every_command_once_under_what_it_is_for() -> None:
+    sections = re.split(r"^Commands .+:\n", run("--help").stdout.partition("\nExamples:")[0], flags=re.MULTILINE)[1:]
+    listed = [re.findall(r"^  (\w+) ", section, re.MULTILINE) for section in sections]
+
+    assert [names[0] for names in listed] == ["demo", "assess", "report", "info"]
+    assert sorted(name for names in listed for name in names) == sorted(commands.modules)
 
 
 def test_the_help_of_a_command_lists_its_arguments_and_keeps_the_lines_of_its_examples() -> None:

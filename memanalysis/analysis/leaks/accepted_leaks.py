@@ -44,7 +44,7 @@ class AcceptedLeak(Protocol):
 def apply_known_leaks(
     frame: VerdictFrame, thresholds: Thresholds, *, accepted: Iterable[AcceptedLeak] = (), today: date | None = None
 ) -> VerdictFrame:
-    """Add whether each leak is accepted: the fifth step.
+    """Add whether each leak is accepted.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ __all__ = ["find_copy_on_write"]
 def find_copy_on_write(
     frame: VerdictFrame, thresholds: Thresholds, *, batches: Mapping[str, SeriesBatch]
 ) -> VerdictFrame:
-    """Name what is no leak but copies shared memory: a step after the origin.
+    """Name what is no leak but copies shared memory.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def judge_families(
     limits: FloatArray,
     rules: SeverityRules,
 ) -> VerdictFrame:
-    """Add the role of each process, and a row for each family: a step after the origins.
+    """Add the role of each process, and a row for each family.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ _CELL_FOLDER = re.compile(r".*/ipykernel_\d+/(.+)")
 
 
 def add_fingerprint(frame: VerdictFrame, thresholds: Thresholds) -> VerdictFrame:
-    """Add the fingerprint of each leak: the fourth step.
+    """Add the fingerprint of each leak.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ N_READINGS = 3
 
 
 def find_held_free(frame: VerdictFrame, thresholds: Thresholds, *, samples: RunSamples | None = None) -> VerdictFrame:
-    """Name the memory that the allocator holds free where that is much of what is resident: a step after the origin.
+    """Name the memory that the allocator holds free where that is much of what is resident.
 
     Parameters
     ----------

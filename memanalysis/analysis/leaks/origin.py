@@ -41,7 +41,7 @@ class RunSamples:
 def find_origin(
     frame: VerdictFrame, thresholds: Thresholds, *, samples: RunSamples | None = None, events: TableSource = None
 ) -> VerdictFrame:
-    """Add the origin of each leak, from its samples or from what tracing windows measured: the second step.
+    """Add the origin of each leak, from its samples or from what tracing windows measured.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ PILES = {
 
 
 def find_pile_ups(frame: VerdictFrame, thresholds: Thresholds, *, batches: Mapping[str, SeriesBatch]) -> VerdictFrame:
-    """Name the threads or descriptors that pile up: a step after the origin.
+    """Name the threads or descriptors that pile up.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _REASONS = {
 def find_responsible(
     frame: VerdictFrame, thresholds: Thresholds, *, sites: SiteSource = None, events: TableSource = None
 ) -> VerdictFrame:
-    """Add to each leak the line that is responsible for it, and what holds it: the third step.
+    """Add to each leak the line that is responsible for it, and what holds it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How one process writes one table: a file of JSON lines of its own, and a new one when that has grown.
+"""The segments of one table as one process writes them: a file of JSON lines, and the next one when it has grown.
 
 A shard is written with one ``write`` a batch on an append-only descriptor: a line is whole or absent, and then outlives
 the process. The descriptor holds an advisory lock that nobody waits for: whoever maintains a ledger sees by it that the
