@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.input_frames import known_floats, require_columns, with_elapsed_of_runs, without_end
 from memanalysis.analysis.leaks.accepted_leaks import AcceptedLeak
 from memanalysis.analysis.leaks.origin import RunSamples
 from memanalysis.analysis.leaks.responsible_line import SiteSource, TableSource
+from memanalysis.analysis.run_groups import group_runs
 from memanalysis.analysis.series.prepare import prepare_grouped
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -75,7 +75,7 @@ def assess_samples(
     """
     known = [metric for metric in BYTE_METRICS if metric in samples]
     require_columns("assess", samples, ["service", *(known or BYTE_METRICS[:1])])
-    samples, groups, counts = _group_runs(samples)
+    samples, groups, counts = group_runs(samples)
     elapsed_s = without_end(samples, with_elapsed_of_runs(samples, counts))
     inputs = VerdictInputs(
         batches={
@@ -94,49 +94,6 @@ def assess_samples(
     )
     frame = {name: groups[name].to_numpy(dtype=object) for name in ("service", "run_id")}
     return table_from_frame(run_verdict_steps(make_verdict_steps(inputs), frame, thresholds))
-
-
-def _group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntArray]:
-    """Return samples run after run, services and runs in that order, and how many samples each has.
-
-    Runs are found at the edges between them; samples that lie together already are not copied.
-    """
-    services, service_names = _encode(samples["service"])
-    runs, run_names = _encode(samples["run_id"] if "run_id" in samples else pd.Series([None]).repeat(len(samples)))
-    is_edge = np.ones(services.size, dtype=bool)
-    is_edge[1:] = (services[1:] != services[:-1]) | (runs[1:] != runs[:-1])
-    starts = np.flatnonzero(is_edge)
-    service_ranks, run_ranks = _ranks(service_names), _ranks(run_names)
-    places = service_ranks[services[starts]] * run_ranks.size + run_ranks[runs[starts]]
-    _, firsts, numbers = np.unique(places, return_index=True, return_inverse=True)
-    names = {
-        "service": service_names.take(services[starts[firsts]]),
-        "run_id": run_names.take(runs[starts[firsts]]),
-    }
-    lengths = np.diff(np.append(starts, services.size))
-    if bool(np.all(numbers[1:] > numbers[:-1])):
-        return samples, pd.DataFrame(names), lengths
-    series = np.repeat(numbers, lengths)
-    grouped = samples.iloc[np.argsort(series, kind="stable")]
-    return grouped, pd.DataFrame(names), np.bincount(series, minlength=firsts.size)
-
-
-def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
-    """Return the number of each text, and the texts by number; the unknown have -1, and so the place past the last."""
-    if isinstance(texts.dtype, pd.CategoricalDtype):
-        codes, known = texts.array.codes, texts.array.categories
-    else:
-        codes, known = pd.factorize(texts)
-    return codes, pd.Index(known, dtype=object).append(pd.Index([None], dtype=object))
-
-
-def _ranks(names: "pd.Index[Any]") -> IntArray:
-    """Return the place of each name in the order of all; the last, which stands for the unknown, stays last."""
-    known = names[:-1]
-    ranks = np.arange(names.size)
-    if not known.is_monotonic_increasing:
-        ranks[known.argsort()] = np.arange(known.size)
-    return ranks
 
 
 def _limits(

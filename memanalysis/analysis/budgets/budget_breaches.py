@@ -9,6 +9,7 @@ import pandas as pd
 
 from memanalysis.analysis.budgets.budget_metric import read_budget_series
 from memanalysis.analysis.input_frames import require_columns, with_elapsed
+from memanalysis.analysis.run_groups import group_runs
 
 __all__ = ["BREACH_COLUMNS", "Budget", "find_breaches"]
 
@@ -60,17 +61,21 @@ def find_breaches(samples: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.Da
     """
     require_columns("find_breaches", samples, ("service", "run_id", "timestamp"))
     rows: list[dict[str, Any]] = []
-    for (service, run_id), run in samples.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
+    samples, runs, counts = group_runs(samples)
+    stops = np.cumsum(counts)
+    for (service, run_id), start, stop in zip(runs.itertuples(index=False), stops - counts, stops, strict=True):
         if service in budgets:
+            run = samples.iloc[start:stop]
             rows.extend({"service": service, "run_id": run_id, **row} for row in _episodes(run, budgets[str(service)]))
     return pd.DataFrame(rows, columns=list(BREACH_COLUMNS))
 
 
 def _episodes(run: pd.DataFrame, budget: Budget) -> list[dict[str, Any]]:
     values, metrics = read_budget_series(run, budget.metric)
-    elapsed_s = with_elapsed(run)
+    elapsed_s, timestamps = with_elapsed(run), run["timestamp"]
     known = np.isfinite(values)
-    run, values, metrics, elapsed_s = run[known], values[known], metrics[known], elapsed_s[known]
+    if not known.all():
+        values, metrics, elapsed_s, timestamps = values[known], metrics[known], elapsed_s[known], timestamps[known]
     over = np.concatenate(([False], values >= budget.warning_bytes, [False]))
     starts, stops = np.flatnonzero(~over[:-1] & over[1:]), np.flatnonzero(over[:-1] & ~over[1:])
     spans = [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
@@ -78,8 +83,8 @@ def _episodes(run: pd.DataFrame, budget: Budget) -> list[dict[str, Any]]:
         {
             "metric": str(metrics[span][values[span].argmax()]),
             "level": "critical" if values[span].max() >= budget.critical_bytes else "warning",
-            "first": run["timestamp"].iloc[span.start],
-            "last": run["timestamp"].iloc[span.stop - 1],
+            "first": timestamps.iloc[span.start],
+            "last": timestamps.iloc[span.stop - 1],
             "duration_s": float(elapsed_s[min(span.stop, values.size - 1)] - elapsed_s[span.start]),
             "worst_bytes": float(values[span].max()),
             "budget_bytes": float(budget.max_bytes),

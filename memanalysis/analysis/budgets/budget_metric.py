@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.input_frames import known_floats
@@ -19,7 +18,7 @@ def primary_metric(samples: pd.DataFrame) -> str:
     return BYTE_METRICS[-1]
 
 
-def read_budget_series(run: pd.DataFrame, metric: str) -> tuple[FloatArray, NDArray[np.object_]]:
+def read_budget_series(run: pd.DataFrame, metric: str) -> tuple[FloatArray, "pd.Categorical[str]"]:
     """Return the bytes that count against a budget at each sample, and their column.
 
     Parameters
@@ -33,15 +32,17 @@ def read_budget_series(run: pd.DataFrame, metric: str) -> tuple[FloatArray, NDAr
     -------
     values : array of float, shape (n,)
         NaN where nothing is known.
-    columns : array of str, shape (n,)
+    columns : Categorical of str, shape (n,)
         As while the run was watched: of the columns the first one that was known by then, with its last reading.
     """
     wanted = BUDGET_METRICS[metric]
     base = primary_metric(run) if set(BYTE_METRICS) <= set(wanted) else None
     values = np.full(len(run), np.nan) if base is None else known_floats(run, base)
-    columns = np.full(len(run), base or wanted[-1], dtype=object)
-    for column in reversed([name for name in wanted if name not in BYTE_METRICS and name in run]):
+    others = [name for name in wanted if name not in BYTE_METRICS and name in run]
+    names = list(dict.fromkeys((base or wanted[-1], *others)))
+    codes = np.zeros(len(run), dtype=np.int8)
+    for column in reversed(others):
         last = pd.Series(known_floats(run, column)).ffill().to_numpy()
         is_known = np.isfinite(last)
-        values, columns = np.where(is_known, last, values), np.where(is_known, column, columns)
-    return values, columns
+        values, codes = np.where(is_known, last, values), np.where(is_known, np.int8(names.index(column)), codes)
+    return values, pd.Categorical.from_codes(codes, categories=pd.Index(names))
