@@ -12,7 +12,7 @@ from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.severity_levels import classify_severities
 from memanalysis.analysis.severity_rules import SeverityRules
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, ShapeThresholds, Thresholds
-from memanalysis.analysis.trend.settled_growth import settle_slowing
+from memanalysis.analysis.trend.settled_growth import settle_by_sampled
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SHAPES, STABLE, TrendFits
 from memanalysis.analysis.verdict import SEVERITIES, Reason, VerdictFrame
@@ -36,7 +36,7 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = np.empty(SHAPES.size + 7, dtype=object)
+_REASONS = np.empty(SHAPES.size + 9, dtype=object)
 _REASONS[:] = [
     *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
     (Reason.TOO_FEW_SAMPLES,),
@@ -46,6 +46,8 @@ _REASONS[:] = [
     (Reason.STILL_RISES,),
     (Reason.DRIFTS,),
     (Reason.REGAINS_LEVEL,),
+    (Reason.CREEPS,),
+    (Reason.GROWS_ON,),
 ]
 
 
@@ -123,7 +125,7 @@ def judge_batch(
     VerdictFrame
         Arrays of length m under the names of ``VERDICT_COLUMNS``; NaN where unknown. Only a leak has a forecast.
     """
-    fits = settle_slowing(classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
+    fits = settle_by_sampled(classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
     latest = batch.latest
     left = forecast_exhaustion(fits, last_s=batch.last_s, latest=latest, limits=limits, thresholds=thresholds)
     percent = _growth_percent(fits.growth, latest)
@@ -211,6 +213,8 @@ def _find_reasons(
     code[fits.grows_so_far] = SHAPES.size + 3
     code[fits.still_rises] = SHAPES.size + 4
     code[fits.regains] = SHAPES.size + 6
+    code[fits.creeps] = SHAPES.size + 7
+    code[(fits.shape == GROWING) & fits.kept & ~drifts] = SHAPES.size + 8
     reasons = _REASONS[code]
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
         reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)

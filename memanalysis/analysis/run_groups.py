@@ -1,4 +1,4 @@
-"""Which samples belong to which run of which service, without sorting what lies together already."""
+"""The samples of each run of each service, found without sorting what lies together already."""
 
 from typing import Any
 

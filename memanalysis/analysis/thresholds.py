@@ -17,6 +17,7 @@ from memanalysis.analysis.trend_thresholds import (
     FallThresholds,
     GrowthThresholds,
     JumpThresholds,
+    KeptThresholds,
     LevelChangeThresholds,
     OnsetThresholds,
     PeriodThresholds,
@@ -158,6 +159,9 @@ class OriginThresholds:
     min_share_to_settle: float = make_number(
         0.25, "share of the growth", CONVENTION, "Sampled bytes that grow steadily by this much settle what slows down"
     )
+    max_share_of_a_swing: float = make_number(
+        0.1, "share of the swing", DETECTION, "Growth of RSS below, beside sampled bytes that swing, is no leak"
+    )
     sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"
     )
@@ -208,6 +212,9 @@ class SiteThresholds:
     min_snapshots: int = make_number(3, "snapshots", CONVENTION, "Where fewer remain after the warm-up, all are taken")
     max_snapshots: int = make_number(
         60, "snapshots", SPEED, "More are thinned evenly: slopes take their square for each site"
+    )
+    freed_share: float = make_number(
+        0.5, "share of the growth", CONVENTION, "A last snapshot that lacks as much shows a program that has ended"
     )
     min_sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Growth of a sampled site counts from here on"
@@ -357,6 +364,7 @@ class Thresholds:
     slowing: SlowingThresholds = field(default_factory=SlowingThresholds)
     jump: JumpThresholds = field(default_factory=JumpThresholds)
     fall: FallThresholds = field(default_factory=FallThresholds)
+    kept: KeptThresholds = field(default_factory=KeptThresholds)
     onset: OnsetThresholds = field(default_factory=OnsetThresholds)
     shape: ShapeThresholds = field(default_factory=ShapeThresholds)
     severity: SeverityThresholds = field(default_factory=SeverityThresholds)
@@ -376,7 +384,11 @@ class Thresholds:
     def from_first_evidence(self) -> "Thresholds":
         """Return the same for series whose warm-up is known to be over, or which have no more samples to come."""
         series = replace(
-            self.series, min_seconds_of_a_leak=0.0, min_seconds_of_few_samples=0.0, min_seconds_of_few_bytes=0.0
+            self.series,
+            min_seconds_of_a_leak=0.0,
+            min_seconds_of_few_samples=0.0,
+            min_seconds_of_few_bytes=0.0,
+            min_seconds_of_a_small_share=0.0,
         )
         return replace(self, series=series)
 

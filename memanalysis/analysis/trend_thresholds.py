@@ -19,6 +19,7 @@ __all__ = [
     "FallThresholds",
     "GrowthThresholds",
     "JumpThresholds",
+    "KeptThresholds",
     "LevelChangeThresholds",
     "OnsetThresholds",
     "PeriodThresholds",
@@ -52,6 +53,15 @@ class SeriesThresholds:
     restart_share: float = make_number(
         1 / 3, "share", CONVENTION, "The part after a restart is judged alone when it is at least this long"
     )
+    late_fall_samples: int = make_number(
+        3, "samples", CONVENTION, "So few after a fall do not show how it goes on: they are not judged"
+    )
+    late_fall_share: float = make_number(
+        0.5, "share of the range", DETECTION, "As much of what moved after the warm-up must such a fall take back"
+    )
+    late_fall_ratio: float = make_number(
+        0.5, "share of the fall", CONVENTION, "An earlier fall by as much shows a saw-tooth, or noise"
+    )
     fold_size: int = make_number(FOLD_SIZE, "points", CONVENTION, "Points that become one, the middle of them")
     max_points_kept: int = make_number(
         MAX_POINTS_KEPT,
@@ -82,6 +92,13 @@ class SeriesThresholds:
     )
     min_seconds_of_few_bytes: float = make_number(
         60.0, "seconds", DETECTION, "A longer record may have grown by less: a real leak grew by 71 KiB in 450 s"
+    )
+    min_share_of_a_small_leak: float = make_number(
+        0.01, "share of the level", DETECTION, "Growth of less in the first two minutes may be the allocator's alone"
+    )
+    max_small_bytes: int = make_number(1024 * KIB, "bytes", CONVENTION, "Of a large process no more than this is asked")
+    min_seconds_of_a_small_share: float = make_number(
+        120.0, "seconds", CONVENTION, "A longer record may have grown by a smaller share of the level"
     )
     warm_up_share: float = make_number(
         0.25,
@@ -308,6 +325,18 @@ class FallThresholds:
     )
     min_share_beyond: float = make_number(
         0.2, "share of the growth", DETECTION, "Growth that goes less beyond a level held before only regains it"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptThresholds:
+    """When a leak that a part of the record shows is one still."""
+
+    min_points: int = make_number(40, "points", DETECTION, "The shortest part that is judged by itself")
+    ratio: float = make_number(1.1, "ratio", SPEED, "Of one part to the next shorter one")
+    min_share: float = make_number(0.25, "share of the record", CONVENTION, "A shorter part is long ago")
+    min_ratio_of_slopes: float = make_number(
+        0.85, "ratio of slopes", DETECTION, "The whole must grow by as much of the rate of the part"
     )
 
 

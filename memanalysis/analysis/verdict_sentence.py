@@ -32,6 +32,7 @@ _TOO_EARLY = {
     Reason.STILL_RISES: "Too early to judge",
     Reason.GROWS_SO_FAR: "Growing, but too early to call it a leak",
     Reason.REGAINS_LEVEL: "Growing, but no leak was shown",
+    Reason.CREEPS: "Growing, but no leak was shown",
 }
 """Beginnings of sentences on what is inconclusive."""
 
@@ -83,6 +84,9 @@ def _describe_missing(reason: Reason, cells: Cells, i: int, thresholds: Threshol
     if reason is Reason.REGAINS_LEVEL:
         begin = format_duration(cells["onset_s"][i])
         return f"growth beyond a level that it held before, which it only regains since {begin} into the run"
+    if reason is Reason.CREEPS:
+        grown = format_bytes(cells["growth_bytes"][i])
+        return f"growth by more than {grown}, which is little beside the swing of Python's memory, which does not grow"
     windows = int(cells["windows"][i])
     length = format_duration(cells["judged_s"][i] / (windows + 1))
     return f"a longer record: it grew on the whole, but not in each of {windows} windows of {length}"
@@ -98,6 +102,9 @@ def _describe_needed(cells: Cells, i: int, thresholds: Thresholds) -> str:
     is_little = cells["growth_bytes"][i] < rule.min_early_bytes_of_a_leak
     if is_little and duration_s < rule.min_seconds_of_few_bytes:
         return f"growth of {format_bytes(rule.min_early_bytes_of_a_leak)}"
+    least = min(rule.min_share_of_a_small_leak * cells["latest_bytes"][i], rule.max_small_bytes)
+    if cells["growth_bytes"][i] < least and duration_s < rule.min_seconds_of_a_small_share:
+        return f"growth of {format_bytes(least)}"
     return "a longer record: it is not steady yet, or fell as far before"
 
 
@@ -132,6 +139,12 @@ def _describe_growth(cells: Cells, i: int) -> str:
     rate = format_growth(slope, low, high).removeprefix("+")
     interval, windows = format_growth_interval(slope, low, high), int(cells["windows"][i])
     return f"A leak: grows by {rate} ({interval}), and its baseline rises in each of {windows} windows."
+
+
+def _describe_growth_on(cells: Cells, i: int) -> str:
+    slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
+    rate, interval = format_growth(slope, low, high).removeprefix("+"), format_growth_interval(slope, low, high)
+    return f"A leak: grows by {rate} ({interval}). A part of the record shows it, and it has grown on since."
 
 
 def _describe_growth_since(cells: Cells, i: int) -> str:
@@ -272,6 +285,7 @@ def _describe_expiry(cells: Cells, i: int) -> str:
 
 _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.RISES_IN_EACH_WINDOW: _describe_growth,
+    Reason.GROWS_ON: _describe_growth_on,
     Reason.GROWS_SINCE_ONSET: _describe_growth_since,
     Reason.SLOWS_DOWN: _describe_slowing,
     Reason.COPIES_ON_WRITE: _describe_copies,

@@ -73,6 +73,10 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             "since 10.0 min into the run; it was flat before.",
         ),
         (
+            Reason.GROWS_ON,
+            "A leak: grows by 7.0 GiB/h (5.3 to 8.8). A part of the record shows it, and it has grown on since.",
+        ),
+        (
             Reason.SLOWS_DOWN,
             "Grows, but ever more slowly: by 7.0 GiB/h on the mean, as a cache that fills does: not yet a leak.",
         ),
@@ -157,6 +161,11 @@ def test_what_is_missing_is_a_column_and_a_sentence():
     assert write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=5.0)[1] == "10.0 s, and grew by 3.0 MiB so far"
     assert write(Reason.GROWS_SO_FAR, n_samples=40, duration_s=90.0)[1] == (
         "a longer record: it is not steady yet, or fell as far before, and grew by 3.0 MiB so far"
+    )
+    small = write(Reason.GROWS_SO_FAR, n_samples=90, duration_s=90.0, growth_bytes=409_600.0, latest_bytes=64 * 2**20)
+    assert small[1] == "growth of 655 KiB, and grew by 400 KiB so far"
+    assert write(Reason.CREEPS)[1] == (
+        "growth by more than 3.0 MiB, which is little beside the swing of Python's memory, which does not grow"
     )
     assert write(Reason.STILL_RISES)[1] == "a longer record: it was flat, and rises at its end"
     assert write(Reason.REGAINS_LEVEL) == (

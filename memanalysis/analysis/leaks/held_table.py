@@ -107,7 +107,7 @@ def measure_growth(held: HeldTable, *, thresholds: SiteThresholds = DEFAULT_THRE
 
     Growth of a sampled site within the error of the sample counts as none.
     """
-    judged = _judged_snapshots(held.elapsed_s, thresholds)
+    judged = _judged_snapshots(held, thresholds)
     times, matrix = held.elapsed_s[judged], held.sizes[judged]
     slopes = np.zeros(matrix.shape[1])
     if times.size > 1 and slopes.size:
@@ -128,7 +128,8 @@ def _sampling_errors(held: HeldTable, judged: NDArray[np.intp], growth: FloatArr
     return np.asarray(np.sqrt(variance_a_byte * np.clip(growth, 0, None)), dtype=np.float64)
 
 
-def _judged_snapshots(elapsed_s: FloatArray, thresholds: SiteThresholds) -> NDArray[np.intp]:
+def _judged_snapshots(held: HeldTable, thresholds: SiteThresholds) -> NDArray[np.intp]:
+    elapsed_s = held.elapsed_s[: held.elapsed_s.size - _is_after_the_end(held, thresholds)]
     if not elapsed_s.size:
         return np.arange(0)
     judged = np.flatnonzero(elapsed_s >= thresholds.warm_up_share * elapsed_s[-1])
@@ -137,3 +138,12 @@ def _judged_snapshots(elapsed_s: FloatArray, thresholds: SiteThresholds) -> NDAr
     if judged.size > thresholds.max_snapshots:
         judged = judged[np.linspace(0, judged.size - 1, thresholds.max_snapshots).round().astype(int)]
     return judged
+
+
+def _is_after_the_end(held: HeldTable, thresholds: SiteThresholds) -> bool:
+    """Return whether the last snapshot lacks much of what was held before: a main function frees all as it returns."""
+    if held.elapsed_s.size < thresholds.min_snapshots:
+        return False
+    *before, last = held.sizes.sum(axis=1)
+    grown = max(before) - min(before)
+    return bool(before[-1] - last >= thresholds.freed_share * grown > 0)

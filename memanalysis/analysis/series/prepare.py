@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.series.folding import fold_long
+from memanalysis.analysis.series.late_falls import cut_late_falls
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
 from memanalysis.errors import InvalidArgumentError
 
@@ -44,7 +45,7 @@ class SeriesBatch:
     n_samples : array of int, shape (m,)
         Samples that the stretch holds; a long series is folded to fewer points.
     n_dropped : array of int, shape (m,)
-        Samples left out: unknown, infinite, doubled, or earlier than the last restart.
+        Samples left out: unknown, infinite, doubled, earlier than the last restart, or after a fall at the very end.
     restarts : array of int, shape (m,)
         Falls that were taken for restarts.
     """
@@ -219,7 +220,7 @@ def _cut_at_restarts(
     thresholds: SeriesThresholds,
 ) -> SeriesBatch:
     starts, restarts = _skip_restarts(elapsed_s, values, counts, thresholds)
-    stops = np.cumsum(counts)
+    stops = cut_late_falls(values, starts=starts, stops=np.cumsum(counts), thresholds=thresholds)
     n_samples = stops - starts
     if weights is not None:
         before = np.concatenate([[0], np.cumsum(weights)])

@@ -68,5 +68,7 @@ def _is_short(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> ND
     rule, lasted_s = thresholds.series, batch.durations_s
     few = (batch.n_samples < rule.min_samples_of_a_leak) & (lasted_s < rule.min_seconds_of_few_samples)
     few |= (fits.growth < rule.min_early_bytes_of_a_leak) & (lasted_s < rule.min_seconds_of_few_bytes)
+    small = fits.growth < np.minimum(rule.min_share_of_a_small_leak * batch.latest, rule.max_small_bytes)
+    few |= small & (lasted_s < rule.min_seconds_of_a_small_share)
     short: NDArray[np.bool_] = few | (lasted_s < rule.min_seconds_of_a_leak)
     return short

@@ -19,6 +19,7 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, JumpThresholds, 
 from memanalysis.analysis.trend.after_restart import read_since_restart
 from memanalysis.analysis.trend.altered_series import AlteredSeries
 from memanalysis.analysis.trend.early_growth import has_few_samples, hold_back_early
+from memanalysis.analysis.trend.kept_word import keep_word
 from memanalysis.analysis.trend.onset import find_onsets
 from memanalysis.analysis.trend.periods import find_periods
 from memanalysis.analysis.trend.sudden_jumps import find_jumps
@@ -41,6 +42,11 @@ def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRE
     thresholds : Thresholds, optional
         The numbers to judge by.
     """
+    return keep_word(batch, _classify_now(batch, thresholds), _classify_now, thresholds=thresholds)
+
+
+def _classify_now(batch: SeriesBatch, thresholds: Thresholds) -> TrendFits:
+    """Return the shape of each series as it is now, whatever it was before."""
     fits = fit_shapes(batch, thresholds=thresholds)
     for find, read in _READINGS:
         which = np.flatnonzero(find(batch, fits, thresholds) & (batch.sizes >= thresholds.onset.min_samples))

@@ -91,6 +91,10 @@ class TrendFits:
     grows_so_far, still_rises, regains : array of bool
         Of what is inconclusive: whether it grows like a leak but is too short to be called one, whether it was flat and
         rises at its end, and whether it only regains, since ``onset_s``, a level that it held before.
+    creeps : array of bool
+        Of what is inconclusive: whether it grew by little beside the swing of what Python holds.
+    kept : array of bool
+        Of what is growing: whether a part of its record shows it, and the rest that it went on.
     """
 
     shape: IntArray
@@ -113,6 +117,8 @@ class TrendFits:
     grows_so_far: NDArray[np.bool_]
     still_rises: NDArray[np.bool_]
     regains: NDArray[np.bool_]
+    creeps: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
 
     @property
     def growth(self) -> FloatArray:
@@ -164,6 +170,8 @@ def _put_together(
         "grows_so_far": np.zeros(count, dtype=bool),
         "still_rises": np.zeros(count, dtype=bool),
         "regains": np.zeros(count, dtype=bool),
+        "creeps": np.zeros(count, dtype=bool),
+        "kept": np.zeros(count, dtype=bool),
     }
     unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
     return TrendFits(**{name: scatter(name, missing) for name, missing in (starting | unknown).items()})
@@ -196,6 +204,8 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         grows_so_far=np.zeros(matrix.index.size, dtype=bool),
         still_rises=np.zeros(matrix.index.size, dtype=bool),
         regains=np.zeros(matrix.index.size, dtype=bool),
+        creeps=np.zeros(matrix.index.size, dtype=bool),
+        kept=np.zeros(matrix.index.size, dtype=bool),
     )
 
 

@@ -89,3 +89,17 @@ def test_growth_of_a_sampled_site_within_two_standard_errors_counts_as_none():
 
     assert grown.growth.tolist() == pytest.approx([0.0, 5 * 2.0**20])
     assert grown.shares.tolist() == [0.0, 1.0]
+
+
+def test_a_last_snapshot_from_after_the_end_of_the_program_is_not_judged():
+    grown = np.array([[0.0, 50], [100, 50], [200, 50], [300, 50], [2, 50]])
+
+    assert measure_growth(held_of(grown)).shares.tolist() == [1, 0]
+    assert measure_growth(held_of(grown)).judged.tolist() == [1, 2, 3]
+    assert measure_growth(held_of(grown[:4])).judged.tolist() == [1, 2, 3]
+
+
+def test_a_last_snapshot_that_lacks_a_little_is_judged():
+    grown = np.array([[0.0], [100], [200], [300], [250]])
+
+    assert measure_growth(held_of(grown)).judged.tolist() == [1, 2, 3, 4]

@@ -30,6 +30,18 @@ def test_a_plain_leak_is_called_one_from_its_thirtieth_sample_on(n):
     assert judge(100 + 0.7 * T[:n] + np.random.default_rng(n).normal(size=n) * 0.1).is_leak
 
 
+@pytest.mark.parametrize(("slope_mib_per_s", "is_leak"), [(0.009, False), (0.03, True)])
+def test_growth_by_less_than_a_hundredth_of_the_level_waits_for_two_minutes(slope_mib_per_s, is_leak):
+    series = 60 + slope_mib_per_s * T + np.random.default_rng(4).normal(size=T.size) * 0.005
+
+    assert judge(series[:80]).is_leak is is_leak
+    assert judge(series[:130]).is_leak
+
+
+def test_of_a_large_process_no_more_than_a_mebibyte_is_asked():
+    assert judge(4000 + 0.1 * T[:80] + np.random.default_rng(4).normal(size=80) * 0.005).is_leak
+
+
 @pytest.mark.parametrize("n", [30, 40, 60, 90])
 def test_a_cache_that_fills_is_growing_so_far(n):
     cache = 100 * (1 - np.exp(-T / 100))

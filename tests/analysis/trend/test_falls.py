@@ -54,8 +54,8 @@ def test_a_fall_in_the_first_samples_is_doubted_only_early():
     assert judge(values) == (False, False)
 
 
-def test_a_fall_at_the_very_end_is_doubted():
-    assert judge(np.where(T < 58, 100 + T, 60 + T)) == (True, False)
+def test_a_fall_near_the_end_is_doubted():
+    assert judge(np.where(T < 55, 100 + T, 60 + T)) == (True, False)
 
 
 def test_many_falls_to_one_level_are_swings_and_to_rising_levels_are_not():

@@ -43,3 +43,26 @@ def test_sampled_bytes_alone_raise_no_alarm_where_rss_keeps_still():
     rss_mib = 100 + np.random.default_rng(0).normal(size=T.size)
 
     assert not judge(rss_mib, 10 + 0.3 * T)["is_leak"]
+
+
+CREEP = 60 + 0.012 * T + 0.02 * np.random.default_rng(1).normal(size=T.size)
+"""MiB of RSS at the height of a heap that swings: 1.1 MiB more in the part that is judged."""
+
+SWING = 10 + 3.0 * (T % 10)
+"""MiB of Python objects that are collected every ten seconds."""
+
+
+def test_rss_that_creeps_up_by_little_beside_a_swing_of_python_is_no_leak():
+    verdict = judge(CREEP, SWING)
+
+    assert (verdict["shape"], verdict["is_leak"], verdict["reasons"]) == ("inconclusive", False, "creeps")
+    assert verdict["sentence"].startswith("Growing, but no leak was shown: needs growth by more than 1.")
+
+
+@pytest.mark.parametrize(
+    ("rss", "sampled"),
+    [(CREEP, SWING / 10), (CREEP, SWING / 10 + 0.3 * T), (60 + 0.1 * T, SWING), (CREEP, np.full(T.size, np.nan))],
+    ids=["a small swing", "sampled bytes that grow", "growth of a part of the swing", "unknown"],
+)
+def test_other_growth_beside_a_swing_is_a_leak(rss, sampled):
+    assert judge(rss, sampled)["is_leak"]

@@ -1,0 +1,43 @@
+"""A fall in the last few samples of a series: a restart, collected garbage, or a program that frees all as it ends.
+
+Too little follows it to tell which. Until more does, the series is judged as it was before the fall, so that a leak
+stays one where a program cancels its tasks or closes its pools before it ends. A series that fell so before swings.
+"""
+
+import numpy as np
+
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.thresholds import SeriesThresholds
+
+__all__ = ["cut_late_falls"]
+
+
+def cut_late_falls(values: FloatArray, *, starts: IntArray, stops: IntArray, thresholds: SeriesThresholds) -> IntArray:
+    """Return where the judged stretch of each series stops: before the only far fall, in its last samples.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        Series after series.
+    starts, stops : arrays of int, shape (m,)
+        Series ``i`` is ``values[starts[i]:stops[i]]``.
+    thresholds : SeriesThresholds
+        Its ``late_fall_`` numbers: how many samples are the last, and how far is far.
+    """
+    late, cut = thresholds.late_fall_samples, stops.copy()
+    some = np.flatnonzero(stops - starts >= thresholds.min_samples_of_a_leak)
+    if not some.size:
+        return cut
+    firsts = starts[some] + (thresholds.warm_up_share * (stops - starts)[some]).astype(np.int64)
+    ends = stops[some] - late
+    edges = np.column_stack([firsts, ends]).ravel()
+    ranges = np.maximum.reduceat(values, edges)[::2] - np.minimum.reduceat(values, edges)[::2]
+    tails = values[ends[:, np.newaxis] + np.arange(-1, late)]
+    highest = late - np.argmax(tails[:, ::-1], axis=1)  # the last place of the highest
+    falls = tails.max(axis=1) - tails[:, -1]
+    for i in np.flatnonzero((falls > 0) & (falls >= thresholds.late_fall_share * ranges)):
+        before = values[starts[some[i]] : ends[i]]
+        earlier = max(np.max(before[:-step] - before[step:]) for step in range(1, late + 1))
+        if earlier < thresholds.late_fall_ratio * falls[i]:
+            cut[some[i]] = ends[i] + highest[i]
+    return cut
