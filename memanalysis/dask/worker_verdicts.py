@@ -30,7 +30,7 @@ _TYPES = {"task_share": "float64", "bytes_per_task": "float64"}
 
 _KEYS = ["service", "run_id"]
 
-_SIZES = ("rss_bytes", "uss_bytes", "pss_bytes")
+_SIZES = ("rss_bytes", "uss_bytes", "pss_bytes", "traced_bytes", "sampled_bytes")
 """Columns of ``samples`` that hold what is managed."""
 
 _NO_LIMITS = ("limit_bytes", "container_bytes", "family_bytes")
