@@ -10,7 +10,8 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memanalysis.analysis.arrays import IntArray
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.row_statistics import row_medians
 from memanalysis.analysis.series.prepare import SeriesBatch, take_series
 from memanalysis.analysis.thresholds import Thresholds
 from memanalysis.analysis.trend.early_growth import has_few_samples
@@ -45,9 +46,11 @@ def keep_word(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresh
         longer = left[(batch.sizes[left] > length) & (length >= rule.min_share * batch.sizes[left])]
         if not longer.size:
             continue
-        before = classify(_take_first(batch, longer, length), thresholds)
+        first = _take_first(batch, longer, length)
+        before = classify(first, thresholds)
         was_leak = before.shape == GROWING
         goes_on = fits.slope[longer] >= rule.min_ratio_of_slopes * before.slope
+        goes_on &= _measure_ends(take_series(batch, longer)) >= _measure_ends(first) - before.noise
         kept.append(longer[was_leak & goes_on])
         left = np.setdiff1d(left, kept[-1])
     if not kept:
@@ -66,6 +69,11 @@ def _fell(batch: SeriesBatch, which: IntArray, fits: TrendFits, thresholds: Thre
     falls_again, swings = judge_falls(batch, which, slopes=fits.slope[which], early=early, thresholds=thresholds.fall)
     fell: NDArray[np.bool_] = falls_again | swings
     return fell
+
+
+def _measure_ends(batch: SeriesBatch) -> FloatArray:
+    """Return the middle one of the last three values of each series."""
+    return row_medians(batch.values[batch.stops[:, np.newaxis] + np.arange(-3, 0)])
 
 
 def _list_lengths(most: int, least: int, ratio: float) -> list[int]:
