@@ -76,3 +76,7 @@ def _run(arguments: list[str], folder: str) -> float:
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
     return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()
