@@ -36,7 +36,7 @@ _REASON_OF_SHAPE = {
     "inconclusive": Reason.NOT_IN_EACH_WINDOW,
 }
 
-_REASONS = np.empty(SHAPES.size + 9, dtype=object)
+_REASONS = np.empty(SHAPES.size + 10, dtype=object)
 _REASONS[:] = [
     *((_REASON_OF_SHAPE[str(shape)],) for shape in SHAPES),
     (Reason.TOO_FEW_SAMPLES,),
@@ -48,6 +48,7 @@ _REASONS[:] = [
     (Reason.REGAINS_LEVEL,),
     (Reason.CREEPS,),
     (Reason.GROWS_ON,),
+    (Reason.PYTHON_GROWS,),
 ]
 
 
@@ -125,9 +126,15 @@ def judge_batch(
     VerdictFrame
         Arrays of length m under the names of ``VERDICT_COLUMNS``; NaN where unknown. Only a leak has a forecast.
     """
-    fits = settle_by_sampled(classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
+    fits = settle_by_sampled(batch, classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
     latest = batch.latest
-    left = forecast_exhaustion(fits, last_s=batch.last_s, latest=latest, limits=limits, thresholds=thresholds)
+    left = forecast_exhaustion(
+        fits,  # whose lines end above what was released since
+        last_s=batch.judged_until_s,
+        latest=latest + batch.released,
+        limits=limits + batch.released,
+        thresholds=thresholds,
+    )
     percent = _growth_percent(fits.growth, latest)
     drifts = (fits.shape == GROWING) & _is_drift(fits, percent, left.time_s, thresholds.shape)
     is_leak = (fits.shape == GROWING) & ~drifts
@@ -215,6 +222,7 @@ def _find_reasons(
     code[fits.regains] = SHAPES.size + 6
     code[fits.creeps] = SHAPES.size + 7
     code[(fits.shape == GROWING) & fits.kept & ~drifts] = SHAPES.size + 8
+    code[(fits.shape == GROWING) & fits.settled & ~drifts] = SHAPES.size + 9
     reasons = _REASONS[code]
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
         reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)

@@ -99,7 +99,7 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
     batch = prepare_batch(codes.astype(np.int64), elapsed_s, values, n_series=len(runs), thresholds=thresholds.series)
     fits = classify_shapes(batch, thresholds=thresholds)
     known = np.isfinite(fits.slope)
-    first_s = batch.last_s - fits.judged_s
+    first_s = batch.judged_until_s - fits.judged_s
     intercept, level_error = fits.intercept.copy(), fits.noise / np.sqrt(np.maximum(1.0, fits.n_effective))
     for i in np.flatnonzero(known):
         times, values = batch.take(int(i))
@@ -122,7 +122,7 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
         intercept=intercept[known],
         level_error=level_error[known],
         first_s=first_s[known],
-        last_s=batch.last_s[known],
+        last_s=batch.judged_until_s[known],
     )
 
 

@@ -1,5 +1,6 @@
 """The samples of each run of each service, found without sorting what lies together already."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,13 @@ def group_runs(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, IntAr
         "service": service_names.take(services[starts[firsts]]),
         "run_id": run_names.take(runs[starts[firsts]]),
     }
+    named = pd.DataFrame(names, dtype=object)
     lengths = np.diff(np.append(starts, services.size))
     if bool(np.all(numbers[1:] > numbers[:-1])):
-        return samples, pd.DataFrame(names), lengths
+        return samples, named, lengths
     series = np.repeat(numbers, lengths)
     grouped = samples.iloc[np.argsort(series, kind="stable")]
-    return grouped, pd.DataFrame(names), np.bincount(series, minlength=firsts.size)
+    return grouped, named, np.bincount(series, minlength=firsts.size)
 
 
 def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Index[Any]"]:
@@ -55,13 +57,17 @@ def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Inde
         codes, known = texts.array.codes, texts.array.categories
     else:
         codes, known = pd.factorize(texts)
-    return codes, pd.Index(known, dtype=object).append(pd.Index([None], dtype=object))
+    return codes, pd.Index([*known, None], dtype=object)
 
 
 def _ranks(names: "pd.Index[Any]") -> IntArray:
-    """Return the place of each name in the order of all; the last, which stands for the unknown, stays last."""
+    """Return the place of each name in the order of all; the last, which stands for the unknown, stays last.
+
+    Names that cannot be compared, such as numbers and texts, stay in the order in which they come.
+    """
     known = names[:-1]
     ranks = np.arange(names.size)
     if not known.is_monotonic_increasing:
-        ranks[known.argsort()] = np.arange(known.size)
+        with suppress(TypeError):
+            ranks[known.argsort()] = np.arange(known.size)
     return ranks

@@ -158,6 +158,9 @@ class OriginThresholds:
     max_share_of_a_swing: float = make_number(
         0.1, "share of the swing", DETECTION, "Growth of RSS below, beside sampled bytes that swing, is no leak"
     )
+    min_crossings_of_a_swing: int = make_number(
+        4, "crossings", CONVENTION, "Of the middle: one step, or a trend, crosses it once"
+    )
     sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"
     )

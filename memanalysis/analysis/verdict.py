@@ -44,6 +44,7 @@ class Reason(StrEnum):
     RISES_IN_EACH_WINDOW = "rises_in_each_window"
     GROWS_SINCE_ONSET = "grows_since_onset"
     GROWS_ON = "grows_on"
+    PYTHON_GROWS = "python_grows"
     GROWS_SO_FAR = "grows_so_far"
     STILL_RISES = "still_rises"
     REGAINS_LEVEL = "regains_level"

@@ -135,16 +135,21 @@ def _describe_trend(cells: Cells, i: int) -> str:
 
 
 def _describe_growth(cells: Cells, i: int) -> str:
-    slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
-    rate = format_growth(slope, low, high).removeprefix("+")
-    interval, windows = format_growth_interval(slope, low, high), int(cells["windows"][i])
-    return f"A leak: grows by {rate} ({interval}), and its baseline rises in each of {windows} windows."
+    return f"{_describe_rate(cells, i)}, and its baseline rises in each of {int(cells['windows'][i])} windows."
 
 
 def _describe_growth_on(cells: Cells, i: int) -> str:
+    return f"{_describe_rate(cells, i)}. A part of the record shows it, and it has grown on since."
+
+
+def _describe_growth_of_python(cells: Cells, i: int) -> str:
+    return f"{_describe_rate(cells, i)}, and the memory of Python's objects grows steadily."
+
+
+def _describe_rate(cells: Cells, i: int) -> str:
     slope, low, high = (cells[f"{name}_bytes_per_s"][i] for name in ("slope", "low", "high"))
-    rate, interval = format_growth(slope, low, high).removeprefix("+"), format_growth_interval(slope, low, high)
-    return f"A leak: grows by {rate} ({interval}). A part of the record shows it, and it has grown on since."
+    rate = format_growth(slope, low, high).removeprefix("+")
+    return f"A leak: grows by {rate} ({format_growth_interval(slope, low, high)})"
 
 
 def _describe_growth_since(cells: Cells, i: int) -> str:
@@ -286,6 +291,7 @@ def _describe_expiry(cells: Cells, i: int) -> str:
 _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.RISES_IN_EACH_WINDOW: _describe_growth,
     Reason.GROWS_ON: _describe_growth_on,
+    Reason.PYTHON_GROWS: _describe_growth_of_python,
     Reason.GROWS_SINCE_ONSET: _describe_growth_since,
     Reason.SLOWS_DOWN: _describe_slowing,
     Reason.COPIES_ON_WRITE: _describe_copies,

@@ -33,6 +33,8 @@ _KEYS = ["service", "run_id"]
 _SIZES = ("rss_bytes", "uss_bytes", "pss_bytes", "traced_bytes", "sampled_bytes")
 """Columns of ``samples`` that hold what is managed."""
 
+_TRACED = ("traced_bytes", "sampled_bytes")
+
 _NO_LIMITS = ("limit_bytes", "container_bytes", "family_bytes")
 """Columns of ``samples`` that are about the whole of the memory, and not about a part."""
 
@@ -104,7 +106,9 @@ def _take_managed_off(samples: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFram
     for key, own in samples.groupby(_KEYS, observed=True):
         managed = _read_managed(events[key], own["timestamp"])
         for name in columns:
-            unmanaged.loc[own.index, name] = np.maximum(0.0, unmanaged.loc[own.index, name] - managed)
+            rest = unmanaged.loc[own.index, name] - managed
+            least = np.nan if name in _TRACED else 0.0  # not all that is managed is traced
+            unmanaged.loc[own.index, name] = rest.where(rest >= 0, least)
     return unmanaged
 
 

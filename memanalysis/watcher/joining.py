@@ -215,6 +215,7 @@ class LateStart:
 
     def __init__(self, wait_s: float, begin: "Callable[[], None]") -> None:
         self._begin = begin
+        self._pid = os.getpid()
         self._at = time.monotonic() + wait_s
         self._native_id = 0
         self._thread: TickThread | None = None
@@ -241,7 +242,9 @@ class LateStart:
         return self._thread is not None and self._thread.is_current()
 
     def join(self, timeout_s: float) -> None:
-        """Wait until both threads have ended, but not longer than that."""
+        """Wait until both threads have ended, but not longer than that; in a fork that no hook saw there are none."""
+        if os.getpid() != self._pid:
+            return
         if self._waiting.acquire(timeout=timeout_s):
             wait_until_unlisted(self._native_id)
         if self._thread is not None and not self.is_current():

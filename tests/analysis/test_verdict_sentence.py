@@ -77,6 +77,10 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             "A leak: grows by 7.0 GiB/h (5.3 to 8.8). A part of the record shows it, and it has grown on since.",
         ),
         (
+            Reason.PYTHON_GROWS,
+            "A leak: grows by 7.0 GiB/h (5.3 to 8.8), and the memory of Python's objects grows steadily.",
+        ),
+        (
             Reason.SLOWS_DOWN,
             "Grows, but ever more slowly: by 7.0 GiB/h on the mean, as a cache that fills does: not yet a leak.",
         ),

@@ -153,7 +153,7 @@ def _judge_family(
     row = {name: column[0] for name, column in columns.items()}
     row |= {"service": first.service, "run_id": f"family {family.family_id}", "role": "family"}
     row |= {"family_id": family.family_id, "metric": PROPORTIONAL_METRIC, "origin": "unknown"}
-    begin = times[0] + batch.last_s[0] - row["judged_s"]
+    begin = times[0] + batch.judged_until_s[0] - row["judged_s"]
     private = [read.read(one, PRIVATE_METRIC) for one in family.members]
     growth = _measure_growth(family.members, private, begin, thresholds)
     row |= {"process_count": len(family.members), "growing_count": int((growth.private_bytes > 0).sum())}

@@ -144,6 +144,7 @@ def _is_after_the_end(held: HeldTable, thresholds: SiteThresholds) -> bool:
     """Return whether the last snapshot lacks much of what was held before: a main function frees all as it returns."""
     if held.elapsed_s.size < thresholds.min_snapshots:
         return False
-    *before, last = held.sizes.sum(axis=1)
-    grown = max(before) - min(before)
-    return bool(before[-1] - last >= thresholds.freed_share * grown > 0)
+    totals = held.sizes.sum(axis=1)
+    *earlier_falls, fall = totals[:-1] - totals[1:]
+    least = thresholds.freed_share * np.ptp(totals[:-1])
+    return bool(fall >= least > 0 and max(earlier_falls) < thresholds.freed_share * fall)

@@ -42,6 +42,8 @@ class SeriesBatch:
         Strictly rising times within each series, and finite values.
     starts, stops : arrays of int, shape (m,)
         Series ``i`` is ``elapsed_s[starts[i]:stops[i]]``; an empty one is one without a known value.
+    ends : array of int, shape (m,)
+        Where its samples end: past ``stops`` where it fell far in the last of them, which are not judged.
     n_samples : array of int, shape (m,)
         Samples that the stretch holds; a long series is folded to fewer points.
     n_dropped : array of int, shape (m,)
@@ -54,6 +56,7 @@ class SeriesBatch:
     values: FloatArray
     starts: IntArray
     stops: IntArray
+    ends: IntArray
     n_samples: IntArray
     n_dropped: IntArray
     restarts: IntArray
@@ -73,23 +76,33 @@ class SeriesBatch:
 
     @property
     def last_s(self) -> FloatArray:
-        """Second of the last sample of each series; NaN for an empty one."""
-        return self._last_of(self.elapsed_s)
+        """Second of the last sample of each series, judged or not; NaN for an empty one."""
+        return self._last_of(self.elapsed_s, self.ends)
+
+    @property
+    def judged_until_s(self) -> FloatArray:
+        """Second of the last sample of each series that is judged; NaN for an empty one."""
+        return self._last_of(self.elapsed_s, self.stops)
 
     @property
     def latest(self) -> FloatArray:
-        """Last value of each series; NaN for an empty one."""
-        return self._last_of(self.values)
+        """Last value of each series, judged or not; NaN for an empty one."""
+        return self._last_of(self.values, self.ends)
+
+    @property
+    def released(self) -> FloatArray:
+        """Bytes by which each series fell after its judged stretch; mostly 0, NaN for an empty one."""
+        return self._last_of(self.values, self.stops) - self.latest
 
     def take(self, i: int) -> tuple[FloatArray, FloatArray]:
         """Seconds and values of one series."""
         piece = slice(int(self.starts[i]), int(self.stops[i]))
         return self.elapsed_s[piece], self.values[piece]
 
-    def _last_of(self, flat: FloatArray) -> FloatArray:
+    def _last_of(self, flat: FloatArray, stops: IntArray) -> FloatArray:
         last = np.full(self.starts.size, np.nan)
         some = self.sizes > 0
-        last[some] = flat[self.stops[some] - 1]
+        last[some] = flat[stops[some] - 1]
         return last
 
 
@@ -99,6 +112,7 @@ def take_series(batch: SeriesBatch, which: IntArray) -> SeriesBatch:
         batch,
         starts=batch.starts[which],
         stops=batch.stops[which],
+        ends=batch.ends[which],
         n_samples=batch.n_samples[which],
         n_dropped=batch.n_dropped[which],
         restarts=batch.restarts[which],
@@ -220,7 +234,8 @@ def _cut_at_restarts(
     thresholds: SeriesThresholds,
 ) -> SeriesBatch:
     starts, restarts = _skip_restarts(elapsed_s, values, counts, thresholds)
-    stops = cut_late_falls(values, starts=starts, stops=np.cumsum(counts), thresholds=thresholds)
+    ends = np.cumsum(counts)
+    stops = cut_late_falls(values, starts=starts, stops=ends, weights=weights, thresholds=thresholds)
     n_samples = stops - starts
     if weights is not None:
         before = np.concatenate([[0], np.cumsum(weights)])
@@ -230,6 +245,7 @@ def _cut_at_restarts(
         values=values,
         starts=starts,
         stops=stops,
+        ends=ends,
         n_samples=n_samples,
         n_dropped=given - n_samples,
         restarts=restarts,

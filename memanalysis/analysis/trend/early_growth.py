@@ -15,7 +15,7 @@ from memanalysis.analysis.trend.falls import judge_falls
 from memanalysis.analysis.trend.regained_level import find_regained
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, SAWTOOTH, STABLE, STEPPED, TrendFits
 
-__all__ = ["has_few_samples", "hold_back_early"]
+__all__ = ["has_few_samples", "hold_back_early", "is_short"]
 
 
 def hold_back_early(batch: SeriesBatch, fits: TrendFits, *, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TrendFits:
@@ -31,7 +31,7 @@ def hold_back_early(batch: SeriesBatch, fits: TrendFits, *, thresholds: Threshol
         The numbers to judge by.
     """
     growing, has_few = fits.shape == GROWING, has_few_samples(batch, thresholds=thresholds)
-    early = growing & (_is_short(batch, fits, thresholds) | (has_few & ~fits.steady))
+    early = growing & (is_short(batch, fits, thresholds) | (has_few & ~fits.steady))
     fell = fits.fall >= thresholds.fall.min_share_of_growth / 2 * fits.growth  # medians hide up to half of a fall
     which = np.flatnonzero(growing & ~early & ~fits.restarted & fell)
     early[which], swings = judge_falls(
@@ -64,7 +64,8 @@ def has_few_samples(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRE
     return few
 
 
-def _is_short(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+def is_short(batch: SeriesBatch, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Return which series have too few samples, seconds or bytes of growth to be called a leak, whatever they do."""
     rule, lasted_s = thresholds.series, batch.durations_s
     few = (batch.n_samples < rule.min_samples_of_a_leak) & (lasted_s < rule.min_seconds_of_few_samples)
     few |= (fits.growth < rule.min_early_bytes_of_a_leak) & (lasted_s < rule.min_seconds_of_few_bytes)

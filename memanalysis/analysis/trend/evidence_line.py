@@ -44,7 +44,7 @@ def find_evidence_line(elapsed_s: FloatArray, values: FloatArray) -> EvidenceLin
     known = np.isfinite(fits.baselines[0])
     windows = fits.baseline_times[0][known], fits.baselines[0][known]
     if fits.shape[0] in (GROWING, SHRINKING):
-        last = float(batch.elapsed_s[-1])
+        last = float(batch.judged_until_s[0])
         ends = np.array([last - float(fits.judged_s[0]), last])
         return EvidenceLine("growth", ends, intercept + slope * ends, *windows)
     return EvidenceLine("baselines", *windows, *windows)

@@ -81,12 +81,13 @@ def _list_lengths(most: int, least: int, ratio: float) -> list[int]:
     lengths, length = [], float(least)
     while length < most:
         lengths.append(int(length))
-        length *= ratio
+        length = max(length * ratio, length + 1)
     return lengths[::-1]
 
 
 def _take_first(batch: SeriesBatch, which: IntArray, length: int) -> SeriesBatch:
     """Return the first points of some series."""
     some = take_series(batch, which)
-    share = length / some.sizes
-    return replace(some, stops=some.starts + length, n_samples=np.maximum(1, (some.n_samples * share).astype(np.int64)))
+    n_samples = np.maximum(1, some.n_samples * length // some.sizes)
+    stops = some.starts + length
+    return replace(some, stops=stops, ends=stops, n_samples=n_samples)

@@ -12,6 +12,7 @@ from memanalysis.analysis.arrays import FloatArray, IntArray
 from memanalysis.analysis.series.prepare import SeriesBatch, take_series
 from memanalysis.analysis.series.warm_up import find_warm_up_ends
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from memanalysis.analysis.trend.early_growth import is_short
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, PLATEAUING, SLOWING, TrendFits
 
@@ -19,49 +20,64 @@ __all__ = ["settle_by_sampled"]
 
 
 def settle_by_sampled(
-    fits: TrendFits, sampled: SeriesBatch | None, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
+    batch: SeriesBatch, fits: TrendFits, sampled: SeriesBatch | None, *, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> TrendFits:
     """Return the fits of RSS, settled by the sampled bytes of the same series.
 
-    What rises, but levels off, slows down or is not shown to be steady, is growing where the sampled bytes grow
-    steadily. What is growing is inconclusive, and ``creeps``, where it grew by little beside the swing of sampled bytes
-    that do not grow.
+    What rises, but levels off, slows down or is not shown to be steady, is growing, and ``settled``, where the sampled
+    bytes grow steadily. What is growing is inconclusive, and ``creeps``, where it grew by little beside the swing of
+    sampled bytes that do not grow.
 
     Parameters
     ----------
+    batch : SeriesBatch
+        The m series of RSS.
     fits : TrendFits
-        Of the m series of RSS.
+        Their shapes.
     sampled : SeriesBatch, optional
         What the sampler counted of the same m series.
     thresholds : Thresholds, optional
         The numbers to judge by: of its group ``origin`` those that settle.
     """
     is_open = np.isin(fits.shape, (PLATEAUING, INCONCLUSIVE)) & (fits.low > 0) & ~fits.regains
+    is_open &= ~is_short(batch, fits, thresholds)
     which = np.flatnonzero(np.isin(fits.shape, (SLOWING, GROWING)) | is_open)
     if sampled is None or not which.size:
         return fits
     rule, some = thresholds.origin, take_series(sampled, which)
     beside = classify_shapes(some, thresholds=thresholds)
+    settled, creeps = np.zeros(fits.shape.size, dtype=bool), np.zeros(fits.shape.size, dtype=bool)
     has_grown = beside.shape == GROWING
-    settled = np.zeros(fits.shape.size, dtype=bool)
-    settled[which] = has_grown & (beside.slope >= rule.min_share_to_settle * fits.slope[which])
-    creeps = np.zeros(fits.shape.size, dtype=bool)
-    little = fits.growth[which] < rule.max_share_of_a_swing * _measure_swings(some, thresholds)
-    creeps[which] = (fits.shape[which] == GROWING) & ~has_grown & little
+    was_growing = fits.shape[which] == GROWING
+    settled[which] = ~was_growing & has_grown & (beside.slope >= rule.min_share_to_settle * fits.slope[which])
+    doubted = np.flatnonzero(was_growing & ~has_grown)
+    little = rule.max_share_of_a_swing * _measure_swings(some, doubted, thresholds)
+    creeps[which[doubted]] = fits.growth[which[doubted]] < little
     return replace(
         fits,
         shape=np.where(settled, GROWING, np.where(creeps, INCONCLUSIVE, fits.shape)),
         grows_so_far=fits.grows_so_far & ~settled,
         still_rises=fits.still_rises & ~settled,
         creeps=creeps,
+        settled=settled,
     )
 
 
-def _measure_swings(batch: SeriesBatch, thresholds: Thresholds) -> FloatArray:
-    """Return how far eight in ten values of each series lie apart after the warm-up; 0 where none is known."""
-    swings = np.zeros(batch.sizes.size)
-    known: IntArray = np.flatnonzero(batch.sizes)
-    for i, first in zip(known, find_warm_up_ends(batch, known, thresholds.series), strict=True):
-        low, high = np.quantile(batch.values[first : batch.stops[i]], (0.1, 0.9))
-        swings[i] = high - low
+def _measure_swings(batch: SeriesBatch, which: IntArray, thresholds: Thresholds) -> FloatArray:
+    """Return how far eight in ten values of some series lie apart after the warm-up; 0 where they do not swing."""
+    swings = np.zeros(which.size)
+    known = np.flatnonzero(batch.sizes[which])
+    for i, first in zip(known, find_warm_up_ends(batch, which[known], thresholds.series), strict=True):
+        values = batch.values[first : batch.stops[which[i]]]
+        low, high = np.quantile(values, (0.1, 0.9))
+        if _count_crossings(values, low, high) >= thresholds.origin.min_crossings_of_a_swing:
+            swings[i] = high - low
     return swings
+
+
+def _count_crossings(values: FloatArray, low: float, high: float) -> int:
+    """Return how often values go from the lowest third between two levels to the highest, or back."""
+    third = (high - low) / 3
+    sides = (values > high - third).astype(np.int64) - (values < low + third)
+    sides = sides[sides != 0]
+    return int(np.count_nonzero(np.diff(sides)))

@@ -108,6 +108,7 @@ def _take_growing(fits: TrendFits, readings: list[AlteredSeries], thresholds: Th
             values=np.concatenate([reading.values for reading in readings]),
             starts=stops - sizes,
             stops=stops,
+            ends=stops,
             n_samples=sizes,
             n_dropped=np.zeros_like(sizes),
             restarts=np.zeros_like(sizes),

@@ -93,8 +93,9 @@ class TrendFits:
         rises at its end, and whether it only regains, since ``onset_s``, a level that it held before.
     creeps : array of bool
         Of what is inconclusive: whether it grew by little beside the swing of what Python holds.
-    kept : array of bool
-        Of what is growing: whether a part of its record shows it, and the rest that it went on.
+    kept, settled : arrays of bool
+        Of what is growing: whether a part of its record shows it, and the rest that it went on; and whether the sampled
+        bytes show it.
     """
 
     shape: IntArray
@@ -119,6 +120,7 @@ class TrendFits:
     regains: NDArray[np.bool_]
     creeps: NDArray[np.bool_]
     kept: NDArray[np.bool_]
+    settled: NDArray[np.bool_]
 
     @property
     def growth(self) -> FloatArray:
@@ -172,6 +174,7 @@ def _put_together(
         "regains": np.zeros(count, dtype=bool),
         "creeps": np.zeros(count, dtype=bool),
         "kept": np.zeros(count, dtype=bool),
+        "settled": np.zeros(count, dtype=bool),
     }
     unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
     return TrendFits(**{name: scatter(name, missing) for name, missing in (starting | unknown).items()})
@@ -206,6 +209,7 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         regains=np.zeros(matrix.index.size, dtype=bool),
         creeps=np.zeros(matrix.index.size, dtype=bool),
         kept=np.zeros(matrix.index.size, dtype=bool),
+        settled=np.zeros(matrix.index.size, dtype=bool),
     )
 
 

@@ -103,3 +103,9 @@ def test_a_last_snapshot_that_lacks_a_little_is_judged():
     grown = np.array([[0.0], [100], [200], [300], [250]])
 
     assert measure_growth(held_of(grown)).judged.tolist() == [1, 2, 3, 4]
+
+
+def test_noise_takes_no_snapshot_away():
+    levels = np.array([[100.0], [99], [101], [100], [101], [99]])
+
+    assert measure_growth(held_of(levels)).judged.tolist() == [2, 3, 4, 5]

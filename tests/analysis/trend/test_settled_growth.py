@@ -26,6 +26,8 @@ def test_sampled_bytes_that_grow_steadily_make_rss_that_bends_a_leak_of_rss():
 
     assert (verdict["shape"], verdict["is_leak"], verdict["metric"]) == ("growing", True, "rss_bytes")
     assert verdict["latest_bytes"] == pytest.approx(BENDS[-1] * MIB)
+    assert verdict["reasons"].startswith("python_grows")
+    assert "and the memory of Python's objects grows steadily." in verdict["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +63,27 @@ def test_rss_that_creeps_up_by_little_beside_a_swing_of_python_is_no_leak():
 
 @pytest.mark.parametrize(
     ("rss", "sampled"),
-    [(CREEP, SWING / 10), (CREEP, SWING / 10 + 0.3 * T), (60 + 0.1 * T, SWING), (CREEP, np.full(T.size, np.nan))],
-    ids=["a small swing", "sampled bytes that grow", "growth of a part of the swing", "unknown"],
+    [
+        (CREEP, SWING / 10),
+        (CREEP, SWING / 10 + 0.3 * T),
+        (60 + 0.1 * T, SWING),
+        (CREEP, np.full(T.size, np.nan)),
+        (CREEP, np.where(T < 70, 140.0, 70.0)),
+        (CREEP, np.where(T < 70, 70.0, 140.0)),
+        (CREEP, 140 - 0.4 * T),
+    ],
+    ids=["small swing", "sampled grows", "part of the swing", "unknown", "step down", "step up", "shrinks"],
 )
 def test_other_growth_beside_a_swing_is_a_leak(rss, sampled):
     assert judge(rss, sampled)["is_leak"]
+
+
+def test_growth_that_is_too_little_for_its_time_is_not_settled():
+    """By 0.5 MiB of 60 in 80 s, which may be the allocator's alone."""
+    rng = np.random.default_rng(4)
+    seconds = T[:80]
+    frame = pd.DataFrame({"service": "api", "run_id": "r", "elapsed_s": seconds})
+    frame["rss_bytes"] = (60 + 0.009 * seconds + rng.normal(0, 0.005, 80)) * MIB
+    frame["sampled_bytes"] = (2 + 0.006 * seconds) * MIB
+
+    assert not assess_samples(frame).iloc[0]["is_leak"]
