@@ -5,12 +5,15 @@ What a program writes to its standard error goes to a file and is shown when it 
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from memanalysis.capture.process import ProcessReader
@@ -58,7 +61,8 @@ def run_programs(commands: Mapping[str, Sequence[str]], *, log_directory: Path) 
             for number, (name, arguments) in enumerate(commands.items()):
                 stderr = log_directory / f"{number}.stderr"
                 sink = files.enter_context(stderr.open("wb"))
-                programs.append(Program(name=name, process=_start(arguments, sink), stderr=stderr))
+                with _hold_back_interrupts():
+                    programs.append(Program(name=name, process=_start(arguments, sink), stderr=stderr))
             yield programs
         finally:
             _stop([program.process for program in programs])
@@ -94,6 +98,23 @@ def follow_programs(
             )
         tick(elapsed)
         time.sleep(POLL_S)
+
+
+@contextlib.contextmanager
+def _hold_back_interrupts() -> Iterator[None]:
+    """Let Ctrl-C come after the block: a program that was started, but is not noted yet, would go on alone."""
+    previous = signal.getsignal(signal.SIGINT)
+    if not callable(previous) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if held:
+        previous(*held[0])
 
 
 def _start(arguments: Sequence[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,9 @@
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -85,3 +88,30 @@ def test_a_program_deaf_to_a_request_is_killed(tmp_path: Path, monkeypatch: pyte
             time.sleep(0.02)
 
     assert program.process.returncode == -9
+
+
+def test_control_c_amid_a_start_leaves_no_program_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when the program has begun, and before anybody has noted it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class InterruptedStart(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", InterruptedStart)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            run_programs({"one": FOR_EVER, "two": FOR_EVER}, log_directory=tmp_path),
+        ):
+            raise AssertionError("the block was entered")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for process in started:
+            process.kill()
+
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
