@@ -158,8 +158,11 @@ class OriginThresholds:
     max_share_of_a_swing: float = make_number(
         0.1, "share of the swing", DETECTION, "Growth of RSS below, beside sampled bytes that swing, is no leak"
     )
-    min_crossings_of_a_swing: int = make_number(
-        4, "crossings", CONVENTION, "Of the middle: one step, or a trend, crosses it once"
+    min_turns_of_a_swing: int = make_number(
+        4, "turns", CONVENTION, "Between rises and falls: one step, or a trend, turns at most once"
+    )
+    min_share_of_a_turn: float = make_number(
+        2 / 3, "share of the swing", CONVENTION, "By as much each rise and fall must go"
     )
     sampling_sigmas: float = make_number(
         2.0, "standard errors", CONVENTION, "Added to what is sampled before growth is called native"

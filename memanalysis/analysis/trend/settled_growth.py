@@ -14,6 +14,7 @@ from memanalysis.analysis.series.warm_up import find_warm_up_ends
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.early_growth import is_short
 from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.swings import count_swings
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, PLATEAUING, SLOWING, TrendFits
 
 __all__ = ["settle_by_sampled"]
@@ -70,14 +71,7 @@ def _measure_swings(batch: SeriesBatch, which: IntArray, thresholds: Thresholds)
     for i, first in zip(known, find_warm_up_ends(batch, which[known], thresholds.series), strict=True):
         values = batch.values[first : batch.stops[which[i]]]
         low, high = np.quantile(values, (0.1, 0.9))
-        if _count_crossings(values, low, high) >= thresholds.origin.min_crossings_of_a_swing:
-            swings[i] = high - low
+        if low < high:
+            turns = count_swings(values[np.newaxis], np.array([thresholds.origin.min_share_of_a_turn * (high - low)]))
+            swings[i] = (high - low) * (turns[0] >= thresholds.origin.min_turns_of_a_swing)
     return swings
-
-
-def _count_crossings(values: FloatArray, low: float, high: float) -> int:
-    """Return how often values go from the lowest third between two levels to the highest, or back."""
-    third = (high - low) / 3
-    sides = (values > high - third).astype(np.int64) - (values < low + third)
-    sides = sides[sides != 0]
-    return int(np.count_nonzero(np.diff(sides)))
