@@ -130,7 +130,7 @@ def convert_error(block: GuardedBlock, error: BaseException | None) -> MemoryBud
     if isinstance(error, MemoryError) and not isinstance(error, MemoryBudgetExceeded):
         if not (guard.refuses_allocations and guard.is_tightest(block)):
             return None
-        with guard.describing():
+        with guard.describing(block):
             return _describe_refusal(block, error)
     return block.error if error is None else None
 

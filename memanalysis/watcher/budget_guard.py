@@ -138,7 +138,7 @@ class BudgetGuard:
         self._next_request_at = self._next_follow_at = 0.0
         self._previous_handler: Any = None
         self._signal: signal.Signals | None = None
-        self._describers: set[object] = set()
+        self._describers: dict[object, GuardedBlock] = {}
         call_in_child(self.forget_parent)
 
     @property
@@ -175,12 +175,13 @@ class BudgetGuard:
             if self._requested is not None and self._requested[0] is block:
                 self._requested = None
             _cancel_async(block)
+            for describer in [each for each, its in list(self._describers.items()) if its is block]:
+                self._describers.pop(describer, None)  # Ctrl-C at the very end of a description may leave one behind
             ended = None
             if self._blocks:
                 self._follow()
             else:
                 self._address_limit.restore()
-                self._describers.clear()  # Ctrl-C at the very end of a description may leave one behind
                 self.sampling.stop()
                 self._remove_handler()
                 ended, self._thread = self._thread, None
@@ -189,16 +190,16 @@ class BudgetGuard:
             ended.join(timeout=STOP_WITHIN_S)
 
     @contextlib.contextmanager
-    def describing(self) -> Iterator[None]:
+    def describing(self, block: GuardedBlock) -> Iterator[None]:
         """Refuse no memory and interrupt nobody meanwhile: to describe what is held takes some, and time."""
         describer = object()
         with self._lock:
-            self._describers.add(describer)
+            self._describers[describer] = block
             self._address_limit.restore()
         try:
             yield
         finally:
-            self._describers.discard(describer)
+            self._describers.pop(describer, None)
 
     def is_tightest(self, block: GuardedBlock) -> bool:
         """Whether no other block has a lower budget: it is this one that made the system refuse."""
@@ -210,7 +211,7 @@ class BudgetGuard:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread = self._requested = None
-        self._describers = set()
+        self._describers = {}
         self._address_limit.restore()
 
     def _run(self) -> None:
@@ -288,7 +289,7 @@ class BudgetGuard:
     def _note(self, block: GuardedBlock, frame: FrameType | None, rss_bytes: int) -> None:
         """Make the error of a block that is interrupted now."""
         block.interrupted_at_bytes = rss_bytes
-        with self.describing():
+        with self.describing(block):
             block.note(frame, rss_bytes)
 
     def _install_handler(self) -> None:

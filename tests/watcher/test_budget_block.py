@@ -300,14 +300,20 @@ def test_code_is_not_interrupted_while_it_is_described_what_it_holds(monkeypatch
     assert str(block.error) == "it is over"
 
 
-def test_a_description_whose_end_was_cut_leaves_later_budgets_as_they_are() -> None:
-    """Ctrl-C may come at the very end of one, which then never says that it is over."""
+def test_a_description_whose_end_was_cut_leaves_other_budgets_as_they_are() -> None:
+    """Ctrl-C may come at the very end of one, which then never says that it is over: it ends with its block."""
     with contextlib.ExitStack() as never_closed_in_time:
-        with budget(level()):
-            never_closed_in_time.enter_context(guard.describing())
 
-        with pytest.raises(MemoryBudgetExceeded), budget(level()):
+        def append_lists_after_an_inner_block() -> None:
+            inner = GuardedBlock(level(), is_running=lambda frame: False, describe=lambda frame, rss_bytes: "")
+            guard.add(inner)
+            never_closed_in_time.enter_context(guard.describing(inner))
+            guard.remove(inner)
             append_lists()
+
+        for _ in range(2):
+            with pytest.raises(MemoryBudgetExceeded), budget(level()):
+                append_lists_after_an_inner_block()
 
 
 WITHOUT_CONTROL_C = """
