@@ -128,13 +128,7 @@ def judge_batch(
     """
     fits = settle_by_sampled(batch, classify_shapes(batch, thresholds=thresholds), sampled, thresholds=thresholds)
     latest = batch.latest
-    left = forecast_exhaustion(
-        fits,  # whose lines end above what was released since
-        last_s=batch.judged_until_s,
-        latest=latest + batch.released,
-        limits=limits + batch.released,
-        thresholds=thresholds,
-    )
+    left = forecast_exhaustion(fits, batch, limits=limits, thresholds=thresholds)
     percent = _growth_percent(fits.growth, latest)
     drifts = (fits.shape == GROWING) & _is_drift(fits, percent, left.time_s, thresholds.shape)
     is_leak = (fits.shape == GROWING) & ~drifts

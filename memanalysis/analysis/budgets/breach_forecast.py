@@ -174,13 +174,7 @@ def _forecast_growth(
     by_level = {}
     for level, field in LEVELS.items():
         limits = np.array([float(getattr(budget, field)) for budget in budgets])
-        left = forecast_exhaustion(
-            fits,
-            last_s=batch.judged_until_s,
-            latest=batch.latest + batch.released,
-            limits=limits + batch.released,
-            thresholds=thresholds,
-        )
+        left = forecast_exhaustion(fits, batch, limits=limits, thresholds=thresholds)
         ends = zip(fits.shape == GROWING, left.time_s, left.low_s, left.high_s, strict=True)
         by_level[level] = [
             Recurrence(time_s=float(time_s), low_s=float(low_s), high_s=float(high_s)) if is_leak else None

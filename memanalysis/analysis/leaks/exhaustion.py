@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from memanalysis.analysis.trend.trend_shape import TrendFits
 
@@ -24,9 +25,8 @@ class Exhaustion:
 
 def forecast_exhaustion(
     fits: TrendFits,
+    batch: SeriesBatch,
     *,
-    last_s: FloatArray,
-    latest: FloatArray,
     limits: FloatArray,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Exhaustion:
@@ -36,18 +36,22 @@ def forecast_exhaustion(
     ----------
     fits : TrendFits
         Lines with the intervals of their slopes.
-    last_s, latest : arrays of float, shape (m,)
-        Second and level of the last sample; 0 seconds are left once it is at its limit.
+    batch : SeriesBatch
+        The series that they were fitted to.
     limits : array of float, shape (m,)
         Budgets, container limits or memory of the machine in bytes; NaN where there is none, and then the answer is.
+        No time is left to a series whose last sample is at its limit.
     thresholds : Thresholds, optional
         The numbers to forecast by; its groups ``forecast`` and ``growth``.
 
     Notes
     -----
     The mean of a line and its slope err independently, so the lines of the interval turn about the middle of the judged
-    stretch. The early end also allows for noise that touches the limit before the line does.
+    stretch. The early end also allows for noise that touches the limit before the line does. A line ends above what was
+    released since its stretch, and so does the limit that it is held against.
     """
+    last_s, is_there = batch.judged_until_s, batch.latest >= limits
+    limits = limits + batch.released
     rule, normal = thresholds.forecast, NormalDist()
     quantile = normal.inv_cdf(0.5 + rule.confidence / 2)
     narrowed = quantile / normal.inv_cdf(0.5 + thresholds.growth.confidence / 2)  # the 95 % interval made one of 90 %
@@ -56,7 +60,7 @@ def forecast_exhaustion(
     blur = quantile * fits.noise / np.sqrt(np.maximum(1.0, fits.n_effective))
 
     def seconds_left(rise: FloatArray, slope: FloatArray) -> FloatArray:
-        return _seconds(rise, slope, middle_s, last_s, is_there=latest >= limits)
+        return _seconds(rise, slope, middle_s, last_s, is_there=is_there)
 
     return Exhaustion(
         time_s=seconds_left(to_rise - fits.noise, fits.slope),

@@ -75,11 +75,6 @@ class SeriesBatch:
         return durations
 
     @property
-    def last_s(self) -> FloatArray:
-        """Second of the last sample of each series, judged or not; NaN for an empty one."""
-        return self._last_of(self.elapsed_s, self.ends)
-
-    @property
     def judged_until_s(self) -> FloatArray:
         """Second of the last sample of each series that is judged; NaN for an empty one."""
         return self._last_of(self.elapsed_s, self.stops)

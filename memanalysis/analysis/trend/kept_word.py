@@ -5,7 +5,7 @@ as it was after some of its samples, and what was a leak then still is where it 
 """
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +56,9 @@ def keep_word(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresh
     if not kept:
         return fits
     places = np.concatenate(kept)
-    columns = {field.name: getattr(fits, field.name).copy() for field in fields(TrendFits)}
-    columns["shape"][places] = GROWING
-    columns["grows_so_far"][places] = False
-    columns["kept"][places] = True
-    return TrendFits(**columns)
+    shape, grows_so_far, was_kept = fits.shape.copy(), fits.grows_so_far.copy(), fits.kept.copy()
+    shape[places], grows_so_far[places], was_kept[places] = GROWING, False, True
+    return replace(fits, shape=shape, grows_so_far=grows_so_far, kept=was_kept)
 
 
 def _fell(batch: SeriesBatch, which: IntArray, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from memanalysis.analysis.trend.shape_readings import classify_shapes
 def forecast(levels: np.ndarray, limit: float) -> Exhaustion:
     batch = prepare_series(np.arange(float(levels.size)), levels)
     fits = classify_shapes(batch)
-    return forecast_exhaustion(fits, last_s=batch.last_s, latest=batch.latest, limits=np.array([limit]))
+    return forecast_exhaustion(fits, batch, limits=np.array([limit]))
 
 
 @pytest.mark.slow
