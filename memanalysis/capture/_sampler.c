@@ -10,7 +10,8 @@
  * their variance. A realloc is a free and a new block. The exponential has no memory, so a gap may be thrown away and
  * drawn again at any moment: a thread does so when it finds that `epoch` has changed (start, stop, another interval).
  * It checks at each hit and after each CHUNK bytes, never more often: the usual allocation costs one subtraction from a
- * thread-local number and one branch, the usual free one load from a filter of 32 KiB.
+ * thread-local number and one branch, the usual free one load from a filter of 32 KiB, and both end in a jump to the
+ * allocator below.
  *
  * Invariants
  *  1. `lock` guards blocks, filter (writes), totals and interval (writes). It is a leaf: while it is held nothing is
@@ -69,7 +70,6 @@
 #define MAX_DEPTH 128
 #define BLOCK_BITS 16     /* of the number of buckets */
 #define BUCKET_BITS 14
-
 #define GOLDEN 0x9e3779b97f4a7c15ull  /* 2^64 / golden ratio, spreads numbers */
 #define NOINLINE __attribute__((noinline))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -142,8 +142,8 @@ static uint16_t pop(uint16_t *list, uint16_t *next, uint16_t *top) {  /* a numbe
 
 /* --- blocks (under lock) -------------------------------------------------------------------------------------- */
 static inline uint64_t hash_address(uintptr_t address) { return (uint64_t)(address >> 4) * GOLDEN; }
-static inline _Atomic uint8_t *filter_of(uintptr_t address) {
-    return &filter[hash_address(address) >> (64 - FILTER_BITS)];
+static inline _Atomic uint8_t *filter_of(uintptr_t address) {  /* neighbours share a line of the processor's cache */
+    return &filter[address >> 6 & ((1 << FILTER_BITS) - 1)];
 }
 static void step_filter(uintptr_t address, int step) {  /* a counter that reached 255 has lost count and stays */
     uint8_t count = LOAD(*filter_of(address));
@@ -351,46 +351,49 @@ static NOINLINE void visit(void *p, size_t size, int has_gil) {  /* thread.left 
     set_gap(is_hit ? -log(uniform()) * LOAD(interval) : (double)(thread.left + thread.rest));
     if (is_hit) record(p, size, has_gil);
 }
-static inline void *counted(void *p, size_t size, int has_gil) {
-    if (p && UNLIKELY((thread.left -= (int64_t)size) < 0)) visit(p, size, has_gil);
+static inline int is_due(size_t size) { return UNLIKELY((thread.left -= (int64_t)size) < 0); }
+static NOINLINE void *malloc_due(void *(*below)(void *, size_t), void *ctx, size_t size, int has_gil) {
+    void *p = below(ctx, size);
+    p ? visit(p, size, has_gil) : (void)(thread.left += (int64_t)size);
     return p;
 }
 static NOINLINE uint16_t lift(void *p) {
-    pthread_mutex_lock(&lock);
-    uint16_t *link = find_block((uintptr_t)p), id = *link ? unlink_block(link) : 0;
-    blocks[id].lifted = id != 0;
-    n_lookups++;
-    pthread_mutex_unlock(&lock);
+    uint16_t id = 0;
+    LOCKED(n_lookups++; uint16_t *at = find_block((uintptr_t)p); if (*at) id = unlink_block(at), blocks[id].lifted = 1);
     return id;
 }
-static void land(uint16_t id, int is_freed) {
-    if (blocks[id].lifted) is_freed ? bury(id) : link_block(id);
-    blocks[id].lifted = 0;
+static NOINLINE void land(uint16_t id, int is_freed) {
+    LOCKED(if (blocks[id].lifted) is_freed ? bury(id) : link_block(id); blocks[id].lifted = 0);
 }
-static NOINLINE void settle(uint16_t id, int is_freed) { LOCKED(land(id, is_freed)); }
-static inline uint16_t lift_if_known(void *p) { return p && UNLIKELY(LOAD(*filter_of((uintptr_t)p))) ? lift(p) : 0; }
+static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t)p))); }
 
-#define HOOKS(name, BELOW, has_gil, FREE_PARAMETERS, FREE_ARGUMENTS)                              \
-    static void *name##_malloc(void *Py_UNUSED(ctx), size_t n) {                                  \
-        __auto_type below = (BELOW);                                                              \
-        return counted(below->malloc(below->ctx, n), n, has_gil);                                 \
-    }                                                                                             \
-    static void *name##_calloc(void *Py_UNUSED(ctx), size_t count, size_t n) {                    \
-        __auto_type below = (BELOW);                                                              \
-        return counted(below->calloc(below->ctx, count, n), count * n, has_gil);                  \
-    }                                                                                             \
-    static void *name##_realloc(void *Py_UNUSED(ctx), void *p, size_t n) {                        \
-        __auto_type below = (BELOW);                                                              \
-        uint16_t old = lift_if_known(p);                                                          \
-        void *q = below->realloc(below->ctx, p, n);                                               \
-        if (UNLIKELY(old)) settle(old, q != NULL);                                                \
-        return counted(q, n, has_gil);                                                            \
-    }                                                                                             \
-    static void name##_free FREE_PARAMETERS {                                                     \
-        __auto_type below = (BELOW);                                                              \
-        uint16_t old = lift_if_known(p);                                                          \
-        if (UNLIKELY(old)) settle(old, 1);                                                        \
-        below->free FREE_ARGUMENTS;                                                               \
+#define HOOKS(name, BELOW, has_gil, FREE_PARAMETERS, FREE_ARGUMENTS)                                          \
+    static void *name##_malloc(void *Py_UNUSED(ctx), size_t n) {                                              \
+        __auto_type below = (BELOW);                                                                          \
+        return is_due(n) ? malloc_due(below->malloc, below->ctx, n, has_gil) : below->malloc(below->ctx, n);  \
+    }                                                                                                         \
+    static void *name##_calloc(void *Py_UNUSED(ctx), size_t count, size_t n) {                                \
+        __auto_type below = (BELOW);                                                                          \
+        void *p = below->calloc(below->ctx, count, n);                                                        \
+        if (p && is_due(count * n)) visit(p, count * n, has_gil);                                             \
+        return p;                                                                                             \
+    }                                                                                                         \
+    static void *name##_realloc(void *Py_UNUSED(ctx), void *p, size_t n) {                                    \
+        __auto_type below = (BELOW);                                                                          \
+        uint16_t old = is_known(p) ? lift(p) : 0;                                                             \
+        void *q = below->realloc(below->ctx, p, n);                                                           \
+        if (UNLIKELY(old)) land(old, q != NULL);                                                              \
+        if (q && is_due(n)) visit(q, n, has_gil);                                                             \
+        return q;                                                                                             \
+    }                                                                                                         \
+    static NOINLINE void name##_free_known FREE_PARAMETERS {                                                  \
+        __auto_type below = (BELOW);                                                                          \
+        land(lift(p), 1);                                                                                     \
+        below->free FREE_ARGUMENTS;                                                                           \
+    }                                                                                                         \
+    static void name##_free FREE_PARAMETERS {                                                                 \
+        __auto_type below = (BELOW);                                                                          \
+        is_known(p) ? name##_free_known FREE_ARGUMENTS : below->free FREE_ARGUMENTS;                          \
     }
 
 typedef struct {  /* NEP 49, version 1: the same from numpy 1.22 to 2.x */
@@ -398,7 +401,6 @@ typedef struct {  /* NEP 49, version 1: the same from numpy 1.22 to 2.x */
     void (*free)(void *, void *, size_t);
 } NumpyAllocator;
 typedef struct { char name[127]; uint8_t version; NumpyAllocator allocator; } NumpyHandler;
-
 static _Atomic(const PyMemAllocatorEx *) chain[2];
 static NumpyHandler *numpy;
 static NumpyAllocator numpy_below;
@@ -406,7 +408,6 @@ static NumpyAllocator numpy_below;
 HOOKS(mem, LOAD(chain[0]), 1, (void *Py_UNUSED(ctx), void *p), (below->ctx, p))
 HOOKS(obj, LOAD(chain[1]), 1, (void *Py_UNUSED(ctx), void *p), (below->ctx, p))
 HOOKS(numpy, &numpy_below, 0, (void *Py_UNUSED(ctx), void *p, size_t n), (below->ctx, p, n))
-
 static const PyMemAllocatorDomain domains[2] = {PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
 static const PyMemAllocatorEx hooks[2] = {{NULL, mem_malloc, mem_calloc, mem_realloc, mem_free},
                                           {NULL, obj_malloc, obj_calloc, obj_realloc, obj_free}};
@@ -438,7 +439,6 @@ static int install_where_missing(void) {  /* how many hooks were missing, or -1 
     }
     return n;
 }
-
 static void drop_blocks(void) {  /* under lock */
     memset((void *)filter, 0, sizeof(filter)), memset(block_buckets, 0, sizeof(block_buckets));
     memset(blocks, 0, sizeof(blocks[0]) * (top_block + (size_t)1));

@@ -15,6 +15,7 @@ app = FastAPI()
 sessions: dict[int, dict[str, object]] = {}
 recent: dict[int, list[str]] = {}
 leaks = sys.argv[1] == "leaks"
+watching = contextlib.ExitStack()
 
 
 @app.get("/items/{number}")
@@ -29,6 +30,14 @@ async def read_item(number: int) -> dict[str, object]:
 @app.get("/cpu")
 async def read_cpu() -> dict[str, float]:
     return {"seconds": time.process_time()}
+
+
+@app.get("/watching/{state}")
+async def switch_watching(state: str) -> None:
+    """Begin a run (``on``), or end the one that is under way."""
+    watching.close()
+    if state == "on":
+        watching.enter_context(start_watching())
 
 
 def remember(number: int) -> None:
@@ -46,15 +55,17 @@ class Server(uvicorn.Server):
         ready.with_suffix(".new").replace(ready)
 
 
-def main() -> None:
+def start_watching() -> contextlib.AbstractContextManager[object]:
     ledger = sys.argv[2]
     interval_s, trace = float(os.environ.get("INTERVAL", "1.0")), os.environ.get("TRACE", "auto")
-    watching = (
-        contextlib.nullcontext()
-        if ledger == "-"
-        else watch("web", ledger=ledger, interval=interval_s, trace=trace, seal=False)
-    )
+    if ledger == "-":
+        return contextlib.nullcontext()
+    return watch("web", ledger=ledger, interval=interval_s, trace=trace, seal=False)
+
+
+def main() -> None:
     with watching:
+        watching.enter_context(start_watching())
         Server(uvicorn.Config(app, port=0, log_level="error", access_log=False)).run()
 
 
