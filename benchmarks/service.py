@@ -1,28 +1,32 @@
-"""What watching costs a web service: FastAPI under uvicorn, plain and watched, loaded by turns in one run.
+"""What watching costs a web service: FastAPI under uvicorn, loaded while it is watched and while it is not, by turns.
 
-Both services live side by side and are loaded for half a second each, again and again, so that whatever else the
-machine does meets both alike; a few such pairs, for one process is a little faster than the next as its memory happens
-to lie. Four connections keep the server at work all the time: requests a second are then the server's.
+One process, so that both lie alike in memory: two processes of the same program differ by 10 % and more. Four
+connections from one thread keep the server at work all the time, so requests a second are the server's. Neighbouring
+turns are compared, and the median of many pairs is given with its standard error.
 """
 
 import http.client
+import math
 import os
+import selectors
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-__all__ = ["measure_service"]
+from benchmarks.measure import print_table
 
-PAIRS = 5
-ROUNDS = 10
-ROUND_S = 0.5
+__all__ = ["main", "measure_service"]
+
+PAIRS = 150
+TURN_S = 0.4
+SETTLE_S = 0.3
 WARM_UP_S = 1.5
 CONNECTIONS = 4
 TIMEOUT_S = 60.0
@@ -31,57 +35,54 @@ SERVICE = ROOT / "tests" / "watcher" / "web_service.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What one round of load gave."""
+class Turn:
+    """What one turn of load gave."""
 
     requests_per_s: float
     cpu_per_request_s: float
 
 
+def main() -> None:
+    """Print the table."""
+    print_table("A FastAPI service under load", ["what", "asked", "measured"], measure_service())
+
+
 def measure_service() -> list[list[str]]:
-    """Requests a second and processor time a request, watched beside plain, medians over the pairs of rounds."""
-    rounds: list[tuple[Round, Round]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = Path(folder) / "ledger"
-        for pair in range(PAIRS):
-            rounds += _measure_pair(Path(folder) / str(pair), ledger)
-        windows = sum(
-            path.read_text().count('"kind":"window"') for path in (ledger / "live" / "events").rglob("*.jsonl")
-        )
-    speed = median(watched.requests_per_s / plain.requests_per_s for plain, watched in rounds)
-    cpu = median(watched.cpu_per_request_s / plain.cpu_per_request_s for plain, watched in rounds)
-    plain_speed = median(plain.requests_per_s for plain, _ in rounds)
-    plain_cpu = median(plain.cpu_per_request_s for plain, _ in rounds)
+    """Requests a second and processor time a request, watched beside not watched."""
+    with tempfile.TemporaryDirectory() as folder, _serve(Path(folder) / "port", Path(folder) / "ledger") as port:
+        _load(port, WARM_UP_S)
+        pairs = [_measure_pair(port, number) for number in range(PAIRS)]
+    plain = [each for each, _ in pairs]
+    speeds = [watched.requests_per_s / plain.requests_per_s for plain, watched in pairs]
+    costs = [watched.cpu_per_request_s / plain.cpu_per_request_s for plain, watched in pairs]
     return [
-        ["FastAPI service, requests a second", "", f"{plain_speed:.0f}"],
-        [f"  watched (windows opened: {windows})", "0.95 x", f"{speed:.3f} x"],
-        ["FastAPI service, processor time a request", "", f"{plain_cpu * 1e6:.0f} µs"],
-        ["  watched, before growth is suspected", "", f"{cpu:.3f} x"],
+        ["FastAPI service, requests a second", "", f"{statistics.median(turn.requests_per_s for turn in plain):.0f}"],
+        ["  watched, from the first second on", "0.98 x", _describe_ratios(speeds)],
+        ["processor time a request", "", f"{statistics.median(turn.cpu_per_request_s for turn in plain) * 1e6:.0f} µs"],
+        ["  watched", "", _describe_ratios(costs)],
     ]
 
 
-def _measure_pair(folder: Path, ledger: Path) -> list[tuple[Round, Round]]:
-    """Load a plain and a watched service in turns; who is first changes from round to round."""
-    folder.mkdir()
-    rounds = []
-    with (
-        ThreadPoolExecutor(CONNECTIONS) as pool,
-        _serve(folder / "plain", "-") as plain,
-        _serve(folder / "watched", str(ledger)) as watched,
-    ):
-        for port in (plain, watched):
-            _load(pool, port, WARM_UP_S)
-        for number in range(ROUNDS):
-            order = (plain, watched) if number % 2 else (watched, plain)
-            taken = {port: _load(pool, port, ROUND_S) for port in order}
-            rounds.append((taken[plain], taken[watched]))
-    return rounds
+def _describe_ratios(ratios: Sequence[float]) -> str:
+    """Return their median, with the standard error of a median of values that lie about normally."""
+    error = math.sqrt(math.pi / 2) * statistics.stdev(ratios) / math.sqrt(len(ratios))
+    return f"{statistics.median(ratios):.3f} x (standard error {error:.3f})"
+
+
+def _measure_pair(port: int, number: int) -> tuple[Turn, Turn]:
+    """Load the service while it is not watched, and while it is; which comes first changes from pair to pair."""
+    turns = {}
+    for state in ("off", "on") if number % 2 else ("on", "off"):
+        _ask(port, f"/watching/{state}")
+        _load(port, SETTLE_S)
+        turns[state] = _load(port, TURN_S)
+    return turns["off"], turns["on"]
 
 
 @contextmanager
-def _serve(port_file: Path, ledger: str) -> Iterator[int]:
-    """Run the service that does not leak; gives its port. A ledger of ``-`` is a service that is not watched."""
-    arguments = [sys.executable, str(SERVICE), "sound", ledger, str(port_file)]
+def _serve(port_file: Path, ledger: Path) -> Iterator[int]:
+    """Run the service that does not leak; gives its port."""
+    arguments = [sys.executable, str(SERVICE), "sound", str(ledger), str(port_file)]
     with subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}) as process:
         try:
             while not port_file.exists():
@@ -93,29 +94,45 @@ def _serve(port_file: Path, ledger: str) -> Iterator[int]:
             process.terminate()
 
 
-def _load(pool: ThreadPoolExecutor, port: int, seconds: float) -> Round:
-    """Ask over all connections for so long."""
-    cpu_before, started = _read_cpu(port), time.perf_counter()
-    until = started + seconds
-    requests = sum(pool.map(lambda _: _ask_until(port, until), range(CONNECTIONS)))
-    taken = time.perf_counter() - started
-    return Round(requests / taken, (_read_cpu(port) - cpu_before) / requests)
+def _load(port: int, seconds: float) -> Turn:
+    """Ask over all connections for so long: each asks again as soon as it is answered."""
+    cpu_before, answers = _read_cpu(port), 0
+    with selectors.DefaultSelector() as selector:
+        for number in range(CONNECTIONS):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(_make_request(number))
+            selector.register(connection, selectors.EVENT_READ, data=connection)
+        started = time.perf_counter()
+        while time.perf_counter() < started + seconds:
+            for key, _ in selector.select(TIMEOUT_S):
+                if key.data.recv(65_536).endswith(b"}"):
+                    answers += 1
+                    key.data.sendall(_make_request(answers))
+        taken_s = time.perf_counter() - started
+        for key in list(selector.get_map().values()):
+            key.data.close()
+    return Turn(answers / taken_s, (_read_cpu(port) - cpu_before) / answers)
 
 
-def _ask_until(port: int, until: float) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    requests = 0
-    while time.perf_counter() < until:
-        connection.request("GET", f"/items/{requests}")
-        connection.getresponse().read()
-        requests += 1
-    connection.close()
-    return requests
+def _make_request(number: int) -> bytes:
+    return b"GET /items/%d HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: identity\r\n\r\n" % number
 
 
 def _read_cpu(port: int) -> float:
+    return float(_ask(port, "/cpu").split(":")[1].rstrip("}"))
+
+
+def _ask(port: int, path: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    connection.request("GET", "/cpu")
-    seconds = float(connection.getresponse().read().decode().split(":")[1].rstrip("}"))
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
     connection.close()
-    return seconds
+    if answer.status != http.client.OK:
+        raise RuntimeError(f"The service answered {path} with {answer.status}: {text}")
+    return text
+
+
+if __name__ == "__main__":
+    main()
