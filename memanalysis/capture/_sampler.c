@@ -11,12 +11,12 @@
  * drawn again at any moment: a thread does so when it finds that `epoch` has changed (start, stop, another interval).
  * It checks at each hit and after each CHUNK bytes, never more often: the usual allocation costs one subtraction from a
  * thread-local number and one branch, the usual free one load from a filter of 32 KiB, and both end in a jump to the
- * allocator below.
+ * allocator below. Whether a block is hit is decided before it is made, whether it is recorded after.
  *
  * Invariants
  *  1. `lock` guards blocks, filter (writes), totals and interval (writes). It is a leaf: while it is held nothing is
- *     called but libm. No memory is allocated and no Python object is made, referenced or released under it, so a hook
- *     that runs inside Python's own code can never wait for itself.
+ *     called but libm and memset. No memory is allocated and no Python object is made, referenced or released under it,
+ *     so a hook that runs inside Python's own code can never wait for itself.
  *  2. stacks, frames and the hooks belong to the main interpreter's GIL: only a thread that holds it reads or changes
  *     them, with or without `lock`.
  *  3. A hook never makes a Python object. It INCREFs three immutable objects (file name, qualified name, line table) of
@@ -334,27 +334,26 @@ static void record(void *p, size_t size, int has_gil) {
     uint16_t stack = state ? find_stack(state) : 0;
     LOCKED(if (LOAD(epoch)) insert((uintptr_t)p, size, stack));
 }
-static NOINLINE void visit(void *p, size_t size, int has_gil) {  /* thread.left is below 0 */
+static NOINLINE int is_hit(size_t size) {  /* thread.left is below 0 */
     uint64_t now = LOAD(epoch);
     if (thread.probe || !now) {
-        thread.probe *= 2;
-        set_gap(CHUNK);
-        return;
+        thread.probe *= 2, set_gap(CHUNK);
+        return 0;
     }
     if (thread.epoch != now) {
-        thread.epoch = now;
-        thread.random = mix(seed) + mix(atomic_fetch_add(&visitors, 1));
+        thread.epoch = now, thread.random = mix(seed) + mix(atomic_fetch_add(&visitors, 1));
         set_gap(-log(uniform()) * LOAD(interval));
         thread.left -= (int64_t)size;
     }
-    int is_hit = thread.left + thread.rest < 0;
-    set_gap(is_hit ? -log(uniform()) * LOAD(interval) : (double)(thread.left + thread.rest));
-    if (is_hit) record(p, size, has_gil);
+    int hit = thread.left + thread.rest < 0;
+    set_gap(hit ? -log(uniform()) * LOAD(interval) : (double)(thread.left + thread.rest));
+    return hit;
 }
 static inline int is_due(size_t size) { return UNLIKELY((thread.left -= (int64_t)size) < 0); }
 static NOINLINE void *malloc_due(void *(*below)(void *, size_t), void *ctx, size_t size, int has_gil) {
+    int hit = is_hit(size);
     void *p = below(ctx, size);
-    p ? visit(p, size, has_gil) : (void)(thread.left += (int64_t)size);
+    if (hit && p) record(p, size, has_gil);
     return p;
 }
 static NOINLINE uint16_t lift(void *p) {
@@ -375,7 +374,7 @@ static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t
     static void *name##_calloc(void *Py_UNUSED(ctx), size_t count, size_t n) {                                \
         __auto_type below = (BELOW);                                                                          \
         void *p = below->calloc(below->ctx, count, n);                                                        \
-        if (p && is_due(count * n)) visit(p, count * n, has_gil);                                             \
+        if (p && is_due(count * n) && is_hit(count * n)) record(p, count * n, has_gil);                       \
         return p;                                                                                             \
     }                                                                                                         \
     static void *name##_realloc(void *Py_UNUSED(ctx), void *p, size_t n) {                                    \
@@ -383,12 +382,13 @@ static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t
         uint16_t old = is_known(p) ? lift(p) : 0;                                                             \
         void *q = below->realloc(below->ctx, p, n);                                                           \
         if (UNLIKELY(old)) land(old, q != NULL);                                                              \
-        if (q && is_due(n)) visit(q, n, has_gil);                                                             \
+        if (q && is_due(n) && is_hit(n)) record(q, n, has_gil);                                               \
         return q;                                                                                             \
     }                                                                                                         \
     static NOINLINE void name##_free_known FREE_PARAMETERS {                                                  \
         __auto_type below = (BELOW);                                                                          \
-        land(lift(p), 1);                                                                                     \
+        uint16_t old = lift(p);                                                                               \
+        if (old) land(old, 1);                                                                                \
         below->free FREE_ARGUMENTS;                                                                           \
     }                                                                                                         \
     static void name##_free FREE_PARAMETERS {                                                                 \
@@ -416,7 +416,7 @@ static int is_reached(int i) {  /* by what Python allocates in this domain, what
     Thread before = thread;
     thread.probe = 1, thread.left = 0;
     void *p = i ? PyObject_Malloc(1) : PyMem_Malloc(1);
-    int reached = thread.probe > 1;
+    int reached = !p || thread.probe > 1;
     thread = before;
     i ? PyObject_Free(p) : PyMem_Free(p);
     return reached;

@@ -242,6 +242,43 @@ def test_the_same_seed_samples_the_same_blocks():
     assert tables[1] == tables[2]
 
 
+REFUSED_MEMORY = """
+import _testcapi
+from memanalysis.capture import _sampler, sampler
+
+_testcapi.set_nomemory(10**9, 0)  # below the sampler's hooks: it refuses what is counted from the next call on
+sampler.start(interval_bytes=65_536, seed=7)
+kept, letter = [], b"x"
+for _ in range(20_000):
+    _testcapi.set_nomemory(0, 1)
+    try:
+        letter * 8_000
+    except MemoryError:
+        pass
+    _testcapi.set_nomemory(10**9, 0)
+    kept.append(letter * 1_000)
+print(sum(site.size_bytes for site in sampler.read_live().sites) / sum(map(len, kept)))
+check, refuse = _sampler.check, _testcapi.set_nomemory
+refuse(0, 1)
+try:
+    check()
+except MemoryError:
+    pass
+kept.clear()
+"""
+
+
+@needs_sampler
+@pytest.mark.slow
+def test_memory_that_is_refused_is_not_counted():
+    """Of 20 MB about 315 blocks are hit, so the estimate has a standard error of 6 %."""
+    pytest.importorskip("_testcapi")
+    done = subprocess.run([sys.executable, "-c", REFUSED_MEMORY], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr  # a probe that was refused had made a hook call itself
+    assert float(done.stdout) == pytest.approx(1, abs=0.25)
+
+
 def test_reading_without_running_says_what_to_do():
     with pytest.raises(CaptureError) as error:
         sampler.read_live()
