@@ -107,16 +107,16 @@ def _limits(
     budgets = np.full(services.size, np.nan)
     if budgets_bytes:
         budgets = services.map(lambda service: budgets_bytes.get(service, np.nan)).to_numpy(dtype=np.float64)
-    if "limit_bytes" not in samples:
+    if samples.empty or "limit_bytes" not in samples:
         return budgets
     recorded = known_floats(samples, "limit_bytes")
-    known = np.flatnonzero(np.isfinite(recorded))
-    latest = np.full(services.size, np.nan)
-    of_run = np.repeat(np.arange(counts.size), counts)[known]
-    moments, recorded = elapsed_s[known], recorded[known]
-    if np.any((of_run[1:] == of_run[:-1]) & (moments[1:] < moments[:-1])):
-        by_time = np.lexsort((moments, of_run))
-        of_run, recorded = of_run[by_time], recorded[by_time]
-    latest[of_run] = recorded
+    starts = np.cumsum(counts) - counts
+    goes_back = elapsed_s[1:] < elapsed_s[:-1]
+    goes_back[starts[1:] - 1] = False  # from run to run
+    if goes_back.any():
+        by_time = np.lexsort((elapsed_s, np.repeat(np.arange(counts.size), counts)))
+        recorded = recorded[by_time]
+    last_known = np.maximum.reduceat(np.where(np.isfinite(recorded), np.arange(recorded.size), -1), starts)
+    latest = np.where(last_known < 0, np.nan, recorded[last_known])
     lower: FloatArray = np.fmin(budgets, latest)
     return lower
