@@ -87,6 +87,11 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
     help="Largest share of one processor to spend (default: 0.05).",
 )
 @click.option(
+    "--check-leaks",
+    is_flag=True,
+    help="Judge the run while it goes on, as --policy asks, and alert its leaks. Loads numpy into it and its children.",
+)
+@click.option(
     "--supervise",
     is_flag=True,
     help="Start the program again each time that it exits with 75, as a policy with alert_and_restart has it do.",
@@ -107,7 +112,6 @@ def command(program: str, arguments: tuple[str, ...], is_module: bool, supervise
         "service": settings["service"] or (program if is_module else Path(program).resolve().stem),
         "ledger": str(Path(settings["ledger"]).absolute()),
         "policy": None if policy is None else str(Path(policy).absolute()),
-        "check_leaks": False,
         "labels": parse_labels(settings["labels"], name="--label") or None,
     }
     watch(**options)  # raises on wrong options here, and not in the program

@@ -7,6 +7,7 @@ import pytest
 
 from memanalysis import open_ledger, report
 from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError
+from memanalysis.policy.loader import read_policy
 from memanalysis.units import MIB
 
 
@@ -39,6 +40,18 @@ def test_a_budget_for_the_family_is_held_against_the_family(maker: Any) -> None:
 
     assert section.breaches["metric"].tolist() == ["family_bytes"] * section.n_breaches
     assert section.n_breaches > 0
+
+
+@pytest.mark.slow
+def test_a_policy_is_a_path_a_mapping_or_a_record(three_services: Path, tmp_path: Path) -> None:
+    """The service that leaks passes its budget of 50 MB, whichever way that is said."""
+    file = tmp_path / "policy.yaml"
+    file.write_text("memory_budgets: {services: {leaking_registry: 50MB}}")
+    mapping = {"memory_budgets": {"services": {"leaking_registry": "50MB"}}}
+    reports = [report(three_services, policy=source) for source in (file, str(file), mapping, read_policy(file))]
+
+    assert len({made.to_json() for made in reports}) == 1
+    assert reports[0].sections[0].n_breaches > 0
 
 
 def test_marks_are_on_the_clock_of_the_chart(three_services: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from memanalysis import assess, open_ledger, report
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.errors import InvalidArgumentError, LedgerNotFoundError, MissingColumnError, PolicyError
+from memanalysis.policy.loader import read_policy
 from memanalysis.units import MIB
 
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": 256}, "services": {"leaking_registry": "100MB"}}}
@@ -49,9 +50,11 @@ def test_without_a_policy_there_is_no_limit(three_services: Path) -> None:
 def test_a_policy_gives_each_service_its_own_limit(three_services: Path, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("memory_budgets: {global: {max_memory_mb: 256}, services: {leaking_registry: 100MB}}")
-    from_mapping, from_file = assess(three_services, policy=POLICY), assess(three_services, policy=file)
+    sources = (POLICY, file, read_policy(file))
+    from_mapping, from_file, from_record = (assess(three_services, policy=source) for source in sources)
 
     pd.testing.assert_frame_equal(from_mapping, from_file)
+    pd.testing.assert_frame_equal(from_mapping, from_record)
     assert by_service(from_mapping)["limit_bytes"].to_dict() == {
         "leaking_registry": 100 * MIB,
         "swinging_batch": 256 * MIB,
