@@ -28,6 +28,9 @@ __all__ = ["LateStart", "Membership", "join_ledger"]
 BEGIN_TIMEOUT_S = 5.0
 """A process that ends or forks while its recorder is being loaded waits for it no longer than this."""
 
+HALF_IMPORTED_S = 0.2
+"""What the program was importing as the recorder was loaded is loaded once more after that."""
+
 _PYTHONS_OWN = ("multiprocessing.resource_tracker",)
 """Processes of Python's own that do nothing worth watching."""
 
@@ -101,12 +104,24 @@ class Membership:
         """Load the recorder and start it; where it cannot, that is logged."""
         self._program_pid = os.getpid() if is_program else None
         try:
-            recorder = self.load()
+            recorder = self.load() if is_program else self._load_beside_the_program()
             recorder.start()
             _note_restart(recorder)
             atexit.unregister(recorder.stop_at_exit)  # `end` does it, after the program's own exit handlers
         except (Exception, SystemExit) as exc:  # a module of the program's that took the place of one of ours
             _warn(exc)
+
+    def _load_beside_the_program(self) -> "Recorder":
+        """Load while the program's own thread may be importing: what was half there is whole a moment later.
+
+        Python gives a module of a package out while another thread is importing the package: `collections.abc`, which
+        Python 3.13 replaces by another module at that moment, is one.
+        """
+        try:
+            return self.load()
+        except ImportError:
+            time.sleep(HALF_IMPORTED_S)
+            return self.load()
 
     def begin_later(self) -> None:
         """Begin at the first regular tick, in a thread."""
