@@ -36,7 +36,7 @@ for kind in LEAKS:
     case = make_leak(kind, 1_000, 1, random.Random({SEED} + 1))
     keep(f"leak, {{kind}}", find_leak(case.call, collect=case.collect, max_calls=500))
 for kind in BENIGN.keys() - {SLOW}:
-    keep(f"benign, {{kind}}", find_leak(make_benign(kind, random.Random({SEED} + 2)).call, max_calls=20_000, max_s=4))
+    keep(f"benign, {{kind}}", find_leak(make_benign(kind, random.Random({SEED} + 2)).call, max_calls=20_000, max_s=60))
 for kind in {LEAKY_TWINS}:
     keep(f"twin, {{kind}}", find_leak(LEAKY_CALLS[kind](random.Random({SEED} + 6)), max_calls=3_000))
 print(json.dumps(found))
