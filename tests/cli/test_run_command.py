@@ -226,6 +226,7 @@ def test_a_ledger_that_cannot_be_written_leaves_the_program_alone(run_watched, t
     ("options", "text"),
     [
         (["missing.py"], "there is no file missing.py"),
+        (["--check-leaks", "-m", "app"], "--check-leaks needs --policy"),
         (["--interval", "0", "-m", "app"], "watch needs interval of at least 0.01 s, but got 0.0"),
         (["--max-overhead", "2", "-m", "app"], "watch needs max_overhead above 0 and at most 1, but got 2.0"),
     ],
