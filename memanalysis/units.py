@@ -22,6 +22,7 @@ __all__ = [
     "format_duration",
     "format_growth",
     "format_growth_interval",
+    "format_number",
     "mb_from_bytes",
     "parse_bytes",
 ]
@@ -104,6 +105,13 @@ def format_growth_interval(slope: float | None, low: float | None, high: float |
     factor, _ = _growth_scale(slope, low, high)
     ends = [_growth_digits(end * HOUR_S / factor, _growth_decimals(low, high, factor)) for end in (low, high)]
     return " to ".join(ends if low < 0 else [end.removeprefix("+") for end in ends])
+
+
+def format_number(value: float, *, digits: int = 3, sign: bool = False) -> str:
+    """Render a number with that many digits and no exponent, such as ``0.25``, ``36`` or ``1,840``."""
+    rounded = float(f"{value:.{digits}g}")
+    plus = "+" if sign else ""
+    return f"{rounded:{plus},.0f}" if rounded % 1 == 0 else f"{rounded:{plus}g}"
 
 
 def format_duration(seconds: float | None) -> str:

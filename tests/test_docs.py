@@ -14,6 +14,7 @@ from kernels import run_kernel
 from test_package import BELOW, GROUND
 
 from memanalysis.analysis.severity_rules import SeverityRules
+from memanalysis.analysis.verdict import Reason
 from memanalysis.analysis.verdict_steps import VerdictInputs, make_verdict_steps
 from memanalysis.policy.model import Policy
 from memanalysis.schema import TABLES
@@ -175,6 +176,14 @@ def test_the_steps_of_a_verdict_are_listed_in_their_order() -> None:
     steps = [getattr(step, "func", step) for step in make_verdict_steps(inputs)]
 
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == [step.__name__ for step in steps]
+
+
+def test_each_reason_is_listed_once() -> None:
+    """Only between its heading and the next: other pages name single reasons in passing."""
+    part = (DOCS / "verdict.md").read_text(encoding="utf-8").split("## Reasons\n")[1].split("\n## ")[0]
+    listed = [code for code in re.findall(r"`(\w+)`", part) if code != "reasons"]
+
+    assert sorted(listed) == sorted(Reason)
 
 
 def test_the_layers_that_are_drawn_are_those_of_the_package() -> None:

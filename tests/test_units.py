@@ -16,6 +16,7 @@ from memanalysis.units import (
     format_duration,
     format_growth,
     format_growth_interval,
+    format_number,
     parse_bytes,
 )
 
@@ -113,3 +114,22 @@ def test_what_is_no_size_is_an_error(text):
 def test_a_rendered_size_is_within_five_per_cent_of_the_size(size):
     if size < 1000 * GIB:
         assert parse_bytes(format_bytes(size)) == pytest.approx(size, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [
+        (1836.4, {}, "1,840"),
+        (1836.4, {"digits": 2}, "1,800"),
+        (36, {}, "36"),
+        (0.2549, {}, "0.255"),
+        (0, {}, "0"),
+        (-12345, {}, "-12,300"),
+        (1836, {"sign": True}, "+1,840"),
+        (0.5, {"sign": True}, "+0.5"),
+        (999.6, {}, "1,000"),
+        (3.6e9, {}, "3,600,000,000"),
+    ],
+)
+def test_numbers_have_no_exponent(value, options, text):
+    assert format_number(value, **options) == text

@@ -161,7 +161,7 @@ def judge_batch(
         "windows": fits.windows,
         "weakest_window_bytes_per_s": fits.weakest,
         "judged_s": fits.judged_s,
-        "reasons": _find_reasons(fits, drifts, n_samples=batch.n_samples, time_s=time_s, thresholds=thresholds),
+        "reasons": _find_reasons(fits, drifts, batch=batch, limits=limits, time_s=time_s, thresholds=thresholds),
     }
 
 
@@ -203,11 +203,17 @@ def _is_drift(
 
 
 def _find_reasons(
-    fits: TrendFits, drifts: NDArray[np.bool_], *, n_samples: IntArray, time_s: FloatArray, thresholds: Thresholds
+    fits: TrendFits,
+    drifts: NDArray[np.bool_],
+    *,
+    batch: SeriesBatch,
+    limits: FloatArray,
+    time_s: FloatArray,
+    thresholds: Thresholds,
 ) -> Any:
     """Return the reasons of each verdict, an array of tuples."""
     code = fits.shape.copy()
-    code[(code == INCONCLUSIVE) & (n_samples < thresholds.series.min_samples)] = SHAPES.size
+    code[(code == INCONCLUSIVE) & (batch.n_samples < thresholds.series.min_samples)] = SHAPES.size
     code[(code == STABLE) & (fits.low <= 0) & (fits.high >= 0)] = SHAPES.size + 1
     code[(code == GROWING) & np.isfinite(fits.onset_s)] = SHAPES.size + 2
     code[drifts] = SHAPES.size + 5
@@ -218,6 +224,8 @@ def _find_reasons(
     code[(fits.shape == GROWING) & fits.kept & ~drifts] = SHAPES.size + 8
     code[(fits.shape == GROWING) & fits.settled & ~drifts] = SHAPES.size + 9
     reasons = _REASONS[code]
+    is_over = batch.latest - limits >= thresholds.forecast.min_share_beyond * limits
     for i in np.flatnonzero(np.isfinite(time_s) | np.isinf(time_s)):
-        reasons[i] = (*reasons[i], Reason.AT_LIMIT if time_s[i] == 0 else Reason.REACHES_LIMIT)
+        reached = Reason.OVER_LIMIT if is_over[i] else Reason.AT_LIMIT
+        reasons[i] = (*reasons[i], reached if time_s[i] == 0 else Reason.REACHES_LIMIT)
     return reasons

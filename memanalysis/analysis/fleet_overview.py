@@ -11,12 +11,10 @@ import pandas as pd
 
 from memanalysis.analysis.leak_pivot import LeakPivot
 from memanalysis.analysis.leaks.accepted_leaks import are_unaccepted
+from memanalysis.analysis.row_statistics import MAD_TO_SIGMA
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, PeerThresholds
 
 __all__ = ["FleetOverview", "summarize_fleet"]
-
-_MAD_OF_NORMAL = 0.6745
-"""Median absolute deviation of normal noise, in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +125,7 @@ def _find_different_peers(runs: pd.DataFrame, rules: PeerThresholds) -> pd.DataF
     levels = known["latest_bytes"].astype(float)
     medians = levels.groupby(known["service"]).transform("median")
     away = (levels - medians).abs()
-    spread = away.groupby(known["service"]).transform("median") / _MAD_OF_NORMAL
+    spread = away.groupby(known["service"]).transform("median") * MAD_TO_SIGMA
     counts = levels.groupby(known["service"]).transform("size")
     is_far = (away > rules.min_z_score * spread) & (away >= rules.min_share * medians)
     found = known.assign(median_bytes=medians, peers=counts - 1, away=away / medians)

@@ -87,6 +87,9 @@ class ForecastThresholds:
     lead_sigmas: float = make_number(
         2.0, "standard deviations", DETECTION, "Noise reaches a limit before the line: by up to this in 19 of 20 series"
     )
+    min_share_beyond: float = make_number(
+        0.001, "share of the limit", CONVENTION, "What is beyond it by less is at its limit, and not over it"
+    )
     min_episodes: int = make_number(3, "episodes", CONVENTION, "Two gaps are the fewest that show how much gaps differ")
     gap_confidence: float = make_number(
         0.93,
@@ -158,6 +161,9 @@ class OriginThresholds:
     max_share_of_a_swing: float = make_number(
         0.1, "share of the swing", DETECTION, "Growth of RSS below, beside sampled bytes that swing, is no leak"
     )
+    swing_quantiles: tuple[float, float] = make_number(
+        (0.1, 0.9), "quantiles", CONVENTION, "Between them lies a swing: eight in ten values"
+    )
     min_turns_of_a_swing: int = make_number(
         4, "turns", CONVENTION, "Between rises and falls: one step, or a trend, turns at most once"
     )
@@ -185,6 +191,7 @@ class AllocatorThresholds:
 
     min_free_bytes: int = make_number(16 * MIB, "bytes", CONVENTION, "Less is the reserve of a healthy allocator")
     min_free_share: float = make_number(0.2, "share of the level", CONVENTION, "The same for large processes")
+    last_readings: int = make_number(3, "readings", CONVENTION, "The middle of the last ones counts: one may be odd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +211,9 @@ class FamilyThresholds:
     min_private_readings: int = make_number(5, "readings", CONVENTION, "As many as every verdict needs")
     edge_share: float = make_number(0.1, "share of the time", CONVENTION, "Processes are counted so far from both ends")
     max_points: int = make_number(2_000, "points", CONVENTION, "Of the series of a sum: more are not judged")
+    start_slack_s: float = make_number(
+        1.0, "seconds", CONVENTION, "A parent's recorder may begin so much later than its child's: clocks differ"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,9 @@ class OnsetThresholds:
     max_earlier_range: float = make_number(
         0.35, "share of the rise", DETECTION, "What moves more before the onset swings, as a day does"
     )
+    range_quantiles: tuple[float, float] = make_number(
+        (0.05, 0.95), "quantiles", CONVENTION, "Between them lies the range before the onset: one spike is no swing"
+    )
     min_explained: float = make_number(0.9, "share of variance", DETECTION, "What the bent line must explain")
     min_samples: int = make_number(16, "samples", CONVENTION, "As many as are needed to leave a warm-up out")
 

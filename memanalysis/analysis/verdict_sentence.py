@@ -8,15 +8,12 @@ import numpy as np
 
 from memanalysis.analysis.thresholds import Thresholds
 from memanalysis.analysis.verdict import Reason, VerdictFrame
-from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
+from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval, format_number
 
 __all__ = ["write_sentence"]
 
 Cells = Mapping[str, list[Any]]
 """Columns as lists of plain Python: the cells of numpy are slow to format."""
-
-AT_LIMIT_WITHIN = 0.001
-"""Share of a limit: less than this beyond it is at the limit."""
 
 _FIXED = {
     Reason.LEVELS_OFF: "Rose and is levelling off, as a warm-up or a filling cache does: no leak was shown.",
@@ -123,7 +120,7 @@ def _describe_small(cells: Cells, i: int) -> str:
 
 
 def _describe_drift(cells: Cells, i: int) -> str:
-    rate = f"{360_000 * cells['slope_bytes_per_s'][i] / cells['latest_bytes'][i]:.2g} %"
+    rate = f"{format_number(360_000 * cells['slope_bytes_per_s'][i] / cells['latest_bytes'][i], digits=2)} %"
     return (
         f"Drifts: it grew by {format_bytes(cells['growth_bytes'][i])}, {rate} an hour, too little to be called a leak."
     )
@@ -195,6 +192,13 @@ def _describe_some_workers(cells: Cells, i: int) -> str:
     )
 
 
+def _describe_shared_memory(cells: Cells, i: int) -> str:
+    return (
+        f"This is the sum over {cells['process_count'][i]:.0f} processes: the memory that they share grows, "
+        "and what each has for itself grows less."
+    )
+
+
 def _describe_threads(cells: Cells, i: int) -> str:
     return _describe_pile(cells, i, "thread")
 
@@ -208,7 +212,9 @@ def _describe_pile(cells: Cells, i: int, noun: str) -> str:
     if not is_own:
         return f"Its {noun}s pile up."
     an_hour = 3600 * cells["slope_count_per_s"][i]
-    return f"A leak: {noun}s pile up, {cells['growth_count'][i]:.0f} more after warm-up, {an_hour:.3g} an hour."
+    return (
+        f"A leak: {noun}s pile up, {cells['growth_count'][i]:.0f} more after warm-up, {format_number(an_hour)} an hour."
+    )
 
 
 def _describe_free(cells: Cells, i: int) -> str:
@@ -225,9 +231,15 @@ def _describe_slowing(cells: Cells, i: int) -> str:
 
 
 def _describe_full(cells: Cells, i: int) -> str:
+    return _describe_state(f"at its limit of {format_bytes(cells['limit_bytes'][i])}", cells, i)
+
+
+def _describe_overfull(cells: Cells, i: int) -> str:
     limit, latest = cells["limit_bytes"][i], cells["latest_bytes"][i]
-    level, is_over = format_bytes(limit), latest - limit >= AT_LIMIT_WITHIN * limit
-    where = f"over its limit of {level}, by {format_bytes(latest - limit)}" if is_over else f"at its limit of {level}"
+    return _describe_state(f"over its limit of {format_bytes(limit)}, by {format_bytes(latest - limit)}", cells, i)
+
+
+def _describe_state(where: str, cells: Cells, i: int) -> str:
     return f"It was {where} when it ended." if _has_ended(cells, i) else f"It is {where}."
 
 
@@ -300,6 +312,7 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.GROWS_IN_MASTER: _describe_master,
     Reason.GROWS_IN_EACH_WORKER: _describe_workers,
     Reason.GROWS_IN_SOME_WORKERS: _describe_some_workers,
+    Reason.GROWS_IN_SHARED_MEMORY: _describe_shared_memory,
     Reason.THREADS_PILE_UP: _describe_threads,
     Reason.DESCRIPTORS_PILE_UP: _describe_descriptors,
     Reason.FREE_IN_ALLOCATOR: _describe_free,
@@ -307,6 +320,7 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.WITHIN_NOISE: _describe_noise,
     Reason.TOO_SMALL: _describe_small,
     Reason.AT_LIMIT: _describe_full,
+    Reason.OVER_LIMIT: _describe_overfull,
     Reason.REACHES_LIMIT: _describe_time_left,
     Reason.NATIVE_IN_WINDOWS: _describe_native,
     Reason.NATIVE_BY_SURVIVORS: _describe_survivors,

@@ -7,7 +7,7 @@ from memanalysis._tables import Column, Table
 from memanalysis.analysis.verdict import Origin, Shape
 from memanalysis.capture.holders import HolderChain
 from memanalysis.errors import LeakFoundError
-from memanalysis.units import format_bytes_per_call, format_duration
+from memanalysis.units import format_bytes_per_call, format_duration, format_number
 
 __all__ = ["ContainerGrowth", "LeakFinding", "LeakSite", "TypeGrowth"]
 
@@ -164,11 +164,11 @@ def _tables(finding: LeakFinding) -> list[tuple[str, list[tuple[str, str]]]]:
         ),
         (
             "objects a call, by type",
-            [(f"{row.objects_per_call:+.3g}", row.type) for row in finding.types[:SHOWN_OTHERS]],
+            [(format_number(row.objects_per_call, sign=True), row.type) for row in finding.types[:SHOWN_OTHERS]],
         ),
         (
             "entries a call, by the container that grows",
-            [(f"{row.entries_per_call:+.3g}", row.text) for row in finding.containers[:SHOWN_OTHERS]],
+            [(format_number(row.entries_per_call, sign=True), row.text) for row in finding.containers[:SHOWN_OTHERS]],
         ),
         (
             "held by",

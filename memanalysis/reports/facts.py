@@ -13,7 +13,7 @@ from memanalysis.reports.verdict_cells import (
     render_place,
     render_time_interval,
 )
-from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval
+from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval, format_number
 
 if TYPE_CHECKING:
     from memanalysis.reports.report_model import ServiceSection
@@ -50,7 +50,7 @@ def describe_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts.append(("Growth an hour", f"{rate}, 95 % interval {interval}" if interval else rate))
     if noun := COUNT_NOUNS.get(verdict["metric"]):
         count, per_s = known_number(verdict["growth_count"]), known_number(verdict["slope_count_per_s"])
-        facts.append((noun.capitalize(), f"{count or 0:.0f} more, {3600 * (per_s or 0):.3g} an hour"))
+        facts.append((noun.capitalize(), f"{count or 0:.0f} more, {format_number(3600 * (per_s or 0))} an hour"))
     if (free := known_number(verdict["allocator_free_bytes"])) is not None:
         facts.append(("Free in the C allocator", format_bytes(free)))
     if (processes := known_number(verdict["process_count"])) is not None:

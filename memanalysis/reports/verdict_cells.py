@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.verdict import UNREADABLE
-from memanalysis.units import format_duration, format_growth, format_growth_interval
+from memanalysis.units import format_duration, format_growth, format_growth_interval, format_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,7 @@ def render_cells(verdict: Mapping[str, Any]) -> VerdictCells:
         severity="unknown" if is_open else str(verdict["severity"]),
         growth=NOTHING
         if is_unreadable
-        else f"+{3600 * per_s:.3g} {noun}/h"
+        else f"{format_number(3600 * per_s, sign=True)} {noun}/h"
         if noun and per_s is not None
         else format_growth(slope, low, high),
         growth_interval="" if noun else format_growth_interval(slope, low, high),

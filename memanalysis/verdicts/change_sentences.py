@@ -30,7 +30,7 @@ class ServiceChange:
     service : str
         Its name.
     verdict : {"worse", "better", "same"}
-        Worse where its level, its growth or one of its lines is.
+        Worse where its level or its growth is. Where neither changed its lines decide.
     sentences : tuple of str
         One on each change of its level and growth, then one a line of code.
     """
@@ -50,7 +50,8 @@ def describe_service_changes(changes: pd.DataFrame) -> list[ServiceChange]:
         lines = lines.reindex(lines["change"].abs().sort_values(ascending=False, kind="stable").index)
         sentences = [describe_change(row) for row in pd.concat([figures, lines.head(MAX_LINES)]).to_dict("records")]
         if len(lines) > MAX_LINES:
-            sentences.append(f"{len(lines) - MAX_LINES} more lines changed.")
+            more = len(lines) - MAX_LINES
+            sentences.append(f"{more} more line{'s' if more > 1 else ''} changed.")
         deciding = changed if figures.empty else figures
         is_worse = bool(deciding["verdict"].isin(WORSE).any())
         described.append(
@@ -82,7 +83,8 @@ def describe_change(row: Mapping[Any, Any], *, reference: str = "before") -> str
     subject = "Holds" if row["what"] == "level_bytes" else f"{_describe_place(row)} holds"
     name = f" It is {row['verdict']}." if row["verdict"] in {"new", "gone"} else ""
     amount = "more" if row["change"] > 0 else "less"
-    ends = sorted((abs(row["low"]), abs(row["high"]))) if row["low"] * row["high"] > 0 else (0.0, abs(row["high"]))
+    outer = abs(row["high"] if row["change"] > 0 else row["low"])
+    ends = sorted((abs(row["low"]), abs(row["high"]))) if row["low"] * row["high"] > 0 else (0.0, outer)
     return (
         f"{subject} {format_bytes(abs(row['change']))} {amount} than {reference} "
         f"({format_bytes(ends[0])} to {format_bytes(ends[1])}, {_describe_chance(row['p_value'])}): "

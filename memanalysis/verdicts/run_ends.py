@@ -45,7 +45,7 @@ CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"})
 
 SIGKILL = 9
 
-_TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.REACHES_LIMIT}"
+_TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.OVER_LIMIT}|{Reason.REACHES_LIMIT}"
 
 _COLUMNS = (
     "service", "run_id", "host", "pid", "parent_pid", "program_pid", "started", "ended", "python", "argv", "git_commit",

@@ -57,9 +57,23 @@ def test_each_shape_has_its_reason():
     assert np.isnan(columns["time_to_exhaustion_s"]).all()
 
 
-def test_a_leak_at_its_limit_says_so():
-    columns = judge_batch(batch_of(ramp(slope=MIB, n=100)), np.array([100.0 * MIB]), SeverityRules())
-    assert columns["reasons"][0][1:] == (Reason.AT_LIMIT,)
+@pytest.mark.parametrize(
+    ("limit_bytes", "reason"),
+    [
+        (100.0 * MIB, Reason.OVER_LIMIT),
+        (198.75 * MIB, Reason.OVER_LIMIT),  # beyond by 1.3 thousandths
+        (199.0 * MIB, Reason.AT_LIMIT),
+        (198.95 * MIB, Reason.AT_LIMIT),  # beyond by a quarter of a thousandth
+        (300.0 * MIB, Reason.REACHES_LIMIT),
+    ],
+)
+def test_a_leak_says_where_it_stands_beside_its_limit(limit_bytes: float, reason: Reason):
+    """The ramp ends at 199 MiB."""
+    series = ramp(slope=MIB, n=100, start=100 * MIB)
+    columns = judge_batch(batch_of(series), np.array([limit_bytes]), SeverityRules())
+
+    assert series.values[-1] == 199 * MIB
+    assert columns["reasons"][0][1:] == (reason,)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from factories import ramp
 
 import memanalysis
 from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.threshold_fields import CONVENTION, make_number
 from memanalysis.analysis.threshold_table import render_thresholds_table
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds, ShapeThresholds, Thresholds
 from memanalysis.units import MIB
@@ -23,6 +24,16 @@ NUMBERS = [
     for group in dataclasses.fields(Thresholds)
     for number in dataclasses.fields(getattr(DEFAULT_THRESHOLDS, group.name))
 ]
+
+
+def test_a_threshold_is_a_default_with_what_the_table_shows_of_it():
+    @dataclasses.dataclass(frozen=True)
+    class One:
+        share: float = make_number(0.5, "share", CONVENTION, "half of it")
+
+    (number,) = dataclasses.fields(One)
+    assert (One().share, One(share=1.0).share) == (0.5, 1.0)
+    assert number.metadata == {"unit": "share", "source": "convention", "meaning": "half of it"}
 
 
 @pytest.mark.parametrize(("group", "number"), NUMBERS, ids=lambda part: getattr(part, "name", part))
@@ -66,22 +77,74 @@ def test_thresholds_that_are_handed_in_decide():
     assert verdict.evidence.missing == "1 more sample: 101 of at least 102 are there"
 
 
-def test_no_module_of_a_verdict_hides_a_threshold_of_its_own():
-    """Constants named as limits belong on the page; what changes no verdict is named otherwise, or listed here."""
-    beside = {"MIN_FREEDOM_OF_THE_EXPANSION", "MAX_NAMED", "MAX_POINTS_KEPT"}  # the last is a number of the page
-    hidden = {
-        (path.name, target.id)
+NO_THRESHOLDS = {
+    "FOLD_SIZE": "is a number of the page, in a file that loads nothing",
+    "MAX_POINTS_KEPT": "the same",
+    "PAIRS_AT_ONCE": "how much is reckoned at once, for speed",
+    "ROWS_AT_ONCE": "the same",
+    "SERIES_IN_ONE_THREAD": "the same",
+    "SAME_SHARE": "numeric noise",
+    "NUMERIC_NOISE": "the same",
+    "GRID": "how finely a distribution is tabulated",
+    "PERIODS_TRIED": "how finely a period is read",
+    "LONGEST_LOG": "the range of floats",
+    "MIN_FREEDOM_OF_THE_EXPANSION": "where a series converges",
+    "TERMS": "the same",
+    "PRECISION": "the same",
+    "_TINY": "the same",
+    "MANY": "degrees of freedom from which Student's t is normal",
+    "MAD_TO_SIGMA": "a ratio of the normal distribution",
+    "PARABOLA": "the number of its coefficients",
+    "SECONDS_A_DAY": "a unit",
+    "FINGERPRINT_DIGITS": "how long a name is",
+    "KEPT_FOLDERS": "the same",
+    "MAX_NAMED": "how many lines are listed",
+}
+"""Numbers of the modules that no verdict hangs on, each with what it is."""
+
+
+def find_numbers(source: str) -> set[str]:
+    """Names at the top level of a file that a number, or a tuple of numbers, is given to."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            is_number = all(
+                isinstance(
+                    part, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Tuple | ast.operator | ast.unaryop | ast.Load
+                )
+                and not isinstance(getattr(part, "value", 0), str | bool | None)
+                for part in ast.walk(node.value)
+            )
+            found |= {ast.unparse(target) for target in targets if is_number}
+    return found
+
+
+def test_no_module_of_a_verdict_hides_a_number_of_its_own():
+    """Numbers that a verdict hangs on belong on the page; what else is a number is listed, with what it is."""
+    found = {name for path in ANALYSIS.rglob("*.py") for name in find_numbers(path.read_text(encoding="utf-8"))}
+
+    assert find_numbers("A = 3\nB: float = -0.5\n_C = (0.1, 2 * 4)\nD = 'x'\nE = ('x', 1)\nF = True\nG = f(1)") == {
+        "A", "B", "_C"
+    }  # fmt: skip
+    assert found == set(NO_THRESHOLDS)
+
+
+def test_no_quantile_is_asked_for_by_a_number_in_the_code():
+    """``np.quantile(values, 0.9)`` hides a threshold as well as a constant does; the middle is none."""
+    asked = {
+        (path.name, ast.unparse(node.args[1]))
         for path in ANALYSIS.rglob("*.py")
-        if path.name != "sequential.py"
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-        and re.search(r"MIN_|MAX_|LEAST|MOST|SHARE|CONFIDENCE|SIGMAS", target.id)
-        and target.id not in beside
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and re.search(r"quantile|percentile", ast.unparse(node.func))
+        and len(node.args) > 1
+        if any(
+            isinstance(part, ast.Constant) and isinstance(part.value, float) and part.value % 1 not in (0, 0.5)
+            for part in ast.walk(node.args[1])
+        )
     }
-    # Numeric noise of sums and times, which no verdict hangs on.
-    assert hidden == {("slowing.py", "SAME_SHARE")}
+    assert asked == set()
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,13 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
         ),
         (Reason.GROWS_IN_MASTER, "This is the sum over 5 processes: the master grows."),
         (Reason.GROWS_IN_EACH_WORKER, "This is the sum over 5 processes: each worker grows alike."),
+        (
+            Reason.GROWS_IN_SHARED_MEMORY,
+            "This is the sum over 5 processes: the memory that they share grows, and what each has for itself grows "
+            "less.",
+        ),
         (Reason.GROWS_IN_SOME_WORKERS, "This is the sum over 5 processes: 2 of them grow."),
-        (Reason.THREADS_PILE_UP, "A leak: threads pile up, 36 more after warm-up, 1.8e+03 an hour."),
+        (Reason.THREADS_PILE_UP, "A leak: threads pile up, 36 more after warm-up, 1,800 an hour."),
         (
             Reason.DESCRIPTORS_PILE_UP,
             "Its descriptors pile up. Close files, sockets and pipes, best in a with statement.",
@@ -125,7 +130,7 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             "MALLOC_ARENA_MAX=2 or jemalloc keeps them few.",
         ),
         (Reason.HELD_BY_CHAIN, "Held by app.registry -> dict -> app.Session."),
-        (Reason.DRIFTS, "Drifts: it grew by 3.0 MiB, 1.4e+03 % an hour, too little to be called a leak."),
+        (Reason.DRIFTS, "Drifts: it grew by 3.0 MiB, 1,400 % an hour, too little to be called a leak."),
         (
             Reason.RETAINED_BY_LINE,
             "It is probably retained by app/registry.py:5 in remember, where a container grew along with it. "
@@ -137,6 +142,14 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
 )
 def test_each_reason_has_its_sentence(reason, sentence):
     assert write(reason) == (sentence, None)
+
+
+def test_what_is_over_its_limit_says_by_how_much():
+    sentence, _ = write(Reason.OVER_LIMIT, latest_bytes=530.0 * MIB)
+    ended, _ = write(Reason.OVER_LIMIT, latest_bytes=530.0 * MIB, has_ended=True)
+
+    assert sentence == "It is over its limit of 512 MiB, by 18.0 MiB."
+    assert ended == "It was over its limit of 512 MiB, by 18.0 MiB when it ended."
 
 
 def test_every_reason_is_written():

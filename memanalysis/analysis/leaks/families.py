@@ -43,12 +43,12 @@ class _Growth:
     ----------
     private_bytes : array of float
         Growth of private memory, 0 where it fell.
-    more_processes : float
-        By how many the number of members rose.
+    of_more_processes : float
+        Private memory of the members that live at the end, less that of those at the begin, each as it was last.
     """
 
     private_bytes: FloatArray
-    more_processes: float
+    of_more_processes: float
 
     @property
     def total(self) -> float:
@@ -99,7 +99,7 @@ def judge_families(
     places = {key: i for i, key in enumerate(zip(frame["service"], frame["run_id"], strict=True))}
     read = _Reader(samples)
     # in an order that does not depend on which runs are judged together
-    families = find_families(table, places, read.lasted_s)
+    families = find_families(table, places, read.lasted_s, thresholds=thresholds.family)
     for family in sorted(families, key=lambda one: (one.first.service, one.family_id)):
         for member in family.members:
             named["role"][member.place] = "master" if member is family.master else "worker"
@@ -196,11 +196,14 @@ def _measure_growth(
     end_s = max(member.ended_s for member in members)
     edge_s = thresholds.family.edge_share * (end_s - begin_s)
 
-    def alive(at_s: float) -> int:
-        return sum(member.started_s <= at_s <= member.ended_s for member in members)
+    def size_at(at_s: float) -> float:
+        lives = [member.started_s <= at_s <= member.ended_s for member in members]
+        sizes = [
+            float(values[-1]) for (_, values), is_alive in zip(private, lives, strict=True) if is_alive and values.size
+        ]
+        return sum(sizes)
 
-    more = alive(end_s - edge_s) - alive(begin_s + edge_s)
-    return _Growth(private_bytes=grown, more_processes=more)
+    return _Growth(private_bytes=grown, of_more_processes=size_at(end_s - edge_s) - size_at(begin_s + edge_s))
 
 
 def _explain(
@@ -210,17 +213,20 @@ def _explain(
     copies = np.array([frame["origin"][member.place] == "copy-on-write" for member in family.members])
     copied = float(growth.private_bytes[copies].sum())
     grows = row["is_leak"] or row["shape"] in ("slowing", "plateauing", "inconclusive")
-    if grows and copies.any() and copied >= rule.min_share * growth.total:
+    if grows and copied > 0 and copied >= rule.min_share * growth.total:
         return _no_leak(row, Reason.COPIES_ON_WRITE) | {"origin": "copy-on-write", "shape": "growing"}
     if not row["is_leak"]:
         return row
-    if growth.more_processes >= 1 and growth.total < rule.min_share * row["growth_bytes"]:
+    is_private = growth.total >= rule.min_share * row["growth_bytes"]
+    if not is_private and growth.of_more_processes >= rule.min_share * row["growth_bytes"]:
         return _no_leak(row, Reason.MORE_PROCESSES)
     own = [frame["origin"][one.place] for one in family.members if frame["is_leak"][one.place]]
     origin = max(sorted(set(own)), key=own.count) if own else "unknown"
     row = row | _take_line(frame, family, growth)
     of_master = np.array([member is family.master for member in family.members])
-    if growth.private_bytes[of_master].sum() >= rule.min_share * growth.total:
+    if not is_private:
+        reason = Reason.GROWS_IN_SHARED_MEMORY
+    elif growth.private_bytes[of_master].sum() >= rule.min_share * growth.total:
         reason = Reason.GROWS_IN_MASTER
     else:
         of_workers = growth.private_bytes[~of_master]

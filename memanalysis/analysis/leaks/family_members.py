@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memanalysis.analysis.input_frames import finite_float
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, FamilyThresholds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Family", "Member", "find_families"]
-
-SLACK_S = 1.0
-"""The recorder of a parent may begin this much later than that of its child: clocks are read one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,11 @@ class Family:
 
 
 def find_families(
-    runs: "pd.DataFrame", places: "dict[tuple[Any, Any], int]", lasted_s: "np.ndarray[Any, Any]"
+    runs: "pd.DataFrame",
+    places: "dict[tuple[Any, Any], int]",
+    lasted_s: "np.ndarray[Any, Any]",
+    *,
+    thresholds: FamilyThresholds = DEFAULT_THRESHOLDS.family,
 ) -> list[Family]:
     """Return the families with at least two members that lived at the same time.
 
@@ -76,25 +78,29 @@ def find_families(
         Place of each judged run, by service and run id.
     lasted_s : array of float
         Seconds from the start of each judged run to its last sample.
+    thresholds : FamilyThresholds, optional
+        The numbers to judge by.
 
     Notes
     -----
     Under ``memanalysis run`` all processes name the program that they descend from. Elsewhere the parents are followed
     for as long as they were recorded; what is left are siblings of one service with one parent.
     """
-    members = _read_members(runs, places, lasted_s)
+    slack_s, members = thresholds.start_slack_s, _read_members(runs, places, lasted_s)
     by_pid: dict[tuple[str, float], list[Member]] = defaultdict(list)
     for member in members:
         by_pid[member.host, member.pid].append(member)
     parent_of = {
-        member.run_id: None if member.parent_pid is None else _alive_at(by_pid[member.host, member.parent_pid], member)
+        member.run_id: (
+            None if member.parent_pid is None else _alive_at(by_pid[member.host, member.parent_pid], member, slack_s)
+        )
         for member in members
     }
     has_children = {parent.run_id for parent in parent_of.values() if parent is not None}
     groups: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
     roots: dict[tuple[Any, ...], Member] = {}
     for member in members:
-        key, root = _find_root(member, by_pid, parent_of, has_children)
+        key, root = _find_root(member, by_pid, parent_of, has_children, slack_s)
         groups[key].append(member)
         if root is not None:
             roots[key] = root
@@ -134,10 +140,10 @@ def _read_members(
     return sorted(members, key=lambda member: member.started_s)
 
 
-def _alive_at(candidates: list[Member], child: Member) -> Member | None:
+def _alive_at(candidates: list[Member], child: Member, slack_s: float) -> Member | None:
     """Return the latest run of a pid that had begun when a child began, and had not ended."""
     for other in reversed(candidates):
-        if other is not child and other.started_s <= child.started_s + SLACK_S <= other.ended_s + 2 * SLACK_S:
+        if other is not child and other.started_s <= child.started_s + slack_s <= other.ended_s + 2 * slack_s:
             return other
     return None
 
@@ -147,10 +153,11 @@ def _find_root(
     by_pid: dict[tuple[str, float], list[Member]],
     parent_of: dict[str, Member | None],
     has_children: set[str],
+    slack_s: float,
 ) -> tuple[tuple[Any, ...], Member | None]:
     """Return the key of a member's family, and its master where that was recorded."""
     if member.program_pid is not None:
-        same = [one for one in by_pid[member.host, member.program_pid] if one.started_s <= member.started_s + SLACK_S]
+        same = [one for one in by_pid[member.host, member.program_pid] if one.started_s <= member.started_s + slack_s]
         master = same[-1] if same else None
         return ("program", member.host, member.program_pid, master and master.run_id), master
     root, seen = member, {member.run_id}

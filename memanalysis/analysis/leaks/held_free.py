@@ -10,8 +10,6 @@ from memanalysis.analysis.verdict import Reason, VerdictFrame
 __all__ = ["find_held_free"]
 
 COLUMN = "allocator_free_bytes"
-N_READINGS = 3
-"""The last readings; the middle one counts."""
 
 
 def find_held_free(frame: VerdictFrame, thresholds: Thresholds, *, samples: RunSamples | None = None) -> VerdictFrame:
@@ -33,8 +31,8 @@ def find_held_free(frame: VerdictFrame, thresholds: Thresholds, *, samples: RunS
         ``fragmentation`` where it is much.
     """
     size = len(frame["is_leak"])
-    free = np.full(size, np.nan) if samples is None else _read_last(samples)
     level, rule = frame["latest_bytes"], thresholds.allocator
+    free = np.full(size, np.nan) if samples is None else _read_last(samples, rule.last_readings)
     free = np.minimum(free, level)  # pages that were given back count as free too
     is_resident = frame["metric"] == "rss_bytes"
     is_much = np.nan_to_num(free) >= np.maximum(rule.min_free_bytes, rule.min_free_share * np.nan_to_num(level))
@@ -50,7 +48,7 @@ def find_held_free(frame: VerdictFrame, thresholds: Thresholds, *, samples: RunS
     return found | {"reasons": reasons, "origin": origin}
 
 
-def _read_last(samples: RunSamples) -> FloatArray:
+def _read_last(samples: RunSamples, n_readings: int) -> FloatArray:
     """Return the middle of the last known readings of each run."""
     from memanalysis.analysis.input_frames import known_floats
 
@@ -66,5 +64,5 @@ def _read_last(samples: RunSamples) -> FloatArray:
         own = values[piece][order]
         own = own[np.isfinite(own)]
         if own.size:
-            last[i] = np.median(own[-N_READINGS:])
+            last[i] = np.median(own[-n_readings:])
     return last

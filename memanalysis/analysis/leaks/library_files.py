@@ -5,7 +5,10 @@ import re
 __all__ = ["LIBRARY_FILE", "is_library_file"]
 
 LIBRARY_FILE = re.compile(
-    r".*/(?:site-packages|dist-packages)/(.+)|.*/lib(?:64)?/python3(?:\.\d+)?t?/(.+)", re.IGNORECASE
+    r".*/(?:site-packages|dist-packages)/(.+)"
+    r"|.*/lib(?:64)?/(?:python|pypy)3(?:\.?\d+)?t?(?:\.zip)?/(.+)"  # also the archive of an embedded Python
+    r"|[a-z]:/(?:.*/)?python3?\d*(?:-32|-arm64)?/lib/(.+)",  # as the installer of Windows names its folder
+    re.IGNORECASE,
 )
 """A name with slashes; the group that is there is the part that is the same in every install."""
 

@@ -7,9 +7,6 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, OnsetThresholds
 
 __all__ = ["find_onsets"]
 
-_RANGE = (0.05, 0.95)
-"""Quantiles between which the range of the earlier part is taken: one spike is no swing."""
-
 
 def find_onsets(
     times: FloatArray, levels: FloatArray, *, thresholds: OnsetThresholds = DEFAULT_THRESHOLDS.onset
@@ -58,7 +55,7 @@ def _are_flat_before(
         x, y = share[i][before], levels[i][before]
         if x.size < 3:
             continue
-        low, high = np.quantile(y, _RANGE)
+        low, high = np.quantile(y, thresholds.range_quantiles)
         slope = np.polyfit(x, y, 1)[0]
         steepness = rises[i] / (1 - onsets[i])
         flat[i] = (

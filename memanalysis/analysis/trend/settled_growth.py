@@ -66,12 +66,12 @@ def settle_by_sampled(
 
 def _measure_swings(batch: SeriesBatch, which: IntArray, thresholds: Thresholds) -> FloatArray:
     """Return how far eight in ten values of some series lie apart after the warm-up; 0 where they do not swing."""
-    swings = np.zeros(which.size)
+    rule, swings = thresholds.origin, np.zeros(which.size)
     known = np.flatnonzero(batch.sizes[which])
     for i, first in zip(known, find_warm_up_ends(batch, which[known], thresholds.series), strict=True):
         values = batch.values[first : batch.stops[which[i]]]
-        low, high = np.quantile(values, (0.1, 0.9))
+        low, high = np.quantile(values, rule.swing_quantiles)
         if low < high:
-            turns = count_swings(values[np.newaxis], np.array([thresholds.origin.min_share_of_a_turn * (high - low)]))
-            swings[i] = (high - low) * (turns[0] >= thresholds.origin.min_turns_of_a_swing)
+            turns = count_swings(values[np.newaxis], np.array([rule.min_share_of_a_turn * (high - low)]))
+            swings[i] = (high - low) * (turns[0] >= rule.min_turns_of_a_swing)
     return swings

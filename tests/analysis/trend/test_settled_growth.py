@@ -1,10 +1,25 @@
 """What Python holds settles whether resident memory really slows down."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from memanalysis.analysis.run_verdicts import assess_samples
+from memanalysis.analysis.series.prepare import prepare_grouped
+from memanalysis.analysis.trend.settled_growth import settle_by_sampled
+from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.trend_shape import (
+    GROWING,
+    INCONCLUSIVE,
+    PLATEAUING,
+    SAWTOOTH,
+    SHRINKING,
+    SLOWING,
+    STABLE,
+    STEPPED,
+)
 from memanalysis.units import MIB
 
 T = np.arange(120.0)
@@ -87,3 +102,148 @@ def test_growth_that_is_too_little_for_its_time_is_not_settled():
     frame["sampled_bytes"] = (2 + 0.006 * seconds) * MIB
 
     assert not assess_samples(frame).iloc[0]["is_leak"]
+
+
+def prepare(*series_mib):
+    """Series of one sample a second, in MiB, as a batch."""
+    counts = np.array([len(values) for values in series_mib])
+    seconds = np.concatenate([np.arange(float(count)) for count in counts])
+    return prepare_grouped(counts, seconds, np.concatenate(series_mib) * MIB)
+
+
+def settle(rss_mib, sampled_mib, shape, **columns):
+    """Settle one series of RSS whose fit is as given."""
+    batch = prepare(rss_mib)
+    given = {"shape": shape} | columns
+    fits = replace(classify_shapes(batch), **{name: np.array([value]) for name, value in given.items()})
+    return settle_by_sampled(batch, fits, prepare(sampled_mib))
+
+
+RISE = 100 + T
+"""MiB of RSS at 1 MiB/s: 30 MiB in the warm-up and 89 MiB after."""
+
+
+@pytest.mark.parametrize("shape", [SLOWING, PLATEAUING, INCONCLUSIVE])
+@pytest.mark.parametrize(("slope", "settles"), [(0.26, True), (0.24, False)])
+def test_sampled_bytes_settle_from_a_quarter_of_the_rate_on(shape, slope, settles):
+    found = settle(RISE, 10 + slope * T, shape, grows_so_far=True, still_rises=True)
+
+    assert (found.shape[0], found.settled[0]) == (GROWING if settles else shape, settles)
+    assert (found.grows_so_far[0], found.still_rises[0], found.creeps[0]) == (not settles, not settles, False)
+    assert found.slope[0] == pytest.approx(MIB)
+
+
+@pytest.mark.parametrize("sampled", [10 + 5 * np.sqrt(T), np.where(T < 70, 10.0, 110.0)], ids=["bend", "step"])
+def test_sampled_bytes_that_do_not_grow_steadily_settle_nothing(sampled):
+    found = settle(10 + 0.1 * T, sampled, SLOWING)
+
+    assert (found.shape[0], found.settled[0], found.creeps[0]) == (SLOWING, False, False)
+
+
+@pytest.mark.parametrize("shape", [STEPPED, SAWTOOTH, STABLE, SHRINKING])
+def test_what_does_not_rise_is_not_settled(shape):
+    found = settle(RISE, 10 + T, shape)
+
+    assert (found.shape[0], found.settled[0]) == (shape, False)
+
+
+@pytest.mark.parametrize("columns", [{"low": 0.0}, {"low": -1.0}, {"low": np.nan}, {"regains": True}], ids=str)
+@pytest.mark.parametrize("shape", [PLATEAUING, INCONCLUSIVE])
+def test_what_may_not_rise_at_all_or_only_regains_its_level_is_not_settled(shape, columns):
+    found = settle(RISE, 10 + T, shape, **columns)
+
+    assert (found.shape[0], found.settled[0]) == (shape, False)
+
+
+@pytest.mark.parametrize(("n", "settles"), [(100, False), (130, True)])
+def test_growth_by_less_than_a_hundredth_of_the_level_is_settled_after_two_minutes(n, settles):
+    """By 0.005 MiB/s of 60 MiB: 0.5 MiB in 97 s. Sampled bytes grow by a tenth of theirs."""
+    seconds = np.arange(float(n))
+    found = settle(60 + 0.005 * seconds, 10 + 0.01 * seconds, INCONCLUSIVE)
+
+    assert found.settled[0] == settles
+
+
+WAVE = np.where(T % 30 < 15, 60.0, 100.0)
+"""MiB of Python objects: 40 MiB up and down, in whole turns after the warm-up of 30 s."""
+
+
+def creeps(sampled_mib, *, growth_mib=1.0):
+    """Whether RSS that grew by so much, from its thirtieth second on, is shown to creep up only."""
+    found = settle(RISE, sampled_mib, GROWING, slope=growth_mib * MIB / 90, judged_s=90.0)
+    assert found.shape[0] == (INCONCLUSIVE if found.creeps[0] else GROWING)
+    assert not found.settled[0]
+    return bool(found.creeps[0])
+
+
+def test_growth_below_a_tenth_of_the_swing_creeps():
+    """A tenth of 40 MiB is 4 MiB."""
+    assert creeps(WAVE, growth_mib=3.9)
+    assert not creeps(WAVE, growth_mib=4.1)
+
+
+def test_only_growth_creeps_and_only_where_the_sampled_bytes_do_not_grow():
+    """What slows down beside a swing stays so. Two MiB beside a swing of 40 MiB are growth where its lows rise too."""
+    found = settle(100 + 0.02 * T, WAVE, SLOWING)
+    assert (found.shape[0], found.settled[0], found.creeps[0]) == (SLOWING, False, False)
+
+    rising = 40.0 * (T % 6 < 3) + 60 + 0.3 * T
+    assert classify_shapes(prepare(rising)).shape[0] == GROWING
+    assert not creeps(rising, growth_mib=2.0)
+    assert creeps(rising - 0.3 * T, growth_mib=2.0)
+    assert not creeps(10 + T)
+
+
+def test_a_swing_turns_four_times():
+    """After the warm-up six levels of 15 s are five moves and four turns; five levels of 18 s are three turns."""
+    assert creeps(np.where(((T - 30) // 15) % 2 == 1, 100.0, 60.0))
+    assert not creeps(np.where(((T - 30) // 18) % 2 == 1, 100.0, 60.0))
+
+
+def test_a_swing_of_the_warm_up_does_not_count():
+    assert not creeps(np.where(T < 28, np.where(T % 4 < 2, 60.0, 100.0), 80.0))
+
+
+def test_a_swing_of_less_than_a_tenth_of_the_samples_does_not_count():
+    """Eight of 90 samples after the warm-up are high, one every ten seconds, or eight are low."""
+    peaks = np.where((T >= 30) & (T < 110) & (T % 10 == 5), 40.0, 0.0)
+
+    assert not creeps(60 + peaks)
+    assert not creeps(100 - peaks)
+
+
+def test_a_smaller_movement_about_the_middle_is_no_turn():
+    """From 60 to 100 and back once, and between by 20, which is half of it."""
+    once = np.where((T >= 60) & (T < 90), 100.0, 60.0)
+
+    assert not creeps(once - np.where(once > 80, 20.0, -20.0) * (T % 6 < 3))
+
+
+@pytest.mark.parametrize("sampled", [np.full(T.size, np.nan), np.full(T.size, 80.0), WAVE[:1]])
+def test_sampled_bytes_that_are_unknown_flat_or_read_once_show_no_creeping(sampled):
+    assert not creeps(sampled)
+
+
+def test_each_series_is_settled_by_its_own_sampled_bytes_and_no_input_is_changed():
+    batch = prepare(RISE, RISE, 100 + 0.01 * T, RISE, RISE)
+    shapes = np.array([STABLE, SLOWING, GROWING, SLOWING, GROWING])
+    fits = replace(classify_shapes(batch), shape=shapes.copy())
+
+    found = settle_by_sampled(batch, fits, prepare(10 + T, 10 + T, WAVE, WAVE, WAVE))
+
+    assert found.shape.tolist() == [STABLE, GROWING, INCONCLUSIVE, SLOWING, GROWING]
+    assert found.settled.tolist() == [False, True, False, False, False]
+    assert found.creeps.tolist() == [False, False, True, False, False]
+    assert fits.shape.tolist() == shapes.tolist()
+    assert not fits.settled.any()
+    assert not fits.creeps.any()
+
+
+def test_without_sampled_bytes_or_doubt_the_fits_stay_as_they_are():
+    batch = prepare(RISE, np.full(T.size, 100.0))
+    fits = classify_shapes(batch)
+
+    assert settle_by_sampled(batch, fits, None) is fits
+    flat = prepare(np.full(T.size, 100.0), np.zeros(0))
+    fits = classify_shapes(flat)
+    assert settle_by_sampled(flat, fits, prepare(WAVE, WAVE)) is fits
