@@ -1,6 +1,7 @@
 """What holds for the package as a whole: light import, declared names, imports that point downwards."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -12,6 +13,7 @@ import pytest
 import memanalysis
 
 PACKAGE = Path(memanalysis.__file__).parent
+TESTS = Path(__file__).parent
 ENGINES = ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "pyarrow", "scipy")
 INTERFACE_LIBRARIES = ("rich", "jinja2", "click", "typer")
 HEAVY = (*ENGINES, *INTERFACE_LIBRARIES, "psutil", "yaml", "msgspec")
@@ -229,6 +231,49 @@ def test_only_the_examples_use_the_verbs_as_users_do():
     users = {package_of(name) for name, wanted in read_imports(for_types=True).items() if "memanalysis" in wanted}
 
     assert users == {"examples"}
+
+
+@pytest.mark.parametrize(
+    ("question", "path"),
+    [
+        ("rotation", "ledger/writing/segment_rotation.py"),
+        ("overhead", "watcher/overhead_budget.py"),
+        ("warm_up", "analysis/series/warm_up.py"),
+        ("cooldown", "response/alerts/cooldown.py"),
+        ("html_report", "reports/html_report.py"),
+        ("memwatch_parser", "notebook/memwatch_parser.py"),
+        ("retention", "ledger/maintenance/retention.py"),
+        ("fingerprint", "analysis/leaks/fingerprint.py"),
+        ("thresholds", "analysis/thresholds.py"),
+        ("restart", "response/restart.py"),
+        ("retainers", "analysis/leaks/retainers.py"),
+    ],
+)
+def test_who_searches_file_names_finds_the_file(question: str, path: str):
+    """Few files have the word as a part of their names, and one of them is the one that answers."""
+    paths = [each.relative_to(PACKAGE).as_posix() for each in modules()]
+    found = [each for each in paths if re.search(rf"(/|_){question}(_|\.)", each)]
+
+    assert path in found
+    assert len(found) <= 4
+
+
+@pytest.mark.parametrize("package", ["analysis", "verdicts"])
+def test_each_file_of_the_verdict_is_imported_by_a_test(package: str):
+    """Through others alone, a file can be wrong and nobody knows which."""
+    imported = set()
+    for path in sorted(TESTS.rglob("*.py")):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ImportFrom):
+                imported |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    with_functions = {
+        module_name(path)
+        for path in modules()
+        if path.relative_to(PACKAGE).parts[0] == package
+        and any(isinstance(node, ast.FunctionDef) for node in ast.walk(parse(path)))
+    }
+
+    assert with_functions - imported == set()
 
 
 def test_no_two_files_have_one_name():

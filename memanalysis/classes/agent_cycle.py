@@ -4,7 +4,6 @@ CHECK_INBOX reads alerts, EVALUATE_TASKS reads the memory status, EXECUTE_ROLE i
 validates the budget, and CYCLE_DONE saves the ledger.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,25 +13,23 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from weakref import WeakKeyDictionary
 
-from memanalysis._atomic import write_atomic
 from memanalysis.capture.process import ProcessReader
 from memanalysis.classes.persistent_ledger_manager import PersistentLedgerManager
 from memanalysis.classes.policy_manager import MemoryPolicyManager
 from memanalysis.policy.enforcer import BudgetCheck, check_budget
-from memanalysis.response.alerts.alert import Alert, find_level
+from memanalysis.response.agent_status import read_other_agents, write_agent_status
+from memanalysis.response.alerts.alert import Alert, AlertLevel, find_level
 from memanalysis.response.alerts.dispatch import AlertDispatcher
-from memanalysis.response.alerts.inbox import InboxMessage, inbox_folder, mark_read, read_inbox
+from memanalysis.response.alerts.inbox import InboxMessage, mark_read, read_inbox
 from memanalysis.response.alerts.outbox import Outbox
 from memanalysis.response.alerts.senders import make_senders
+from memanalysis.response.quality_gates import QualityGates, check_gates, describe_excess
 from memanalysis.schema import MemorySnapshot
 from memanalysis.units import bytes_from_mb, mb_from_bytes
 
-__all__ = ["AgentCycle", "GateFailure", "MemoryStatus", "Phase", "QualityGates", "RoleMemory", "agent_cycle"]
+__all__ = ["AgentCycle", "MemoryStatus", "Phase", "RoleMemory", "agent_cycle"]
 
 Phase = Literal["CHECK_INBOX", "EVALUATE_TASKS", "EXECUTE_ROLE", "QUALITY_GATES", "CYCLE_DONE"]
-
-_STATUS_FILE = "memory_status.json"
-
 
 _dispatchers: "WeakKeyDictionary[MemoryPolicyManager, AlertDispatcher]" = WeakKeyDictionary()
 
@@ -63,37 +60,6 @@ class RoleMemory:
     def growth_mb(self) -> float | None:
         """By how much the traced memory grew; growth is not yet a leak."""
         return None if self.before is None or self.after is None else self.after.current_mb - self.before.current_mb
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFailure:
-    """One gate that failed, and why."""
-
-    gate: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityGates:
-    """What the quality gates found; true where all passed.
-
-    Parameters
-    ----------
-    failures : tuple of GateFailure
-    is_checked : bool
-        False where the policy has the gates turned off.
-    """
-
-    failures: tuple[GateFailure, ...]
-    is_checked: bool = True
-
-    @property
-    def passed(self) -> bool:
-        """Whether no gate failed."""
-        return not self.failures
-
-    def __bool__(self) -> bool:
-        return self.passed
 
 
 class AgentCycle:
@@ -150,7 +116,10 @@ class AgentCycle:
     def evaluate_tasks(self) -> MemoryStatus:
         """EVALUATE_TASKS: read how the memory of this agent and of the others stands."""
         self.phases.append("EVALUATE_TASKS")
-        return MemoryStatus(check=self._check(), others=self._read_others())
+        is_coordinated = self._manager.loader.policy.integration.agent_coordination.enabled
+        return MemoryStatus(
+            check=self._check(), others=read_other_agents(self._root, self._agent) if is_coordinated else {}
+        )
 
     @contextmanager
     def execute_role(self) -> Iterator[RoleMemory]:
@@ -173,25 +142,14 @@ class AgentCycle:
             return QualityGates(failures=(), is_checked=False)
         check = self._check()
         level = find_level(check)
-        if check.status == "unknown":
-            reason = f"The memory of {self._service} is not available, so its budget cannot be checked."
-            return QualityGates(failures=(GateFailure(gate="measurement", reason=reason),))
-        if level is None:
-            return QualityGates(failures=())
-        threshold_mb = {"warning": check.warning_mb, "critical": check.critical_mb, "emergency": check.budget_mb}[level]
-        reason = (
-            f"{self._service} uses {check.current_mb:.1f} MB of {check.budget_mb:.15g} MB, and {level} begins at "
-            f"{threshold_mb:.1f} MB."
-        )
-        if integration.agent_coordination.enabled and integration.agent_coordination.auto_notify:
-            self._notify(level, reason, check)
-        failed = level != "warning"
-        return QualityGates(failures=(GateFailure(gate="budget", reason=reason),) if failed else ())
+        if level is not None and integration.agent_coordination.enabled and integration.agent_coordination.auto_notify:
+            self._notify(level, check)
+        return check_gates(check)
 
-    def _notify(self, level: Any, reason: str, check: BudgetCheck) -> None:
+    def _notify(self, level: AlertLevel, check: BudgetCheck) -> None:
         current_mb = check.current_mb
         alert = Alert(
-            level, self._service, reason, time.time(),
+            level, self._service, describe_excess(check, level), time.time(),
             current_bytes=None if current_mb is None else bytes_from_mb(current_mb),
             budget_bytes=bytes_from_mb(check.budget_mb),
             to_do=f"Have {self._agent} free memory, or raise memory_budgets.services.{self._service} in the policy.",
@@ -207,7 +165,7 @@ class AgentCycle:
             ledger.record_snapshot(self._service, snapshot)
         ledger.save_ledger()
         if self._manager.loader.policy.integration.agent_coordination.enabled:
-            self._write_status()
+            write_agent_status(self._root, self._agent, check=self._check(), timestamp=time.time())
         if put_away:
             for message in self._messages:
                 with suppress(OSError):  # another cycle of this agent was first
@@ -218,25 +176,6 @@ class AgentCycle:
 
     def _take_snapshot(self) -> MemorySnapshot | None:
         return self._manager.get_snapshot() if self._manager.tracer.is_tracing else None
-
-    def _write_status(self) -> None:
-        check = self._check()
-        values = {"service": self._service, "status": check.status, "current_mb": check.current_mb}
-        folder = inbox_folder(self._root, self._agent).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"agent": self._agent, "timestamp": time.time(), "budget_mb": check.budget_mb, **values}
-        write_atomic(folder / _STATUS_FILE, json.dumps(content).encode())
-
-    def _read_others(self) -> dict[str, dict[str, Any]]:
-        if not self._manager.loader.policy.integration.agent_coordination.enabled or not self._root.is_dir():
-            return {}
-        found = {}
-        for folder in sorted(self._root.iterdir()):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                values = json.loads((folder / _STATUS_FILE).read_bytes())
-                if values["agent"] != self._agent:
-                    found[str(values["agent"])] = values
-        return found
 
 
 def agent_cycle(

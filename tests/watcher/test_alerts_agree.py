@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import pytest
 from factories import ar_noise
 from numpy.typing import NDArray
 
 from memanalysis.analysis.series_verdict import assess_series
+from memanalysis.analysis.verdict import Verdict
 from memanalysis.policy.loader import read_default_policy
 from memanalysis.policy.model import Policy
 from memanalysis.units import MIB
+from memanalysis.verdicts.assess import assess
 from memanalysis.verdicts.policy_severity import reported_severity, severity_rules
 from memanalysis.watcher.live_verdict import make_live_run
 from memanalysis.watcher.policy_runtime import PolicyRuntime
@@ -69,6 +72,35 @@ def _all_series() -> Iterator[tuple[str, bool, NDArray[np.float64]]]:
 SERIES = list(_all_series())
 
 
+COMMON = (
+    "shape", "is_leak", "severity", "slope_bytes_per_s", "low_bytes_per_s", "high_bytes_per_s", "growth_bytes",
+    "onset_s", "time_to_exhaustion_s", "sentence",
+)  # fmt: skip
+"""What a verdict on one series, on a run that goes on and on a ledger have in common: all but the origin."""
+
+
+def make_samples(service: str, values_bytes: NDArray[np.float64]) -> pd.DataFrame:
+    """Return the samples as a ledger gives them."""
+    return pd.DataFrame(
+        {
+            "service": service,
+            "run_id": "one",
+            "seq": np.arange(values_bytes.size),
+            "timestamp": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(ELAPSED_S, unit="s"),
+            "elapsed_s": ELAPSED_S,
+            "rss_bytes": values_bytes.astype("int64"),
+        }
+    )
+
+
+def assert_agrees(other: Verdict | pd.Series | None, verdict: Verdict) -> None:
+    """Compare field by field; unknown is None in one and NaN in the other."""
+    assert other is not None
+    for name in COMMON:
+        own, theirs = getattr(verdict, name), other[name] if isinstance(other, pd.Series) else getattr(other, name)
+        assert own == theirs or (own is None and pd.isna(theirs)), name
+
+
 @pytest.fixture(scope="module")
 def policy() -> Policy:
     return read_default_policy()
@@ -107,5 +139,7 @@ def test_live_alerts_and_the_verdict_agree(hand_clock, policy: Policy, name: str
 
     verdict = assess_series(ELAPSED_S, values_bytes, limit_bytes=budget_bytes, rules=rules)
     assert verdict.is_leak == leaks
+    assert_agrees(live.judge(), verdict)
+    assert_agrees(assess(make_samples(service, values_bytes), policy=policy).iloc[0], verdict)
     assert bool(alerts) == leaks
     assert len(set(alerts)) == len(alerts)
