@@ -24,7 +24,7 @@ NAMES = {
     r"doors?": "wrapper frame",
     r"rooms?": "package, layer, remaining capacity",
     r"keepers?": "retainer, sealing worker",
-    r"find_kept": "retainer, retained bytes",
+    r"(find|bound|keep)_(kept|word)|kept_(bytes|bound|native|word)": "retainer, retained bytes, growth per call",
     r"tidy|tidies|tidied|tend|upkeep|look_after|keep_to": "apply_retention, maintain, rotate",
     r"look(s|ed)?(?!_(for|like|up)(_|$))": "check, update, on_sample, measure",
     r"spoilt|spoil|spoils": "corrupt",
@@ -47,6 +47,7 @@ NAMES_OF_CODE = {
 """The same for names that are no sentences: those of tests are, and may say so."""
 
 CLASSES = {
+    "HostBoundary": "ErrorBoundary",
     "Trial": "LeakTest",
     "Reading": "measurement",
     "Readings": "measurement",

@@ -221,7 +221,7 @@ def _find_reasons(
     code[fits.still_rises] = SHAPES.size + 4
     code[fits.regains] = SHAPES.size + 6
     code[fits.creeps] = SHAPES.size + 7
-    code[(fits.shape == GROWING) & fits.kept & ~drifts] = SHAPES.size + 8
+    code[(fits.shape == GROWING) & fits.by_part & ~drifts] = SHAPES.size + 8
     code[(fits.shape == GROWING) & fits.settled & ~drifts] = SHAPES.size + 9
     reasons = _REASONS[code]
     is_over = batch.latest - limits >= thresholds.forecast.min_share_beyond * limits

@@ -14,9 +14,9 @@ from memanalysis.analysis.threshold_fields import CONVENTION, DETECTION, SPEED, 
 from memanalysis.analysis.trend_thresholds import (
     FallThresholds,
     JumpThresholds,
-    KeptThresholds,
     LevelChangeThresholds,
     OnsetThresholds,
+    PartThresholds,
     PeriodThresholds,
     ShapeThresholds,
     SlowingThresholds,
@@ -35,10 +35,10 @@ __all__ = [
     "GrowthThresholds",
     "HistoryThresholds",
     "JumpThresholds",
-    "KeptThresholds",
     "LevelChangeThresholds",
     "OnsetThresholds",
     "OriginThresholds",
+    "PartThresholds",
     "PeerThresholds",
     "PeriodThresholds",
     "PileUpThresholds",
@@ -329,7 +329,7 @@ class Thresholds:
     slowing: SlowingThresholds = field(default_factory=SlowingThresholds)
     jump: JumpThresholds = field(default_factory=JumpThresholds)
     fall: FallThresholds = field(default_factory=FallThresholds)
-    kept: KeptThresholds = field(default_factory=KeptThresholds)
+    part: PartThresholds = field(default_factory=PartThresholds)
     onset: OnsetThresholds = field(default_factory=OnsetThresholds)
     shape: ShapeThresholds = field(default_factory=ShapeThresholds)
     severity: SeverityThresholds = field(default_factory=SeverityThresholds)

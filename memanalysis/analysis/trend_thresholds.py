@@ -8,9 +8,9 @@ from memanalysis.units import KIB
 __all__ = [
     "FallThresholds",
     "JumpThresholds",
-    "KeptThresholds",
     "LevelChangeThresholds",
     "OnsetThresholds",
+    "PartThresholds",
     "PeriodThresholds",
     "ShapeThresholds",
     "SlowingThresholds",
@@ -173,7 +173,7 @@ class FallThresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptThresholds:
+class PartThresholds:
     """When a leak that a part of the record shows is one still."""
 
     min_points: int = make_number(40, "points", DETECTION, "The shortest part that is judged by itself")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from memanalysis.analysis.verdict import Origin
 from memanalysis.leaktest.call_growth import CallGrowthDetails
 from memanalysis.leaktest.finding import LeakFinding
-from memanalysis.leaktest.kept_bound import bound_events
+from memanalysis.leaktest.retained_bound import bound_events
 from memanalysis.leaktest.sequential_test import CallGrowth
 from memanalysis.leaktest.untraced_calls import UntracedCheck
 from memanalysis.units import format_bytes, format_bytes_per_call

@@ -14,8 +14,8 @@ from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.call_growth import CallGrowthDetails, find_call_growth
 from memanalysis.leaktest.call_verdict import GrowthChecks, describe_cleared, describe_finding
 from memanalysis.leaktest.finding import LeakFinding
-from memanalysis.leaktest.kept_bound import bound_kept
 from memanalysis.leaktest.measurements import MAX_MEASUREMENTS, CallRepeater, Measurements
+from memanalysis.leaktest.retained_bound import bound_retained
 from memanalysis.leaktest.sequential_test import (
     CHECK_RATIO,
     FALSE_ALARMS,
@@ -207,7 +207,7 @@ class LeakTest:
             traced=self._judge("traced"),
             native=self._judge("native") if self._readings.has_native else None,
             rss=rss,
-            is_rss_open=rss is not None and rss.is_rising and self._kept_rss_bytes() > MAX_RSS_GROWTH_BYTES,
+            is_rss_open=rss is not None and rss.is_rising and self._retained_rss_bytes() > MAX_RSS_GROWTH_BYTES,
             is_native_cleared=self._untraced is not None and self._untraced.is_native_quiet,
         )
 
@@ -227,10 +227,10 @@ class LeakTest:
             tolerance=PAGES_BYTES,
         )
 
-    def _kept_rss_bytes(self) -> float:
+    def _retained_rss_bytes(self) -> float:
         at, levels = self._readings.take("calls"), self._readings.take("rss")
         first = find_stretch(at)
-        return bound_kept(at[first:], levels[first:]).kept
+        return bound_retained(at[first:], levels[first:]).retained
 
     def _elapsed_share(self) -> float:
         return (time.perf_counter() - self._started) / self._max_s

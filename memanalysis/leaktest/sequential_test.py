@@ -15,7 +15,7 @@ Three rules, and one judgement of growth:
   where the calls are few. The shape is the engine's alone.
 - *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
   together, lies under the smallest rate that is worth the name, and so does the line from the stretch's first reading
-  to its last; or when the bound of `memanalysis.leaktest.kept_bound` does, of readings that hardly move.
+  to its last; or when the bound of `memanalysis.leaktest.retained_bound` does, of readings that hardly move.
 """
 
 import math
@@ -31,7 +31,7 @@ from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.trend.growth import fit_growth
 from memanalysis.analysis.verdict import Shape
-from memanalysis.leaktest.kept_bound import bound_kept
+from memanalysis.leaktest.retained_bound import bound_retained
 
 __all__ = [
     "CHECK_RATIO",
@@ -184,7 +184,7 @@ def judge_calls(
         is_leak = False
     elif is_leak is None:
         for leaves_out in (False, True)[: 1 + without_step]:
-            bound = bound_kept(stretch.tolist(), heights.tolist(), without_step=leaves_out)
+            bound = bound_retained(stretch.tolist(), heights.tolist(), without_step=leaves_out)
             most = bound.find_bound(max_spread=MAX_SPREAD * min_per_call * float(np.ptp(stretch)))
             if most < min_per_call:
                 is_leak, high, step = False, most, bound.step

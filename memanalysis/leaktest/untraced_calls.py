@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
-from memanalysis.leaktest.kept_bound import bound_kept
 from memanalysis.leaktest.measurements import CallRepeater, Measurements, collect_garbage
+from memanalysis.leaktest.retained_bound import bound_retained
 from memanalysis.leaktest.sequential_test import (
     FALSE_ALARMS,
     MAX_SPREAD,
@@ -137,18 +137,18 @@ def check_untraced(
 def _check(readings: Measurements, min_per_call: float, *, without_step: bool = False) -> UntracedCheck:
     at = readings.take("calls")
     first = find_stretch(at)
-    blocks, rss = (bound_kept(at[first:], readings.take(name)[first:]) for name in ("blocks", "rss"))
-    native = bound_kept(at[first:], readings.take("native")[first:], without_step=without_step)
+    blocks, rss = (bound_retained(at[first:], readings.take(name)[first:]) for name in ("blocks", "rss"))
+    native = bound_retained(at[first:], readings.take("native")[first:], without_step=without_step)
     span = max(1.0, at[-1] - at[first])
     spread = MAX_SPREAD * min_per_call * span
     max_native = native.find_bound(max_spread=spread)
     most = max_native + MAX_BLOCK_BYTES * blocks.find_bound(max_spread=spread / MAX_BLOCK_BYTES)
     return UntracedCheck(
-        is_cleared=most < min_per_call and rss.kept <= MAX_RSS_GROWTH_BYTES,
+        is_cleared=most < min_per_call and rss.retained <= MAX_RSS_GROWTH_BYTES,
         is_native_quiet=max_native < min_per_call,
-        bytes_per_call=min(most, (native.kept + MAX_BLOCK_BYTES * blocks.kept) / span),
+        bytes_per_call=min(most, (native.retained + MAX_BLOCK_BYTES * blocks.retained) / span),
         max_per_call=most,
-        blocks_per_call=blocks.kept / span,
+        blocks_per_call=blocks.retained / span,
         step=native.step,
         calls=int(at[-1]),
     )

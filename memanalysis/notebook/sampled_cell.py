@@ -164,7 +164,7 @@ class SampledCell:
         held = dict(self._native_held)
         total = sum(held.values())
         native_retained = min(native, total)
-        kept_native = {place: size * native_retained // total for place, size in held.items()} if total else {}
+        retained_native = {place: size * native_retained // total for place, size in held.items()} if total else {}
         return CellMemory(
             peak_bytes=max(self._highest_rise if self._is_seen else self._peak_bytes, live + native_retained),
             followed_peak_bytes=self._followed_peak_bytes,
@@ -176,7 +176,7 @@ class SampledCell:
             highest=add_native(
                 sum_lines(self._before, self._highest, find_deep=self._find_statement), self._native_at_peak
             ),
-            retained=add_native(retained, kept_native),
+            retained=add_native(retained, retained_native),
             is_exact=self._is_exact,
             notes=self._describe(stats),
         )

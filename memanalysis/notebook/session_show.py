@@ -42,9 +42,9 @@ def describe_cells(cells: Sequence[CellRecord]) -> str:
     count = len(cells)
     which = f", the {MAX_CELLS} that kept the most are shown" if count > MAX_CELLS else ""
     text = f"{count} watched {'cell' if count == 1 else 'cells'}{which}."
-    largest = max(cells, key=_kept_bytes, default=None)
-    if largest is not None and count > 1 and _kept_bytes(largest) >= NOTABLE_BYTES:
-        text += f" {largest.cell} kept the most: {format_bytes(_kept_bytes(largest))}."
+    largest = max(cells, key=_retained_bytes, default=None)
+    if largest is not None and count > 1 and _retained_bytes(largest) >= NOTABLE_BYTES:
+        text += f" {largest.cell} kept the most: {format_bytes(_retained_bytes(largest))}."
     each = next((record for record in reversed(cells) if record.bytes_per_run is not None), None)
     if each is not None:
         text += f" {each.cell} keeps {format_bytes(each.bytes_per_run)} each run."
@@ -75,12 +75,12 @@ def make_cell_table(cells: Sequence[CellRecord]) -> Table:
             *([record.peak_line or ""] if has_line else []),
             record.error or "",
         ]
-        for record in sorted(cells, key=_kept_bytes, reverse=True)[:MAX_CELLS]
+        for record in sorted(cells, key=_retained_bytes, reverse=True)[:MAX_CELLS]
     ]
     return Table(columns, rows, label="Cells")
 
 
-def _kept_bytes(record: CellRecord) -> int:
+def _retained_bytes(record: CellRecord) -> int:
     """What orders the cells: the change of resident memory, or what Python allocated and holds where that is more."""
     return max(record.net_bytes or 0, min(record.retained_bytes or 0, record.rise_bytes or 0))
 

@@ -28,7 +28,7 @@ class ItemFigures:
     ----------
     start_bytes, peak_bytes, end_bytes : int or None
         Resident memory before its fixtures are set up, at the highest point, and when they are torn down.
-    kept_bytes : int or None
+    retained_bytes : int or None
         What Python and numpy allocated in it and still hold, estimated from a sample.
     engine : str
         ``sampled``, or ``off`` where the sampler is not there.
@@ -43,7 +43,7 @@ class ItemFigures:
     start_bytes: int | None
     peak_bytes: int | None
     end_bytes: int | None
-    kept_bytes: int | None
+    retained_bytes: int | None
     engine: str
     peak_line: str | None
     is_exact: bool
@@ -108,14 +108,16 @@ class ItemMeter:
         self.note_peak()
         gc.collect(1)
         end_bytes = self._reader.read_rss_bytes()
-        kept = sampler.read_live_bytes()
+        live = sampler.read_live_bytes()
         is_whole = sampler.is_running() and sampler.read_stats().times_cut_off == self._times_cut_off
         known = [size for size in (self._start_bytes, end_bytes, self._highest_bytes) if size]
         return ItemFigures(
             start_bytes=self._start_bytes,
             peak_bytes=max(known, default=None),
             end_bytes=end_bytes,
-            kept_bytes=None if kept is None or self._live_bytes is None or not is_whole else kept - self._live_bytes,
+            retained_bytes=None
+            if live is None or self._live_bytes is None or not is_whole
+            else live - self._live_bytes,
             engine="sampled" if self._live_bytes is not None else "off",
             peak_line=self._find_peak_line() if is_whole else None,
             is_exact=self._is_exact,

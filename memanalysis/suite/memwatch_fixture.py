@@ -49,7 +49,7 @@ class MemWatch:
         Yields
         ------
         MeasuredPart
-            Has ``start_bytes``, ``peak_bytes``, ``end_bytes``, ``rise_bytes``, ``kept_bytes`` and ``peak_line``.
+            Has ``start_bytes``, ``peak_bytes``, ``end_bytes``, ``rise_bytes``, ``retained_bytes`` and ``peak_line``.
         """
         part = MeasuredPart()
         self._note_peak()

@@ -29,7 +29,8 @@ def render_summary(records: Iterable[Mapping[str, Any]], *, shown: int = SHOWN) 
 
     Examples
     --------
-    >>> figures = {"start_bytes": 50 * 2**20, "peak_bytes": 90 * 2**20, "end_bytes": 52 * 2**20, "kept_bytes": 2**20}
+    >>> figures = {"start_bytes": 50 * 2**20, "peak_bytes": 90 * 2**20, "end_bytes": 52 * 2**20}
+    >>> figures["retained_bytes"] = 2**20
     >>> more = {"peak_line": "test_app.py:4", "repeats": 0, "unchecked": None}
     >>> print("\n".join(render_summary([{"test": "test_app.py::test_load", **figures, **more}])))
     1 test measured, the highest resident memory was 90.0 MiB.
@@ -49,7 +50,7 @@ def render_summary(records: Iterable[Mapping[str, Any]], *, shown: int = SHOWN) 
     if repeated:
         lines.append(f"{repeated:,} of them ran again, {sum(record['repeats'] for record in tests):,} times in all.")
     lines += _render_table("added at the peak", tests, _rise, shown=shown, with_line=True)
-    lines += _render_table("kept", tests, lambda record: record["kept_bytes"], shown=shown)
+    lines += _render_table("kept", tests, lambda record: record["retained_bytes"], shown=shown)
     reasons = Counter(str(record["unchecked"]) for record in tests if record["unchecked"])
     lines += [f"not checked for leaks: {count:,}, because {reason}" for reason, count in reasons.most_common(shown)]
     return lines

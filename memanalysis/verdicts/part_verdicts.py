@@ -88,7 +88,7 @@ def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
     part = job.part
     samples = _read_judged(ledger, part)
     if job.chosen is not None:
-        samples = _keep_chosen(samples, job.chosen)
+        samples = _pick_chosen(samples, job.chosen)
     tables = _Evidence(
         sites=lambda run_ids: ledger.read("sites", part=replace(part, run_ids=tuple(run_ids))),
         events=lambda: ledger.read("events", columns=(*_KEYS, "timestamp", "kind", "data"), part=part),
@@ -153,7 +153,7 @@ def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) ->
         return verdicts.assign(sentence=verdicts["sentence"] + note)
 
 
-def _keep_chosen(samples: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+def _pick_chosen(samples: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of some runs; the samples themselves where these are all, which then are not copied."""
     wanted = set(_list_keys(chosen))
     numbers = samples.groupby(_KEYS, dropna=False, observed=True, sort=False).ngroup().to_numpy()

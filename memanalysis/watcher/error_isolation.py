@@ -14,7 +14,7 @@ from types import TracebackType
 
 from memanalysis.watcher.tick_loop import TickThread
 
-__all__ = ["HostBoundary"]
+__all__ = ["ErrorBoundary"]
 
 _LOGGER = logging.getLogger("memanalysis")
 
@@ -26,7 +26,7 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _OURS = (_PACKAGE + os.sep, _STANDARD_LIBRARY + os.sep, "<frozen importlib")
 
 
-class HostBoundary:
+class ErrorBoundary:
     """The line that no error of a recorder crosses.
 
     Parameters

@@ -23,7 +23,7 @@ from memanalysis.schema import END_LABEL, MemorySnapshot
 from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.alert_group import note_family
 from memanalysis.watcher.decorate import wrap_function
-from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.error_isolation import ErrorBoundary
 from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
@@ -92,7 +92,7 @@ class Recorder:
         self._engine = TraceEngine("off", "It has not been started.")
         self._is_running = False
         self.started_in = os.getpid()
-        self._boundary = HostBoundary(settings.service, self._record_error)
+        self._boundary = ErrorBoundary(settings.service, self._record_error)
         self._entered = 0
         self._stops_on_exit = False
         self.restart = Restart()

@@ -4,7 +4,7 @@ import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
-from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.error_isolation import ErrorBoundary
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.settings import Settings
 from memanalysis.watcher.trace_engine import TraceEngine
@@ -62,7 +62,7 @@ def make_status(
     observer: Observer | None,
     *,
     engine: TraceEngine,
-    boundary: HostBoundary,
+    boundary: ErrorBoundary,
     is_running: bool,
     metrics_url: str | None,
 ) -> RecorderStatus:

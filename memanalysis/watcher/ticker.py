@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from memanalysis._forked_child import call_in_child, settle
 from memanalysis.capture.forking import is_forking
-from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.error_isolation import ErrorBoundary
 from memanalysis.watcher.tick_loop import TickThread, call_after_fork, forget_pending, run_ticks
 
 __all__ = ["Ticker", "pause_for_fork"]
@@ -48,7 +48,7 @@ class Ticker:
         Seconds between two ticks.
     monotonic : callable
         The clock of the ticks.
-    boundary : HostBoundary
+    boundary : ErrorBoundary
         Notes what interrupts the thread outside of its ticks.
 
     Attributes
@@ -64,7 +64,7 @@ class Ticker:
         *,
         interval_s: float,
         monotonic: Callable[[], float],
-        boundary: HostBoundary,
+        boundary: ErrorBoundary,
     ) -> None:
         self._tick = tick
         self._check = check

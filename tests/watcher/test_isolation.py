@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from memanalysis.ledger.reading.ledger import open_ledger
-from memanalysis.watcher.error_isolation import HostBoundary
+from memanalysis.watcher.error_isolation import ErrorBoundary
 from memanalysis.watcher.recorder import Recorder
 from memanalysis.watcher.tick_loop import TickThread
 from memanalysis.watcher.watch import watch
@@ -18,7 +18,7 @@ from memanalysis.watcher.watch import watch
 
 @pytest.fixture
 def boundary():
-    return HostBoundary("api", lambda what, error: None)
+    return ErrorBoundary("api", lambda what, error: None)
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError])

@@ -142,8 +142,8 @@ def test_a_leak_is_sampled_and_its_line_is_named(sampled_services, trace):
     assert len(sites) >= 3
     last = sites.sort_values("timestamp").iloc[-1]
     n_kept = int(ledger.events.loc[ledger.events["kind"] == "mark", "message"].item())
-    kept_bytes = 3057 * n_kept  # a bytearray of 3,000 bytes is a head of 56 and a buffer of 3,001
-    assert abs(last["size_bytes"] - kept_bytes) < 4 * last["size_stderr_bytes"]
+    retained_bytes = 3057 * n_kept  # a bytearray of 3,000 bytes is a head of 56 and a buffer of 3,001
+    assert abs(last["size_bytes"] - retained_bytes) < 4 * last["size_stderr_bytes"]
     assert 0 < last["size_stderr_bytes"] < last["size_bytes"] / 3
     verdict = assess(ledger).iloc[0]
     assert verdict["is_leak"], verdict["sentence"]

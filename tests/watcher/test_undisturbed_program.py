@@ -248,10 +248,10 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "observer.close(seal=False)\n"
         "print(observer.ticks, after - before)\n"
     )
-    ticks, kept_bytes = map(int, done.stdout.split())
+    ticks, retained_bytes = map(int, done.stdout.split())
 
     assert ticks == 5001
-    assert kept_bytes < 50_000  # 20 bytes a tick
+    assert retained_bytes < 50_000  # 20 bytes a tick
 
 
 def test_stopping_from_its_own_thread_does_no_harm(tmp_path, wait_until):

@@ -19,7 +19,7 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, JumpThresholds, 
 from memanalysis.analysis.trend.after_restart import read_since_restart
 from memanalysis.analysis.trend.altered_series import AlteredSeries
 from memanalysis.analysis.trend.early_growth import has_few_samples, hold_back_early
-from memanalysis.analysis.trend.kept_word import keep_word
+from memanalysis.analysis.trend.leaking_parts import judge_by_parts
 from memanalysis.analysis.trend.onset import find_onsets
 from memanalysis.analysis.trend.periods import find_periods
 from memanalysis.analysis.trend.sudden_jumps import find_jumps
@@ -42,7 +42,7 @@ def classify_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRE
     thresholds : Thresholds, optional
         The numbers to judge by.
     """
-    return keep_word(batch, _classify_now(batch, thresholds), _classify_now, thresholds=thresholds)
+    return judge_by_parts(batch, _classify_now(batch, thresholds), _classify_now, thresholds=thresholds)
 
 
 def _classify_now(batch: SeriesBatch, thresholds: Thresholds) -> TrendFits:

@@ -40,7 +40,7 @@ def find_jumps(levels: FloatArray, *, thresholds: JumpThresholds = DEFAULT_THRES
     beyond = steps - usual[:, None]
     sigma = MAD_TO_SIGMA * row_medians(np.abs(beyond), overwrite=True)
     least = np.maximum(thresholds.min_sigmas * sigma, thresholds.min_range_share * np.ptp(levels, axis=1))[:, None]
-    jumps = _keep_sudden(np.where(_reach(beyond, least, thresholds), beyond, 0.0), thresholds)
+    jumps = _pick_sudden(np.where(_reach(beyond, least, thresholds), beyond, 0.0), thresholds)
     falls = np.where(_reach(-beyond, least, thresholds) & (steps < 0), beyond, 0.0)
     jumps += np.where(_are_releases(levels, falls, jumps, thresholds)[:, None], falls, 0.0)
     return jumps
@@ -54,7 +54,7 @@ def _reach(beyond: FloatArray, least: FloatArray, thresholds: JumpThresholds) ->
     return reach
 
 
-def _keep_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:
+def _pick_sudden(rises: FloatArray, thresholds: JumpThresholds) -> FloatArray:
     """Return the rises that take few steps, of the rows that have few."""
     beside = np.pad(rises, ((0, 0), (1, 1)))
     rises = np.where(rises >= thresholds.min_half_share * np.maximum(beside[:, :-2], beside[:, 2:]), rises, 0.0)

@@ -93,7 +93,7 @@ class TrendFits:
         rises at its end, and whether it only regains, since ``onset_s``, a level that it held before.
     creeps : array of bool
         Of what is inconclusive: whether it grew by little beside the swing of what Python holds.
-    kept, settled : arrays of bool
+    by_part, settled : arrays of bool
         Of what is growing: whether a part of its record shows it, and the rest that it went on; and whether the sampled
         bytes show it.
     """
@@ -119,7 +119,7 @@ class TrendFits:
     still_rises: NDArray[np.bool_]
     regains: NDArray[np.bool_]
     creeps: NDArray[np.bool_]
-    kept: NDArray[np.bool_]
+    by_part: NDArray[np.bool_]
     settled: NDArray[np.bool_]
 
     @property
@@ -173,7 +173,7 @@ def _put_together(
         "still_rises": np.zeros(count, dtype=bool),
         "regains": np.zeros(count, dtype=bool),
         "creeps": np.zeros(count, dtype=bool),
-        "kept": np.zeros(count, dtype=bool),
+        "by_part": np.zeros(count, dtype=bool),
         "settled": np.zeros(count, dtype=bool),
     }
     unknown = {name: np.full(count, np.nan) for name in TrendFits.__dataclass_fields__.keys() - starting.keys()}
@@ -208,7 +208,7 @@ def _fit_matrix(matrix: SeriesMatrix, thresholds: Thresholds) -> TrendFits:
         still_rises=np.zeros(matrix.index.size, dtype=bool),
         regains=np.zeros(matrix.index.size, dtype=bool),
         creeps=np.zeros(matrix.index.size, dtype=bool),
-        kept=np.zeros(matrix.index.size, dtype=bool),
+        by_part=np.zeros(matrix.index.size, dtype=bool),
         settled=np.zeros(matrix.index.size, dtype=bool),
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["KeptBound", "bound_events", "bound_kept"]
+__all__ = ["RetainedBound", "bound_events", "bound_retained"]
 
 QUANTILE = 2.326
 """Of the normal distribution, one-sided, at 99 %."""
@@ -26,12 +26,12 @@ MIN_LOWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class KeptBound:
+class RetainedBound:
     """What a call keeps, in the unit of the levels.
 
     Parameters
     ----------
-    kept : float
+    retained : float
         Sum of the rises that were not given back.
     max_per_call : float
         Upper bound of what a call keeps.
@@ -43,7 +43,7 @@ class KeptBound:
         What the lowest readings rose a call at most; infinite where readings seldom fall.
     """
 
-    kept: float
+    retained: float
     max_per_call: float
     spread: float
     step: float = 0.0
@@ -54,7 +54,7 @@ class KeptBound:
         return self.max_per_call if self.spread <= max_spread else self.baseline_per_call
 
 
-def bound_kept(calls: Sequence[float], levels: Sequence[float], *, without_step: bool = False) -> KeptBound:
+def bound_retained(calls: Sequence[float], levels: Sequence[float], *, without_step: bool = False) -> RetainedBound:
     """Bound what a call keeps, from readings after the warm-up; plain Python.
 
     Parameters
@@ -71,8 +71,8 @@ def bound_kept(calls: Sequence[float], levels: Sequence[float], *, without_step:
     """
     span = calls[-1] - calls[0] if calls else 0.0
     if span <= 0:
-        return KeptBound(0.0, float("inf"), 0.0)
-    rises = _kept_rises(levels)
+        return RetainedBound(0.0, float("inf"), 0.0)
+    rises = _retained_rises(levels)
     step = max(rises, default=0.0) if without_step else 0.0
     if step:
         rises.remove(step)
@@ -80,7 +80,7 @@ def bound_kept(calls: Sequence[float], levels: Sequence[float], *, without_step:
     spread = max(levels) - min(levels) - step
     size = sum(rise * rise for rise in rises) / total if total > 0 else 0.0
     most = size * bound_events(total / size) / span if size else 0.0
-    return KeptBound(total, most, spread, step, _bound_baseline(calls, levels))
+    return RetainedBound(total, most, spread, step, _bound_baseline(calls, levels))
 
 
 def bound_events(count: float) -> float:
@@ -105,7 +105,7 @@ def _bound_baseline(calls: Sequence[float], levels: Sequence[float]) -> float:
     return max(0.0, rise) / (late[0][1] - early[0][1])
 
 
-def _kept_rises(levels: Sequence[float]) -> list[float]:
+def _retained_rises(levels: Sequence[float]) -> list[float]:
     """Rises of the lowest level that is still to come."""
     lowest = list(levels)
     for place in range(len(lowest) - 2, -1, -1):

@@ -6,7 +6,7 @@ import pytest
 from memanalysis.analysis.series.prepare import prepare_series
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
-from memanalysis.analysis.trend.kept_word import keep_word
+from memanalysis.analysis.trend.leaking_parts import judge_by_parts
 from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE
 from memanalysis.analysis.verdict import Reason
@@ -54,8 +54,8 @@ def test_only_what_is_undecided_and_grows_is_judged_by_its_parts() -> None:
             found.shape[:] = GROWING
             return found
 
-        assert keep_word(batch, fits, call_all, thresholds=DEFAULT_THRESHOLDS).shape == fits.shape
+        assert judge_by_parts(batch, fits, call_all, thresholds=DEFAULT_THRESHOLDS).shape == fits.shape
     undecided = classify_shapes(prepare_series(T, SLOWER * MIB))
     undecided.shape[:] = INCONCLUSIVE
-    kept = keep_word(prepare_series(T, SLOWER * MIB), undecided, call_all, thresholds=DEFAULT_THRESHOLDS)
-    assert (kept.shape[0], bool(kept.kept[0])) == (GROWING, True)
+    kept = judge_by_parts(prepare_series(T, SLOWER * MIB), undecided, call_all, thresholds=DEFAULT_THRESHOLDS)
+    assert (kept.shape[0], bool(kept.by_part[0])) == (GROWING, True)

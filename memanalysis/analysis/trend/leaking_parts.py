@@ -18,12 +18,12 @@ from memanalysis.analysis.trend.early_growth import has_few_samples
 from memanalysis.analysis.trend.falls import judge_falls
 from memanalysis.analysis.trend.trend_shape import GROWING, INCONCLUSIVE, TrendFits
 
-__all__ = ["keep_word"]
+__all__ = ["judge_by_parts"]
 
 Classify = Callable[[SeriesBatch, Thresholds], TrendFits]
 
 
-def keep_word(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresholds: Thresholds) -> TrendFits:
+def judge_by_parts(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresholds: Thresholds) -> TrendFits:
     """Return the fits with what is undecided, but was a leak after a part of its record, as growing.
 
     Parameters
@@ -35,13 +35,13 @@ def keep_word(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresh
     classify : callable
         Gives the shapes of the part of a batch, by the same rules.
     thresholds : Thresholds
-        The numbers to judge by; its group ``kept``.
+        The numbers to judge by; its group ``part``.
     """
-    rule = thresholds.kept
+    rule = thresholds.part
     is_open = (fits.shape == INCONCLUSIVE) & (fits.low > 0) & ~fits.regains & ~fits.still_rises
     left = np.flatnonzero(is_open & (batch.sizes > rule.min_points))
     left = left[~_fell(batch, left, fits, thresholds)]
-    kept: list[IntArray] = []
+    shown: list[IntArray] = []
     for length in _list_lengths(int(batch.sizes[left].max(initial=0)), rule.min_points, rule.ratio):
         longer = left[(batch.sizes[left] > length) & (length >= rule.min_share * batch.sizes[left])]
         if not longer.size:
@@ -51,14 +51,14 @@ def keep_word(batch: SeriesBatch, fits: TrendFits, classify: Classify, *, thresh
         was_leak = before.shape == GROWING
         goes_on = fits.slope[longer] >= rule.min_ratio_of_slopes * before.slope
         goes_on &= _measure_ends(take_series(batch, longer)) >= _measure_ends(first) - before.noise
-        kept.append(longer[was_leak & goes_on])
-        left = np.setdiff1d(left, kept[-1])
-    if not kept:
+        shown.append(longer[was_leak & goes_on])
+        left = np.setdiff1d(left, shown[-1])
+    if not shown:
         return fits
-    places = np.concatenate(kept)
-    shape, grows_so_far, was_kept = fits.shape.copy(), fits.grows_so_far.copy(), fits.kept.copy()
-    shape[places], grows_so_far[places], was_kept[places] = GROWING, False, True
-    return replace(fits, shape=shape, grows_so_far=grows_so_far, kept=was_kept)
+    places = np.concatenate(shown)
+    shape, grows_so_far, is_by_part = fits.shape.copy(), fits.grows_so_far.copy(), fits.by_part.copy()
+    shape[places], grows_so_far[places], is_by_part[places] = GROWING, False, True
+    return replace(fits, shape=shape, grows_so_far=grows_so_far, by_part=is_by_part)
 
 
 def _fell(batch: SeriesBatch, which: IntArray, fits: TrendFits, thresholds: Thresholds) -> NDArray[np.bool_]:
