@@ -27,6 +27,7 @@ _PART = re.compile(
     r"|^```(?P<language>[a-z]*)(?P<options>[^\n]*)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+_COMMAND = re.compile(r"\$ |%+\w|(memanalysis|pip|python|curl|make) |(import|from) \w|\w+ = |\w+(\.\w+)*\(")
 _TITLE = re.compile(r'\btitle="([^"]+)"')
 
 
@@ -99,6 +100,8 @@ def read_examples(page: str) -> Iterator[Example]:
             yield ShellNote(tuple(text.splitlines()), line)
         elif language != "text":
             raise ValueError(f"line {line}: a block of {language or 'no language'!r} is neither run nor written")
+        elif _COMMAND.match(text):
+            raise ValueError(f"line {line}: a text block begins with a command or code that nobody runs")
 
 
 def run_console(block: ConsoleBlock, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -32,8 +32,11 @@ WITH_EXAMPLES = [
     for page in PAGES
     if page not in RUN_ELSEWHERE and re.search(r"^```(python|console)", page.read_text(encoding="utf-8"), re.MULTILINE)
 ]
-NOT_RUN_HERE = re.compile(r"pip install |make [a-z-]+|memanalysis demo$")
-"""The beginnings of commands that stand in ``sh`` blocks; `memanalysis demo` has tests of its own."""
+NOT_RUN_HERE = re.compile(
+    r"pip install |make [a-z-]+|curl |(eval )?\S*memanalysis completion |memanalysis (demo$|dashboard |sweep )"
+    r"|memanalysis run .* -m (uvicorn|gunicorn|celery) |memanalysis assess s3://"
+)
+"""The beginnings of commands that stand in ``sh`` blocks, and have tests of their own."""
 
 
 def name_page(page: Path) -> str:
@@ -112,6 +115,8 @@ def test_an_example_that_fails_is_found(folder: Path) -> None:
         run_step(failing, folder)
     with pytest.raises(ValueError, match="line 2: a block of 'ruby' is neither run nor written"):
         list(read_examples("text\n```ruby\nputs 1\n```\n"))
+    with pytest.raises(ValueError, match="line 1: a text block begins with a command"):
+        list(read_examples("```text\nmemanalysis info ledger\n```\n"))
     with pytest.raises(ValueError, match="line 1: nothing is known of the comment 'stup: x'"):
         list(read_examples("<!-- stup: x -->"))
 
