@@ -1,7 +1,7 @@
 """The notebook's magics: ``%memwatch`` watches every cell, ``%%memwatch`` measures one.
 
 A cell that begins with ``%%memwatch`` stays the very cell that IPython runs: an input transformer replaces only its
-first line, by a call that starts the measurement, and the measurement ends when IPython says that the cell has ended.
+first line, by a call that starts the measurement, and the measurement ends when IPython reports the end of the cell.
 So the result, the errors and their line numbers, ``await`` and the names that it defines are what they are without it.
 """
 

@@ -220,7 +220,7 @@ def _services_of_both(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
 
 
 def _judge(changes: list[ServiceChange], rule: ComparisonThresholds) -> pd.DataFrame:
-    """Put changes into rows, and say which of them there are; what is too small to matter is no test of its own."""
+    """Return the changes as rows, each with its verdict; what is too small to matter is no test of its own."""
     tested = [
         place
         for place, change in enumerate(changes)

@@ -36,7 +36,7 @@ class Explanation:
     label, value, relation : str
         Such as ``libfoo``, ``2.3`` and ``is``, or ``release``, ``1.4`` and ``since``.
     same_runs : tuple of str
-        Other values that the same runs have, so that nothing can tell which of them it is.
+        Other values that the same runs have, so that the runs do not show which of them it is.
     unit : {"runs", "services"}
         What was counted. Runs of one service on one host with the same labels count once.
     with_value, leaks_with_value, without_value, leaks_without_value : int
@@ -119,7 +119,8 @@ def pivot_leaks(
     runs : DataFrame
         A row a judged run: ``service``, ``is_leak``, and a column a label, whose unknown values are None or NaN.
     hosts : Series, optional
-        Where each run was, with the index of `runs`: runs on two hosts are two, also where no label tells them apart.
+        Where each run was, with the index of `runs`: runs on two hosts are two, also where no label distinguishes
+        them.
     rules : PivotThresholds, optional
         What is significant and what matters.
 
@@ -225,7 +226,7 @@ def _between_services(services: NDArray[np.int64], leaks: Mask, has: Mask) -> _Q
 
 
 def _answer(question: _Question, rules: PivotThresholds) -> list[_Answer]:
-    """Return the chance of each value; 1 where nothing speaks for it."""
+    """Return the chance of each value; 1 where nothing supports it."""
     n_values = question.has.shape[1]
     strata = np.unique(question.strata, return_inverse=True)[1]
     sizes, leaks = np.bincount(strata), np.bincount(strata, weights=question.leaks).astype(np.int64)

@@ -29,7 +29,7 @@ SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high", "critical")
 """From harmless to urgent."""
 
 UNREADABLE = "unreadable"
-"""In place of a shape: this row is no verdict, but tells what of a service could not be read or judged."""
+"""In place of a shape: this row is no verdict, but names what of a service could not be read or judged."""
 
 VerdictFrame = dict[str, Any]
 """Columns of many verdicts by name: arrays or lists of one length. The steps of a verdict take one and return another;
@@ -141,7 +141,7 @@ sizes in bytes are those of the memory beside it. ``allocator_free_bytes`` is wh
 ``responsible_`` is the line of the user's code that retains what leaked, or for which most of it is allocated, and its
 own part of the traced growth; ``allocated_`` is the line that allocates, where that is another. ``held_by`` is the
 chain of references that holds most of the objects that grew in number. ``judged_s`` are the seconds
-after warm-up, ``has_ended`` says that the run is known to be over, so that no forecast holds for it any more,
+after warm-up, ``has_ended`` means that the run is known to be over, so that no forecast holds for it any more,
 ``onset_s`` the second of the run at which the growth began where there was none before, or since which it only regains
 a level that it held before, ``window_`` is what tracing windows measured where they decide the origin.
 ``fingerprint`` is the same whenever this leak is found, and ``known`` is ``accepted``, ``expired``, ``new``, or None

@@ -29,7 +29,7 @@ WORKER_LABEL = "dask_worker"
 """Label of a run with the name of its worker."""
 
 TASKS_EVENT = "tasks"
-"""Kind of the events that say which tasks ran and what the memory did meanwhile."""
+"""Kind of the events that record which tasks ran and what the memory did meanwhile."""
 
 TASK_SIZES = ("sampled_bytes", "allocator_used_bytes", "rss_bytes")
 """What is measured while tasks run, each without the results: what Python holds as the sampler estimates it, what the C

@@ -52,7 +52,7 @@ def assess_workers(ledger: LedgerSource, *, services: Collection[str] | None = N
     Returns
     -------
     DataFrame
-        Columns as of `memanalysis.assess` and `WORKER_COLUMNS`. ``memory`` says what the unmanaged memory is: a
+        Columns as of `memanalysis.assess` and `WORKER_COLUMNS`. ``memory`` names what the unmanaged memory is: a
         ``leak``; ``fragmentation``, which the C allocator holds free and `memanalysis.trim` gives back; a ``cache``,
         which grew and levels off; ``steady``; or ``unknown``, too early to judge. ``task_prefix`` is the prefix of the
         tasks that carry ``task_share`` of the growth, ``bytes_per_task`` each; None where it is none, or not known.

@@ -19,7 +19,7 @@ from memanalysis.exchange.protobuf_wire import decode_fields, decode_packed, dec
 __all__ = ["HeapFile", "parse_heap_file", "site_rows"]
 
 SIZES = ("inuse_space", "inuse_bytes", "live_bytes", "space")
-"""Names of the sample type that says how many bytes are in use, as Go, Rust, and gperftools write it."""
+"""Names of the sample type that counts the bytes in use, as Go, Rust, and gperftools write it."""
 
 COUNTS = {"inuse_space": "inuse_objects", "inuse_bytes": "inuse_objects", "space": "objects"}
 
@@ -63,7 +63,7 @@ def parse_heap_file(content: bytes, *, name: str) -> HeapFile:
     Raises
     ------
     LedgerFormatError
-        It is damaged, too large, no heap profile, or does not say when it was taken.
+        It is damaged, too large, no heap profile, or does not state when it was taken.
     """
     data = unpack_gzip(content, name=name)
     try:

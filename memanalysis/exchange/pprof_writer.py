@@ -18,7 +18,7 @@ _MAPPING_ID = 1
 
 
 def render_pprof(profile: HeapProfile, *, shown: Shown = "live") -> bytes:
-    r"""Return the file; `shown` says which of its values a reader sees first.
+    r"""Return the file; `shown` names the value that a reader sees first.
 
     Examples
     --------

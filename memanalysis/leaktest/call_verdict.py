@@ -1,4 +1,4 @@
-"""From what three readings say of a call to one answer, and the sentence that gives it."""
+"""Combine what three readings show of a call into one answer, and write the sentence that gives it."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ JUDGED = 7 / 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthChecks:
-    """What the traced bytes, those of the C allocator, and the resident size say; None where it is not known.
+    """What the traced bytes, those of the C allocator, and the resident size show; None where it is not known.
 
     ``is_native_cleared`` is True where the C allocator's bytes were quiet before tracing began, and ``is_rss_open``
     where resident memory grows that no allocator knows of: a call may map memory itself.
@@ -45,7 +45,7 @@ class GrowthChecks:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no leak can be said of all that is exact."""
+        """Whether all that is exact shows no leak."""
         return self.traced.is_leak is False and not self._is_native_open and not self.is_rss_open
 
     @property

@@ -1,7 +1,7 @@
-"""Does this call leak? It is repeated until that can be said, or time is over: like ``timeit``, for leaks.
+"""Does this call leak? It is repeated until that is known, or time is over: like ``timeit``, for leaks.
 
 What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, and
-the resident size, in pages. When growth counts, and with which probability of error, is said in
+the resident size, in pages. When growth counts, and with which probability of error, is documented in
 `memanalysis.leaktest.sequential_test`.
 """
 
@@ -48,7 +48,7 @@ def find_leak(
     collect: bool = True,
     holders: bool = True,
 ) -> LeakFinding:
-    """Repeat a call until it can be said whether each keeps memory, how much, and which lines and holders.
+    """Repeat a call until it is known whether each keeps memory, how much, and which lines and holders.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class LeakFinding:
     name : str
         The callable.
     is_leak : bool or None
-        None when it is undecided; ``missing`` then says what it needs.
+        None when it is undecided; ``missing`` then describes what it needs.
     shape : str
         The word of `memanalysis.analysis` for what memory did, from an eighth of the calls on.
     origin : str
@@ -193,7 +193,7 @@ def _wrap(text: str) -> list[str]:
 
 
 def _fit_line(start: str, text: str) -> str:
-    """One line of the width: of a text that is too long the end is kept, which tells most."""
+    """Return one line of the width: of a text that is too long the end is kept, which shows most."""
     left = WIDTH - len(start)
     flat = " ".join(text.split())
     return start + (flat if len(flat) <= left else "..." + flat[3 - left :])

@@ -1,4 +1,4 @@
-"""One run of `find_leak`: call, measure, check, and say something as soon as it may be said.
+"""One run of `find_leak`: call, measure, check, and decide as soon as the measurements allow it.
 
 Checking is expensive under tracing, and what it keeps is ours: it is done seldom, and what came meanwhile is left out.
 """
@@ -38,7 +38,7 @@ from memanalysis.units import MIB
 __all__ = ["LeakTest"]
 
 MANY_CALLS = 20_000
-"""From here on it may be said that it leaks, if `SOON` is over too: caches of some thousand entries are full."""
+"""From here on a leak may be reported, if `SOON` is over too: caches of some thousand entries are full."""
 
 SOON = 0.2
 """Share of the time after which `MANY_CALLS` will do."""
@@ -125,7 +125,7 @@ class LeakTest:
         self._readings.close()
 
     def run(self, started: float) -> LeakFinding:
-        """Repeat until something can be said, or a bound is reached.
+        """Repeat the call until there is an answer, or a bound is reached.
 
         Parameters
         ----------
@@ -175,7 +175,10 @@ class LeakTest:
         return self._repeater.calls - self._calls_before
 
     def _is_time_to_check(self, *, is_over: bool) -> bool:
-        """Checking is expensive under tracing: not before something may be said, and then at every few readings."""
+        """Return whether to check now: not before an answer is allowed, then at every few readings.
+
+        Checking is expensive under tracing.
+        """
         calls = self._calls
         if is_over:
             return True
@@ -267,7 +270,7 @@ class LeakTest:
         return self._repeater.calls - before
 
     def _name_leak(self, checks: GrowthChecks, *, is_over: bool) -> LeakFinding | None:
-        """Tell the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
+        """Return the leak with its lines; None while a cache with a bound is all that grows, and there is time."""
         if checks.origin != "python":
             if checks.has_traced_part:
                 self._name_lines()

@@ -150,7 +150,7 @@ class Measurements:
         self._size += 1
 
     def leave_out_ours(self) -> None:
-        """Say that what came since the last reading is ours: later readings leave it out."""
+        """Count what came since the last reading as ours: later readings leave it out."""
         place = self._size
         self._read_into(place, 0)  # a number that is there already: a new one would count
         for column, ours in zip((self.traced, self.native, self.blocks), range(3), strict=True):
@@ -183,7 +183,7 @@ class Measurements:
             self._is_aside = True
 
     def bring_back(self) -> None:
-        """Let the collector see everything again, also what the call set aside meanwhile: nothing tells these apart."""
+        """Let the collector see everything again, also what the call itself set aside: gc cannot distinguish them."""
         if self._is_aside:
             gc.unfreeze()
             self._is_aside = False

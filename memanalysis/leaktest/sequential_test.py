@@ -6,14 +6,14 @@ been moved to a larger block between any two readings.
 
 Three rules, and one judgement of growth:
 
-- *It rises* is said by a test of signs that may be checked after every measurement: it bets that the next reading lies
-  above the last, and its stake grows a hundredfold with a probability of at most 1 % when readings are as likely to
-  fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
+- *It rises* is shown by a test of signs that may be checked after every measurement: it bets that the next reading
+  lies above the last, and its stake grows a hundredfold with a probability of at most 1 % when readings are as likely
+  to fall as to rise. That is so of noise and of random walks; of warm-up it is not. So the bet must be won by a gambler
   who came in after the first sixteenth of the calls, and
-- *it is a leak* is said only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
+- *it is a leak* is decided only when the engine of `memanalysis.analysis` calls what came after the first eighth of the
   calls growing: in each window, and not slowing down; and when the interval below lies above zero, well above
   where the calls are few. The shape is the engine's alone.
-- *It is none* is said when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
+- *It is none* is decided when the engine's interval for the slope, at a confidence that leaves 1 % for all checks
   together, lies under the smallest rate that is worth the name, and so does the line from the stretch's first reading
   to its last; or when the bound of `memanalysis.leaktest.retained_bound` does, of readings that hardly move.
 """
@@ -49,7 +49,7 @@ FALSE_ALARMS = 0.01
 """Probability, over the whole run, that noise is called a rise."""
 
 MISSES = 0.01
-"""Probability, over the whole run, that the interval which says *no leak* does not hold the true rate."""
+"""Probability, over the whole run, that the interval which decides *no leak* does not hold the true rate."""
 
 READINGS_A_DOUBLING = 4
 """Each reading after 2 ** (1 / 4) = 1.19 times as many calls: a list grows by an eighth when it is full."""
@@ -81,17 +81,17 @@ MAX_SPREAD = 3.0
 among high teeth is chance."""
 
 MIN_READINGS = 9
-"""Two doublings; of fewer readings nothing is said."""
+"""Two doublings; fewer readings are not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallGrowth:
-    """What the readings say so far; rates are bytes a call.
+    """What the readings show so far; rates are bytes a call.
 
     Parameters
     ----------
     is_leak : bool or None
-        None while neither can be said.
+        None while neither is decided.
     shape : str
         The engine's word for the judged stretch.
     bytes_per_call, low, high : float or None

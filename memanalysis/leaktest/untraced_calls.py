@@ -26,7 +26,7 @@ from memanalysis.units import MIB
 __all__ = ["ENOUGH_CALLS", "MAX_RSS_GROWTH_BYTES", "MAX_UNTRACED_CALLS", "UntracedCheck", "check_untraced"]
 
 ENOUGH_CALLS = 1_000
-"""From here on it may be said that nothing leaks: one call in a hundred that leaks was then seen several times."""
+"""From here on a call may be cleared: one call in a hundred that leaks was then seen several times."""
 
 FEW_CALLS = 200
 SOON = 0.15
@@ -67,7 +67,7 @@ register_wrapper_frame(__file__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UntracedCheck:
-    """What the allocators say of a call.
+    """What the allocators show of a call.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 IPython holds every shown result in ``Out`` and under ``_``, ``__``, ``___`` and ``_3``, and the last error with its
 traceback, which holds the variables of each function that it passed through. So ``del name`` frees nothing that was
-also shown. A cell report says so where it matters, and ``release`` undoes it for what IPython holds: names of the
+also shown. A cell report states this where it matters, and ``release`` undoes it for what IPython holds: names of the
 user are never touched.
 """
 
@@ -38,7 +38,7 @@ def find_result_holders(shell: Any, result: Any, count: int | None, *, retained_
     Parameters
     ----------
     retained_bytes : int or None
-        What the cell retains in all: shows whether a container, whose own size says nothing, is worth a sentence.
+        What the cell retains in all: shows whether a container, whose own size shows nothing, is worth a sentence.
     """
     if result is None or count is None or shell.user_ns.get("_oh", {}).get(count) is not result:
         return None

@@ -189,7 +189,7 @@ cells = CellLog()
 def make_record(
     *, cell: str, source: str, started: datetime, event: CellEvent | None, cost: CellCost | None, error: str | None
 ) -> CellRecord:
-    """Put together what watching and measuring say of one run of a cell; the measurement comes first."""
+    """Put together what watching and measuring show of one run of a cell; the measurement comes first."""
     rss = (
         (cost.rss.before, cost.rss.peak, cost.rss.after)
         if cost is not None

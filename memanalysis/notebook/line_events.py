@@ -4,7 +4,8 @@ Tracing every allocation by tracemalloc makes code that allocates small objects 
 frame), so it is not done. Instead Python calls this module at the lines of code that was typed into cells, of the cell
 itself and of functions that it calls. At each, the rise since the last one belongs to the line that ran. Where these
 events themselves take too much of the cell's time, as in a tight loop, they stop until its next statement, and the
-readings of the curve's thread say which line ran while memory grew. What was free before and is used again is not seen.
+readings of the curve's thread show which line ran while memory grew. What was free before and is used again is not
+seen.
 """
 
 import sys

@@ -19,7 +19,7 @@ TASKS = Path("/proc/self/task")
 
 @dataclass(frozen=True, slots=True)
 class LibraryCounter:
-    """What a library says it holds now, and the most it ever held."""
+    """What a library reports as held now, and the most it ever held."""
 
     name: str
     now_bytes: int

@@ -1,7 +1,7 @@
 """What did a cell let go of, and what holds what it made? From the user's large values before and after it.
 
-Said is only what was seen: a value is gone where its weak reference is dead, and a container of small objects where the
-number of Python's blocks fell by about its items. A rebound name raised the peak where the new value was made while
+Only what was seen is reported: a value is gone where its weak reference is dead, and a container of small objects where
+the number of Python's blocks fell by about its items. A rebound name raised the peak where the new value was made while
 the old one lived, which the source of the cell shows.
 """
 

@@ -1,4 +1,4 @@
-"""Say what a cell let go of, what holds what it made, and how its peak would be lower. Each sentence only when true."""
+"""Describe what a cell let go of, what holds what it made, and how its peak would be lower: each only when true."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def describe_rebound(cost: CellCost, source: str, names: Mapping[str, Any]) -> l
 def describe_holders(cost: CellCost, *, is_shown: bool = False) -> list[str]:
     """Return a sentence that names what holds the most of what the cell made, with the command that lets go of it.
 
-    ``is_shown`` says that IPython holds the result too, which another sentence is about.
+    ``is_shown`` means that IPython holds the result too, which another sentence is about.
     """
     by_name: dict[str, list[NamedValue]] = defaultdict(list)
     for value in cost.net.made:

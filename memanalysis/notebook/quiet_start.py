@@ -1,4 +1,4 @@
-"""Start a recorder for somebody who reads the answer: what fails is said once, in the words of the magic."""
+"""Start a recorder for somebody who reads the answer: what fails is reported once, in the words of the magic."""
 
 import logging
 from os import PathLike

@@ -40,7 +40,7 @@ MIN_UNTOUCHED_BYTES = 8 * MIB
 """A smaller difference between allocated and resident memory is not mentioned."""
 
 MIN_PEAK_SHARE = 0.2
-"""A line is said to have run at the peak if it holds this share of it: small objects are made all the time."""
+"""A line counts as running at the peak if it holds this share of it: small objects are made all the time."""
 
 COARSE = 4
 """A joined sampler with an interval this many times a cell's own misses lines that a cell's own would show."""
@@ -132,7 +132,7 @@ class SampledCell:
             self._native_held[self._find_native_place(place)] += grown
 
     def read_python_bytes(self) -> int | None:
-        """Give what the sampler says is live."""
+        """Return the bytes that are live, as the sampler estimates them."""
         return sampler.read_live_bytes()
 
     def poll(self, rss_bytes: int | None, place: Place | None) -> None:
@@ -229,7 +229,7 @@ class SampledCell:
 
     @property
     def _is_seen(self) -> bool:
-        """Whether resident memory says how high the cell rose: to the byte, while samples are estimates."""
+        """Whether resident memory shows how high the cell rose: to the byte, while samples are estimates."""
         return self._is_exact and self._is_resident
 
     def _describe(self, stats: sampler.SamplerStats) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ register_wrapper_frame(__file__)
 def find_statement_leak(
     shell: Any, statement: str, *, label: str, caller: str, max_calls: int | None = None, max_s: float | None = None
 ) -> LeakFinding:
-    """Repeat a statement in the notebook's namespace until it can be said whether each run keeps memory.
+    """Repeat a statement in the notebook's namespace until it is known whether each run keeps memory.
 
     ``label`` is the cell that it is typed in, as its lines are named. ``caller`` is the file that calls this: its frame
     stands below the statement, as a wrapper frame.

@@ -32,7 +32,7 @@ MAX_LINES = 20
 """Lines of code of one service, those that changed most."""
 
 _MARKS = {"worse": "▲", "better": "▼", "same": "○"}
-"""A shape beside each word, for those to whom its colour says nothing."""
+"""A shape beside each word, for readers who do not distinguish its colour."""
 
 _Row = Mapping[Hashable, Any]
 

@@ -1,4 +1,4 @@
-"""Say why a run ended, in the words of a ticket, and what to do next."""
+"""Describe why a run ended, in the words of a ticket, and what to do next."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from memanalysis.verdicts.run_ends import Cause, RunEnd
 __all__ = ["describe_cause", "describe_proof", "list_next_steps", "name_limit"]
 
 NEAR_SHARE = 0.9
-"""A last sample from this part of the limit on speaks for a kill for lack of memory."""
+"""A last sample from this part of the limit on indicates a kill for lack of memory."""
 
 LIMIT_NAMES = {"address_space_bytes": "RLIMIT_AS", "private_memory_bytes": "RLIMIT_DATA"}
 """Limits of a process by the names that ``ending`` has for them, as setrlimit(2) calls them."""

@@ -34,11 +34,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
     damaged = f" Some data of {_count(n_damaged)} could not be read." if n_damaged else ""
     services = verdicts["service"].nunique()
     if not services:
-        return (
-            f"Nothing can be said.{damaged}"
-            if damaged
-            else "Nothing was recorded: the ledger has no samples, so nothing can be said."
-        )
+        return f"No service can be judged.{damaged}" if damaged else "Nothing was recorded: the ledger has no samples."
     are_accepted = _are_accepted(verdicts)
     leaking = verdicts[verdicts["is_leak"].astype(bool) & ~are_accepted]
     n_accepted = int(are_accepted.sum())
@@ -52,7 +48,7 @@ def render_headline(verdicts: pd.DataFrame) -> str:
         return (
             f"No {'other ' if n_accepted else ''}leak was shown in {_count(services - n_open)}.{unclear}"
             if n_open < services
-            else (f"Nothing can be said yet about {_count(services)}: more samples are needed.{damaged}")
+            else f"{_count(services)} cannot be judged yet: more samples are needed.{damaged}"
         )
     worst = render_all_cells(order_verdicts(leaking))[0]
     place = f", at {worst.responsible}" if ":" in worst.responsible else ""

@@ -143,7 +143,7 @@ def estimate_held_bytes(
 
 
 def _read_growth_since(samples: pd.DataFrame, moment: pd.Timestamp) -> float | None:
-    """Return by how much what Python allocates grew after a moment; None where tracing or sampling does not say."""
+    """Return by how much what Python allocates grew after a moment; None where tracing and sampling do not show it."""
     for column in ("traced_bytes", "sampled_bytes"):
         known = samples[samples[column].notna() & samples["timestamp"].notna()] if column in samples else samples[:0]
         before = known[known["timestamp"] <= moment]
@@ -160,9 +160,9 @@ def use_held_bytes(shown: pd.DataFrame, held: Mapping[tuple[str, int], float], *
     shown : DataFrame
         As `choose_sites` gives them.
     held : mapping
-        As `estimate_held_bytes` gives it. A line that it does not know keeps what its last table says.
+        As `estimate_held_bytes` gives it. A line that it does not know keeps the size in its last table.
     trace : str or None
-        Of windows, what survived them says neither how much a line grew nor how much it held: both are the estimate.
+        Of windows, what survived them shows neither how much a line grew nor how much it held: both are the estimate.
     """
     if trace is None:  # no recorder of ours: how its tables came about is not known
         return shown

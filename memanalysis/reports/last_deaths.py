@@ -35,7 +35,7 @@ class LastDeaths:
 
 
 def read_last_deaths(ledger: Ledger, verdicts: pd.DataFrame, *, top: int) -> LastDeaths:
-    """Return what is to be said of the services that died, the `top` that died last.
+    """Return the number of services that died, with a sentence on each of the `top` that died last.
 
     Parameters
     ----------
@@ -60,5 +60,5 @@ def _write_sentence(read: ServiceReader, end: RunEnd, verdicts: pd.DataFrame) ->
         return write_death_sentence(
             end, verdict=verdict, tables={table: read.run(table, service, run_id) for table in _TABLES}
         )
-    except Exception:  # the boundary of a run: whatever its tables hold, it is said that it died
+    except Exception:  # the boundary of a run: whatever its tables hold, the death is reported
         return f"{make_printable(service)} {describe_cause(end, limit_share=None, short=True)}."

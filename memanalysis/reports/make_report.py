@@ -1,7 +1,7 @@
 """Make a report from a ledger, and render it in the wanted format.
 
 `report` joins ledger, policy and analysis once. What a report holds is bounded: series are thinned to what a chart can
-show, lists are cut and say how much was left out.
+show, lists are cut and state how much was left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ LONGEST_MARK = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report(ReportModel):
-    """What a ledger says, ready to be shown; in a notebook it shows itself."""
+    """What a ledger shows, ready to be rendered; a notebook displays it."""
 
     def __repr__(self) -> str:
         return f"<Report on {self.ledger}: {self.headline}>"
@@ -285,13 +285,13 @@ def _make_section(
 
 
 def _write_headline(sections: Sequence[ServiceSection], verdicts: pd.DataFrame) -> str:
-    """Return the sentence on the first run that died, how many others did, and what is said of the memory of all."""
+    """Return the sentence on the first run that died, how many others did, and the headline on the memory of all."""
     deaths = [section.post_mortem.sentence for section in sections if section.post_mortem is not None]
     more, parts = len(deaths) - 1, deaths[:1]
     if more > 0:
         parts.append(f"{more} more {'service' if more == 1 else 'services'} died, see below.")
     is_open = bool(verdicts["shape"].eq("inconclusive").all())
-    if not (deaths and is_open):  # the sentence on a death says more than that it is too early to judge
+    if not (deaths and is_open):  # a sentence on a death makes "too early to judge" needless
         parts.append(render_headline(verdicts))
     return " ".join(parts)
 

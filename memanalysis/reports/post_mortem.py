@@ -78,7 +78,7 @@ class PostMortem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Memory:
-    """What the samples say of the memory of a run."""
+    """What the samples show of the memory of a run."""
 
     first: datetime | None
     last: datetime | None

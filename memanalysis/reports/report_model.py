@@ -76,12 +76,12 @@ class ServiceSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ReportModel:
-    """What a ledger says, ready to be rendered.
+    """What a ledger shows, ready to be rendered.
 
     Parameters
     ----------
     title, ledger, headline : str
-        What it is about, where it comes from, and what it says in one or two sentences.
+        What it is about, where it comes from, and its result in one or two sentences.
     started, ended : datetime or None
         First and last sample, UTC.
     verdicts : DataFrame

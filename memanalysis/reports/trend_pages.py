@@ -41,7 +41,7 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class TrendPart:
-    """A table of the page: its title, what is said where it is empty, and what is said below it."""
+    """A table of the page: its title, the sentence where it is empty, and the text below it."""
 
     title: str
     table: Table
@@ -129,7 +129,7 @@ def _list_markdown(trend: "Trend") -> Iterator[str]:
 
 
 def _describe_releases(trend: "Trend", table: Table) -> tuple[Table, str, str]:
-    """Return the table, and what is said where no release changed anything."""
+    """Return the table, the sentence where no release changed anything, and the text below."""
     pairs = trend.facts.releases[["service", "release"]].drop_duplicates()
     if pairs.empty:
         return table, "Not known: no service has two releases or commits in these weeks.", ""

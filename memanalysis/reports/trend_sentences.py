@@ -1,4 +1,4 @@
-"""What is said of the last weeks: the sentences at the head of a trend, and what its page adds below."""
+"""Describe the last weeks: the sentences at the head of a trend, and what its page adds below."""
 
 from collections.abc import Mapping
 from typing import Any

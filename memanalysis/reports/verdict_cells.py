@@ -47,7 +47,7 @@ COUNT_NOUNS = {"thread_count": "threads", "descriptor_count": "descriptors"}
 """What is counted by the metrics that are no sizes."""
 
 SEVERITY_MARKS = {"unknown": "◌", "none": "○", "low": "◔", "medium": "◑", "high": "◕", "critical": "●"}
-"""A shape beside each severity, for those to whom its colour says nothing."""
+"""A shape beside each severity, for readers who do not distinguish its colour."""
 
 NOTHING = "-"
 """Stands where a cell does not apply: a service that does not grow has no responsible line."""

@@ -53,7 +53,7 @@ class RepeatCheck:
     finding : LeakFinding or None
         The leak; None where there is none.
     reason : str or None
-        Why nothing can be said.
+        Why the test could not be judged.
     repeats : int
         Runs after the first.
     """
@@ -96,7 +96,7 @@ def check_repeats(
     may_clear: Callable[[Allocated, Allocated], bool],
     min_bytes: int,
 ) -> RepeatCheck:
-    """Repeat a test that has passed once, until it can be said whether each run keeps memory.
+    """Repeat a test that has passed once, until it is known whether each run keeps memory.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_repeats(
     allocated : Allocated
         What the process held after the first run.
     may_clear : callable
-        Says from what was held before and after one run that is not traced whether that is so little that no run has
+        Decides from what was held before and after one run that is not traced whether that is so little that no run has
         to be traced.
     min_bytes : int
         Less that every run keeps is no leak.

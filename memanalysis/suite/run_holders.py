@@ -1,7 +1,7 @@
 """Who holds what every run of a test keeps? Some runs more, between two walks over all containers.
 
 Under tracing such a walk takes the longer the more frames are kept, so these runs are traced by the innermost frame
-alone: it says of each object whether one of the lines allocated it that the leak was found at.
+alone: it shows of each object whether one of the lines allocated it that the leak was found at.
 """
 
 import gc
@@ -40,7 +40,7 @@ HOLDERS_S = 1.0
 class HeldByRuns:
     """What runs keep, by type and by who holds it: as in `memanalysis.leaktest.finding.LeakFinding`.
 
-    ``is_filling`` says whether caches or deques with a bound are all that became longer.
+    ``is_filling`` shows whether caches or deques with a bound are all that became longer.
     """
 
     types: tuple[TypeGrowth, ...] = ()

@@ -51,7 +51,7 @@ def assess(
         Gives each service its budget and the thresholds of severity. Without one no budget applies but the limit that
         the samples themselves hold (``limit_bytes``, from the container), and thresholds are the shipped defaults.
     known_leaks : path or entries, optional
-        A file of accepted leaks (see `memanalysis.policy.known_leaks_file`). The column ``known`` then says which are
+        A file of accepted leaks (see `memanalysis.policy.known_leaks_file`). The column ``known`` then shows which are
         accepted, which were and are no longer, and which are new. Without one every leak is new.
     today : date, optional
         The day by which entries expire; today in UTC when not given.

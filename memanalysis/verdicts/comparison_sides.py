@@ -27,7 +27,7 @@ SAMPLE_COLUMNS = ("run_id", "service", "timestamp", "elapsed_s", "label", "rss_b
 """The columns of ``samples`` that are compared."""
 
 RELEASE_COLUMNS = ("release", "git_commit")
-"""The columns of ``runs`` that say which release a run is of, the preferred one first."""
+"""The columns of ``runs`` that name the release of a run, the preferred one first."""
 
 MIN_COMMIT_DIGITS = 4
 """Digits of a commit that stand for all of it, as in Git."""

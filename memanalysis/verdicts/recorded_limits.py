@@ -24,7 +24,7 @@ def read_limits(ledger: Ledger, services: Iterable[str]) -> dict[str, float]:
 
 
 def find_limits(samples: pd.DataFrame, read_events: Callable[[], pd.DataFrame]) -> dict[str, float]:
-    """Return the limit of each service in samples, and of those without one the memory that an event tells."""
+    """Return the limit of each service in samples, or where it has none the memory of its machine, from an event."""
     limits: dict[str, float] = {}
     if "limit_bytes" in samples:
         known = samples[samples["limit_bytes"].notna()]

@@ -1,4 +1,4 @@
-"""How did each run of a ledger end? As its row says, or as it shows now, where its process is gone without a word.
+"""How did each run of a ledger end? As its row records, or as found now, where its process is gone without a record.
 
 Nothing is written: whoever maintains the ledger notes it (`memanalysis.ledger.maintenance.note_ends`).
 """
@@ -168,7 +168,7 @@ def find_cause(ending: Mapping[str, Any]) -> Cause:
 
 
 def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> pd.DataFrame:
-    """Return verdicts in which ``has_ended`` says which runs are over; a family is over with its master."""
+    """Return verdicts in which ``has_ended`` marks the runs that are over; a family is over with its master."""
     ended = {key for key, end in ends.items() if end.has_ended}
     run_ids = verdicts["run_id"].where(verdicts["role"].ne("family"), verdicts["family_id"])
     keys = zip(verdicts["service"], run_ids, strict=True)
@@ -180,7 +180,7 @@ def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -
 
 
 def rewrite_sentences(verdicts: pd.DataFrame, are_chosen: "pd.Series[bool]") -> pd.DataFrame:
-    """Return verdicts in which the sentences of some rows say what the columns say now."""
+    """Return verdicts in which the sentences of some rows are written again from their columns."""
     if not are_chosen.any():
         return verdicts
     written = write_sentence(frame_from_table(verdicts[are_chosen]), DEFAULT_THRESHOLDS)["sentence"]

@@ -1,4 +1,4 @@
-"""Call something once a second from a thread, more rarely where it is expensive, until it says that it is over."""
+"""Call something once a second from a thread, more rarely where it is expensive, until it returns False."""
 
 import atexit
 import logging

@@ -72,7 +72,7 @@ def test_an_empty_ledger_gives_a_report_that_says_so(tmp_path: Path) -> None:
     file.write_text("[]")
     made = report(file)
 
-    assert made.headline == "Nothing was recorded: the ledger has no samples, so nothing can be said."
+    assert made.headline == "Nothing was recorded: the ledger has no samples."
     assert "not available: no sample has a time" in made.to_html()
     assert made.headline in made.to_markdown()
 

@@ -199,7 +199,7 @@ def _share_out(run: Mapping[str, Any], grown: pd.DataFrame, most: int) -> list[d
 
 
 def _read_holders(data: object) -> pd.DataFrame:
-    """Chains with their shares, as an event has them; what is not laid out so tells nothing."""
+    """Return the chains of an event with their shares; entries of another layout are left out."""
     chains_read = data if isinstance(data, list) else []
     chains = [
         {"name": str(chain["chain"]), "share": share, "growth_bytes": np.nan}

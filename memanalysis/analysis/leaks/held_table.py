@@ -55,14 +55,14 @@ class Growth:
 def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others: Sequence[str] = ()) -> HeldTable:
     """Add the rows of a run up by snapshot and key.
 
-    Rows without time, key or size say nothing, and a row that is there twice counts once.
+    Rows without time, key or size are left out, and a row that is there twice counts once.
 
     Parameters
     ----------
     run : DataFrame
         Rows of ``sites`` or ``objects`` of one run, with ``timestamp`` and ``size_bytes``.
     keys, others : sequence of str
-        Columns that tell the things apart, and further ones that describe them.
+        Columns that identify the things, and further ones that describe them.
     counts : str
         Column of the number of blocks or objects; it may be missing.
 

@@ -113,7 +113,7 @@ def _classify_by_samples(
 def _classify_by_sampler(
     frame: VerdictFrame, origins: NDArray[np.object_], samples: RunSamples | None, thresholds: Thresholds
 ) -> NDArray[np.object_]:
-    """Return the origins with those of leaks of RSS that the sampler's estimates tell."""
+    """Return the origins, with those of leaks of RSS that the sampler's estimates show."""
     rule = thresholds.origin
     wanted = frame["is_leak"] & (origins == "unknown") & (frame["metric"] == "rss_bytes")
     if samples is None or not wanted.any():

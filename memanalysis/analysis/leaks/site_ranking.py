@@ -136,7 +136,7 @@ def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
 def _join(allocator: dict[Hashable, Any], retainer: dict[Hashable, Any] | None) -> dict[Hashable, Any]:
     """Return the retainer of another file with the line that allocates most, or the latter alone.
 
-    A container of a library says less than the line of the user's code that calls into it.
+    A container of a library shows less than the line of the user's code that calls into it.
     """
     is_users = allocator["file"] != allocator["allocated_file"] or allocator["line"] != allocator["allocated_line"]
     is_other = retainer is not None and retainer["file"] != allocator["file"]

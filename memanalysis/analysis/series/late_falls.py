@@ -1,6 +1,6 @@
 """A fall in the last few samples of a series: a restart, collected garbage, or a program that frees all as it ends.
 
-Too little follows it to tell which. Until more does, the series is judged as it was before the fall, so that a leak
+Too few samples follow it to show which. Until more do, the series is judged as it was before the fall, so that a leak
 stays one where a program cancels its tasks or closes its pools before it ends. A series that fell so before swings.
 """
 

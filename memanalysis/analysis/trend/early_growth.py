@@ -1,7 +1,7 @@
 """What grows like a leak but is not called one yet: too short, not steady, likely to fall again, or only regained.
 
-Most warm-ups, filling caches and unfinished saw-teeth look like a leak at first. Until the word is safe, they are
-inconclusive, and the sentence says what is missing.
+Most warm-ups, filling caches and unfinished saw-teeth look like a leak at first. Until the verdict is safe, they
+are inconclusive, and the sentence names what is missing.
 """
 
 from dataclasses import replace

@@ -144,7 +144,7 @@ def fit_shapes(batch: SeriesBatch, *, thresholds: Thresholds = DEFAULT_THRESHOLD
 
 
 def min_growth_bytes(level: FloatArray, *, thresholds: ShapeThresholds = DEFAULT_THRESHOLDS.shape) -> FloatArray:
-    """Return the growth below which nothing is said, for series at these levels."""
+    """Return the smallest growth that matters, for series at these levels."""
     return np.maximum(thresholds.min_growth_bytes, thresholds.min_growth_share * level)
 
 
