@@ -1,6 +1,6 @@
 """What capture costs: the site table, the fork, the tick, a watched service, the recorder's own memory.
 
-Peers are measured in the same run. Wall-clock figures of a busy machine are said with its load, which the table of
+Peers are measured in the same run. Wall-clock figures of a busy machine are given with its load, which the table of
 benchmarks prints at the start.
 """
 

@@ -48,7 +48,7 @@ FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What was said of a program."""
+    """Verdicts on a program, with the truth about it."""
 
     name: str
     truth: str
@@ -61,7 +61,7 @@ class Judged:
 
     @property
     def copies(self) -> bool:
-        """Whether any process was said to copy on write."""
+        """Whether the verdict on any process is copy-on-write."""
         return bool((self.verdicts["origin"] == "copy-on-write").any())
 
     @property

@@ -59,7 +59,7 @@ class Outcome:
     code: int
 
     def describe_difference(self, other: "Outcome") -> str | None:
-        """Say in what the other differs from this one; None where it does not."""
+        """Return in what the other differs from this one, or None where it does not."""
         return (
             "; ".join(
                 f"{name}: {getattr(self, name)!r} -> {getattr(other, name)!r}"
@@ -181,7 +181,7 @@ def _read_program(path: Path) -> WatchedProgram:
 
 
 def _find_obstacle(python: str) -> str | None:
-    """Say why programs of this Python cannot be watched."""
+    """Return why programs of this Python cannot be watched, or None where they can."""
     command = [python, "-c", "import memanalysis, memanalysis.cli; memanalysis.watch"]
     environment = {**os.environ, "PYTHONPATH": _make_python_path(), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

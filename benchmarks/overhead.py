@@ -73,7 +73,7 @@ print(json.dumps({"notes": notes, "cpu_s": time.process_time(), "rss_mib": rss /
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the program: times, processor times and iterations of its notes, and what its ledger says."""
+    """One run of the program: times, processor times and iterations of its notes, and the figures of its ledger."""
 
     elapsed_s: Sequence[float]
     cpu_s: Sequence[float]

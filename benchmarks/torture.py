@@ -1,6 +1,6 @@
 """What is left of a ledger whose four writers are killed again and again at random moments.
 
-Every row must be there, once: each writer tells, on a pipe, how many rows ``append`` took before it was killed. The
+Every row must be there, once: each writer reports, on a pipe, how many rows ``append`` took before it was killed. The
 ledger is read and compacted now and then meanwhile, as a cron job would.
 """
 
@@ -100,7 +100,7 @@ def _start(root: Path, run_id: str, segment_bytes: int) -> "subprocess.Popen[byt
 
 
 def _drain_until(process: "subprocess.Popen[bytes]", moment: float) -> int:
-    """Read what a writer tells until that moment, so that its pipe does not hold it up."""
+    """Read what a writer reports until that moment, so that its pipe does not hold it up."""
     assert process.stdout is not None
     last = -1
     while time.monotonic() < moment:

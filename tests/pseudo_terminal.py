@@ -68,7 +68,7 @@ def _read_to_end(end: int) -> str:
     while True:
         try:
             piece = os.read(end, 65536)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # Linux raises it when the other end is closed
             break
         if not piece:
             break

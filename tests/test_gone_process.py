@@ -1,4 +1,4 @@
-"""What the kernel still says of a process that is gone: counters and its log, from saved text and from this machine."""
+"""What the kernel still shows of a process that is gone: counters and its log, from saved text and this machine."""
 
 import os
 import subprocess

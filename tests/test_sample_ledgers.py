@@ -1,4 +1,4 @@
-"""The sample ledgers are what their README says: small, neutral, and judged as their programs were written."""
+"""The sample ledgers are what their README describes: small, neutral, and judged as their programs were written."""
 
 import re
 import subprocess

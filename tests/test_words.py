@@ -37,14 +37,14 @@ NAMES = {
     r"anew": "again",
     r"floors?": "baseline",
 }
-"""Words of a name, split at underscores and capitals, as a pattern, and what to say."""
+"""Words of a name, split at underscores and capitals, as a pattern, and what to write instead."""
 
 NAMES_OF_CODE = {
     r"^(least|most)_(?!squares)": "MIN_, MAX_",
     r"guilty_[a-z]+": "responsible_file, responsible_line, responsible_share",
     r"tells?|say|says": "describe, show",
 }
-"""The same for names that are no sentences: those of tests are, and may say so."""
+"""The same for names that are no sentences: those of tests are, and may use these words."""
 
 CLASSES = {
     "HostBoundary": "ErrorBoundary",
@@ -59,7 +59,7 @@ CLASSES = {
     "Looks": "update",
     "Kept": "retainer",
 }
-"""Names of classes that say nothing to a reader who does not know the package."""
+"""Names of classes that mean nothing to a reader who does not know the package."""
 
 PROSE = {
     r"purses?": "overhead budget",
@@ -89,7 +89,7 @@ PROSE = {
     r"(?<=[,;:]) for (it|they|he|she|there|nothing|nobody|none)": "because",
     r"(?<!ground\s)floors?(?! division)": "baseline",
 }
-"""Words of a sentence, as a pattern in which a space stands for any white space, and what to say."""
+"""Words of a sentence, as a pattern in which a space stands for any white space, and what to write instead."""
 
 ALLOWED: dict[tuple[str, str], str] = {}
 """What stays, by file and words, with the reason."""
@@ -112,7 +112,7 @@ _ANY_PROSE = _compile_prose("|".join(PROSE))
 
 @cache
 def find_in_name(name: str) -> str | None:
-    """Return what to say in place of a name, or None where the name may stay."""
+    """Return what to write in place of a name, or None where the name may stay."""
     if name in CLASSES:
         return CLASSES[name]
     words = "_".join(word.lower() for part in name.split("_") for word in _WORD_ENDS.split(part) if word)

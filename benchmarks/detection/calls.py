@@ -128,7 +128,7 @@ NOISE: dict[str, Callable[[np.random.Generator, FloatArray], FloatArray]] = {
 def _print(title: str, rows: list[Row], *, right: bool) -> None:
     kinds = sorted({_kind(row) for row in rows})
     table = [_cells(kind, [row for row in rows if _kind(row) == kind], right) for kind in kinds]
-    header = ["kind", "callables", "leak", "no leak", "cannot tell", "median calls", "median CPU s", "worst CPU s"]
+    header = ["kind", "callables", "leak", "no leak", "undecided", "median calls", "median CPU s", "worst CPU s"]
     print_table(title, header, [*table, _cells("all", rows, right)])
 
 

@@ -72,7 +72,7 @@ def main() -> None:
         for release in list_releases(folder / "leakbench" / "cases"):
             rows.append(judge(release, environments))
             print(*rows[-1], sep=" | ", flush=True)  # a run of all takes an hour
-    header = ["case", "release", "kind", "called", "tenth by tenth", "right file", "what was said"]
+    header = ["case", "release", "kind", "called", "tenth by tenth", "right file", "verdict"]
     print_table(f"Released packages, {SECONDS} s, defaults", header, rows)
 
 
@@ -157,7 +157,7 @@ def _make_environment(release: Release, environments: Path) -> Path | None:
 
 
 def is_named(name: str, said: str) -> bool:
-    """Whether a file (or the script itself) or its module is among what was said."""
+    """Whether a file (or the script itself) or its module is among what the verdict names."""
     if name.startswith("cases/"):
         return name.split("/")[-1] in said or "__main__." in said or "case." in said
     return name in said or name.removesuffix(".py").replace("/", ".") + "." in said

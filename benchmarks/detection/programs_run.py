@@ -33,7 +33,7 @@ def main() -> None:
         return
     for mode in MODES:
         rows = [judge(script, mode) for script in sorted((folder / "cases").glob("[lh]*.py"))]
-        header = ["program", "leaks", "called", "moment by moment", "right file", "what was said"]
+        header = ["program", "leaks", "called", "moment by moment", "right file", "verdict"]
         print_table(f"Programs, {SECONDS} s, trace={mode}", header, rows)
 
 

@@ -40,7 +40,7 @@ def main() -> None:
             rows.append(sweep(releases["leaky"], releases["fixed"]))
             print(*rows[-1], sep=" | ", flush=True)  # all of them take a quarter of an hour
     installed = [row for row in rows if row[2] != "not installed"]
-    print_table(f"Swept packages, {SECONDS} s a release", ["case", "kind", "named", "right line", "said"], rows)
+    print_table(f"Swept packages, {SECONDS} s a release", ["case", "kind", "named", "right line", "answer"], rows)
     named = sum(row[2] == "yes" for row in installed)
     print(f"The leaking release was named in {named} of {len(installed)} that install; {len(rows)} in all.\n")
 
@@ -71,7 +71,7 @@ def sweep(leaky: Release, fixed: Release) -> list[str]:
 
 
 def _read_answer(found: dict[str, Any], leaky: Release, good: str, bad: str) -> list[str]:
-    """Return whether the release was named, whether its line is right, and what was said of both."""
+    """Return whether the release was named, whether its line is right, and the answer on both."""
     states = {release["version"]: release for release in found["releases"]}
     said = ", ".join(f"{version} {states[version]['state']}" for version in (good, bad))
     failed = [release["text"] for release in states.values() if release["state"] == "failed"]

@@ -40,7 +40,7 @@ class Pivoted:
     planted : str or None
         Label and value.
     first : tuple of str
-        What is named first, and what nothing tells from it; empty where nothing is named.
+        What is named first, and what nothing distinguishes from it; empty where nothing is named.
     labels : int
         How many were compared.
     seconds : float

@@ -21,7 +21,7 @@ CHUNK = 250
 """Cases of one process."""
 
 SILENCE_S = 120.0
-"""A process that tells nothing for so long hangs where no signal reaches it: its commands stop themselves sooner."""
+"""A process that reports nothing for so long hangs where no signal reaches it: its commands stop themselves sooner."""
 
 MAX_SHOWN = 20
 

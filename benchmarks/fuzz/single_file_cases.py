@@ -1,4 +1,4 @@
-"""Ledgers of one file: damaged, of another format than their name says, or an array of JSON with odd entries."""
+"""Ledgers of one file: damaged, of another format than their name shows, or an array of JSON with odd entries."""
 
 import json
 import random

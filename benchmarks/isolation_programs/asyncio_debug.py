@@ -3,4 +3,4 @@
 import asyncio
 
 asyncio.run(asyncio.sleep(0.3))
-print("nothing to tell")
+print("nothing to report")

@@ -1,4 +1,4 @@
-# differs: what the recorder cannot do is said once, in a line of the log
+# differs: what the recorder cannot do is reported once, in a line of the log
 """May not write more than some bytes into a file."""
 import resource
 import signal

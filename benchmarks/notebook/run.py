@@ -73,7 +73,7 @@ def main(*, names: Sequence[str] = ()) -> None:
             ]
         )
         print(rows[-1], file=sys.stderr, flush=True)
-    header = ["cell", "line", "without", "peak MiB", "said", "without", "s", "x", "without"]
+    header = ["cell", "line", "without", "peak MiB", "shown", "without", "s", "x", "without"]
     print_table("%%memwatch on ordinary cells", [*header, "after", "without", "KB"], rows)
     sums.show()
     if not names:

@@ -1,7 +1,7 @@
 """The first truth: of a program that churns 200 MB a second and leaks 1 MB a minute, line, stack and holder are named.
 
 The program runs plain and under ``memanalysis run`` for the same number of turns. What it took of the processor, and
-what its ledger says, are printed.
+what its ledger shows, are printed.
 """
 
 import os

@@ -44,7 +44,7 @@ def test_a_leak_that_a_release_brought_is_more_slope():
 
 @pytest.mark.slow
 def test_runs_that_differ_among_themselves_are_no_regression():
-    """Levels scatter by 20 MiB from run to run: a difference of means of that size says nothing."""
+    """Levels scatter by 20 MiB from run to run: a difference of means of that size shows nothing."""
     alarms = 0
     for trial in range(60):
         first, second = (

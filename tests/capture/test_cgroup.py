@@ -1,4 +1,4 @@
-"""Which files hold the limit, on text saved from real machines; and what they say."""
+"""Which files hold the limit, on text saved from real machines; and which limit they hold."""
 
 import pytest
 

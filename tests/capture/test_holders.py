@@ -106,7 +106,7 @@ def test_the_newest_objects_are_followed_where_that_is_asked(holders_of):
 
 
 def test_what_gives_itself_out_for_a_module_is_passed_over(holders_of):
-    """The library of cffi stands among the modules, says that it is one, and has no names of its own."""
+    """The library of cffi stands among the modules, claims to be one, and has no names of its own."""
     lines = holders_of(
         "kept = [Held()]\n",
         main="import sys, types\n"

@@ -75,7 +75,7 @@ with open(answers) as lines:
 
 
 def run_master(n_workers: int) -> list[tuple[int, int]]:
-    """What each of the workers of one master says: how many they are, and how often it read its family in 100 s."""
+    """Return what each worker of one master reports: how many they are, and how often it read its family in 100 s."""
     done = subprocess.run(
         [sys.executable, "-c", MASTER, str(n_workers)],
         capture_output=True, text=True, timeout=100, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,

@@ -1,4 +1,4 @@
-"""The user's own frame is found behind libraries, and is left out where there is nothing to say."""
+"""The user's own frame is found behind libraries, and is left out where it adds nothing."""
 
 import json.decoder
 import sysconfig

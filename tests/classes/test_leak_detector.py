@@ -50,7 +50,7 @@ def test_growth_that_is_a_fact_is_named_where_no_leak_was_shown() -> None:
 
 
 def test_the_engine_alone_judges() -> None:
-    """The details hold word for word what `assess_series` says of the same bytes and seconds."""
+    """The details hold word for word what `assess_series` returns for the same bytes and seconds."""
     given = snapshots(ramp(15, start_mb=200, n=20))
     verdict = assess_series(
         [snapshot.timestamp for snapshot in given],

@@ -1,4 +1,4 @@
-"""The gate fails on what became worse than is allowed, never passes what was not recorded, and says it to machines."""
+"""The gate fails on what became worse than is allowed, never passes what was not recorded, and reports to machines."""
 
 import json
 from pathlib import Path

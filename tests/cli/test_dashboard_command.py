@@ -1,4 +1,4 @@
-"""``memanalysis dashboard``: what is served, to whom, and what is said where Voilà is absent."""
+"""``memanalysis dashboard``: what is served, to whom, and the error where Voilà is absent."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""``memanalysis doctor`` says which engine finds lines here and why, and tests it."""
+"""``memanalysis doctor`` names the engine that finds lines here, with the reason, and tests it."""
 
 import os
 import subprocess

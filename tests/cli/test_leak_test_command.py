@@ -1,4 +1,4 @@
-"""``memanalysis test`` repeats a call or a statement, and its exit code says whether that leaks."""
+"""``memanalysis test`` repeats a call or a statement, and its exit code shows whether that leaks."""
 
 import json
 import subprocess

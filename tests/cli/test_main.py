@@ -256,7 +256,7 @@ def run_crashing(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_an_unexpected_error_is_one_line_and_code_2() -> None:
-    """Code 1 would say that a leak was found."""
+    """Code 1 would mean that a leak was found."""
     failed = run_crashing("info", "x")
 
     assert (failed.returncode, failed.stdout) == (2, "")

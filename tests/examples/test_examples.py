@@ -1,4 +1,4 @@
-"""The example programs are what the table says: run for real, in processes of their own, all at once."""
+"""The example programs are what the table describes: run for real, in processes of their own, all at once."""
 
 import importlib
 import os

@@ -43,7 +43,7 @@ def test_a_sound_ledger_has_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_bystander_that_is_judged_otherwise_is_a_fault(tmp_path: Path) -> None:
-    """The judge can find something: half of the leak's samples are taken away, and nobody says so."""
+    """The judge can find something: half of the leak's samples are taken away, and nothing reports it."""
     files = sound_files(sealed=False, below="ledger")
     name = next(name for name in files if name.startswith("ledger/live/samples/service_key=leaky/"))
     files[name] = b"".join(files[name].splitlines(keepends=True)[:20])

@@ -1,4 +1,4 @@
-"""What three readings say together: where a leak comes from, and whether lines may explain it."""
+"""What three readings show together: where a leak comes from, and whether lines may explain it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A call is repeated until it can be said whether it leaks: real callables, real tracing."""
+"""A call is repeated until it is decided whether it leaks: real callables, real tracing."""
 
 import asyncio
 import collections

@@ -1,4 +1,4 @@
-"""Readings of calls that leak, and of calls that do not: what is said, and how often wrongly."""
+"""Readings of calls that leak, and of calls that do not: what is decided, and how often wrongly."""
 
 import sys
 from itertools import pairwise

@@ -74,7 +74,7 @@ def fill(stream: IO[bytes]) -> None:
 def test_a_disk_that_is_full_keeps_the_rows_waiting_until_there_is_space(small_disk: Path) -> None:
     writer = LedgerWriter(small_disk / "ledger", run=run_row())
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError) as caught:  # noqa: PT011 - its number says which
+    with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError) as caught:  # noqa: PT011 - its number shows which
         fill(stream)
     assert caught.value.errno == errno.ENOSPC
     texts = set()
@@ -238,7 +238,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024)
 
 
 def test_rows_that_were_written_twice_are_shown_twice(tmp_path: Path) -> None:
-    """A ledger tells what was written; equal rows are no error."""
+    """A ledger shows what was written; equal rows are no error."""
     writer = LedgerWriter(tmp_path, run=run_row())
     writer.append("samples", [sample_row(0), sample_row(0)])
     writer.close(ended=NEW_YEAR)

@@ -1,4 +1,4 @@
-"""What is no ledger says in a sentence what was needed, what was found and what to do."""
+"""What is no ledger gives a sentence with what was needed, what was found and what to do."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The kernel dies in a cell, and the next one says in which: real kernels, real SIGKILLs."""
+"""The kernel dies in a cell, and the next one shows in which: real kernels, real SIGKILLs."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What watching says of a cell, and when it speaks."""
+"""What watching reports of a cell, and when."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""All that is wrong in a policy is said at once, each with its place, what was found, what would be right."""
+"""All that is wrong in a policy is reported at once, each with its place, what was found, what would be right."""
 
 import pickle
 from pathlib import Path

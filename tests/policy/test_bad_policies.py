@@ -1,4 +1,4 @@
-"""Every way a policy file can be wrong is said with its file, line and key, and with what would be right."""
+"""Every way a policy file can be wrong is reported with its file, line and key, and with what would be right."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The shipped policy file says what the specification says, and what the code says."""
+"""The shipped policy file has the values of the specification and of the code."""
 
 import dataclasses
 from pathlib import Path
@@ -131,7 +131,7 @@ def test_the_shipped_file_is_what_the_package_reads() -> None:
 
 
 def test_defaults_in_code_equal_the_shipped_file_but_for_its_services() -> None:
-    """A user who leaves a key out gets what the file says that he gets."""
+    """A user who leaves a key out gets the value of the file."""
     shared = MemoryBudgets(global_=MemoryBudget(512, 80, 95))
 
     assert dataclasses.replace(read_default_policy(), memory_budgets=shared) == Policy()

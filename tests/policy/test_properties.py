@@ -87,7 +87,7 @@ def parses(mapping: Any) -> Policy | None:
 
 
 def error_of(read: Callable[[], Any]) -> str | None:
-    """Say what was wrong; None where nothing was."""
+    """Return what was wrong, or None where nothing was."""
     try:
         read()
     except PolicyError as exc:

@@ -1,4 +1,4 @@
-"""What a report says of the evidence and of the next breach."""
+"""What a report shows of the evidence and of the next breach."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def test_a_budget_for_the_family_is_held_against_the_family(maker: Any) -> None:
 
 @pytest.mark.slow
 def test_a_policy_is_a_path_a_mapping_or_a_record(three_services: Path, tmp_path: Path) -> None:
-    """The service that leaks passes its budget of 50 MB, whichever way that is said."""
+    """The service that leaks passes its budget of 50 MB, whichever way that is given."""
     file = tmp_path / "policy.yaml"
     file.write_text("memory_budgets: {services: {leaking_registry: 50MB}}")
     mapping = {"memory_budgets": {"services": {"leaking_registry": "50MB"}}}

@@ -1,4 +1,4 @@
-"""A process that the kernel kills in a real cgroup of little memory: the report says by whom, why and at which line."""
+"""A process that the kernel kills in a real cgroup of little memory: the report names the killer, cause and line."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The first sentence on a run that died says why, and names the line: real processes that end in real ways."""
+"""The first sentence on a run that died gives the cause, and names the line: real processes that end in real ways."""
 
 import os
 import subprocess

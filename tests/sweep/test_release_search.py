@@ -1,4 +1,4 @@
-"""Which release is tried next, and what is said of all of them."""
+"""Which release is tried next, and the sentence on all of them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A cut puts each sample on the side that its moment or its release says, each service and run by its own."""
+"""A cut puts each sample on the side that its moment or its release gives, each service and run by its own."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A ledger judged on a Dask cluster gives the frame of the pandas engine, and errors that say what to do."""
+"""A ledger judged on a Dask cluster gives the frame of the pandas engine, and errors that show what to do."""
 
 import os
 import shutil

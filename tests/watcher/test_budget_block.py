@@ -301,7 +301,7 @@ def test_code_is_not_interrupted_while_it_is_described_what_it_holds(monkeypatch
 
 
 def test_a_description_whose_end_was_cut_leaves_other_budgets_as_they_are() -> None:
-    """Ctrl-C may come at the very end of one, which then never says that it is over: it ends with its block."""
+    """Ctrl-C may come at the very end of one, which then never reports its end: it ends with its block."""
     with contextlib.ExitStack() as never_closed_in_time:
 
         def append_lists_after_an_inner_block() -> None:

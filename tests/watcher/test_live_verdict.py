@@ -1,4 +1,4 @@
-"""A recorder says of its run, at any moment, what the engine says of the samples in its ledger."""
+"""A recorder judges its run, at any moment, as the engine judges the samples in its ledger."""
 
 import math
 import subprocess

@@ -1,4 +1,4 @@
-"""A policy file that changes is in force without a restart; a broken edit keeps the earlier one, and is said once."""
+"""A changed policy file is in force without a restart; a broken edit keeps the earlier one and is reported once."""
 
 import os
 from pathlib import Path

@@ -254,7 +254,7 @@ def test_a_leak_that_leaves_no_time_is_alerted_at_the_first_check(hand_clock):
 
 
 def test_a_leak_that_is_gone_at_the_next_check_alerts_nobody(hand_clock):
-    """A tooth of 20 minutes looks like a leak while it rises; its event says so, and a later one takes it back."""
+    """A tooth of 20 minutes looks like a leak while it rises; its event reports one, and a later one takes it back."""
     load_engine()
     found = Watched(hand_clock, LEAKS | {"memory_budgets": {"services": {"api": "1000MB"}}})
     for third in range(360):

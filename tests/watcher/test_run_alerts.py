@@ -1,4 +1,4 @@
-"""What a watched run says in its alerts, and that they arrive: from real runs, with a real server that is down."""
+"""What a watched run reports in its alerts, and that they arrive: from real runs, with a real server that is down."""
 
 import json
 

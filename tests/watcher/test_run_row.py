@@ -1,4 +1,4 @@
-"""The row of a run tells which process it was."""
+"""The row of a run shows which process it was."""
 
 import os
 import platform

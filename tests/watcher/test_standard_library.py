@@ -90,7 +90,7 @@ def test_a_folder_with_one_such_name_changes_nothing(tmp_path, name, way):
 def test_names_are_found_ahead_of_pythons_own_folder_alone(tmp_path):
     (tmp_path / "json.py").touch()
     (tmp_path / "own.py").touch()
-    (tmp_path / "logging").mkdir()  # log files, say: no package
+    (tmp_path / "logging").mkdir()  # log files, for example: no package
     (tmp_path / "email").mkdir()
     (tmp_path / "email" / "__init__.py").touch()
 

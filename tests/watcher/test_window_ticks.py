@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 class GrowingReader(SampleReader):
-    """Samples of this process, but for the resident memory: what is said here, and what the tracer holds."""
+    """Samples of this process, but for the resident memory: what is set here, and what the tracer holds."""
 
     rss = 100 * MIB
 

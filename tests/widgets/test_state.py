@@ -170,7 +170,7 @@ def test_a_view_holds_the_selected_stretch_and_judges_it_alone(
     assert list(part.elapsed_s) == [2.0, 3.0, 4.0]
     assert list(part.values) == [52 * MIB, 53 * MIB, 54 * MIB]
     assert whole.sentence.startswith("Growing, but too early")  # twenty samples
-    assert part.sentence.startswith("Too early to judge")  # three points say nothing
+    assert part.sentence.startswith("Too early to judge")  # three points show nothing
     assert whole.started == pd.Timestamp(NEW_YEAR + 1000, unit="s", tz="UTC")
 
 

@@ -16,7 +16,7 @@ HEALTHY: dict[str, Any] = {"fingerprint": None, "is_leak": False, "shape": "stab
 
 
 def follow(*runs: dict[str, Any], recent_day: float = 0.0) -> pd.DataFrame:
-    """Return the histories of runs, each at its ``day`` for its ``days``, a leak unless it is said to be none."""
+    """Return the histories of runs, each at its ``day`` for its ``days``, a leak unless it is given as none."""
     rows, times = [], []
     for number, given in enumerate(runs):
         row = {

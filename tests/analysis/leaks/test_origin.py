@@ -55,12 +55,12 @@ def make_windows(*, kept, grown, seconds=4.0, n=3, **columns):
             2 * MIB,
             100 * KIB,
             "python",
-        ),  # RSS says nothing, as freed memory was used again, but it is a sixth of the run's
+        ),  # RSS shows nothing, as freed memory was used again, but it is a sixth of the run's
         (2 * MIB, 4 * MIB, "native"),  # a sixth on either measure
         (0, 4 * MIB, "native"),
         (0, 0, "native"),  # no Python memory at all came back
         (64 * KIB, 0, "native"),  # half a percent: slowed by 50, a leak would have kept 0.8 %
-        (512 * KIB, 100 * KIB, "unknown"),  # 4 %, and RSS says nothing: a leak that tracing slowed, or not
+        (512 * KIB, 100 * KIB, "unknown"),  # 4 %, and RSS shows nothing: a leak that tracing slowed, or not
         (512 * KIB, None, "unknown"),
         (512 * KIB, -4 * MIB, "unknown"),
     ],

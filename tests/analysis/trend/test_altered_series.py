@@ -1,4 +1,4 @@
-"""A series that is read otherwise is one from a restart or an onset only where that is said, and never changes."""
+"""A series that is read otherwise is one from a restart or an onset only where that is given, and never changes."""
 
 from dataclasses import FrozenInstanceError
 

@@ -165,7 +165,7 @@ def test_two_do_not_compact_at_once(tmp_path: Path) -> None:
 
 
 def test_who_keeps_to_the_retention_at_the_end_of_a_run_leaves_it_to_another_who_is_at_it(tmp_path: Path) -> None:
-    """Programs that end together would else say that their files were not sealed."""
+    """Programs that end together would else report that their files were not sealed."""
     write_ledger(tmp_path, seal=True)
     retention = Retention(max_entries=1).to_mapping()
     job = {"root": str(tmp_path), "url": None, "retention": retention, "segments": []}

@@ -146,7 +146,7 @@ def test_files_of_a_living_run_and_of_another_tool_stay(root: Path) -> None:
 
 
 def test_a_row_group_of_a_merged_file_holds_neighbouring_runs_only(tmp_path: Path) -> None:
-    """Statistics of `run_id` then tell which row groups to read for one run."""
+    """Statistics of `run_id` then show which row groups to read for one run."""
     for number in range(6):
         write_run(tmp_path, f"run-{number}", NEW_YEAR + number, rows=20_000)
 

@@ -1,4 +1,4 @@
-"""Rows of an older version pass through small steps; those of a newer one are refused, or passed over and told."""
+"""Rows of an older version pass through small steps; those of a newer one are refused, or passed over and reported."""
 
 import json
 from pathlib import Path

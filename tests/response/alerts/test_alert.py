@@ -1,4 +1,4 @@
-"""What an alert says: as values that come back, and as text that nobody can forge."""
+"""What an alert contains: as values that come back, and as text that nobody can forge."""
 
 import json
 
