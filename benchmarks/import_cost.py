@@ -16,6 +16,10 @@ CALLS = {
 }
 """The last is a measure of the machine."""
 
+MAX_MS = 5.0
+TARGETS = ("import memanalysis",)
+"""What may take that long at most: a program that never watches imports it too."""
+
 
 def measure_import_us(code: str) -> float:
     """Return the microseconds spent in modules that the interpreter does not load by itself."""
@@ -28,8 +32,9 @@ def main() -> None:
     rows = []
     for name, code in CALLS.items():
         costs = [measure_import_us(code) / 1000 for _ in range(REPEATS)]
-        rows.append((name, f"{median(costs):.1f} ms", f"{min(costs):.1f} ms"))
-    print_table("Import", ("what", "median", "least"), rows)
+        target = f"{MAX_MS:.0f} ms" if name in TARGETS else "-"
+        rows.append((name, f"{median(costs):.1f} ms", f"{min(costs):.1f} ms", target))
+    print_table("Import", ("what", "median", "least", "at most"), rows)
 
 
 def _read_imports(code: str) -> dict[str, float]:
