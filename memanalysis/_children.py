@@ -12,7 +12,7 @@ _PR_GET_CHILD_SUBREAPER = 37
 
 
 def find_child_watch() -> str | None:
-    """Say why a further child might disturb the program, or None where nothing speaks against one.
+    """Return why a further child might disturb the program, or None where nothing speaks against one.
 
     A program that handles SIGCHLD learns of every child, and one that has children may be waiting for any of them.
     """
@@ -28,7 +28,7 @@ def find_child_watch() -> str | None:
 
 
 def adopts_orphans() -> bool:
-    """Tell whether a process whose parent has ended becomes a child of this one, as of the first in a container."""
+    """Return whether a process whose parent has ended becomes a child of this one, as of the first in a container."""
     if os.getpid() == 1:
         return True
     try:
@@ -42,7 +42,7 @@ def adopts_orphans() -> bool:
 
 
 def _has_children() -> bool | None:
-    """Tell whether this process has children; None where the system does not say."""
+    """Return whether this process has children; None where the system does not show it."""
     tasks = Path("/proc/self/task")
     try:
         threads = os.listdir(tasks)  # noqa: PTH208  names are enough

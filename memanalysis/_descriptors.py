@@ -66,7 +66,7 @@ class OwnDescriptor:
         return status if status.st_ino == self._inode and status.st_dev == self._device else None
 
     def is_same_file(self, status: os.stat_result) -> bool:
-        """Tell whether a status, of a path or another descriptor, is that of our file."""
+        """Return whether a status, of a path or another descriptor, is that of our file."""
         return status.st_ino == self._inode and status.st_dev == self._device
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""What shows from outside why a process is gone? Counters of the kernel, and what its log says.
+"""What shows from outside why a process is gone? Counters of the kernel, and lines of its log.
 
-A process that is killed says nothing itself. `read_state` is kept when it starts, and `find_traces` is asked when it is
-found gone. Linux only: elsewhere nothing is known. Standard library only.
+A process that is killed records nothing itself. `read_state` is kept when it starts, and `find_traces` is asked when it
+is found gone. Linux only: elsewhere nothing is known. Standard library only.
 
 Source: Linux ``Documentation/admin-guide/cgroup-v2.rst`` (``memory.events``), ``cgroup-v1/memory.rst``
 (``memory.oom_control``), ``proc(5)`` (``vmstat``, ``boot_id``) and ``Documentation/ABI/testing/dev-kmsg``.
@@ -147,7 +147,7 @@ def _read_oom_kills(path: str) -> int | None:
 
 
 def _read_kernel_word(pid: int, *, since: float) -> str | None:
-    """Return what the kernel's log says of the kill of a process, where it may be read."""
+    """Return what the kernel's log records of the kill of a process, where it may be read."""
     try:
         log = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -16,7 +16,7 @@ _ENDED = frozenset("ZX")
 def is_still_running(pid: int, *, seen_at: float) -> bool:
     """Return whether the process that had ``pid`` at the moment ``seen_at`` (epoch seconds) runs now, on this host.
 
-    A process of that number that started later is another one. Where the system does not tell when it started, it
+    A process of that number that started later is another one. Where the system does not show when it started, it
     counts as the same.
     """
     if pid <= 0:

@@ -1,7 +1,7 @@
 """Render one record of a table as plain text, as Markdown or as HTML.
 
-A cell is text or a `Cell`, which says how HTML shows it; plain text and Markdown show its text and its note. Text may
-hold anything: Markdown and HTML escape it.
+A cell is text or a `Cell`, which defines how HTML shows it; plain text and Markdown show its text and its note. Text
+may hold anything: Markdown and HTML escape it.
 """
 
 import re
@@ -44,7 +44,7 @@ class Cell:
     Parameters
     ----------
     text : str
-        What the cell says, in every format.
+        What the cell holds, in every format.
     note : str
         More about it: a second line in HTML, in parentheses elsewhere.
     kind : str

@@ -1,4 +1,4 @@
-"""What can go wrong, and how it is said: what was needed, what was found, what to do.
+"""What can go wrong. Each message states what was needed, what was found, and what to do.
 
 ::
 

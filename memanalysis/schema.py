@@ -63,8 +63,8 @@ RUNS: Mapping[str, ColumnType] = {
     "ending": "json",
     "schema_version": "int64",
 }
-"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed. ``ending`` says
-how it ended, and ``at_start`` what is compared to find that out of one that is gone.
+"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed. ``ending``
+shows how it ended, and ``at_start`` what is compared to find that out of one that is gone.
 ``program_pid`` is the program under ``memanalysis run``, from which all other processes descend."""
 
 SAMPLES: Mapping[str, ColumnType] = {

@@ -140,7 +140,7 @@ def _own_folders() -> set[str]:
 
 
 def _is_own(name: str) -> bool:
-    """Tell whether a loaded module is Python's."""
+    """Return whether a loaded module is Python's."""
     module = sys.modules[name]
     spec = getattr(module, "__spec__", None)
     origin = getattr(spec, "origin", None) or getattr(module, "__file__", None)

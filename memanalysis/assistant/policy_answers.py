@@ -1,4 +1,4 @@
-"""What does the policy say of it, or what would another budget say? Levels, breaches and when each level is next."""
+"""Checks the latest runs against the policy, or another budget: levels, breaches and when each level is next."""
 
 from typing import Any
 

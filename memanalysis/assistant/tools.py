@@ -84,8 +84,8 @@ TOOLS: Mapping[str, Tool] = {
         give_comparison,
     ),
     "policy": Tool(
-        "What the policy, or another budget, says of the latest runs: level, headroom, breaches, and when each level "
-        "is reached.",
+        "How the latest runs stand against the policy, or another budget: level, headroom, breaches, and when each "
+        "level is reached.",
         ask.AskPolicy,
         give_policy,
     ),

@@ -2,7 +2,7 @@
 
    Invariants:
    - Only signals whose action is the default one are taken, and no other than those that end a process. A handler that
-     the program sets later replaces this one; Python still says that the default action is set.
+     the program sets later replaces this one; Python still reports that the default action is set.
    - The handler calls nothing but functions that POSIX lists as safe there (signal-safety(7)): open, fstat, write, close,
      getpid, clock_gettime, sigaction, kill. It takes no lock, allocates nothing and never calls Python.
    - When it returns or sends the signal again, the default action is back (SA_RESETHAND): exit status and core file

@@ -38,7 +38,7 @@
  * 10. A hook is taken out only while it is on top; under somebody else's (tracemalloc started after us) it stays and
  *     passes everything through. A probe, one allocation that must arrive, finds whether it is still reached. Who
  *     restores an older allocator over us (tracemalloc started before us and stopped) has cut us off: frees were
- *     missed, so check() drops all blocks, goes on from there, and says so. What may be stale is never reported.
+ *     missed, so check() drops all blocks, goes on from there, and reports it. What may be stale is never reported.
  * 11. All memory is static, bounded by the MAX_ numbers and touched only as it fills: less than 3 MiB when full, of
  *     which a reading copies at most 2. What would not fit doubles the interval: each block then stays with probability
  *     p_new / p_old, which keeps every sum unbiased.

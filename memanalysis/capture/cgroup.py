@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 __all__ = ["find_limit_files", "find_oom_files", "parse_limit_bytes"]
 
 UNLIMITED_BYTES = 2**60
-"""From here up a number means "no limit": version 1 says 2**63 rounded down to a page."""
+"""From here up a number means "no limit": version 1 gives 2**63 rounded down to a page."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -48,7 +48,7 @@ def _find_files(cgroup_text: str, mountinfo_text: str, *, v1_name: str, v2_name:
 
 
 def parse_limit_bytes(text: str) -> int | None:
-    """Whole bytes from a limit file, or None where it says that there is no limit."""
+    """Whole bytes from a limit file, or None where there is no limit."""
     word = text.strip()
     if not word.isdecimal():
         return None

@@ -1,4 +1,4 @@
-"""How is a chain of holders said to people? By variable, attribute and type, with the names that notebooks use."""
+"""Describe a chain of holders for people: by variable, attribute and type, with the names that notebooks use."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ _TOO_MANY = 100_000
 
 
 def describe_chain(root: str | None, chain: Sequence[Any]) -> str:
-    """Say a chain from its root to the object.
+    """Describe a chain from its root to the object.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _name_root(root: str) -> str:
 
 
 def _name_link(holder: Any, held: Any, above: Any) -> str:
-    """Say one holder: its type, and the attribute by which it holds the next where that has a name."""
+    """Describe one holder: its type, and the attribute by which it holds the next where that has a name."""
     if isinstance(holder, FrameType):
         return f"frame of {holder.f_code.co_qualname}()"
     if isinstance(holder, TracebackType):

@@ -1,4 +1,4 @@
-"""Has the program registered hooks that run at a fork? Python has no call that says so.
+"""Find the hooks that the program has registered to run at a fork. Python has no call that lists them.
 
 It keeps them in three lists, which the garbage collector knows. Each begins or goes on with a hook of ours that does
 nothing, and so is found as the list that refers to it. That is searched for once, at the first wish to fork; a program
@@ -40,7 +40,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def find_fork_hooks() -> str | None:
-    """Say whose hooks for forks the program has, or that it is not known; None where it has none."""
+    """Return whose hooks for forks the program has, or that it is not known; None where it has none."""
     if not _lists:
         _lists.extend(_find_lists())
     if len(_lists) != len(_MARKERS):
@@ -69,6 +69,6 @@ def _is_known(hook: Any) -> bool:
 
 
 def _find_owner(hook: Any) -> str:
-    """Name of the module that a hook comes from, as far as it says so."""
+    """Return the name of the module that a hook comes from, as far as it is known."""
     owner = getattr(hook, "__module__", None) or type(getattr(hook, "__self__", hook)).__module__
     return str(owner)

@@ -72,12 +72,12 @@ class ForkAnswer:
 
 
 def is_forking() -> bool:
-    """Tell whether a fork that runs now is one of these: what watches forks of the program leaves it alone."""
+    """Return whether a fork that runs now is one of these: what watches forks of the program leaves it alone."""
     return _forking
 
 
 def find_fork_obstacle() -> str | None:
-    """Say why this process must not be copied, or None where it may be."""
+    """Return why this process must not be copied, or None where it may be."""
     if _fork is None:
         return "this system does not fork"
     if sys.platform != "linux":
@@ -132,7 +132,7 @@ def run_in_fork(work: Callable[[], Any], *, timeout_s: float = DEFAULT_TIMEOUT_S
 
 
 def _fork_quietly() -> int:
-    """Fork, with hooks of ours told to stay out, and without Python's warning that it is done beside threads."""
+    """Fork without our own hooks, and without Python's warning that it is done beside threads."""
     global _forking
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__.replace(".", r"\."))
     _forking = True

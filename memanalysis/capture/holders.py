@@ -21,7 +21,7 @@ from memanalysis.capture.stranded_tasks import find_stranded_tasks, is_waiting_t
 __all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
 
 MAX_LEVELS = 10
-"""A chain longer than this tells nobody anything."""
+"""A chain longer than this helps nobody."""
 
 MAX_AT_A_LEVEL = 2_000
 """Holders followed further, of each level: bounds time and memory where everything refers to everything."""
@@ -184,7 +184,7 @@ class _Climb:
         return bool(self._frontier) and self._level < MAX_LEVELS
 
     def ignore(self, *ours: object) -> None:
-        """Say that these hold what they hold because of us."""
+        """Pass over these as holders: they hold what they hold because of us."""
         self._ignored.update(map(id, ours))
 
     def go_up(self) -> None:
@@ -222,7 +222,7 @@ class _Climb:
         self._frontier.clear()
 
     def describe(self, item: Any) -> str:
-        """Say the chain that holds an object, from its root down."""
+        """Describe the chain that holds an object, from its root down."""
         chain = self._list_chain(item)
         return describe_chain(self._roots.get(id(chain[-1])), list(reversed(chain)))
 
@@ -258,5 +258,5 @@ def _iter_module_names() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_of_ours(holder: object) -> bool:
-    """Tell whether a holder is only there because of this search."""
+    """Return whether a holder is only there because of this search."""
     return isinstance(holder, FrameType) and holder.f_globals.get("__name__", "").startswith("memanalysis.")

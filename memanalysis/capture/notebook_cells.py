@@ -12,12 +12,12 @@ _names: dict[str, str] = {}
 
 
 def register_cell(filename: str, name: str) -> None:
-    """Say that code compiled under ``filename`` is the cell called ``name``, such as ``In[3]``."""
+    """Register code compiled under ``filename`` as the cell called ``name``, such as ``In[3]``."""
     _names[filename] = name
 
 
 def is_cell(filename: str) -> bool:
-    """Tell whether the file name is that of a cell."""
+    """Return whether the file name is that of a cell."""
     return filename in _names or _find_in_ipython(filename) is not None
 
 

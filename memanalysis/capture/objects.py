@@ -53,7 +53,7 @@ def _group_by_type(objects: list[object]) -> list[list[object]]:
 
 
 def _sum_sizes(kind: type, group: list[object]) -> int:
-    """Bytes of all objects of one type, as ``sys.getsizeof`` says, but without a bound method made for each."""
+    """Bytes of all objects of one type, as ``sys.getsizeof`` gives them, but without a bound method made for each."""
     size_of = _find_native_size(kind)
     if size_of is None:  # written in Python: not called
         return len(group) * (object.__sizeof__(group[0]) + GC_HEADER_BYTES)
@@ -64,7 +64,7 @@ def _sum_sizes(kind: type, group: list[object]) -> int:
 
 
 def read_own_bytes(item: object) -> int:
-    """Bytes of one object without what it refers to, as ``sys.getsizeof`` says; nothing of the program runs."""
+    """Bytes of one object without what it refers to, as ``sys.getsizeof`` gives them; nothing of the program runs."""
     if _find_native_size(type(item)) is None:  # written in Python: not called
         return object.__sizeof__(item) + GC_HEADER_BYTES
     return sys.getsizeof(item)

@@ -1,8 +1,8 @@
-"""How much memory does a process use, and what may it use? As the system tells it.
+"""Read how much memory a process uses and may use, from what the system reports.
 
 RSS is one ``pread`` on a descriptor that stays open and is checked before (about 4 µs together), so it can be asked on
 every tick. PSS and USS walk the process's whole memory map (10 ms and more at 1 GB), and threads and descriptors are
-listed one by one: ask them rarely. Bytes and counts; None where the system does not tell.
+listed one by one: ask them rarely. Bytes and counts; None where the system does not show them.
 
 Source: ``proc(5)`` for ``statm`` and ``smaps_rollup``, ``mallinfo(3)`` for the C allocator; psutil on other systems.
 """
@@ -192,7 +192,7 @@ def read_limit_bytes(pid: int | None = None) -> int | None:
     """Memory limit of the process's cgroup: the least along its ancestors; None where there is none."""
     limits = []
     for file in _find_cgroup_files(find_limit_files, pid):
-        with contextlib.suppress(OSError):  # an ancestor that cannot be read says nothing
+        with contextlib.suppress(OSError):  # the limit of an ancestor that cannot be read is unknown
             limits.append(parse_limit_bytes(Path(file).read_text(encoding="ascii")))
     return min((limit for limit in limits if limit is not None), default=None)
 

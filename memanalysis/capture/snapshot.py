@@ -54,7 +54,7 @@ def snapshot_sites(*, top: int | None = None, fork: bool = False) -> SiteRows:
     -------
     list of dict
         ``site_id``, ``file``, ``line``, ``function`` (None where unknown), ``traceback`` (``[file, line]`` pairs, most
-        recent call last), ``size_bytes``, ``live_allocations``. The list itself says how it was done: `SiteRows`.
+        recent call last), ``size_bytes``, ``live_allocations``. The list itself records how it was done: `SiteRows`.
 
     Raises
     ------

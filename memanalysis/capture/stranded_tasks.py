@@ -53,12 +53,12 @@ def find_stranded_tasks(items: Iterable[Any], *, ours: Sequence[Any] = (), secon
 
 
 def is_waiting_task(item: Any) -> bool:
-    """Tell whether it is a task of the interpreter's own type that waits for a future."""
+    """Return whether it is a task of the interpreter's own type that waits for a future."""
     return type(item) is _find_task_type() and getattr(item, "_fut_waiter", None) is not None
 
 
 def _is_done(item: Any) -> bool:
-    """Tell whether it is a future that is done: the loop wakes its tasks in its next round."""
+    """Return whether it is a future that is done: the loop wakes its tasks in its next round."""
     kind = getattr(sys.modules.get("_asyncio"), "Future", None)
     return kind is not None and issubclass(type(item), kind) and bool(kind.done(item))
 
@@ -81,7 +81,7 @@ def _index_tasks() -> dict[int, list[Any]]:
 
 
 def _is_reached(holder: Any) -> bool:
-    """Tell whether a program that runs reaches it at once, so that it need not be followed."""
+    """Return whether a program that runs reaches it at once, so that it need not be followed."""
     kind = type(holder)
     if kind is dict:
         module = sys.modules.get(name) if type(name := holder.get("__name__")) is str else None

@@ -24,7 +24,7 @@ from memanalysis.errors import InvalidArgumentError
 __all__ = ["DEFAULT_TRACE_LIMIT", "TOP_SITES", "TracingUse"]
 
 DEFAULT_TRACE_LIMIT = 25
-"""Frames a traceback: deep enough to leave a web framework, and what the default policy says."""
+"""Frames a traceback: deep enough to leave a web framework, and the depth of the default policy."""
 
 TOP_SITES = 10
 """Sites in ``MemorySnapshot.tracemalloc_stats``."""

@@ -125,7 +125,7 @@ def measure_variables(
                 continue
             found = walk.measure(variables[name], objects)
             if row.size_bytes is not None and not walk.is_complete:
-                continue  # the estimate that there is says more than the first part of a better one
+                continue  # the estimate that there is shows more than the first part of a better one
             parts[name] = found
             rows[name] = replace(
                 row, size_bytes=sum(found.values()), is_estimate=walk.is_estimate, is_complete=walk.is_complete

@@ -1,4 +1,4 @@
-"""Tell by its file name whether a frame is ours or the program's, and what the file is called on every machine.
+"""Decide by its file name whether a frame is ours or the program's, and name the file alike on every machine.
 
 Frames of memanalysis itself are distinguished from those of the watched program, and a site's identity must not change
 with the folder that Python or the program is installed in.
@@ -33,14 +33,14 @@ def register_wrapper_frame(filename: str) -> None:
 
 
 def is_own_file(filename: str) -> bool:
-    """Tell whether the file is one of memanalysis, but for its example programs, or tracemalloc's Python part."""
+    """Return whether the file is one of memanalysis, but for its example programs, or tracemalloc's Python part."""
     if filename == tracemalloc.__file__:
         return True
     return filename.startswith(PACKAGE_FOLDER) and not filename.startswith(EXAMPLES_FOLDER)
 
 
 def is_wrapper_frame(filename: str) -> bool:
-    """Tell whether the file is a registered wrapper frame."""
+    """Return whether the file is a registered wrapper frame."""
     return filename in _wrapper_frames
 
 

@@ -36,7 +36,7 @@ _dispatchers: "WeakKeyDictionary[MemoryPolicyManager, AlertDispatcher]" = WeakKe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryStatus:
-    """How the agent's memory stands, and what the other agents last said of theirs, by name.
+    """How the agent's memory stands, and what the other agents last reported of theirs, by name.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class AgentCycle:
         self._alerts.dispatch(alert)
 
     def _finish(self, *, put_away: bool) -> None:
-        """CYCLE_DONE: record the last snapshot, save the ledger, and say how the memory stands."""
+        """CYCLE_DONE: record the last snapshot, save the ledger, and report how the memory stands."""
         self.phases.append("CYCLE_DONE")
         ledger = PersistentLedgerManager(self._manager.loader.config)
         snapshot = self.role.after or self._take_snapshot()

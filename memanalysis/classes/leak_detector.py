@@ -137,7 +137,7 @@ class MemoryLeakDetector:
         return self._result(series, by_memory or by_objects, severity, details)
 
     def analyze_trend(self) -> MemoryTrend | None:
-        """Say where memory goes; None below three snapshots at different times."""
+        """Return the direction that memory takes; None below three snapshots at different times."""
         series = arrange_snapshots(self.snapshots)
         if series.n_moments < 3:
             return None

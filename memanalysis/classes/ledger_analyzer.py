@@ -1,7 +1,7 @@
 """`LedgerAnalyzer`: extremes, averages and growth of the entries of a JSON ledger, by service and in all.
 
-Plain arithmetic on what was recorded, in MB of 2**20 bytes and hours; whether growth is a leak is for ``assess`` to
-say. Unknown is None: readings that are None are left out, and a service without any has None throughout.
+Plain arithmetic on what was recorded, in MB of 2**20 bytes and hours; ``assess`` decides whether growth is a
+leak. Unknown is None: readings that are None are left out, and a service without any has None throughout.
 """
 
 from collections.abc import Iterable, Sequence

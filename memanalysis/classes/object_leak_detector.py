@@ -24,7 +24,7 @@ DEFAULT_RETENTION = 10
 """Censuses kept, as many as snapshots in the default policy."""
 
 MIN_CENSUSES_TO_JUDGE = 5
-"""The engine says nothing of fewer points."""
+"""The engine judges no fewer points."""
 
 MAX_JUDGED_TYPES = 20
 """Types that the engine is asked about, the most growth first: a few milliseconds each."""

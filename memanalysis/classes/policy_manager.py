@@ -38,7 +38,7 @@ class MemoryPolicyManager:
         self.initialized = False
 
     def initialize(self) -> bool:
-        """Read the policy, and trace if it says so. True when that was done; False when it had been done before.
+        """Read the policy, and trace if it wants that. True when this was done; False when it had been done before.
 
         Where the policy wants leaks detected, the engine is loaded before tracing starts; under tracing, it is not.
 

@@ -1,4 +1,4 @@
-"""What the engine says of snapshots: its verdict on their memory and on their objects, and the direction of a trend.
+"""What the engine finds in snapshots: its verdict on their memory and on their objects, and the direction of a trend.
 
 Nothing is judged here; `memanalysis.analysis` judges. This module loads numpy: see `snapshot_engine`.
 """
@@ -48,7 +48,7 @@ def read_trend(elapsed_s: ArrayLike, current_mb: ArrayLike) -> tuple[Direction, 
     """Direction and slope in MB per second; None below three moments with a known reading.
 
     A slope counts when its whole 95 % interval lies on one side of zero and the series is not one that the engine calls
-    stable; growth that the engine holds to be too small to say anything is stable too.
+    stable; growth that the engine holds to be too small to show anything is stable too.
     """
     values_bytes = np.asarray(current_mb, dtype=np.float64) * MIB
     verdict = assess_series(elapsed_s, values_bytes, thresholds=SNAPSHOT_THRESHOLDS)

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 PATH = click.Path(readable=False)
-"""Completes to files and folders. What is wrong with a path is said where it is opened, and it may be a URL."""
+"""Completes to files and folders. What is wrong with a path is reported where it is opened, and it may be a URL."""
 
 ROWS = ("numpy", "pandas", "pyarrow")
 """What reads the rows of a ledger."""

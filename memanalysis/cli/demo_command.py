@@ -31,7 +31,7 @@ GRACE_S = 60.0
 """A program gets this long beyond its time, for its start and for sealing the ledger on a busy machine."""
 
 MARKER = ".memanalysis-demo"
-"""This file in the directory says that a demo wrote the ledger beside it, and so may replace it."""
+"""This file in the directory shows that a demo wrote the ledger beside it, and so may replace it."""
 
 POLICY = Path(__file__).parents[1] / "examples" / "demo_policy.yaml"
 """Budgets of the three programs."""

@@ -54,7 +54,7 @@ class ExportedHeap:
 )
 @click.argument("ledger", cls=Argument, type=PATH, description="Directory, file or URL of a ledger.")
 @click.argument("target", cls=Argument, type=PATH, metavar="FILE", description="File to write, - for standard output.")
-@click.option("--to", "form", type=click.Choice(FORMATS), help="Format, where the name of the file does not say it.")
+@click.option("--to", "form", type=click.Choice(FORMATS), help="Format, where the name of the file does not show it.")
 @click.option(
     "--what",
     "shown",

@@ -20,7 +20,7 @@ memanalysis mcp main-ledger branch-ledger
     "mcp",
     cls=Command,
     help="Serve ledgers to an assistant by the Model Context Protocol, over standard input and output: which services "
-    "and runs there are, verdicts, evidence, comparisons, holders, and what a policy says. Answers have at most 2 KB. "
+    "and runs there are, verdicts, evidence, comparisons, holders, and policy checks. Answers have at most 2 KB. "
     "Nothing is written, and nothing but these ledgers is read. The assistant starts the command itself.",
     examples=_EXAMPLES,
     needs=ROWS,

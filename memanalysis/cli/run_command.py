@@ -109,7 +109,7 @@ def command(program: str, arguments: tuple[str, ...], is_module: bool, supervise
     parse_labels(os.environ.get(LABELS_VARIABLE, ""), name=LABELS_VARIABLE)
     policy = settings["policy"]
     if settings["check_leaks"] and policy is None:
-        raise InvalidArgumentError("--check-leaks needs --policy, which says how often, and whom to alert. Add one.")
+        raise InvalidArgumentError("--check-leaks needs --policy, which defines how often, and whom to alert. Add one.")
     options = settings | {
         "service": settings["service"] or (program if is_module else Path(program).resolve().stem),
         "ledger": str(Path(settings["ledger"]).absolute()),

@@ -23,7 +23,7 @@ TITLES = ("service\n  responsible line", "shape", "leak,\nseverity", "growth\npe
 NUMBERS = TITLES[-2:]
 
 _STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
-"""Colour of each severity; what is coloured always says the same in words."""
+"""Colour of each severity; what is coloured always states the same in words."""
 
 
 def print_verdicts(console: Console, verdicts: "pd.DataFrame", *, top: int, since: str | None = None) -> None:

@@ -78,7 +78,7 @@ def conform_table(
     if doubled:
         raise LedgerFormatError(
             f"{name} has the column {doubled[0]!r} {found.column_names.count(doubled[0])} times, "
-            "and does not tell which one counts. Rename the others."
+            "and does not show which one counts. Rename the others."
         )
     if unordered:
         schema = pa.schema([_as_found(found, field) for field in schema if field.name in found.column_names])

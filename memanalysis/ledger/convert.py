@@ -1,6 +1,6 @@
 """How a ledger of one shape becomes one of another: folder, ``.parquet``, ``.jsonl`` or an array in ``.json``.
 
-What the other shape has no place for is left out and told. The target appears whole or not at all.
+What the other shape has no place for is left out and reported. The target appears whole or not at all.
 """
 
 import hashlib
@@ -88,7 +88,7 @@ def convert_ledger(
             "Free some space, or give another path."
         ) from exc
     if ledger.damage:
-        done.left_out.append(f"{len(ledger.damage)} damaged places of the source; memanalysis info tells which")
+        done.left_out.append(f"{len(ledger.damage)} damaged places of the source; memanalysis info lists them")
     return done
 
 

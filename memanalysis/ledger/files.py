@@ -47,7 +47,7 @@ class Files(Protocol):
     root: str
 
     def kind(self, path: str) -> Kind | None:
-        """Tell what is at the path, or None."""
+        """Return what is at the path, or None."""
 
     def size(self, path: str) -> int:
         """Bytes of a file."""
@@ -75,7 +75,7 @@ class LocalFiles:
         self.root = str(root)
 
     def kind(self, path: str) -> Kind | None:
-        """Tell what is at the path; the root itself may be a link."""
+        """Return what is at the path; the root itself may be a link."""
         full = Path(self.root, path)
         try:
             mode = (full.lstat() if path else full.stat()).st_mode
@@ -146,7 +146,7 @@ class RemoteFiles:
             self._system.retries = 1  # s3fs tries five times beside what botocore does
 
     def kind(self, path: str) -> Kind | None:
-        """Tell what is at the path."""
+        """Return what is at the path."""
         self._system.invalidate_cache()
         try:
             return _kind_of_item(self._system.info(self._full(path)), is_root=not path)
@@ -202,7 +202,7 @@ class RemoteFiles:
         self._system.invalidate_cache()
 
     def _is_store(self) -> bool:
-        """Tell whether a store of objects is behind the URL: it has no folders, and making one makes a bucket."""
+        """Return whether a store of objects is behind the URL: it has no folders, and making one makes a bucket."""
         system = self._system
         while (inner := getattr(system, "fs", None)) is not None:  # a cache, or another system in front of it
             system = inner

@@ -40,7 +40,7 @@ class LedgerEntry:
     memory_usage_mb : float or None
         Bytes that tracemalloc followed, in MB of 2**20 bytes.
     object_count, allocation_count, deallocation_count, gc_collections : int or None
-        Since the process began, where the system tells.
+        Since the process began, where the system shows it.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _is_moment(timestamp: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    number: Any = value  # numpy's numbers are Real too, but tell the type checker nothing of how they compare
+    number: Any = value  # numpy's numbers are Real too, but the type checker does not know how they compare
     return isinstance(value, Real) and not isinstance(value, bool) and -_TOO_LARGE < number < _TOO_LARGE
 
 

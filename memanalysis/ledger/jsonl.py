@@ -39,7 +39,7 @@ NOT_A_ROW = "not a row of its table"
 TOO_LONG = "a line over 16 MiB"
 
 DESCRIPTION = ("file", "line", "function", "traceback", "user_file", "user_line", "user_function")
-"""What a line of ``sites`` leaves out when an earlier one of the shard says it."""
+"""What a line of ``sites`` leaves out when an earlier one of the shard gives it."""
 
 DESCRIPTION_NUMBER = "description"
 """Key of a line, no column: which description of its site a line gives, or leaves out because it was given."""

@@ -1,4 +1,4 @@
-"""Whether a folder is a ledger, and of a version that is understood: the file ``ledger.json`` says so."""
+"""Whether a folder is a ledger, and of a version that is understood: the file ``ledger.json`` shows it."""
 
 import json
 from pathlib import Path

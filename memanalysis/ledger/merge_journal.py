@@ -85,7 +85,7 @@ def find_replaced(files: "Files", folder: str, names: Collection[str]) -> set[st
 
 
 def is_source(files: "Files", journal: MergeJournal, source: MergeSource) -> bool:
-    """Tell whether a file is still the one that was merged; one that is gone was."""
+    """Return whether a file is still the one that was merged; one that is gone was."""
     path = f"{journal.folder}/{source.name}"
     try:
         if files.size(path) != source.size:

@@ -83,7 +83,7 @@ def service_of_slug(slug: str) -> str | None:
 
 
 def is_service_slug(text: str) -> bool:
-    """Tell whether `slug_of_service` could have made the text; a folder of another name was made by another tool."""
+    """Return whether `slug_of_service` could have made the text; a folder of another name was made by another tool."""
     return _is_plain(text) or _HASHED_SLUG.fullmatch(text) is not None
 
 
@@ -110,12 +110,12 @@ def check_run_id(run_id: object) -> str:
 
 
 def is_run_id(text: str) -> bool:
-    """Tell whether a text can name a file on any system."""
+    """Return whether a text can name a file on any system."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether readers pass over a file or folder of that name (``.`` and ``_`` first, as in Hive)."""
+    """Return whether readers pass over a file or folder of that name (``.`` and ``_`` first, as in Hive)."""
     return name.startswith((".", "_"))
 
 

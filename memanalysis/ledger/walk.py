@@ -209,7 +209,7 @@ def _walk_partition(folder: FoundFile, entries: "list[Entry]", walk: LedgerWalk,
 
 
 def _concerns(entry: "Entry", is_named_so: bool) -> bool:
-    """Tell whether an entry is the ledger's concern: by its name, or because somebody may expect it to be followed."""
+    """Return whether an entry concerns the ledger: by its name, or because somebody may expect it to be followed."""
     return is_named_so or entry.kind in {"link", "other"}
 
 

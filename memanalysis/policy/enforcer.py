@@ -21,7 +21,7 @@ class BudgetCheck:
     ----------
     service : str
     current_mb : float or None
-        None where the system does not tell.
+        None where the system does not show it.
     budget_mb, warning_mb, critical_mb : float
         The whole budget, and the readings from which the status is warning and critical.
     status : str
@@ -48,7 +48,7 @@ def check_budget(policy: Policy, service: str, current_mb: float | None) -> Budg
     service : str
         A service that the policy does not name has the global budget.
     current_mb : float or None
-        MB in use. None or NaN where the system does not tell.
+        MB in use. None or NaN where the system does not show it.
 
     Raises
     ------

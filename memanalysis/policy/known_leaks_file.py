@@ -3,7 +3,7 @@
 ::
 
     known_leaks:
-      - fingerprint: leak-1a2b3c4d5e6f    # as `memanalysis assess` tells it
+      - fingerprint: leak-1a2b3c4d5e6f    # as `memanalysis assess` shows it
         reason: "session registry, fixed in 2.4 (#123)"
         expires: 2027-01-31               # the last day on which it is accepted
         service: api                      # optional: for no other service

@@ -1,7 +1,7 @@
 """Where each value of a policy comes from: the default, the file, an environment variable or an argument.
 
 A variable ``MEMANALYSIS_POLICY__LEAK_DETECTION__SENSITIVITY=high`` and an argument ``leak_detection.sensitivity=high``
-both set one key over what the file says; an argument wins. Their values are read as YAML.
+both set one key over that of the file; an argument wins. Their values are read as YAML.
 """
 
 import copy
@@ -51,7 +51,7 @@ class LayeredPolicy:
     Parameters
     ----------
     mapping : mapping
-        What the file, the environment and the arguments say together.
+        What the file, the environment and the arguments set together.
     policy : Policy
         The same with the defaults filled in.
     """

@@ -81,7 +81,7 @@ class LevelHysteresis:
 def find_rank(check: BudgetCheck) -> int:
     """Return the rank of the level that one reading calls for; 0 where it is well or unknown.
 
-    Above the whole budget it is an emergency, else what the status says.
+    Above the whole budget it is an emergency, else the level of the status.
     """
     return EMERGENCY if check.within_budget is False else _RANKS.get(check.status, 0)
 

@@ -51,12 +51,12 @@ def read_policy(path: str | PathLike[str]) -> Policy:
 
 
 def read_default_policy() -> Policy:
-    """Read the policy that comes with the package, whatever the environment says."""
+    """Read the policy that comes with the package, whatever the environment sets."""
     return read_layers(find_default_path(), environment={}).policy
 
 
 def read_policy_or_default(path: str | PathLike[str]) -> tuple[dict[str, Any], Policy]:
-    """Read a policy file, or the packaged default where there is none; a warning then says so.
+    """Read a policy file, or the packaged default where there is none; a warning then reports it.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def read_layers(
     Raises
     ------
     PolicyError
-        As `read_policy` says.
+        As in `read_policy`.
     """
     from memanalysis.policy.document import parse_document  # here, so that yaml is imported only when a policy is read
     from memanalysis.policy.layers import layer_policy

@@ -1,4 +1,4 @@
-"""What a policy says: one frozen record a section of the file, whose fields are the keys of the file.
+"""What a policy holds: one frozen record a section of the file, whose fields are the keys of the file.
 
 Each field carries its default and its type with bounds, so a key is declared once, here. A mapping may hold only some
 sections or keys; the rest take their defaults. MB are 2**20 bytes.
@@ -336,7 +336,7 @@ class Policy:
 
     @property
     def sha256(self) -> str:
-        """Hash of what the policy says, whatever its file looks like: 64 hexadecimal digits."""
+        """Hash of what the policy defines, whatever its file looks like: 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.to_mapping(), sort_keys=True).encode()).hexdigest()
 
 

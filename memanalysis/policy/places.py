@@ -67,7 +67,7 @@ def join_errors(errors: Sequence[PolicyError]) -> PolicyError:
 
 
 def found(value: Any) -> str:
-    """Say what stands there, in one short line however large it is."""
+    """Describe what stands there, in one short line however large it is."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):

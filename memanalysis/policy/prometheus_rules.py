@@ -1,4 +1,4 @@
-"""Alert rules for Prometheus that say what the policy says, for the metrics that a watched service exports.
+"""Alert rules for Prometheus that express the policy, for the metrics that a watched service exports.
 
 A level that is off, and a limit that is not enforced, have no rule. How often an alert is repeated is a matter of
 Alertmanager, as is who gets it: the recipients of a level are a label, by which it can route.

@@ -1,6 +1,6 @@
 """From a mapping to a record: every key known, every value of its type, what is left out taken from a base record.
 
-Knows nothing of what a policy holds. The fields of a record are its keys, and their types say what a value may be;
+Knows nothing of what a policy holds. The fields of a record are its keys, and their types define what a value may be;
 msgspec checks each value by its type. A field whose metadata has ``parse`` is read by that function, one whose type is
 a record is a section below. A trailing underscore keeps the name of a field off Python's words.
 """

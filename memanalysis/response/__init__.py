@@ -1,1 +1,1 @@
-"""What is done about it: memory freed, people told, and the detector that does both in one call."""
+"""What is done about it: memory freed, people alerted, and the detector that does both in one call."""

@@ -1,4 +1,4 @@
-"""Free what can be freed: garbage collected, the program's own hooks run, caches emptied; and say what it brought.
+"""Free what can be freed: garbage collected, the program's own hooks run, caches emptied; and report what it freed.
 
 Each step is measured in traced and in resident bytes. A hook or cache of the program runs in a thread of its own: one
 that fails is reported, and one that hangs is left behind after some seconds.
@@ -36,7 +36,7 @@ class CleanupResult:
     did : str
         A sentence.
     freed_bytes : int or None
-        None where the system does not tell; 0 where the process grew meanwhile.
+        None where the system does not show it; 0 where the process grew meanwhile.
     measured_by : str
         traced_bytes or rss_bytes: which of the following two ``freed_bytes`` is.
     freed_traced_bytes, freed_rss_bytes : int or None
@@ -118,7 +118,7 @@ class Cleanup:
             return self._caches.pop(name, None) is not None
 
     def is_due_after_leak(self, growth_mb: float) -> bool:
-        """Tell whether the policy wants memory freed after a leak of that size."""
+        """Return whether the policy wants memory freed after a leak of that size."""
         return self.policy.enabled and growth_mb >= self.policy.threshold_mb
 
     def run(self) -> dict[str, CleanupResult]:

@@ -22,7 +22,7 @@ class CleanupSummary:
     data : dict
         By method, the fields of `CleanupResult`.
     freed_share : float or None
-        Resident bytes that were freed, as a share of those before; None where the system does not tell.
+        Resident bytes that were freed, as a share of those before; None where the system does not show it.
     """
 
     sentence: str

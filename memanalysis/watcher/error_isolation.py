@@ -59,7 +59,7 @@ class ErrorBoundary:
                 self._report(what, self.last_error)
 
     def note(self, what: str, error: str) -> None:
-        """Count an error that was mended where it was found, and tell it in the log."""
+        """Count an error that was mended where it was found, and report it in the log."""
         self.errors += 1
         self.last_error = error
         _LOGGER.warning("memanalysis had to mend something (%s) while watching %r: %s", what, self._service, error)
@@ -80,7 +80,7 @@ def _is_ours_to_contain(exc: BaseException) -> bool:
 
 
 def _comes_from_an_import(trace: TracebackType | None) -> bool:
-    """Tell whether the first code that is neither ours nor Python's is the body of a module."""
+    """Return whether the first code that is neither ours nor Python's is the body of a module."""
     while trace is not None:
         code = trace.tb_frame.f_code
         if not code.co_filename.startswith(_OURS):

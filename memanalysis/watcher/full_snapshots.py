@@ -35,7 +35,7 @@ class FullSnapshots:
     has_sites : bool
         Whether their sites are written here.
     reader : SampleReader
-        Told how much of what is traced is memanalysis' own.
+        Gets how much of what is traced is memanalysis' own.
     clock : Clock
         When it is.
     output : RunOutput

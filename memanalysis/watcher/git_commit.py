@@ -1,7 +1,7 @@
 """Which commit is the watched program's code at? Read from the files in ``.git``; no process is started.
 
 Source: gitrepository-layout(5): ``HEAD`` holds a commit or the name of a ref, a ref is a file or a line of
-``packed-refs``, and in a linked worktree ``.git`` is a file that says where its folder is.
+``packed-refs``, and in a linked worktree ``.git`` is a file that names its folder.
 """
 
 import re

@@ -94,7 +94,7 @@ class _Stretch:
         return True
 
     def rises(self, min_step: float) -> bool:
-        """Tell whether each of the stretches lies above the one before."""
+        """Return whether each of the stretches lies above the one before."""
         lows = list(self.lows)
         if len(lows) <= STEPS:
             return False

@@ -42,7 +42,7 @@ class Distribution(NamedTuple):
 def list_installed() -> dict[str, Distribution]:
     """Return each installed distribution by its name, from the names of their ``.dist-info`` folders.
 
-    Reading their metadata takes a millisecond each; the names of the folders say the same (PEP 427 and 376).
+    Reading their metadata takes a millisecond each; the names of the folders give the same (PEP 427 and 376).
     """
     found: dict[str, Distribution] = {}
     for folder in dict.fromkeys(read_path()):

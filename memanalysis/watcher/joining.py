@@ -38,7 +38,7 @@ _membership: "Membership | None" = None
 
 
 def join_ledger(*, at_once: bool = False) -> None:
-    """Begin to watch this process as the environment says; raises nothing.
+    """Begin to watch this process as the environment defines; raises nothing.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ class LateStart:
         return LateStart(self._at - time.monotonic(), self._begin)
 
     def is_current(self) -> bool:
-        """Tell whether the thread that begins asks."""
+        """Return whether the thread that begins asks."""
         return self._thread is not None and self._thread.is_current()
 
     def join(self, timeout_s: float) -> None:
@@ -318,7 +318,7 @@ def _is_snapshot_fork() -> bool:
 
 
 def _is_subinterpreter() -> bool:
-    """Tell whether this is not the main interpreter, which alone is watched: threads there would outlive it."""
+    """Return whether this is not the main interpreter, which alone is watched: threads there would outlive it."""
     for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, and before
         try:
             interpreters = __import__(name)

@@ -1,4 +1,4 @@
-"""Does the run that is being watched leak, as far as its samples tell by now? Kept in bounded memory, judged if asked.
+"""Does the run that is being watched leak, as far as its samples show by now? Kept in bounded memory, judged if asked.
 
 The engine and its verdict are those of `assess`; nothing is judged, and no numpy loaded, until somebody asks.
 """
@@ -51,7 +51,7 @@ class LiveRun:
         self._lock = threading.Lock()
 
     def add(self, sample: Row) -> None:
-        """Take a row of ``samples``; that of the end says nothing of the program."""
+        """Take a row of ``samples``; that of the end shows nothing of the program."""
         if sample.get("label") == END_LABEL:
             return
         with self._lock:

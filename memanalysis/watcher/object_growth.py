@@ -54,7 +54,7 @@ class ObjectGrowth:
     is_early : bool
         Take one after ten seconds too.
     budget : OverheadBudget
-        Says what can be afforded.
+        Decides what can be afforded.
     clock : Clock
         When it is.
     write : callable

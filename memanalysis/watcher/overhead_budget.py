@@ -33,7 +33,7 @@ SAFE_SHARE = 0.9
 
 
 class OverheadBudget:
-    """Says what can be afforded now, and how far apart ticks must be.
+    """Decides what can be afforded now, and how far apart ticks must be.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ _LEAK_ALERTS: dict[str, AlertLevel] = {"medium": "warning", "high": "critical", 
 
 
 class PolicyRuntime:
-    """Holds the readings of one service against a policy, and acts as the policy says.
+    """Holds the readings of one service against a policy, and acts as the policy defines.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ class OutsideRecorder:
         return self._root.pid in self._runs
 
     def record(self, *, interval_s: float, wait: Callable[[float], Any] = time.sleep, until: float) -> None:
-        """Tick until the process has ended, the monotonic clock says ``until``, or ``wait`` returns True."""
+        """Tick until the process has ended, the monotonic clock reaches ``until``, or ``wait`` returns True."""
         while self.tick() and self._clock.monotonic() < until:
             if wait(interval_s):
                 break

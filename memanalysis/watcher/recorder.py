@@ -258,7 +258,7 @@ class Recorder:
         return lines
 
     def status(self) -> RecorderStatus:
-        """Say what it is doing now."""
+        """Return what it is doing now."""
         settle()
         return make_status(
             self.settings,

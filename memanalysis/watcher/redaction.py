@@ -76,7 +76,7 @@ def redact_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _begins_an_option(argument: str) -> bool:
-    """Tell whether it is the next long option and no value: a password may begin with a dash as well."""
+    """Return whether it is the next long option and no value: a password may begin with a dash as well."""
     return bool(re.match(r"--[A-Za-z]", argument))
 
 

@@ -1,4 +1,4 @@
-"""Which release of the program runs? What it was given, what the environment says, or the version of its package."""
+"""Find which release of the program runs: the one given, that of the environment, or the version of its package."""
 
 import os
 import re
@@ -15,7 +15,7 @@ MAX_CHARACTERS = 200
 
 
 def find_release(release: str | None, *, service: str, packages: Mapping[str, str]) -> str | None:
-    """Return the name of the release; None where nothing says it.
+    """Return the name of the release; None where nothing gives it.
 
     Parameters
     ----------

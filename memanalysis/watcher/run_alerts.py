@@ -1,4 +1,4 @@
-"""The alerts of one watched run: what each of them says beside its sentence, and their way out.
+"""The alerts of one watched run: what each of them holds beside its sentence, and how it is sent.
 
 Which line is responsible, who holds it and what was done is taken from the run's own events, as they are written.
 """
@@ -38,7 +38,7 @@ LEAK_PROBLEM = "leak"
 
 
 class RunAlerts:
-    """Completes the alerts of a service and sends them as its policy says.
+    """Completes the alerts of a service and sends them as its policy defines.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class RunAlerts:
             self._outbox.begin(self._make_senders(record_event), record_event)
 
     def follow_policy(self, policy: Policy, record_event: RecordEvent) -> None:
-        """Send as another policy says from now on."""
+        """Send as another policy defines from now on."""
         before, self._policy, self._dispatcher.policy = self._policy, policy, policy.alerts
         self.figures.budget_bytes = self._budget_bytes()
         if policy.alerts != before.alerts:
@@ -141,7 +141,7 @@ class RunAlerts:
         self.figures.severity = reported_severity(verdict)
 
     def on_event(self, kind: str, message: str | None, data: Any) -> None:
-        """Take what an event of the run says about the cause, or about what was done."""
+        """Take what an event of the run shows about the cause, or about what was done."""
         if kind == "suspect" and isinstance(data, Mapping) and data.get("place"):
             self._responsible = str(data["place"])
         elif kind == "holders" and data:

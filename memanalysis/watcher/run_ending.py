@@ -1,4 +1,4 @@
-"""How does the watched program end, as far as it can still tell? What its run says of that in ``runs.ending``.
+"""Describe how the watched program ends, as far as it can still record it: what its run has in ``runs.ending``.
 
 Python keeps the exception that ended the main code (``sys.last_value``), so nothing of the program is wrapped. A worker
 of `multiprocessing` ends amid its exception. What is kept of one: its type, its text without secrets, where it was
@@ -24,7 +24,7 @@ STOPPED = {"how": "stopped", "seen_by": "program"}
 """The recorder was stopped, and the program goes on as far as is known."""
 
 RETURNED = {"how": "returned", "seen_by": "program"}
-"""The interpreter ended in order. With which exit code it does not say."""
+"""The interpreter ended in order. Its exit code is not known from inside."""
 
 MAX_TEXT = 300
 """Characters that are kept of an exception's text."""

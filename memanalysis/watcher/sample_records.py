@@ -14,7 +14,7 @@ def take_tracer_off(sample: dict[str, Any]) -> None:
     """Make a sample that was taken in a tracing window one of the program alone.
 
     What the tracer holds for a moment would be a spike in the series that is judged and held against the policy;
-    ``tracer_bytes`` says what was taken off. What a short window traces is no series.
+    ``tracer_bytes`` gives what was taken off. What a short window traces is no series.
     """
     sample["traced_bytes"] = sample["traced_peak_bytes"] = None
     if sample["rss_bytes"] is not None and sample["tracer_bytes"] is not None:

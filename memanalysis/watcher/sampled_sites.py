@@ -20,8 +20,8 @@ from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, Growt
 __all__ = ["INTERVAL_BYTES", "MIN_SIGMAS", "SampledSites"]
 
 INTERVAL_BYTES = 128 * 1024
-"""Mean bytes between two samples. A leak of 2 MB is then sixteen samples, at a cost that benchmarks tell from 512 KiB
-only by chance."""
+"""Mean bytes between two samples. A leak of 2 MB is then sixteen samples, at a cost that benchmarks
+distinguish from that of 512 KiB only by chance."""
 
 FIRST_TABLES_S = (5.0, 10.0, 20.0, 40.0)
 """Seconds since the start: a program of half a minute must have a table before and after."""

@@ -38,7 +38,7 @@ _ENDING = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierRun:
-    """What the next run's event says of the one before.
+    """What the next run's event records of the one before.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class TickThread(threading.Thread):
         super().__init__(target=run, name="memanalysis-recorder", daemon=True)
 
     def is_current(self) -> bool:
-        """Tell whether this very thread asks."""
+        """Return whether this very thread asks."""
         return self.ident == threading.get_ident()
 
     def wait_until_gone(self, timeout_s: float) -> bool:
@@ -111,7 +111,7 @@ def run_ticks(
     check: "Callable[[], float | None]" = lambda: None,
     first_at: float | None = None,
 ) -> float:
-    """Tick every ``interval_s`` seconds, the first time after one interval, until told to stop.
+    """Tick every ``interval_s`` seconds, the first time after one interval, until ``wait`` returns True.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def run_ticks(
     monotonic : callable
         The clock of the ticks.
     check : callable, optional
-        Called after each tick, and again when it says so: gives the time of the clock, or None when the next tick will
-        do. It moves no tick.
+        Called after each tick, and again at the time that it returns: a time of the clock, or None when the next tick
+        will do. It moves no tick.
     first_at : float, optional
         When the first tick is due, for ticks that were interrupted.
 

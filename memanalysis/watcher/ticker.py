@@ -96,7 +96,7 @@ class Ticker:
         return self._stop_event.wait(seconds)
 
     def is_stopping(self) -> bool:
-        """Tell whether the thread was asked to stop."""
+        """Return whether the thread was asked to stop."""
         return self._stop_event.is_set()
 
     def stop(self) -> bool:
@@ -163,7 +163,7 @@ class Ticker:
 
 
 def _has_other_threads() -> bool:
-    """Tell whether the program has threads of its own, beside the one that asks."""
+    """Return whether the program has threads of its own, beside the one that asks."""
     return any(
         not isinstance(thread, TickThread) and thread.ident != threading.get_ident() for thread in threading.enumerate()
     )

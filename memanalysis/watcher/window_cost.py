@@ -111,7 +111,7 @@ class WindowCost:
         seconds = max(self._clock.monotonic() - self._opened_at, 0.001)
         self._traced_share = self._measure_program() / seconds
         self._read_share = read_s / seconds
-        if tracer_bytes >= MIN_TRIMMED_BYTES:  # of less it says nothing: there is a least cost
+        if tracer_bytes >= MIN_TRIMMED_BYTES:  # of less it shows nothing: there is a least cost
             self._read_s_per_byte = read_s / tracer_bytes
 
     def estimate_collection(self, at_once: float) -> float:
@@ -126,7 +126,7 @@ class WindowCost:
 
         Where a full collection would take too much of what may be spent at once, young objects alone are collected.
         """
-        if not gc.isenabled():  # then it is for the program to say when
+        if not gc.isenabled():  # then the program decides when
             return False
         if self._estimate_full_collection() > MAX_COLLECT_SHARE * at_once:
             gc.collect(1)

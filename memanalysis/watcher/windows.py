@@ -64,7 +64,7 @@ class TracingWindows:
     top_sites : int
         Rows written of a window, at most.
     budget : OverheadBudget
-        Says what can be afforded.
+        Decides what can be afforded.
     clock : Clock
         When it is.
     read_sample : callable
@@ -123,7 +123,7 @@ class TracingWindows:
         return self._survivors.n_windows
 
     def on_sample(self, sample: Row) -> None:
-        """Check a tick's sample for growth. One that was taken in a window says nothing: it holds the tracer too."""
+        """Check a tick's sample for growth. One that was taken in a window shows nothing: it holds the tracer too."""
         if self.is_open:
             return
         signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
@@ -153,7 +153,7 @@ class TracingWindows:
         return now + min(MAX_STEP_S, max(MIN_STEP_S, left_s / 2))
 
     def finish(self) -> None:
-        """End the open window at once, and keep what it saw where that is enough to say something."""
+        """End the open window at once, and keep what it saw where that is enough for a result."""
         if self.is_open and tracemalloc.is_tracing():
             self._close()
         self.release()

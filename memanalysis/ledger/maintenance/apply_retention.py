@@ -1,4 +1,4 @@
-"""Drops and thins out sealed files of a folder, as a retention says. What stays is not rewritten.
+"""Drops and thins out sealed files of a folder, as a retention defines. What stays is not rewritten.
 
 Whole files are dropped, the oldest first: what a limit leaves is at most one file too much. Live files are never
 touched. A run's row of ``runs`` goes when nothing else of the run is left.
@@ -48,18 +48,18 @@ class SealedFile:
 
     @property
     def newest(self) -> float:
-        """Moment of the newest row in microseconds; a file that does not tell counts as the newest of all."""
+        """Moment of the newest row in microseconds; a file that does not state it counts as the newest of all."""
         last = self.span.last
         return float("inf") if last is None else last
 
     @property
     def is_merged(self) -> bool:
-        """Tell whether it holds rows of several runs."""
+        """Return whether it holds rows of several runs."""
         return PurePosixPath(self.path).name.startswith(MERGED_PREFIX)
 
     @property
     def run_stem(self) -> str:
-        """Name of its run, where it tells, and of its file elsewhere."""
+        """Name of its run, where the footer gives it, and of its file elsewhere."""
         return PurePosixPath(self.path).stem if self.footer.order is None else self.footer.order.run_id
 
 
@@ -88,7 +88,7 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
     now : float
         Epoch seconds from which ages count.
     dry_run : bool
-        True only tells what would go.
+        True only reports what would go.
     """
     if isinstance(files, LocalFiles) and not dry_run:
         finish_merge(files)

@@ -78,7 +78,7 @@ def compact_ledger(
     now : float, optional
         Epoch seconds from which ages count; the clock's, if not given.
     dry_run : bool
-        True tells what would be done, and does nothing.
+        True reports what would be done, and does nothing.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def _seal_if_abandoned(path: Path, table: str, done: Compacted, *, dry_run: bool
 
 
 def _is_ours(path: Path, *, locked: bool | None) -> bool:
-    """Tell whether a lock taken here says that the writer is gone: not so for one on another machine."""
+    """Return whether a lock taken here shows that the writer is gone: not so for one on another machine."""
     if locked is None:
         return False
     run_id, host = _first_run(path), None

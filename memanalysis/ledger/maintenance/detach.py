@@ -44,7 +44,7 @@ _WALL = 0x40000000
 
 
 def find_detach_obstacle() -> str | None:
-    """Say why no process can be started unseen, or None where it can."""
+    """Return why no process can be started unseen, or None where it can."""
     if sys.platform != "linux":
         return f"not on {sys.platform}"
     if not os.access(SHELL, os.X_OK):
@@ -53,7 +53,7 @@ def find_detach_obstacle() -> str | None:
 
 
 def find_adoption_obstacle() -> str | None:
-    """Say why the program would now notice a process that this one takes in, or None where it would not."""
+    """Return why the program would now notice a process that this one takes in, or None where it would not."""
     return find_child_watch() if adopts_orphans() else None
 
 

@@ -1,8 +1,8 @@
-"""How many old samples become few that still tell the lowest, the highest and the mean of each interval.
+"""Thin out old samples: those that stay still show the lowest, the highest and the mean of each interval.
 
 Pure: a table of samples in, a table of samples out. An interval of more than three samples becomes three rows: ``min``
 and ``max`` stand where the resident memory (else the traced bytes) was lowest and highest, ``mean`` at the mean of the
-times; each column holds its own minimum, maximum or mean, and ``label`` says so. Samples that carry a label stay.
+times; each column holds its own minimum, maximum or mean, and ``label`` names which. Samples that carry a label stay.
 """
 
 import numpy as np

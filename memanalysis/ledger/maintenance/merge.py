@@ -172,7 +172,7 @@ def _describe(files: LocalFiles, file: FoundFile, live: set[tuple[str, str]]) ->
 
 
 def _is_ours(metadata: pq.FileMetaData, table: str) -> bool:
-    """Tell whether a file has the table's columns and no others, as promised."""
+    """Return whether a file has the table's columns and no others, as promised."""
     found = metadata.schema.to_arrow_schema()
     return len(found) == len(TABLES[table]) and dict(zip(found.names, found.types, strict=True)) == {
         f.name: f.type for f in arrow_schema(table)
@@ -278,7 +278,7 @@ def _read_whole(files: LocalFiles, path: str, table: str) -> tuple[MergeSource, 
         with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as parquet:
             rows = parquet.read(columns=_find_known(parquet.metadata, table), use_threads=False)
             if rows.num_rows != parquet.metadata.num_rows:
-                return f"its footer says {parquet.metadata.num_rows} rows, but {rows.num_rows} can be read"
+                return f"its footer states {parquet.metadata.num_rows} rows, but {rows.num_rows} can be read"
     except FileNotFoundError:
         return None
     except (LedgerError, OSError, pa.ArrowException) as exc:

@@ -1,6 +1,6 @@
 """Notes how a run ended that recorded no end itself: what shows from outside, while it still shows.
 
-The row of a run says what its process recorded. Of one that was killed there is the beginning alone, so whoever finds
+The row of a run holds what its process recorded. Of one that was killed there is the beginning alone, so whoever finds
 it gone (the next start, the process that seals, the one that compacts, a parent that waited) adds a row with
 ``ending``. Counters of the kernel change and its log is overwritten, so the sooner the better. Standard library only.
 """

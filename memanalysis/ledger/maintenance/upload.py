@@ -47,7 +47,7 @@ def upload_spool(folder: Path, url: str) -> int:
         files = files_at(url, timeout_s=UPLOAD_ANSWER_S)
         if not is_there:
             files.put(folder / MARKER_NAME, MARKER_NAME)
-        for table in reversed(list(TABLES)):  # runs last: a sealed row of a run says that it is whole
+        for table in reversed(list(TABLES)):  # runs last: a sealed row of a run means that it is whole
             for path in sorted((folder / table).glob(f"{PARTITION_PREFIX}*/*{PARQUET_SUFFIX}")):
                 if not is_hidden(path.name):
                     n_uploaded += _upload(files, folder, path)

@@ -1,4 +1,4 @@
-"""Say why an upload failed, and what to do: networks and their libraries fail in a hundred ways."""
+"""Explain why an upload failed, and what to do: networks and their libraries fail in a hundred ways."""
 
 import socket
 from collections.abc import Iterator

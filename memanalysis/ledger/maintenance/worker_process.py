@@ -1,7 +1,7 @@
 """Starts a short-lived process that seals while the program runs, so that the watched one never loads pyarrow.
 
 It is started unseen by the program (see `detach`) with the files that are full, one process at a time, with low
-priority, and is given their descriptors: they hold the locks until it ends. A pipe tells when it is done. Where none
+priority, and is given their descriptors: they hold the locks until it ends. A pipe reports when it is done. Where none
 can be started (another system than Linux, a limit on processes), the files stay JSON lines, which read as well, until
 the writer is closed or the ledger is compacted. Standard library only.
 """
@@ -83,7 +83,7 @@ class SealingWorker:
         self._is_able = "python" in Path(sys.executable or "").name.lower() and find_detach_obstacle() is None
 
     def is_busy(self) -> bool:
-        """Tell whether a process is at work; one that failed is named in the log."""
+        """Return whether a process is at work; one that failed is named in the log."""
         if self._report is None:
             return False
         if self._report.stat() is None:  # the program closed the pipe: how the work ends is not learned

@@ -109,7 +109,7 @@ class FolderSource:
             )
 
     def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:
-        """Rows of the shards of those services; in order, where their files tell so."""
+        """Rows of the shards of those services; in order, where their files state it."""
         for _ in range(READ_TRIES):
             n_gone = self._n_gone
             result = self._read_once(table, columns, request)
@@ -276,7 +276,7 @@ class FolderSource:
         removed: Removed = Counter()
         try:
             found = _read_fragments([piece.fragment for piece in members], table, columns, removed)
-        except Exception:  # one of them is corrupt, or was dropped by retention: read one by one, they tell which
+        except Exception:  # one of them is corrupt, or was dropped by retention: reading them one by one shows which
             yield from self._read_one_by_one(members, table, columns, result)
             return
         is_nameless = "service" in found.column_names and found["service"].null_count > 0
@@ -334,7 +334,7 @@ def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
 
 
 def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
-    """Tell whether a file has those columns as they are promised, so that it needs no looking after."""
+    """Return whether a file has those columns as they are promised, so that it needs no looking after."""
     if footer.version != schema.SCHEMA_VERSION:
         return False
     found = dict(zip(fragment.physical_schema.names, fragment.physical_schema.types, strict=True))

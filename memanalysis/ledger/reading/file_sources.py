@@ -161,7 +161,7 @@ class ParquetSource:
 
 
 class LinesSource:
-    """One file of JSON lines: samples, or rows of any table that say so under the key ``table``."""
+    """One file of JSON lines: samples, or rows of any table that name it under the key ``table``."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -205,7 +205,7 @@ class JsonArraySource:
         self._files = files
 
     def check(self) -> None:
-        """Read the whole array: it is small, and its end tells whether it is whole."""
+        """Read the whole array: it is small, and its end shows whether it is whole."""
         self._rows()
 
     def read(self, table: str, *, columns: Sequence[str], request: ScanRequest = EVERYTHING) -> ScanResult:

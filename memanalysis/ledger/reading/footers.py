@@ -1,4 +1,4 @@
-"""Reads what a sealed file says of itself in its footer: version, order of its rows, and their time, group by group."""
+"""Reads what a sealed file states in its footer: version, order of its rows, and their time, group by group."""
 
 import math
 from bisect import bisect_left
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DOWNSAMPLED_KEY = "memanalysis.downsampled_s"
-"""Key of the footer that tells the interval, in seconds, of a file of samples that was down-sampled."""
+"""Key of the footer that gives the interval, in seconds, of a file of samples that was down-sampled."""
 
 
 _MAX_VERSION_DIGITS = 6
@@ -39,7 +39,7 @@ _MAX_VERSION_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """First and last moment of some rows, in microseconds; None where the file does not tell."""
+    """First and last moment of some rows, in microseconds; None where the file does not state it."""
 
     first: int | None
     last: int | None
@@ -78,7 +78,7 @@ def open_parquet(stream: Any, name: str, *, dictionaries: Sequence[str] = ()) ->
 
 
 def read_footer(metadata: pq.FileMetaData, table: str, *, name: str) -> Footer:
-    """Read what an open file says.
+    """Read the footer of an open file.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def join_spans(spans: Sequence[Span]) -> Span:
 
 
 def broken_parquet(name: str, exc: Exception) -> LedgerFormatError:
-    """Error for a file that is no whole Parquet; what pyarrow says may take several lines, and is put into one."""
+    """Error for a file that is no whole Parquet; pyarrow's message may take several lines, and is put into one."""
     said = " ".join(str(exc).split()).rstrip(".")
     return LedgerFormatError(
         f"open_ledger needs a whole Parquet file, but {name} is none: {said}. Restore it from a copy."

@@ -71,7 +71,7 @@ class OrderCheck:
         return self._found if self._is_ordered else None
 
     def to_metadata(self) -> dict[str, str]:
-        """Give what the footer is to say; nothing, if the rows are not in order."""
+        """Return what goes into the footer; empty if the rows are not in order."""
         by = "site" if self._table == "sites" else "time"
         if self.found is None:
             return {}
@@ -85,7 +85,7 @@ def time_keys(table: str) -> list[str]:
 
 
 def parse_order(metadata: Mapping[bytes, bytes], table: str) -> FileOrder | None:
-    """Read what a footer says of the order; None if it says nothing that can be used."""
+    """Read the order that a footer states; None if it states none that can be used."""
     try:
         found = json.loads(metadata.get(ORDER_KEY.encode(), b"null"))
         order = FileOrder(
@@ -101,7 +101,7 @@ def parse_order(metadata: Mapping[bytes, bytes], table: str) -> FileOrder | None
 
 
 def is_in_order(orders: Sequence[FileOrder]) -> bool:
-    """Tell whether files one after the other, sorted by `sort_key`, hold rows in order."""
+    """Return whether files one after the other, sorted by `sort_key`, hold rows in order."""
     return all(a.service != b.service or a.end <= (b.run_id, b.first) for a, b in pairwise(orders))
 
 
@@ -135,7 +135,7 @@ def _follows(before: FileOrder, after: FileOrder) -> bool:
 
 
 def is_sorted(keys: Sequence[NDArray[np.int64]]) -> bool:
-    """Tell whether rows with these keys, the first the coarsest, are in order."""
+    """Return whether rows with these keys, the first the coarsest, are in order."""
     undecided = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
     for key in keys:
         before, after = key[:-1], key[1:]

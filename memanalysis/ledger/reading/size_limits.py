@@ -45,7 +45,7 @@ def check_decoded_size(metadata: pq.FileMetaData, columns: Iterable[str], *, nam
     Raises
     ------
     LedgerFormatError
-        They would; the text says how many rows there are and what to do.
+        They would; the text states how many rows there are and what to do.
     """
     limit, size = read_limit_bytes(), decoded_size(metadata, columns)
     if size > limit:

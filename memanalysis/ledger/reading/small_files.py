@@ -57,7 +57,7 @@ def read_small(
         if run_ids is not None and footer.order is not None and _has_none(footer.order, run_ids):
             return footer.order, wanted.empty_table()
         rows = parquet.read(columns=wanted.names, use_threads=False).select(wanted.names)
-    except (LedgerFormatError, pa.ArrowException, OSError, ValueError):  # the other way of reading says what is wrong
+    except (LedgerFormatError, pa.ArrowException, OSError, ValueError):  # the other way of reading reports the error
         return None
     return footer.order, rows.replace_schema_metadata(wanted.metadata)
 

@@ -135,7 +135,7 @@ class LedgerWriter:
         return self._full.upload_error
 
     def append(self, table: str, rows: Iterable[Row]) -> None:
-        """Add rows; ``run_id`` and ``service`` are this run's, whatever the rows say.
+        """Add rows; ``run_id`` and ``service`` are this run's, whatever the rows hold.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class LedgerWriter:
             )
         with self._lock:
             shard = self._find_shard(table)
-            if table == "sites":  # its lines leave out what the open file says already, so that must be there
+            if table == "sites":  # its lines leave out what the open file holds already, so that must be there
                 shard.check()
             described: dict[str, int] = {}
             lines = [self._encode(table, row, shard, described) for row in rows]
@@ -310,7 +310,7 @@ class LedgerWriter:
             ) from exc
 
     def _mend(self) -> None:
-        """Open files again whose descriptors the program took, make a ledger again that was removed, and say so."""
+        """Open files again whose descriptors the program took, make a ledger again that was removed, and record it."""
         shards = list(self._shards.values())
         for shard in shards:
             shard.check()

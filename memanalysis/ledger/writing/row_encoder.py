@@ -79,7 +79,7 @@ def encode_cells(table: str, row: Row) -> str:
     if form is not None:
         try:
             return _fill_in(form, row)
-        except _ODD:  # infinite, beyond int64 or no moment: what is to be done, or said, depends on the column
+        except _ODD:  # infinite, beyond int64 or no moment: what is to be done, or reported, depends on the column
             pass
     return _encode_each(table, row)
 

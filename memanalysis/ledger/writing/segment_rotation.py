@@ -110,7 +110,7 @@ class Shard:
             self._described_in_pending |= described
 
     def find_description(self, site_id: str) -> int | None:
-        """Hash of what this file says of a site; None while lines are pending, which may be dropped."""
+        """Hash of what this file holds of a site; None while lines are pending, which may be dropped."""
         return None if self.pending else self._described.get(site_id)
 
     def write(self) -> None:
@@ -138,7 +138,7 @@ class Shard:
             self._is_writing = False
 
     def is_beyond_bound(self) -> bool:
-        """Tell whether more is pending than memory is to hold."""
+        """Return whether more is pending than memory is to hold."""
         return self.pending_bytes > MAX_PENDING_BYTES
 
     def forget_oldest(self) -> int:
@@ -257,7 +257,7 @@ class Shard:
         return False
 
     def _is_in_place(self, descriptor: OwnDescriptor) -> bool:
-        """Tell whether the path still leads to the file that is written."""
+        """Return whether the path still leads to the file that is written."""
         try:
             return descriptor.is_same_file(os.stat(self._name, follow_symlinks=False))  # noqa: PTH116  quicker
         except (FileNotFoundError, NotADirectoryError):

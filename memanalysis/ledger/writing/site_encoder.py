@@ -11,7 +11,7 @@ __all__ = ["encode_site"]
 
 
 def encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
-    """Write a row of ``sites`` but for its beginning; what its shard says of the site already is left out."""
+    """Write a row of ``sites`` but for its beginning; what its shard holds of the site already is left out."""
     site_id = row.get("site_id")
     description = {name: row[name] for name in DESCRIPTION if row.get(name) is not None}
     rest = encode_cells("sites", {name: value for name, value in row.items() if name not in DESCRIPTION})
@@ -21,7 +21,7 @@ def encode_site(row: Row, shard: Shard, described: dict[str, int]) -> str:
             return f",{rest}}}\n"
         described[site_id] = digest
         if not description:
-            return f',{rest},"traceback":null}}\n'  # unknown, and later lines may say so in short
+            return f',{rest},"traceback":null}}\n'  # unknown, and later lines may show it in short
     cells = ",".join(filter(None, (rest, encode_cells("sites", description))))
     return f",{cells}}}\n" if cells else "}\n"
 

@@ -19,7 +19,7 @@ _HASH_DIGITS = 16
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Tell a URL from a path of this machine; ``file://`` is one of this machine, and no URL that is spooled."""
+    """Return whether it is a URL that is spooled; a path or a ``file://`` names a place on this machine."""
     text = os.fspath(path)
     return isinstance(text, str) and ("://" in text or "::" in text) and not text.startswith("file://")
 

@@ -1,4 +1,4 @@
-"""What an alert says, and which level a budget check calls for."""
+"""What an alert holds, and which level a budget check calls for."""
 
 import hashlib
 from collections.abc import Mapping

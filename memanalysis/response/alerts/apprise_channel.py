@@ -75,4 +75,4 @@ def send_by_apprise(alert: Alert, url: str) -> None:
         )
     kind = _TYPES[alert.level]
     if not notifier.notify(render_text(alert), title=render_title(alert), notify_type=kind, body_format="text"):
-        raise ServiceRefusedError(f"The service at {scheme}:// did not take the alert. The log of apprise says why.")
+        raise ServiceRefusedError(f"The service at {scheme}:// did not take the alert. Read the log of apprise.")

@@ -11,7 +11,7 @@ _LOGGER = logging.getLogger("memanalysis.alerts")
 _LOG_LEVELS: dict[AlertLevel, int] = {
     "warning": logging.WARNING,
     "critical": logging.CRITICAL,
-    "emergency": logging.CRITICAL,  # logging knows nothing higher; the line says which it is
+    "emergency": logging.CRITICAL,  # logging knows nothing higher; the line shows which it is
 }
 
 

@@ -20,7 +20,7 @@ INBOXES_CURE = "Write a folder as alerts.messaging.inbox_root, or record a ledge
 
 
 def make_senders(policy: Policy, *, sender: str, ledger_folder: Path | None) -> tuple[dict[str, Send], list[str]]:
-    """Make the channels that deliver through an outbox, and say of each that cannot act why.
+    """Make the channels that deliver through an outbox, and report why any of them cannot act.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ def send_as_log_record(alert: Alert, endpoint: str) -> None:
     finally:
         exporter.shutdown()  # type: ignore[no-untyped-call]
     if result is not LogRecordExportResult.SUCCESS:
-        raise CollectorRefusedError(f"The collector at {endpoint} did not take the alert. Its log says why.")
+        raise CollectorRefusedError(f"The collector at {endpoint} did not take the alert. Read its log.")
 
 
 class MetricPush:

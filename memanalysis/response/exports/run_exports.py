@@ -16,7 +16,7 @@ __all__ = ["RunExports"]
 
 
 class RunExports:
-    """Exports the figures of one service as its policy says.
+    """Exports the figures of one service as its policy defines.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def test_a_service_that_refuses_or_is_not_there_did_not_get_it(status: int | Non
     with server, pytest.raises(ServiceRefusedError) as refused:
         send_by_apprise(make_alert(), url)
 
-    assert str(refused.value) == "The service at json:// did not take the alert. The log of apprise says why."
+    assert str(refused.value) == "The service at json:// did not take the alert. Read the log of apprise."
 
 
 def test_an_address_that_apprise_does_not_know_is_named_without_its_secrets() -> None:
