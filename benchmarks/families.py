@@ -114,6 +114,6 @@ def _make_row(one: Judged) -> list[str]:
     family = verdicts[verdicts["role"] == "family"]
     words = [f"{row['role'] or 'single'} {row['shape']}/{row['origin']}" for row in verdicts.to_dict("records")]
     leaks = verdicts["is_leak"].tolist()
-    said = ", ".join(f"{word}{' LEAK' if leak else ''}" for word, leak in zip(words, leaks, strict=True))
+    words_found = ", ".join(f"{word}{' LEAK' if leak else ''}" for word, leak in zip(words, leaks, strict=True))
     sentence = family["sentence"].iloc[0][:90] if len(family) else "no family"
-    return [one.name, one.truth, "yes" if one.is_right else "NO", sentence, said[:150]]
+    return [one.name, one.truth, "yes" if one.is_right else "NO", sentence, words_found[:150]]

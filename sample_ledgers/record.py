@@ -4,7 +4,7 @@
 
     python sample_ledgers/record.py                      records all of them, in about five minutes
     python sample_ledgers/record.py leaking_service      records one
-    python sample_ledgers/record.py --as-recorded        keeps what says on which machine it was
+    python sample_ledgers/record.py --as-recorded        keeps the names of the machine
 
 Unless ``--as-recorded`` is given, each ledger is copied row by row and made neutral on the way: host and kernel release
 are left out, absolute paths are shortened to what is the same in every installation (``json/decoder.py``), and the list

@@ -39,8 +39,8 @@ def test_it_runs_without_an_error_or_a_warning_and_leaves_no_file(path: Path, tm
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
 
-    said = [each for cell in notebook.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"]
-    assert not said
+    errors = [each for cell in notebook.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"]
+    assert not errors
     assert not list(folder.iterdir())
 
 

@@ -119,8 +119,8 @@ def judge(release: Release, environments: Path) -> list[str]:
     last_s = float(of_run["elapsed_s"].max())
     moments_s = [last_s * tenth / TENTHS for tenth in range(1, TENTHS + 1)]
     moments = "".join(_mark(assess_samples(of_run[of_run["elapsed_s"] <= moment]).iloc[0]) for moment in moments_s)
-    said = " ".join(str(worst[name]) for name in ("responsible_file", "allocated_file", "held_by"))
-    is_right = any(is_named(name, said) for name in release.named)
+    text = " ".join(str(worst[name]) for name in ("responsible_file", "allocated_file", "held_by"))
+    is_right = any(is_named(name, text) for name in release.named)
     where = ":".join(str(worst[name]) for name in ("responsible_file", "responsible_line"))
     return [
         *start,
@@ -156,11 +156,11 @@ def _make_environment(release: Release, environments: Path) -> Path | None:
     return python
 
 
-def is_named(name: str, said: str) -> bool:
+def is_named(name: str, text: str) -> bool:
     """Whether a file (or the script itself) or its module is among what the verdict names."""
     if name.startswith("cases/"):
-        return name.split("/")[-1] in said or "__main__." in said or "case." in said
-    return name in said or name.removesuffix(".py").replace("/", ".") + "." in said
+        return name.split("/")[-1] in text or "__main__." in text or "case." in text
+    return name in text or name.removesuffix(".py").replace("/", ".") + "." in text
 
 
 def _read_constants(script: Path) -> dict[str, Any]:

@@ -91,9 +91,9 @@ def score_recorded(folder: Path, peers: Mapping[str, Detector]) -> None:
         for name, rows in labelled.groupby("series_id"):
             times, values = rows["t_seconds"].to_numpy(float), rows["size_bytes"].to_numpy(float)
             is_leak = rows["label"].iloc[0] == "leak"
-            scores["memanalysis"].add(str(name), is_leak=is_leak, said=assess_series(times, values).is_leak)
+            scores["memanalysis"].add(str(name), is_leak=is_leak, is_called=assess_series(times, values).is_leak)
             for peer, detect in peers.items():
-                scores[peer].add(str(name), is_leak=is_leak, said=float(detect(times, values)) >= MIN_SCORE)
+                scores[peer].add(str(name), is_leak=is_leak, is_called=float(detect(times, values)) >= MIN_SCORE)
         print_scores(f"Recorded series, {strength} labels", scores)
 
 
@@ -107,11 +107,11 @@ def score_leak_cases(folder: Path, peers: Mapping[str, Detector]) -> None:
         label = f"{case.variant}/{case.case}"
         plain = bool(assess_samples(case.plain)["is_leak"].iloc[0])
         traced = bool(assess_samples(case.traced)["is_leak"].iloc[0])
-        scores["memanalysis"].add(label, is_leak=case.is_leak, said=plain or traced)
-        scores["memanalysis, plain run only"].add(label, is_leak=case.is_leak, said=plain)
+        scores["memanalysis"].add(label, is_leak=case.is_leak, is_called=plain or traced)
+        scores["memanalysis, plain run only"].add(label, is_leak=case.is_leak, is_called=plain)
         for peer, detect in peers.items():
             times, values = (case.plain[name].to_numpy(float)[1:] for name in ("elapsed_s", "rss_bytes"))
-            scores[peer].add(label, is_leak=case.is_leak, said=float(detect(times, values)) >= MIN_SCORE)
+            scores[peer].add(label, is_leak=case.is_leak, is_called=float(detect(times, values)) >= MIN_SCORE)
         if case.is_leak and case.kind == "python":
             named.append(case.case)
             right += [case.case] if names_guilty(case) else []

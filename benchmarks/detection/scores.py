@@ -15,21 +15,21 @@ class Score:
     alarms: list[str] = field(default_factory=list)
     silent: int = 0
 
-    def add(self, name: str, *, is_leak: bool, said: bool) -> None:
+    def add(self, name: str, *, is_leak: bool, is_called: bool) -> None:
         """Count one answer."""
         if is_leak:
-            self.hits += said
-            self.misses += [] if said else [name]
+            self.hits += is_called
+            self.misses += [] if is_called else [name]
         else:
-            self.silent += not said
-            self.alarms += [name] if said else []
+            self.silent += not is_called
+            self.alarms += [name] if is_called else []
 
     def cells(self) -> list[str]:
         """Precision, recall, F1, false alarms, misses."""
-        said, there = self.hits + len(self.alarms), self.hits + len(self.misses)
-        precision = self.hits / said if said else float("nan")
+        is_called, there = self.hits + len(self.alarms), self.hits + len(self.misses)
+        precision = self.hits / is_called if is_called else float("nan")
         recall = self.hits / there if there else float("nan")
-        f1 = 2 * self.hits / (said + there) if said + there else float("nan")
+        f1 = 2 * self.hits / (is_called + there) if is_called + there else float("nan")
         quiet = self.silent + len(self.alarms)
         return [
             f"{precision:.2f}",

@@ -73,14 +73,14 @@ def sweep(leaky: Release, fixed: Release) -> list[str]:
 def _read_answer(found: dict[str, Any], leaky: Release, good: str, bad: str) -> list[str]:
     """Return whether the release was named, whether its line is right, and the answer on both."""
     states = {release["version"]: release for release in found["releases"]}
-    said = ", ".join(f"{version} {states[version]['state']}" for version in (good, bad))
+    answers = ", ".join(f"{version} {states[version]['state']}" for version in (good, bad))
     failed = [release["text"] for release in states.values() if release["state"] == "failed"]
     if failed:
         return ["not installed", "", failed[0][-80:]]
-    said_of_line = f"{states[bad]['place']} {states[bad]['held_by']}"
-    is_right = any(is_named(name, said_of_line) for name in leaky.named)
+    shown_of_line = f"{states[bad]['place']} {states[bad]['held_by']}"
+    is_right = any(is_named(name, shown_of_line) for name in leaky.named)
     named = "yes" if found["first_leaking"] == bad and states[good]["state"] != "leaks" else "no"
-    return [named, ("yes" if is_right else "no") if leaky.named else "", f"{said}; {said_of_line}"]
+    return [named, ("yes" if is_right else "no") if leaky.named else "", f"{answers}; {shown_of_line}"]
 
 
 def _split(requirement: str) -> tuple[str, str]:

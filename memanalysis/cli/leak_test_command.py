@@ -36,7 +36,7 @@ memanalysis test myapp.jobs:nightly --max-s 60 --fail-on leak,unknown
 @click.command(
     "test",
     cls=Command,
-    help="Repeat a call until it is clear whether each one keeps memory: how much, on which lines, held by whom. "
+    help="Repeat a call until it is known whether each one keeps memory: how much, on which lines, held by whom. "
     "Exits with 1 where it leaks. What the call prints goes to standard error.",
     examples=_EXAMPLES,
     needs=("numpy",),

@@ -49,7 +49,7 @@ class GrowthChecks:
         return self.traced.is_leak is False and not self._is_native_open and not self.is_rss_open
 
     @property
-    def telling(self) -> CallGrowth:
+    def decisive(self) -> CallGrowth:
         """The readings that the answer is about: of the leak, or of what is still open."""
         found = self._native_leak()
         if found is not None:
@@ -64,7 +64,7 @@ class GrowthChecks:
     @property
     def has_traced_part(self) -> bool:
         """Whether enough of the growth is traced for lines to explain it."""
-        traced, all_of_it = self.traced.bytes_per_call, self.telling.bytes_per_call
+        traced, all_of_it = self.traced.bytes_per_call, self.decisive.bytes_per_call
         return traced is not None and all_of_it is not None and traced >= MIN_LEAKED_SHARE * all_of_it
 
     @property
@@ -119,7 +119,7 @@ def describe_finding(
     calls: int,
 ) -> LeakFinding:
     """Put the answer together; name and duration are the caller's to fill in."""
-    growth = checks.telling
+    growth = checks.decisive
     missing = _missing(growth, kept, min_per_call, calls) if is_leak is None else None
     origin = checks.origin or "unknown" if is_leak else "unknown"
     sentence = (
@@ -150,7 +150,7 @@ def describe_finding(
 
 
 def _describe_leak(checks: GrowthChecks, origin: Origin, *, has_line: bool) -> str:
-    growth = checks.telling
+    growth = checks.decisive
     where = "" if origin == "python" else f" of native memory{'' if has_line else ', which has no line here'}"
     return (
         f"A leak: each call keeps {format_bytes_per_call(growth.bytes_per_call)}{where} "

@@ -119,7 +119,7 @@ class NotebookSession:
         death = self.announce_death(self._ledger, self._service)
         return (f"{death}\n" if death else "") + (
             f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "
-            "a cell that retains much says so. %memwatch report shows them all, %memwatch off stops."
+            "a cell that retains much shows it. %memwatch report shows them all, %memwatch off stops."
         )
 
     def announce_death(self, ledger: Path | str = DEFAULT_LEDGER, service: str | None = None) -> str | None:

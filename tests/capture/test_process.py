@@ -194,7 +194,7 @@ def test_the_limit_of_a_process_that_is_not_there_is_none():
     assert read_limit_bytes(2**22 + 1) is None
 
 
-@pytest.mark.skipif(read_allocator_used_bytes() is None, reason="the C library does not tell it")
+@pytest.mark.skipif(read_allocator_used_bytes() is None, reason="the C library does not show it")
 def test_what_the_allocator_hands_out_is_counted_to_the_byte():
     """malloc(3) rounds up to 16 bytes with a header of 8."""
     libc = ctypes.CDLL(None)

@@ -97,10 +97,10 @@ def test_a_ledger_that_no_demo_wrote_is_left_alone(tmp_path: Path, capsys: pytes
     (tmp_path / ".memanalysis-demo").write_text("")
     assert main(["demo", "--seconds", "2", "--out", str(tmp_path)]) == 2
     assert kept.read_text() == "{}\n"
-    said = (
+    sentence = (
         f"memanalysis: error: memanalysis demo needs a directory of its own, but {tmp_path / 'ledger'} holds a ledger "
     )
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(sentence)
 
 
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

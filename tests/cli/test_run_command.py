@@ -263,10 +263,10 @@ def test_any_process_is_recorded_from_outside_with_its_children(tmp_path):
         with running(record):
             _wait_for(lambda: _count_rows(tmp_path / "out") >= 6)
             parent.communicate(b"\n")
-            said = record.communicate(timeout=DEADLINE_S)[0]
+            printed = record.communicate(timeout=DEADLINE_S)[0]
 
     assert record.returncode == 0
-    assert "of 2 processes" in said
+    assert "of 2 processes" in printed
     ledger = open_ledger(tmp_path / "out")
     assert sorted(ledger.runs["pid"]) == sorted([parent.pid, child_pid])
     assert dict(zip(ledger.runs["pid"], ledger.runs["parent_pid"], strict=True)) == {
@@ -297,10 +297,10 @@ def test_a_service_manager_ends_a_recording_in_order(tmp_path, number):
     with _start_recording(tmp_path) as record:
         _wait_for(lambda: _count_rows(tmp_path / "out") >= 2)
         record.send_signal(number)
-        said = record.communicate(timeout=DEADLINE_S)[0]
+        printed = record.communicate(timeout=DEADLINE_S)[0]
 
     assert record.returncode == 0
-    assert "Verdict: memanalysis assess out" in said
+    assert "Verdict: memanalysis assess out" in printed
     assert open_ledger(tmp_path / "out").runs["ended"].notna().tolist() == [True]
 
 

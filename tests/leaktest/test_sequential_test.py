@@ -36,9 +36,9 @@ def decide(levels: np.ndarray, *, after: float = 1_000) -> bool | None:
         calls = CALLS[size - 1]
         if calls >= max(after, CHECK_RATIO * checked_at):
             checked_at = calls
-            said = judge_calls(CALLS[:size], levels[:size], min_per_call=1.0).is_leak
-            if said is not None:
-                return said
+            answer = judge_calls(CALLS[:size], levels[:size], min_per_call=1.0).is_leak
+            if answer is not None:
+                return answer
     return None
 
 

@@ -164,7 +164,7 @@ spark.stop()
 @pytest.mark.skipif(shutil.which("java") is None or find_spec("pyspark") is None, reason="needs pyspark and a JDK")
 def test_spark_reads_every_name_with_a_plain_call(root: Path) -> None:
     command = [sys.executable, "-c", SPARK, str(root / "samples")]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
 
-    found = {line for line in said.splitlines() if line.startswith("row ")}
+    found = {line for line in answer.splitlines() if line.startswith("row ")}
     assert found == {f"row {(service, slug_of_service(service), ROWS)!a}" for service in HOSTILE}

@@ -94,7 +94,7 @@ class TestLeak:
         assert (shown.result or "").startswith("len({'a': 1, \"b c\": '{a}'}): ")
 
     @pytest.mark.parametrize(
-        ("typed", "said"),
+        ("typed", "sentence"),
         [
             ("%memwatch leak x = = 1", "needs Python, but 'x = = 1' is none: invalid syntax."),
             ("%memwatch leak -n 3 f()", "%memwatch leak needs -n of at least 16, but got 3."),
@@ -102,8 +102,8 @@ class TestLeak:
             ("%memwatch leak await f()", "%memwatch leak cannot await in a notebook"),
         ],
     )
-    def test_what_cannot_be_repeated_is_one_sentence(self, kernel: Kernel, typed: str, said: str) -> None:
+    def test_what_cannot_be_repeated_is_one_sentence(self, kernel: Kernel, typed: str, sentence: str) -> None:
         shown = kernel.run(typed)
 
-        assert said in shown.stderr
+        assert sentence in shown.stderr
         assert len(shown.stderr.strip().splitlines()) == 1

@@ -14,9 +14,9 @@ def test_a_cell_that_keeps_memory_each_run_is_named_once_and_warm_ups_are_not(ke
     loaded = kernel.run("import sys; 'numpy' in sys.modules").result
     kernel.run("%memwatch off")
 
-    said = [line for line in leaking if "each run" in line]
-    assert len(said) == 1
-    assert "memwatch: this cell keeps 5.0 MiB each run (13 runs, +65" in said[0]
+    sentences = [line for line in leaking if "each run" in line]
+    assert len(sentences) == 1
+    assert "memwatch: this cell keeps 5.0 MiB each run (13 runs, +65" in sentences[0]
     assert not [line for line in bound if "each run" in line]
     assert loaded == "False"
     kernel.run("log = %memwatch log\nrates = log.groupby('source')['bytes_per_run'].max()")

@@ -285,7 +285,7 @@ class TestNativeMemory:
 
 class TestWrongWords:
     @pytest.mark.parametrize(
-        ("typed", "said"),
+        ("typed", "sentence"),
         [
             ("%memwatch statsu", "%memwatch has no 'statsu': did you mean status? It has on, off, status,"),
             ("%memwatch xyz", "%memwatch has no 'xyz'. It has on, off, status,"),
@@ -303,11 +303,11 @@ class TestWrongWords:
             ("%%memwatch", "Did you mean the line magic %memwatch"),
         ],
     )
-    def test_one_sentence_and_no_traceback(self, kernel: Kernel, typed: str, said: str) -> None:
+    def test_one_sentence_and_no_traceback(self, kernel: Kernel, typed: str, sentence: str) -> None:
         shown = kernel.run(typed)
 
         assert shown.error is None
-        assert said in shown.stderr
+        assert sentence in shown.stderr
         assert len(shown.stderr.strip().splitlines()) == 1
 
     def test_a_folder_that_cannot_be_written_is_reported(self, kernel: Kernel, folder: Path) -> None:

@@ -26,7 +26,7 @@ def frame(**services: dict[str, Any]) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("verdicts", "said"),
+    ("verdicts", "sentence"),
     [
         (frame(a=WELL, b=LEAK, c=WELL), "1 of 3 services leaks: b grows by 2.0 MiB/h, at b.py:3."),
         (
@@ -39,8 +39,8 @@ def frame(**services: dict[str, Any]) -> pd.DataFrame:
         (frame(), "Nothing was recorded: the ledger has no samples."),
     ],
 )
-def test_the_headline_counts_services_and_names_the_worst(verdicts: pd.DataFrame, said: str) -> None:
-    assert render_headline(verdicts) == said
+def test_the_headline_counts_services_and_names_the_worst(verdicts: pd.DataFrame, sentence: str) -> None:
+    assert render_headline(verdicts) == sentence
 
 
 def test_the_worst_comes_first_then_the_soonest_then_what_is_open() -> None:

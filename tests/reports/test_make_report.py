@@ -16,8 +16,8 @@ def test_the_worst_service_comes_first(three_services: Path) -> None:
     made = report(open_ledger(three_services))
 
     assert [section.service for section in made.sections] == ["leaking_registry", "swinging_batch", "warming_cache"]
-    said = "1 of 3 services leaks: leaking_registry grows by 1.76 GiB/h, at registry.py:42."
-    assert repr(made) == f"<Report on {three_services}: {said}>"
+    sentence = "1 of 3 services leaks: leaking_registry grows by 1.76 GiB/h, at registry.py:42."
+    assert repr(made) == f"<Report on {three_services}: {sentence}>"
 
 
 def test_a_service_is_shown_by_its_worst_run(maker: Any) -> None:

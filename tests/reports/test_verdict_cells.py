@@ -70,7 +70,7 @@ def test_without_a_limit_there_is_no_budget_and_without_a_leak_no_time() -> None
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "sentence"),
     [
         ({"is_leak": True, "origin": "native"}, "native code"),
         ({"is_leak": True, "origin": "unknown"}, "not known"),
@@ -78,8 +78,8 @@ def test_without_a_limit_there_is_no_budget_and_without_a_leak_no_time() -> None
         ({"is_leak": True, "responsible_file": "a.py", "responsible_line": None}, "a.py"),
     ],
 )
-def test_a_missing_line_says_why(known: dict[str, Any], said: str) -> None:
-    assert render_cells(verdict(**known)).responsible == said
+def test_a_missing_line_says_why(known: dict[str, Any], sentence: str) -> None:
+    assert render_cells(verdict(**known)).responsible == sentence
 
 
 @pytest.mark.parametrize("unknown", [None, float("nan"), pd.NA, pd.NaT])

@@ -78,9 +78,9 @@ WHEN = sys.argv[1]
 if WHEN == "before":
     recorder.start()
     wait_for_rows(3)
-waiting, telling = os.pipe()
+waiting, writing_end = os.pipe()
 if os.fork():
-    os.close(telling)
+    os.close(writing_end)
     os.read(waiting, 1)  # until the daemon has ended
     os._exit(0)
 os.setsid()
@@ -89,7 +89,7 @@ if os.fork():
 if WHEN == "after":
     recorder.start()
     wait_for_rows(3)
-os.dup2(telling, 1000)
+os.dup2(writing_end, 1000)
 os.closerange(3, 1000)
 null = os.open(os.devnull, os.O_RDWR)
 for standard in (0, 1, 2):

@@ -32,7 +32,7 @@ class FailingReader(SampleReader):
     def read(self, *, deep=False):
         self.readings += 1
         if self.readings > 2:
-            raise OSError("the system does not tell")
+            raise OSError("the system does not show it")
         return super().read(deep=deep)
 
 
@@ -182,10 +182,10 @@ def test_an_error_of_the_recorder_is_logged_once_counted_and_written(tmp_path, c
         wait_until(lambda: recorder.status().errors >= 5)
 
     assert len(caplog.records) == 1
-    assert "OSError: the system does not tell" in caplog.text
+    assert "OSError: the system does not show it" in caplog.text
     ledger = open_ledger(tmp_path / "ledger")
     errors = ledger.events[ledger.events["kind"] == "error"]
-    assert errors["message"].tolist() == ["OSError: the system does not tell"]
+    assert errors["message"].tolist() == ["OSError: the system does not show it"]
     assert len(ledger.samples) == 2
     assert ledger.runs["ended"].notna().all()
 

@@ -162,10 +162,10 @@ def test_hooks_of_the_program_keep_a_snapshot_from_forking(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "said"), [("handles", "0 [] []"), ("rests", "some [] []")])
-def test_a_process_that_takes_in_orphans_meets_none_of_ours(tmp_path: Path, how: str, said: str) -> None:
+@pytest.mark.parametrize(("how", "answer"), [("handles", "0 [] []"), ("rests", "some [] []")])
+def test_a_process_that_takes_in_orphans_meets_none_of_ours(tmp_path: Path, how: str, answer: str) -> None:
     """As the first process of a container: nothing is started where it would notice, and nothing stays uncollected."""
-    assert run(tmp_path, ADOPTS, how) == said
+    assert run(tmp_path, ADOPTS, how) == answer
 
     check_rows(tmp_path)
     assert not list((tmp_path / "ledger").rglob("*.jsonl"))

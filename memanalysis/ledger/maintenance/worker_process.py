@@ -46,12 +46,12 @@ for number in map(int, os.listdir("/proc/self/fd")):
                 os.close(number)
         except OSError:
             pass
-def say(number):
+def send(number):
     try:
         os.write(report, b"%d\\n" % number)
     except OSError:  # the program has ended; its files are sealed all the same
         pass
-say(os.getpid())
+send(os.getpid())
 sys.path[:] = job["path"]
 code = 1
 try:
@@ -60,7 +60,7 @@ try:
 except SystemExit as end:
     code = end.code
 finally:
-    say(code)
+    send(code)
 """
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class SealingWorker:
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
         self._report: OwnDescriptor | None = None
-        self._said = b""
+        self._received = b""
         self._not_before = float("-inf")
         self._is_able = "python" in Path(sys.executable or "").name.lower() and find_detach_obstacle() is None
 
@@ -91,10 +91,10 @@ class SealingWorker:
             return False
         with suppress(BlockingIOError):
             while piece := os.read(self._report.number, 64):
-                self._said += piece
+                self._received += piece
             self._end()
             return False
-        if self._said.count(b"\n") < 2:
+        if self._received.count(b"\n") < 2:
             return True
         self._end()
         return False
@@ -110,9 +110,9 @@ class SealingWorker:
             self._not_before = time.monotonic() + RETRY_S
             return False
         reading, writing = os.pipe()
-        report, telling = OwnDescriptor(reading), OwnDescriptor(writing)
+        report, writing_end = OwnDescriptor(reading), OwnDescriptor(writing)
         try:
-            self._start(segments, telling)
+            self._start(segments, writing_end)
             os.set_blocking(report.number, False)
         except (OSError, RuntimeError, ValueError) as exc:  # a limit on processes; the interpreter going down
             report.close()
@@ -120,8 +120,8 @@ class SealingWorker:
             _log.warning("memanalysis cannot seal while it runs, and does so at the end: %s", exc)
             return False
         finally:
-            telling.close()
-        self._report, self._said = report, b""
+            writing_end.close()
+        self._report, self._received = report, b""
         for _, _, descriptor in segments:
             descriptor.close()
         return True
@@ -146,7 +146,7 @@ class SealingWorker:
             self._report.close()
             self._report = None
 
-    def _start(self, segments: Sequence[Segment], telling: OwnDescriptor) -> None:
+    def _start(self, segments: Sequence[Segment], writing_end: OwnDescriptor) -> None:
         if not os.access(sys.executable, os.X_OK):
             raise FileNotFoundError(f"there is no {sys.executable}")
         locks = [descriptor for _, _, descriptor in segments]
@@ -159,15 +159,15 @@ class SealingWorker:
             ],
             "segments": [(table, str(path)) for table, path, _ in segments],
             "descriptors": {number: (file.st_dev, file.st_ino) for number, file in files.items() if file is not None},
-            "report": telling.number,
+            "report": writing_end.number,
         }
         command = [sys.executable, "-S", "-E", "-P", "-c", _PROGRAM, json.dumps(job)]
-        start_detached(command, inherited=[telling, *locks])
+        start_detached(command, inherited=[writing_end, *locks])
 
     def _end(self) -> None:
         """Close the pipe, name a failure, and collect the process if it has become a child of this one."""
         self.forget()
-        pid, _, code = self._said.decode("ascii", "replace").partition("\n")
+        pid, _, code = self._received.decode("ascii", "replace").partition("\n")
         if code.strip() != "0" and self._job["url"] is None:  # of an upload the spool holds how it ended
             _log.warning("memanalysis left files of ledger %s unsealed, which read as well", self._job["root"])
         if pid.isdigit() and adopts_orphans():

@@ -130,9 +130,9 @@ def join_spans(spans: Sequence[Span]) -> Span:
 
 def broken_parquet(name: str, exc: Exception) -> LedgerFormatError:
     """Error for a file that is no whole Parquet; pyarrow's message may take several lines, and is put into one."""
-    said = " ".join(str(exc).split()).rstrip(".")
+    reason = " ".join(str(exc).split()).rstrip(".")
     return LedgerFormatError(
-        f"open_ledger needs a whole Parquet file, but {name} is none: {said}. Restore it from a copy."
+        f"open_ledger needs a whole Parquet file, but {name} is none: {reason}. Restore it from a copy."
     )
 
 
