@@ -121,3 +121,7 @@ def _run(arguments: Sequence[str]) -> float:
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True, timeout=TIMEOUT_S, env=environment)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+if __name__ == "__main__":
+    main()
