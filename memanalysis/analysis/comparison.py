@@ -99,7 +99,8 @@ def compare_samples(
     -------
     DataFrame
         ``COMPARISON_COLUMNS``, two rows a service: the level after warm-up, and the slope. ``verdict`` is ``more`` or
-        ``less`` where the change matters and chance makes one so large in fewer than 1 % of comparisons, else ``same``.
+        ``less`` if the change is large enough to matter and would occur by chance in fewer than 1 % of comparisons.
+        Otherwise it is ``same``.
 
     Raises
     ------
@@ -171,8 +172,8 @@ def compare_sites(
     before, after : DataFrame
         Rows of the table ``sites``.
     changed : collection of str
-        Services whose level or growth changed. Of these a site is judged by a single snapshot too: the question is only
-        which of them carries the change. Elsewhere what one moment holds is no evidence.
+        Services whose level or growth changed. In these one snapshot is enough to judge a site, because the change is
+        shown already and only its place is sought. Elsewhere what one moment holds is no evidence.
     thresholds : ComparisonThresholds, optional
         The numbers to judge by.
     """

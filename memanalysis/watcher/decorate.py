@@ -20,7 +20,7 @@ register_wrapper_frame(__file__)
 
 
 def wrap_function(function: FunctionT, watching: AbstractContextManager[Any], *, name: str = "watch") -> FunctionT:
-    """Wrap a function so that it runs inside ``watching``, which must allow to be entered again and from other threads.
+    """Wrap a function so that it runs inside ``watching``, which must be reusable, also from several threads.
 
     Raises
     ------

@@ -91,7 +91,8 @@ def supervise_program(
     Parameters
     ----------
     make_command : callable
-        Called in the process that becomes the program, with its environment so far: its command line and environment.
+        Called in the child before it becomes the program, with the child's environment. Returns the command line and
+        the environment to start the program with.
     judge : callable
         Given the pid of a run that has ended: what is found about it.
 

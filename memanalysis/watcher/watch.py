@@ -46,20 +46,21 @@ def watch(
     service : str
         Name under which its rows are kept, and by which the policy knows its budget.
     ledger : path or URL, optional
-        Folder of the ledger, here or at a URL such as ``s3://bucket/ledger``. Without it the policy's
-        ``ledger.storage_path`` (of a ``.json`` its stem: that file is the JSON array ledger, kept by
-        ``PersistentLedgerManager``), and without a policy ``memanalysis-ledger``.
+        Folder of the ledger, here or at a URL such as ``s3://bucket/ledger``. The default is the policy's
+        ``ledger.storage_path``, or ``memanalysis-ledger`` without a policy. If that path ends in ``.json``, the folder
+        has the same name without the suffix, because ``PersistentLedgerManager`` keeps the ``.json`` file.
     policy : path, mapping or Policy, optional
         What is allowed and what is done about it. Without it nothing is judged while it runs. A file is read again
         when it changes.
     interval : float
         Seconds between two ticks.
     trace : {"auto", "sampled", "windows", "full", "off"}, optional
-        How the lines that hold memory are found. ``sampled`` takes one allocation of every 128 KiB on average from the
-        start on, and costs some 2 % of processor time. ``windows`` lets tracemalloc follow each allocation for a moment
-        now and then, once memory is seen to grow. ``full`` lets it follow all of them all the time, which makes Python
-        code several times slower. ``off`` names no line. ``auto``, the default unless the policy turns tracing off, is
-        ``sampled`` where the compiled sampler is there, else ``windows``. It joins tracemalloc where that runs already.
+        How the lines that hold memory are found. ``sampled`` takes, on average, one allocation in every 128 KiB, from
+        the start on, and costs some 2 % of processor time. ``windows`` lets tracemalloc follow each allocation for a
+        moment now and then, once memory is seen to grow. ``full`` lets it follow all of them all the time, which makes
+        Python code several times slower. ``off`` names no line. ``auto``, the default unless the policy turns tracing
+        off, is ``sampled`` where the compiled sampler is there, else ``windows``. It joins tracemalloc where that runs
+        already.
     trace_limit : int, optional
         Frames of each stack; the policy's, else 25.
     snapshot_interval : float, optional
@@ -67,16 +68,17 @@ def watch(
     top_sites, top_types : int
         Rows of ``sites`` (the biggest, and those that grew most) and of ``objects`` in a snapshot, at most.
     check_leaks : bool
-        False leaves the policy's leak detection to those who read the ledger: nothing heavy is loaded in this process.
+        Whether this process runs the policy's leak detection. False loads no heavy library here, and leaves it to
+        ``assess`` on the ledger.
     seal : bool
         Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
     max_overhead : float
-        Share of one processor that watching may take, over the run and over every 10 s; what costs more is done less
-        often. With ``trace="full"`` this holds for the recorder's own work, not for the tracing itself.
+        Share of one processor that the recorder may take, over the run and over every 10 s. What costs more is done
+        less often. The sampler is not counted, nor is the tracing itself with ``trace="full"``.
     fork : bool, optional
-        Whether full snapshots are read in a forked copy of the process, so that it stops for the fork only. When not
-        given: where they are large and it is safe.
+        Whether full snapshots are read in a forked copy of the process, which then stops for the fork only. None, the
+        default, forks if snapshots are large and forking is safe.
     file_mode : int
         Permissions of the ledger's files, less the umask: 0600, which lets nobody but this user read them.
     argv : {"redacted", "full", "none"}

@@ -23,7 +23,7 @@ __all__ = ["find_copy_on_write"]
 def find_copy_on_write(
     frame: VerdictFrame, thresholds: Thresholds, *, batches: Mapping[str, SeriesBatch]
 ) -> VerdictFrame:
-    """Name what is no leak but copies shared memory.
+    """Mark growth that comes from copying shared memory after a fork, and is no leak.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def find_copy_on_write(
     Returns
     -------
     VerdictFrame
-        Rows that copy on write are ``growing`` in private memory and no leak, with the origin ``copy-on-write``. With
-        ``copied_bytes``: by how much private memory grew there, 0 elsewhere.
+        Where copy-on-write explains the growth, ``shape`` is ``growing``, ``is_leak`` is False and ``origin`` is
+        ``copy-on-write``. The column ``copied_bytes`` is by how much private memory grew there, and 0 elsewhere.
     """
     private, resident = batches.get(PRIVATE_METRIC), batches.get(BYTE_METRICS[0])
     count = len(frame["is_leak"])

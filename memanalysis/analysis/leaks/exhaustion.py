@@ -39,16 +39,16 @@ def forecast_exhaustion(
     batch : SeriesBatch
         The series that they were fitted to.
     limits : array of float, shape (m,)
-        Budgets, container limits or memory of the machine in bytes; NaN where there is none, and then the answer is.
+        Budgets, container limits or memory of the machine in bytes. NaN where there is no limit: the result is NaN too.
         No time is left to a series whose last sample is at its limit.
     thresholds : Thresholds, optional
         The numbers to forecast by; its groups ``forecast`` and ``growth``.
 
     Notes
     -----
-    The mean of a line and its slope err independently, so the lines of the interval turn about the middle of the judged
-    stretch. The early end also allows for noise that touches the limit before the line does. A line ends above what was
-    released since its stretch, and so does the limit that it is held against.
+    The errors of a line's mean and of its slope are independent. So the lines that bound the interval cross in the
+    middle of the judged stretch. The early end also allows for noise that touches the limit before the line does. If
+    memory was released after the judged stretch, the line lies too high by that amount, and the limit is raised by it.
     """
     last_s, is_there = batch.judged_until_s, batch.latest >= limits
     limits = limits + batch.released

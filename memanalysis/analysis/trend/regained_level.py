@@ -22,8 +22,8 @@ def find_regained(
 ) -> FloatArray:
     """Return the second since which each of some growing series only regains what it held before; NaN for the others.
 
-    A level is held that the series reaches for a lasting stretch. Compared are the one before the first fall by a good
-    part of the growth, and the one since.
+    A level counts as held if the series reaches it for a lasting stretch. The level that was held before the first
+    large fall is compared with the level held after it. A fall is large if it is a good part of the growth.
 
     Parameters
     ----------

@@ -20,10 +20,11 @@ PARABOLA = 3
 def are_steady(
     matrix: SeriesMatrix, slope: FloatArray, *, thresholds: SlowingThresholds = DEFAULT_THRESHOLDS.slowing
 ) -> NDArray[np.bool_]:
-    """Return whether each row grows as fast at its end as before: after its very beginning, after its warm-up, or late.
+    """Return whether the growth of each row is still as fast at its end.
 
-    Nearly the whole shows a bend best. What warms up for longer than the very beginning must be the steadier after it.
-    Where starting up took more than both, what came later must be steady beyond the error of that.
+    Three stretches are tried, and one that is steady is enough. The first leaves out only the very beginning: the
+    longest stretch shows a bend best. The second leaves out the warm-up, and its bound is stricter. The third begins
+    late, for programs that start up for longer still, and must pass its bound with one standard error taken off.
 
     Parameters
     ----------
