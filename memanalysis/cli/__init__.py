@@ -42,7 +42,7 @@ PROGRAM = "memanalysis"
 
 _EXAMPLES = """\
 memanalysis demo                          find the one of three that leaks
-memanalysis run app.py --port 80          record a program and its children
+memanalysis run app.py --port 80          record app.py, which gets --port
 memanalysis assess logs/ledger            print a verdict on every service
 memanalysis report logs/ledger -o r.html  write the same with charts
 """
@@ -60,27 +60,27 @@ run exits with the code of its program.
 
 commands = CommandGroup(
     PROGRAM,
-    help="Record the memory of Python programs, and find out whether it leaks, on which line, and how fast.",
+    help="Record the memory of Python programs, and find out which of them leak, on which line, and how fast.",
     examples=_EXAMPLES,
     notes={"Exit codes": _EXIT_CODES},
     modules={
         "demo": ("memanalysis.cli.demo_command:command", "Run three small programs and find the one that leaks."),
-        "run": ("memanalysis.cli.run_command:command", "Run a Python program and record it and its children."),
-        "record": ("memanalysis.cli.record_command:command", "Record a running process from outside."),
+        "run": ("memanalysis.cli.run_command:command", "Start a Python program and record it and its children."),
+        "record": ("memanalysis.cli.record_command:command", "Record a process that runs already, from outside."),
         "import": ("memanalysis.cli.import_command:command", "Import mprof, Prometheus or pprof data into a ledger."),
         "assess": ("memanalysis.cli.assess_command:command", "Print a verdict on every service of a ledger."),
         "check": ("memanalysis.cli.check_command:command", "Fail on a leak, an exceeded budget or a regression."),
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
         "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
         "sweep": ("memanalysis.cli.sweep_command:command", "Find the release of a package that began to leak."),
-        "pivot": ("memanalysis.cli.pivot_command:command", "Show which host, release or label explains leaks."),
+        "pivot": ("memanalysis.cli.pivot_command:command", "Find the host, release or label that leaks have in common."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "trend": ("memanalysis.cli.trend_command:command", "Show what changed in the last weeks, on one page."),
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, with Voilà."),
         "export": ("memanalysis.cli.export_command:command", "Write the heap of a run for other tools."),
         "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant query ledgers (Model Context Protocol)."),
         "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
-        "compact": ("memanalysis.cli.compact_command:command", "Seal, merge and thin out a ledger."),
+        "compact": ("memanalysis.cli.compact_command:command", "Turn rows into Parquet, merge files, drop old rows."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),
