@@ -73,7 +73,7 @@ commands = CommandGroup(
         "compare": ("memanalysis.cli.compare_command:command", "Show what became worse or better, and where."),
         "test": ("memanalysis.cli.leak_test_command:command", "Find out whether a call leaks, by repeating it."),
         "sweep": ("memanalysis.cli.sweep_command:command", "Find the release of a package that began to leak."),
-        "pivot": ("memanalysis.cli.pivot_command:command", "Find the host, release or label that leaks have in common."),
+        "pivot": ("memanalysis.cli.pivot_command:command", "Find the host, release or label that leaks share."),
         "report": ("memanalysis.cli.report_command:command", "Write a report with charts on a ledger."),
         "trend": ("memanalysis.cli.trend_command:command", "Show what changed in the last weeks, on one page."),
         "dashboard": ("memanalysis.cli.dashboard_command:command", "Explore a ledger in a browser, with Voilà."),
