@@ -109,9 +109,10 @@ def format_growth_interval(slope: float | None, low: float | None, high: float |
 
 def format_number(value: float, *, digits: int = 3, sign: bool = False) -> str:
     """Render a number with that many digits and no exponent, such as ``0.25``, ``36`` or ``1,840``."""
-    rounded = float(f"{value:.{digits}g}")
-    plus = "+" if sign else ""
-    return f"{rounded:{plus},.0f}" if rounded % 1 == 0 else f"{rounded:{plus}g}"
+    rounded = float(f"{value:.{digits}g}") + 0.0  # which takes the sign off zero
+    decimals = 0 if rounded % 1 == 0 else max(1, digits - 1 - math.floor(math.log10(abs(rounded))))
+    text = f"{rounded:{'+' if sign else ''},.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def format_duration(seconds: float | None) -> str:

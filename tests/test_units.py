@@ -129,6 +129,11 @@ def test_a_rendered_size_is_within_five_per_cent_of_the_size(size):
         (0.5, {"sign": True}, "+0.5"),
         (999.6, {}, "1,000"),
         (3.6e9, {}, "3,600,000,000"),
+        (0.00003, {}, "0.00003"),
+        (0.000012345, {"sign": True}, "+0.0000123"),
+        (-0.0, {}, "0"),
+        (12.5, {}, "12.5"),
+        (12.04, {"digits": 2}, "12"),
     ],
 )
 def test_numbers_have_no_exponent(value, options, text):

@@ -26,10 +26,10 @@ class Score:
 
     def cells(self) -> list[str]:
         """Precision, recall, F1, false alarms, misses."""
-        is_called, there = self.hits + len(self.alarms), self.hits + len(self.misses)
-        precision = self.hits / is_called if is_called else float("nan")
+        n_called, there = self.hits + len(self.alarms), self.hits + len(self.misses)
+        precision = self.hits / n_called if n_called else float("nan")
         recall = self.hits / there if there else float("nan")
-        f1 = 2 * self.hits / (is_called + there) if is_called + there else float("nan")
+        f1 = 2 * self.hits / (n_called + there) if n_called + there else float("nan")
         quiet = self.silent + len(self.alarms)
         return [
             f"{precision:.2f}",

@@ -21,9 +21,6 @@ from memanalysis.analysis.trend.shape_readings import classify_shapes
 
 __all__ = ["MeasuredRuns", "find_moments", "measure_runs"]
 
-PERIODS_TRIED = 41
-"""Within a step of the samples on both sides of the period that is found first."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRuns:
@@ -108,10 +105,10 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
         times, values = batch.take(int(i))
         is_judged = times >= first_s[i]
         rest = values[is_judged] - fits.intercept[i] - fits.slope[i] * times[is_judged]
-        periods, off_s = _read_whole_periods(times[is_judged], rest, thresholds)
+        periods, coarseness = _read_whole_periods(times[is_judged], rest, thresholds)
         if periods.size:
-            level, level_error[i] = _read_level(periods, off_s)
-            intercept[i] += level
+            intercept[i] += periods.mean()
+            level_error[i] = math.hypot(_standard_error(periods), coarseness)
         elif rest.size >= thresholds.comparison.blocks * thresholds.comparison.min_samples_of_block:
             cut = np.array_split(rest, thresholds.comparison.blocks)
             blocks = np.array([np.median(block) for block in cut])
@@ -130,54 +127,27 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
 
 
 def _read_whole_periods(times: FloatArray, rest: FloatArray, thresholds: Thresholds) -> tuple[FloatArray, float]:
-    """Return the mean of each whole period, counted back from the end; empty where nothing is seen to repeat.
+    """Return the median of each whole period, counted back from the end; empty where nothing is seen to repeat.
 
-    A cycle is no noise: whole periods differ far less than samples do. The other value is by how many periods their
-    middle lies after that of all samples.
-    """
-    period_s = _find_period(times, rest, thresholds)
-    count = int((times[-1] - times[0]) / period_s) if np.isfinite(period_s) else 0
-    if count < thresholds.period.min_periods:
-        return np.empty(0), 0.0
-    ends_s = times[-1] - period_s * np.arange(count, -1, -1)
-    area = np.concatenate([[0.0], np.cumsum(np.diff(times) * (rest[1:] + rest[:-1]) / 2)])
-    means: FloatArray = np.diff(_area_until(ends_s, times, rest, area)) / period_s
-    return means, float(ends_s[0] - times[0]) / 2 / period_s
-
-
-def _find_period(times: FloatArray, rest: FloatArray, thresholds: Thresholds) -> float:
-    """Return the seconds of the swing that repeats, where the periodogram is highest within a step; NaN without one.
-
-    The autocorrelation knows whole steps only, and a period that is wrong by a part of one moves through the cycle.
+    A cycle is no noise: whole periods differ far less than samples do. The other value is by how much such a median may
+    be off because a period has few samples: in each period alike, so that their scatter does not show it.
     """
     step = max(1, times.size // thresholds.comparison.max_points_of_a_period)
-    times, rest = times[::step], rest[::step]
-    period_s = float(find_periods(times[None], rest[None], thresholds=thresholds.period)[0])
+    period_s = float(find_periods(times[None, ::step], rest[None, ::step], thresholds=thresholds.period)[0])
     if not np.isfinite(period_s):
-        return np.nan
-    near_s = period_s + np.linspace(-1, 1, PERIODS_TRIED) * (times[-1] - times[0]) / (times.size - 1)
-    power = np.abs(rest @ np.exp(-2j * np.pi * times[:, None] / near_s[near_s > 0]))
-    return float(near_s[near_s > 0][np.argmax(power)])
+        return np.empty(0), 0.0
+    back = ((times[-1] - times) / period_s).astype(np.int64)
+    count = int((times[-1] - times[0]) / period_s)
+    whole = [np.sort(rest[back == number]) for number in range(count) if (back == number).any()]
+    if len(whole) < thresholds.period.min_periods:
+        return np.empty(0), 0.0
+    return np.array([np.median(part) for part in whole]), float(np.mean([_measure_coarseness(part) for part in whole]))
 
 
-def _area_until(moments_s: FloatArray, times: FloatArray, rest: FloatArray, area: FloatArray) -> FloatArray:
-    """Return the area under the polygon of the samples from the first of them until some moments."""
-    last = np.clip(np.searchsorted(times, moments_s, side="right") - 1, 0, times.size - 2)
-    part_s = moments_s - times[last]
-    found: FloatArray = area[last] + part_s * (rest[last] + np.interp(moments_s, times, rest)) / 2
-    return found
-
-
-def _read_level(periods: FloatArray, off: float) -> tuple[float, float]:
-    """Return the level that means of periods show at a place beside their middle, and its standard error.
-
-    The slope was fitted through the cycle. What the periods still rise by is read off a line through their means.
-    """
-    place = np.arange(periods.size) - (periods.size - 1) / 2
-    slope = float(periods @ place) / float(place @ place)
-    error = _standard_error(periods - slope * place)
-    error_of_slope = error * math.sqrt(periods.size / float(place @ place))
-    return float(periods.mean()) - slope * off, math.hypot(error, error_of_slope * off)
+def _measure_coarseness(values: FloatArray) -> float:
+    """Return half of the distance from the median of sorted values to those beside it, on the mean of both sides."""
+    above, below = values.size // 2 + values.size % 2, (values.size - 1) // 2 - values.size % 2
+    return float(values[min(above, values.size - 1)] - values[max(below, 0)]) / 4
 
 
 def _standard_error(values: FloatArray) -> float:

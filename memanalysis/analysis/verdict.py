@@ -64,6 +64,7 @@ class Reason(StrEnum):
     GROWS_IN_EACH_WORKER = "grows_in_each_worker"
     GROWS_IN_SOME_WORKERS = "grows_in_some_workers"
     GROWS_IN_SHARED_MEMORY = "grows_in_shared_memory"
+    GROWS_WITH_SUCCESSORS = "grows_with_successors"
     THREADS_PILE_UP = "threads_pile_up"
     DESCRIPTORS_PILE_UP = "descriptors_pile_up"
     FREE_IN_ALLOCATOR = "free_in_allocator"

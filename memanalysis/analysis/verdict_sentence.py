@@ -199,6 +199,13 @@ def _describe_shared_memory(cells: Cells, i: int) -> str:
     )
 
 
+def _describe_successors(cells: Cells, i: int) -> str:
+    return (
+        f"This is the sum over {cells['process_count'][i]:.0f} processes: those that start later are larger, "
+        "while each grows little."
+    )
+
+
 def _describe_threads(cells: Cells, i: int) -> str:
     return _describe_pile(cells, i, "thread")
 
@@ -313,6 +320,7 @@ _WRITERS: dict[Reason, Callable[[Cells, int], str]] = {
     Reason.GROWS_IN_EACH_WORKER: _describe_workers,
     Reason.GROWS_IN_SOME_WORKERS: _describe_some_workers,
     Reason.GROWS_IN_SHARED_MEMORY: _describe_shared_memory,
+    Reason.GROWS_WITH_SUCCESSORS: _describe_successors,
     Reason.THREADS_PILE_UP: _describe_threads,
     Reason.DESCRIPTORS_PILE_UP: _describe_descriptors,
     Reason.FREE_IN_ALLOCATOR: _describe_free,

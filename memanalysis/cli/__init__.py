@@ -80,7 +80,7 @@ commands = CommandGroup(
         "export": ("memanalysis.cli.export_command:command", "Write the heap of a run for other tools."),
         "mcp": ("memanalysis.cli.mcp_command:command", "Let an assistant query ledgers (Model Context Protocol)."),
         "info": ("memanalysis.cli.info_command:command", "Show what a ledger holds."),
-        "compact": ("memanalysis.cli.compact_command:command", "Turn rows into Parquet, merge files, delete old rows."),
+        "compact": ("memanalysis.cli.compact_command:command", "Turn rows into Parquet, merge files, apply retention."),
         "convert": ("memanalysis.cli.convert_command:command", "Write a ledger in another format or place."),
         "policy": ("memanalysis.cli.policy_command:command", "Check, show and describe policy files."),
         "doctor": ("memanalysis.cli.doctor_command:command", "Show and test what can be measured here."),

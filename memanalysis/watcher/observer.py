@@ -309,6 +309,7 @@ class Observer:
             self._snapshots.add(sample)
             self._snapshots.rest(time.thread_time() - cpu_started)
         sample["capture_s"] = round((time.perf_counter() - started) * 1e7) / 1e7
+        self._output.show_sample(sample)
         try:
             self._output.write_sample(sample)
         finally:

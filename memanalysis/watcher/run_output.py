@@ -77,11 +77,14 @@ class RunOutput:
         if self._writer is not None:
             note_ends(self._writer.path, service=self._settings.service, most=MAX_RUNS)
 
-    def write_sample(self, sample: Row) -> None:
-        """Write a row of ``samples``; the live verdict has it also where the ledger refuses it."""
+    def show_sample(self, sample: Row) -> None:
+        """Make a sample the last one, and give it to the live verdict."""
         self.last = sample
         if self._live is not None:
             self._live.add(sample)
+
+    def write_sample(self, sample: Row) -> None:
+        """Write a row of ``samples``."""
         left_out = self._settings.left_out
         row = {column: value for column, value in sample.items() if column not in left_out} if left_out else sample
         self._append("samples", [row])

@@ -75,7 +75,8 @@ def watch(
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.
     max_overhead : float
         Share of one processor that the recorder may take, over the run and over every 10 s. What costs more is done
-        less often. The sampler is not counted, nor is the tracing itself with ``trace="full"``.
+        less often. What the sampler adds to each allocation is not counted, nor is the tracing itself with
+        ``trace="full"``.
     fork : bool, optional
         Whether full snapshots are read in a forked copy of the process, which then stops for the fork only. None, the
         default, forks if snapshots are large and forking is safe.

@@ -180,13 +180,19 @@ def test_a_cycle_is_no_noise() -> None:
     )
 
     assert levels == pytest.approx(np.full(10, 100.0), abs=1)
-    assert errors.max() < 0.5
+    assert np.median(errors) < 1.2
+    assert (
+        errors.max() < 20 * np.pi / 10 / 4
+    )  # in a twentieth of a period a sine moves by pi / 10 of its height at most
 
 
 @pytest.mark.parametrize("period", [15.0, 17.3, 20.0, 25.0, 30.0])
 @pytest.mark.parametrize("drift", [0.0, 0.2])
-def test_the_level_of_a_cycle_is_the_middle_of_its_swing_whatever_its_length(period: float, drift: float) -> None:
-    """The mean over whole periods of a sine is 0. The judged stretch is that after the warm-up, 51 to 199 s."""
+def test_the_level_of_a_cycle_is_the_middle_of_its_swing_within_its_error(period: float, drift: float) -> None:
+    """The median over whole periods of a sine is 0. The judged stretch is that after the warm-up, 51 to 199 s.
+
+    Fifteen samples of a period show its median to a twelfth of the swing only, in each period alike.
+    """
     t = np.arange(200.0)
     rng = np.random.default_rng(5)
     swings = [20 * np.sin(2 * np.pi * (t / period + rng.uniform())) for _ in range(8)]
@@ -195,6 +201,21 @@ def test_the_level_of_a_cycle_is_the_middle_of_its_swing_whatever_its_length(per
         for number, swing in enumerate(swings)
     ]
     found = measure(pd.concat(frames))
+    off = (found.intercept + found.slope * found.middle_s) / MIB - 100
 
     assert found.middle_s == pytest.approx(np.full(8, 125.0))
-    assert (found.intercept + found.slope * found.middle_s) / MIB == pytest.approx(np.full(8, 100.0), abs=0.25)
+    assert np.all(np.abs(off) <= 2 * found.level_error / MIB)
+    assert found.level_error.max() < 3 * MIB
+
+
+def test_two_records_of_one_program_have_one_level_whether_a_cycle_is_seen_in_them_or_not() -> None:
+    """Batches of 50 MiB for a fifth of each minute: 100 s are too short to see them repeat, an hour is not."""
+    rng = np.random.default_rng(7)
+    levels = []
+    for seconds in (140, 3600):
+        t = np.arange(float(seconds))
+        size = 200 + 50 * ((t + 7) % 60 < 12) + rng.normal(0, 0.5, t.size)
+        found = measure(as_samples(Series(t, size * MIB, 0.0), run_id="one"))
+        levels.append((found.intercept + found.slope * found.middle_s)[0] / MIB)
+
+    assert levels == pytest.approx([200, 200], abs=1)

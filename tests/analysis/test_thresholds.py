@@ -86,7 +86,6 @@ NO_THRESHOLDS = {
     "SAME_SHARE": "numeric noise",
     "NUMERIC_NOISE": "the same",
     "GRID": "how finely a distribution is tabulated",
-    "PERIODS_TRIED": "how finely a period is read",
     "LONGEST_LOG": "the range of floats",
     "MIN_FREEDOM_OF_THE_EXPANSION": "where a series converges",
     "TERMS": "the same",

@@ -118,6 +118,10 @@ def write(*reasons: Reason, thresholds: Thresholds = DEFAULT_THRESHOLDS, **chang
             "This is the sum over 5 processes: the memory that they share grows, and what each has for itself grows "
             "less.",
         ),
+        (
+            Reason.GROWS_WITH_SUCCESSORS,
+            "This is the sum over 5 processes: those that start later are larger, while each grows little.",
+        ),
         (Reason.GROWS_IN_SOME_WORKERS, "This is the sum over 5 processes: 2 of them grow."),
         (Reason.THREADS_PILE_UP, "A leak: threads pile up, 36 more after warm-up, 1,800 an hour."),
         (

@@ -44,11 +44,14 @@ class _Growth:
     private_bytes : array of float
         Growth of private memory, 0 where it fell.
     of_more_processes : float
-        Private memory of the members that live at the end, less that of those at the begin, each as it was last.
+        By how many the number of members rose, times the private size of the middle one of the new members.
+    private_sum_bytes : float
+        Growth of the sum of all private memory, so that the rest of the growth is shared; NaN where it was not read.
     """
 
     private_bytes: FloatArray
     of_more_processes: float
+    private_sum_bytes: float
 
     @property
     def total(self) -> float:
@@ -195,15 +198,19 @@ def _measure_growth(
             grown[i] = max(0.0, float(np.median(values[after[-3:]]) - values[after[0]]))
     end_s = max(member.ended_s for member in members)
     edge_s = thresholds.family.edge_share * (end_s - begin_s)
-
-    def size_at(at_s: float) -> float:
-        lives = [member.started_s <= at_s <= member.ended_s for member in members]
-        sizes = [
-            float(values[-1]) for (_, values), is_alive in zip(private, lives, strict=True) if is_alive and values.size
-        ]
-        return sum(sizes)
-
-    return _Growth(private_bytes=grown, of_more_processes=size_at(end_s - edge_s) - size_at(begin_s + edge_s))
+    at_begin, at_end = (
+        np.array([member.started_s <= at_s <= member.ended_s for member in members])
+        for at_s in (begin_s + edge_s, end_s - edge_s)
+    )
+    is_new = np.flatnonzero(at_end & ~at_begin).tolist()
+    new_sizes = [float(private[i][1][-1]) for i in is_new if private[i][1].size]
+    times, private_sum = _sum_readings(members, private, thresholds.family)
+    private_sum = private_sum[times >= begin_s]
+    return _Growth(
+        private_bytes=grown,
+        of_more_processes=float(at_end.sum() - at_begin.sum()) * (float(np.median(new_sizes)) if new_sizes else 0.0),
+        private_sum_bytes=float(np.median(private_sum[-3:]) - private_sum[0]) if private_sum.size else np.nan,
+    )
 
 
 def _explain(
@@ -217,23 +224,33 @@ def _explain(
         return _no_leak(row, Reason.COPIES_ON_WRITE) | {"origin": "copy-on-write", "shape": "growing"}
     if not row["is_leak"]:
         return row
-    is_private = growth.total >= rule.min_share * row["growth_bytes"]
-    if not is_private and growth.of_more_processes >= rule.min_share * row["growth_bytes"]:
+    least = rule.min_share * row["growth_bytes"]
+    if growth.total < least <= growth.of_more_processes:
         return _no_leak(row, Reason.MORE_PROCESSES)
     own = [frame["origin"][one.place] for one in family.members if frame["is_leak"][one.place]]
     origin = max(sorted(set(own)), key=own.count) if own else "unknown"
     row = row | _take_line(frame, family, growth)
-    of_master = np.array([member is family.master for member in family.members])
-    if not is_private:
-        reason = Reason.GROWS_IN_SHARED_MEMORY
-    elif growth.private_bytes[of_master].sum() >= rule.min_share * growth.total:
-        reason = Reason.GROWS_IN_MASTER
-    else:
-        of_workers = growth.private_bytes[~of_master]
-        is_alike = (of_workers >= rule.min_alike_share * of_workers.max()).mean() >= rule.min_alike_workers
-        reason = Reason.GROWS_IN_EACH_WORKER if is_alike else Reason.GROWS_IN_SOME_WORKERS
+    found = _find_who_grows(family, growth, row["growth_bytes"], rule)
     line = (Reason.ALLOCATED_BY_LINE,) if row.get("responsible_file") else ()
-    return row | {"origin": origin, "reasons": (*row["reasons"], reason, *line)}
+    return row | {"origin": origin, "reasons": (*row["reasons"], *found, *line)}
+
+
+def _find_who_grows(
+    family: "Family", growth: _Growth, growth_bytes: float, rule: FamilyThresholds
+) -> tuple[Reason, ...]:
+    """Return the reason that explains most of the growth of a family, none where nothing does."""
+    least = rule.min_share * growth_bytes
+    if growth.total < least:
+        if growth_bytes - growth.private_sum_bytes >= least:
+            return (Reason.GROWS_IN_SHARED_MEMORY,)
+        by_successors = growth.private_sum_bytes - growth.total - max(0.0, growth.of_more_processes)
+        return (Reason.GROWS_WITH_SUCCESSORS,) if by_successors >= least else ()
+    of_master = np.array([member is family.master for member in family.members])
+    if growth.private_bytes[of_master].sum() >= rule.min_share * growth.total:
+        return (Reason.GROWS_IN_MASTER,)
+    of_workers = growth.private_bytes[~of_master]
+    is_alike = (of_workers >= rule.min_alike_share * of_workers.max()).mean() >= rule.min_alike_workers
+    return (Reason.GROWS_IN_EACH_WORKER if is_alike else Reason.GROWS_IN_SOME_WORKERS,)
 
 
 def _take_line(frame: VerdictFrame, family: "Family", growth: _Growth) -> dict[str, Any]:

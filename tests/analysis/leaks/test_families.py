@@ -282,6 +282,40 @@ def test_a_worker_more_does_not_excuse_shared_memory_that_grows():
     assert found["reasons"][-1][-1] == Reason.GROWS_IN_SHARED_MEMORY
 
 
+def test_workers_that_are_replaced_by_larger_ones_are_a_leak_and_no_further_processes():
+    """Four at a time, for 20 s each, and every five seconds one begins that is 10 MiB larger than the one before."""
+    processes = Processes().add(1, 99, rss=flat, lives=120.0)
+    for number in range(24):
+        size, born = 50 + 10 * number, 5.0 * number
+        lives = min(20.0, 120.0 - born)
+        processes.add(number + 2, 1, born=born, lives=lives, rss=lambda at, size=size: size + 0 * at)
+    found = judge(processes)
+
+    assert found["is_leak"][-1]
+    assert found["reasons"][-1][-1] == Reason.GROWS_WITH_SUCCESSORS
+
+
+def test_a_master_that_grows_beside_further_workers_is_not_said_to_grow_in_shared_memory():
+    """By 30 MiB, and eleven workers of 3 MiB each are added one after the other: 33 MiB."""
+    processes = Processes().add(1, 99, rss=grow_by(0.5))
+    for number in range(11):
+        born = 5.0 * (number + 1)
+        processes.add(number + 2, 1, born=born, lives=60.0 - born, rss=flat, private=lambda at: 3 + 0 * at)
+    found = judge(processes)
+
+    assert Reason.GROWS_IN_SHARED_MEMORY not in found["reasons"][-1]
+
+
+def test_nothing_is_explained_where_private_memory_was_not_read():
+    processes = Processes().add(1, 99, rss=grow_by(1.0)).add(2, 1, rss=flat)
+    for own in processes.samples:
+        own["uss_bytes"] = np.nan
+    found = judge(processes)
+
+    assert found["is_leak"][-1]
+    assert not {str(reason) for reason in found["reasons"][-1]} & {"grows_in_master", "grows_in_shared_memory"}
+
+
 def test_the_line_of_a_family_is_that_of_the_member_that_grew_most_and_has_one():
     """4 grew most and has no line, 3 has one but no leak of its own; 2 grew more than 1."""
     processes = Processes()

@@ -18,6 +18,7 @@ INSTALLS = (
     "c:/Users/ann/AppData/Local/Programs/Python/Python313-32/Lib/",
     "/usr/lib/pypy3.10/",
     "/usr/lib/python312.zip/",
+    "C:/app/python-3.12-embed-amd64/python312.zip/",
 )
 NAMES = st.text("abcdefgh_", min_size=1, max_size=5)
 
@@ -51,6 +52,8 @@ def test_a_file_of_an_install_is_one_of_a_library(file: str) -> None:
         "C:/srv/Lib/main.py",
         "C:/srv/my-python312/Lib/main.py",
         "/srv/Python312/Lib/main.py",
+        "D:/repo/python/lib/app.py",
+        "C:/src/bindings/python3/lib/x.py",
         "<stdin>",
     ],
 )
