@@ -17,7 +17,7 @@ from types import FrameType
 
 from memanalysis.errors import InvalidArgumentError
 
-__all__ = ["LEAVE_WITHIN_S", "RESTART_EXIT_CODE", "Restart", "leave_now"]
+__all__ = ["CHILD", "LEAVE_WITHIN_S", "RESTART_EXIT_CODE", "Restart", "leave_now"]
 
 _LOGGER = logging.getLogger("memanalysis")
 

@@ -1,14 +1,15 @@
 """Which lines of a run hold more than at its start? Read while it goes on, from what its engine knows by now."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 
 from memanalysis.capture.notebook_cells import display_file
 from memanalysis.capture.user_frames import find_user_frame
 from memanalysis.errors import CaptureError
+from memanalysis.schema import MemorySnapshot
 from memanalysis.units import MIB
-from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.sampled_sites import MIN_SIGMAS, SampledSites
 
 __all__ = ["GrowingLine", "find_growing_lines"]
@@ -36,9 +37,21 @@ class GrowingLine:
     error_bytes: float | None
 
 
-def find_growing_lines(observer: Observer, *, top: int) -> list[GrowingLine]:
-    """Return the lines that grew most, the first one most; none where the run follows no lines."""
-    lines = _find_traced(observer) if observer.sampled is None else _find_sampled(observer.sampled)
+def find_growing_lines(
+    sampled: SampledSites | None, snapshots: Iterable[MemorySnapshot], *, top: int
+) -> list[GrowingLine]:
+    """Return the lines that grew most, the first one most; none where the run follows no lines.
+
+    Parameters
+    ----------
+    sampled : SampledSites or None
+        The sampler of the run. Without one the full snapshots are compared.
+    snapshots : iterable of MemorySnapshot
+        Those that are remembered, the oldest first.
+    top : int
+        Lines, at most.
+    """
+    lines = _find_traced(snapshots) if sampled is None else _find_sampled(sampled)
     large = [line for line in lines if line.growth_bytes >= MIN_GROWTH_BYTES]
     return sorted(large, key=lambda line: -line.growth_bytes)[:top]
 
@@ -63,9 +76,9 @@ def _find_sampled(sampled: SampledSites) -> list[GrowingLine]:
     ]
 
 
-def _find_traced(observer: Observer) -> list[GrowingLine]:
+def _find_traced(snapshots: Iterable[MemorySnapshot]) -> list[GrowingLine]:
     """Compare the first and the last full snapshot that are remembered; they hold the largest lines."""
-    tables = [snapshot.tracemalloc_stats["top"] for snapshot in observer.snapshots.copy() if snapshot.tracemalloc_stats]
+    tables = [snapshot.tracemalloc_stats["top"] for snapshot in snapshots if snapshot.tracemalloc_stats]
     if len(tables) < 2:
         return []
     first, last = (_add_up(table) for table in (tables[0], tables[-1]))

@@ -13,6 +13,7 @@ from memanalysis.capture.process import read_allocator_free_bytes
 from memanalysis.capture.sample import Clock, SampleReader
 from memanalysis.schema import MemorySnapshot, Row
 from memanalysis.watcher.full_snapshots import FullSnapshots
+from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
 from memanalysis.watcher.imported_packages import ImportedPackages
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.object_growth import ObjectGrowth
@@ -168,7 +169,9 @@ class Observer:
         """Note how dead runs ended, and load what the policy needs; before `begin`: under tracing it takes long."""
         self._output.note_dead_runs()
         if self._policy_runtime is not None and self._live is not None:
-            self._policy_runtime.begin(self.record_event, self._live, self.keep_evidence)
+            self._policy_runtime.begin(
+                self.record_event, self._live, keep_evidence=self.keep_evidence, find_line=self._find_growing_line
+            )
 
     def begin(self) -> None:
         """Start tracing if that is wanted, and take the first sample.
@@ -247,6 +250,15 @@ class Observer:
         self._objects.report_last(is_growing=self._live is not None and self._live.has_grown())
         self._has_last = True
         self._packages.finish()
+
+    def find_growing_lines(self, *, top: int) -> list[GrowingLine]:
+        """Return the lines that hold more than at the start of the run, those first that grew most."""
+        return find_growing_lines(self.sampled, self.snapshots.copy(), top=top)
+
+    def _find_growing_line(self) -> str | None:
+        """Return the file and line that grew most, None where none is known."""
+        lines = self.find_growing_lines(top=1)
+        return f"{lines[0].file}:{lines[0].line}" if lines else None
 
     def keep_evidence(self) -> None:
         """Write what the program holds, by line and by type, and who holds it, before it is restarted."""

@@ -52,6 +52,11 @@ TRACED_BEFORE = (
     "long to load. Start watching before tracing, or import memanalysis.analysis.series_verdict first."
 )
 
+NOT_CHECKED_HERE = (
+    "Leaks are not looked for while this run goes on: pass --check-leaks to memanalysis run, or check_leaks=True to "
+    "watch(). memanalysis assess judges its ledger at any time."
+)
+
 CONFIRMED_SHARE = 0.5
 MAX_CONFIRMED_S = 7200.0
 """A leak is alerted once the verdict has held at every check for half of the time that is left, and 2 h at most.
@@ -140,7 +145,14 @@ class PolicyRuntime:
         limits = self._policy.enforcement.hard_limits, self._policy.enforcement.soft_limits
         return any(limit.enabled and limit.action == "alert_and_restart" for limit in limits)
 
-    def begin(self, record_event: RecordEvent, live: LiveRun, keep_evidence: Callable[[], None] | None = None) -> None:
+    def begin(
+        self,
+        record_event: RecordEvent,
+        live: LiveRun,
+        *,
+        keep_evidence: Callable[[], None] | None = None,
+        find_line: Callable[[], str | None] | None = None,
+    ) -> None:
         """Begin a run; load the engine if leaks are to be looked for.
 
         Parameters
@@ -151,19 +163,24 @@ class PolicyRuntime:
             The series of this run, which is judged.
         keep_evidence : callable, optional
             Writes what the program holds, before it is restarted.
+        find_line : callable, optional
+            Returns the line that grew most by now, for alerts where no event of the run has named one.
         """
         self._keep_evidence, self._is_under_way = keep_evidence or _keep_nothing, False
         self._levels.clear()
         self._severity, self._alerted, self._leak_since = "none", None, None
         self._run = live
         live.follow_policy(self._service, self._policy)
-        self.alerts.begin(record_event)
+        self.alerts.begin(record_event, find_line=find_line)
         self._begin_checks(record_event)
 
     def _begin_checks(self, record_event: RecordEvent) -> None:
         """Look for leaks from now on, where that is wanted and the engine can be loaded."""
         self._live, self._next_check = None, float("inf")
-        if not self._check_leaks_here or not self._policy.leak_detection.enabled:
+        if not self._policy.leak_detection.enabled:
+            return
+        if not self._check_leaks_here:
+            record_event("policy", level="info", message=NOT_CHECKED_HERE)
             return
         try:
             obstacle = None if load_engine(under_tracing=False) else TRACED_BEFORE
@@ -220,18 +237,15 @@ class PolicyRuntime:
             record_event("breach", level=step.level or "ok", message=step.reason, data=data)
         restart = self._restart if step.action == "alert_and_restart" else None
         note = "" if restart is None else restart.describe()
-        for alert in step.alerts:
-            self.alerts.send(alert.level, f"{alert.message} {note}".rstrip(), record_event)
+        is_restarting = restart is not None and self._is_under_way  # before the first sample no program has begun
+        # what is done comes before the alerts, which report it: memory is freed, or the evidence is kept
+        verdict = restart.keep_evidence(self._keep_evidence, self._judge) if restart and is_restarting else None
         if step.action == "alert_and_cleanup":
             self._clean_up(step.reason, record_event)
-        if restart is not None and self._is_under_way:  # with the first sample the program itself has not begun
-            restart.perform(
-                step.reason,
-                check=step.check,
-                judge=self._judge,
-                keep_evidence=self._keep_evidence,
-                record_event=record_event,
-            )
+        for alert in step.alerts:
+            self.alerts.send(alert.level, f"{alert.message} {note}".rstrip(), record_event)
+        if restart and is_restarting:
+            restart.perform(step.reason, check=step.check, verdict=verdict, record_event=record_event)
 
     def _judge(self) -> "Verdict | None":
         """Judge the run; None where the engine is not loaded, which would take memory now."""
@@ -250,12 +264,12 @@ class PolicyRuntime:
             record_event("leak", level=severity, message=verdict.sentence, data=asdict(verdict))
         if not self._is_confirmed(verdict, severity):
             return
+        if self.cleanup.is_due_after_leak((verdict.growth_bytes or 0.0) / MIB):
+            self._clean_up(message, record_event)  # before the alert, which reports it
         level = _LEAK_ALERTS[severity]
         if self._alerted is None or ALERT_LEVELS.index(level) > ALERT_LEVELS.index(self._alerted):
             self._alerted = level
             self.alerts.send(level, message, record_event, is_leak=True)
-        if self.cleanup.is_due_after_leak((verdict.growth_bytes or 0.0) / MIB):
-            self._clean_up(message, record_event)
 
     def _is_confirmed(self, verdict: "Verdict", severity: "Severity") -> bool:
         """Whether the leak has held for long enough, or there is no time to wait for another check."""

@@ -24,7 +24,7 @@ from memanalysis.standard_library import standard_library_first
 from memanalysis.watcher.alert_group import note_family
 from memanalysis.watcher.decorate import wrap_function
 from memanalysis.watcher.error_isolation import ErrorBoundary
-from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
+from memanalysis.watcher.growing_lines import GrowingLine
 from memanalysis.watcher.live_verdict import LiveRun, make_live_run
 from memanalysis.watcher.observer import Observer
 from memanalysis.watcher.program_end import call_at_program_end, has_working_threads
@@ -254,7 +254,7 @@ class Recorder:
         observer, lines = self._observer, list[GrowingLine]()
         if observer is not None and self._is_running:
             with self._boundary.guard("read the growing lines"):
-                lines = find_growing_lines(observer, top=top)
+                lines = observer.find_growing_lines(top=top)
         return lines
 
     def status(self) -> RecorderStatus:

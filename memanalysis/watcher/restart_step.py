@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.policy.enforcer import BudgetCheck
-from memanalysis.response.restart import RESTART_EXIT_CODE, Restart
+from memanalysis.response.restart import CHILD, RESTART_EXIT_CODE, Restart
 from memanalysis.watcher.run_request import read_program_pid
 
 if TYPE_CHECKING:
@@ -42,15 +42,27 @@ class RestartStep:
         if self._is_done:
             return ""
         obstacle = self._restart.find_obstacle(read_program_pid())
+        if obstacle == CHILD:
+            return "The program that was started decides whether all of it is restarted."
         return "It is restarted." if obstacle is None else f"This process is not restarted: {obstacle}."
+
+    def keep_evidence(self, keep: Callable[[], None], judge: "Callable[[], Verdict | None]") -> "Verdict | None":
+        """Keep what a program takes with it, where it is to be restarted now, and return the verdict on its run."""
+        if self._is_done or self._restart.find_obstacle(read_program_pid()) is not None:
+            return None
+        try:
+            keep()
+            return judge()
+        except Exception:  # the restart matters more than what is kept of this run
+            _LOGGER.warning("Not all evidence could be kept before a restart.", exc_info=True)
+            return None
 
     def perform(
         self,
         reason: str,
         *,
         check: BudgetCheck,
-        judge: "Callable[[], Verdict | None]",
-        keep_evidence: Callable[[], None],
+        verdict: "Verdict | None",
         record_event: Callable[..., None],
     ) -> None:
         """Restart the program, because of ``reason``; does nothing where it was done before."""
@@ -58,17 +70,13 @@ class RestartStep:
             return
         outcome, self._is_done = self.describe(), True
         data: dict[str, Any] = {"check": asdict(check), "exit_code": RESTART_EXIT_CODE}
-        if self._restart.find_obstacle(read_program_pid()) is not None:
-            message = f"{reason} {outcome} Register what drains it with recorder.restart.register()."
+        obstacle = self._restart.find_obstacle(read_program_pid())
+        if obstacle is not None:
+            advice = "" if obstacle == CHILD else " Register what drains it with recorder.restart.register()."
+            message = f"{reason} {outcome}{advice}"
             _LOGGER.warning("%s", message)
             record_event("restart", level="warning", message=message, data=data | {"is_restarted": False})
             return
-        verdict = None
-        try:
-            keep_evidence()
-            verdict = judge()
-        except Exception:  # the restart matters more than what is kept of this run
-            _LOGGER.warning("Not all evidence could be kept before a restart.", exc_info=True)
         data |= {"is_restarted": True, "verdict": None if verdict is None else asdict(verdict)}
         shown = "" if verdict is None else f" {verdict.sentence}"
         record_event("restart", level="critical", message=f"{reason} {outcome}{shown}", data=data)

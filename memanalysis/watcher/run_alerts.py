@@ -80,13 +80,23 @@ class RunAlerts:
         self._responsible: str | None
         self._held_by: str | None
         self._done: str | None
+        self._find_line: Callable[[], str | None] | None = None
         self.figures = ServiceFigures(service)
         self._exports = RunExports(self.figures, monotonic=clock.monotonic)
         self._forget_evidence()
 
-    def begin(self, record_event: RecordEvent) -> None:
-        """Begin a run: load the channels, and send what earlier runs could not."""
+    def begin(self, record_event: RecordEvent, *, find_line: Callable[[], str | None] | None = None) -> None:
+        """Begin a run: load the channels, and send what earlier runs could not.
+
+        Parameters
+        ----------
+        record_event : callable
+            Writes what was sent.
+        find_line : callable, optional
+            Returns the line that grew most by now, asked where no event has named one.
+        """
         self._forget_evidence()
+        self._find_line = find_line
         self._dispatcher.begin()
         self.figures.used_bytes = self.figures.slope_bytes_per_s = self.figures.severity = None
         self.figures.budget_bytes = self._budget_bytes()
@@ -171,7 +181,9 @@ class RunAlerts:
         self._exports.end()
 
     def _make(self, level: AlertLevel, message: str, *, is_leak: bool) -> Alert:
-        verdict = self._verdict
+        verdict, responsible = self._verdict, self._responsible
+        if responsible is None and self._find_line is not None:
+            responsible = self._find_line()
         return Alert(
             level,
             self._service,
@@ -182,17 +194,17 @@ class RunAlerts:
             budget_bytes=self._budget_bytes(),
             slope_bytes_per_s=None if verdict is None or not verdict.is_leak else verdict.slope_bytes_per_s,
             time_left_s=None if verdict is None or not verdict.is_leak else verdict.time_to_exhaustion_s,
-            responsible=self._responsible,
+            responsible=responsible,
             held_by=self._held_by,
             done=self._done,
-            to_do=self._advise(),
+            to_do=self._advise(responsible),
         )
 
-    def _advise(self) -> str:
+    def _advise(self, responsible: str | None) -> str:
         budget = f"raise memory_budgets.services.{self._service} in the policy"
-        if self._responsible is None:
+        if responsible is None:
             return f"Find the line that holds memory with memanalysis assess, restart the service, or {budget}."
-        return f"Release what {self._responsible} allocates, restart the service, or {budget}."
+        return f"Release what {responsible} allocates, restart the service, or {budget}."
 
     def _forget_evidence(self) -> None:
         self._responsible = self._held_by = self._done = self._verdict = None

@@ -13,7 +13,7 @@ from memanalysis.response.restart import Restart
 from memanalysis.units import MIB
 from memanalysis.verdicts.engine_loading import ENGINE, load_engine
 from memanalysis.watcher.live_verdict import make_live_run
-from memanalysis.watcher.policy_runtime import TRACED_BEFORE, PolicyRuntime
+from memanalysis.watcher.policy_runtime import NOT_CHECKED_HERE, TRACED_BEFORE, PolicyRuntime
 from memanalysis.watcher.restart_step import RestartStep
 from memanalysis.watcher.watch import watch
 
@@ -33,7 +33,9 @@ class Watched:
         self.runtime.begin(self.record, self.live)
 
     def record(self, kind, *, level=None, message=None, data=None):
+        """Write an event and show it to the alerts, as a run does."""
         self.events.append((kind, level, message, data))
+        self.runtime.alerts.on_event(kind, message, data)
 
     def sample(self, mb, *, traced_mb=None):
         rss, traced = (None if size is None else int(size * MIB) for size in (mb, traced_mb))
@@ -164,7 +166,7 @@ def test_a_restart_comes_once_after_the_grace_period_with_its_evidence(watched, 
     load_engine()
     restart = RestartsOnPaper()
     found = watched({**RESTARTS, "leak_detection": {"enabled": True}}, restart=RestartStep(restart, end_recording=list))
-    found.runtime.begin(found.record, found.live, lambda: found.record("evidence"))
+    found.runtime.begin(found.record, found.live, keep_evidence=lambda: found.record("evidence"))
     for _ in range(10):
         found.sample(96)
         hand_clock.go(1)
@@ -173,8 +175,8 @@ def test_a_restart_comes_once_after_the_grace_period_with_its_evidence(watched, 
     assert found.kinds() == [
         ("breach", "critical"),
         ("alert", "warning"),
-        ("alert", "critical"),
         ("evidence", None),
+        ("alert", "critical"),
         ("restart", "critical"),
     ]
     message, data = found.events[-1][2:]
@@ -183,13 +185,13 @@ def test_a_restart_comes_once_after_the_grace_period_with_its_evidence(watched, 
     )
     assert (data["exit_code"], data["check"]["current_mb"]) == (75, 96)
     assert data["verdict"]["is_leak"] is False
-    assert found.events[2][2].endswith("It is restarted.")
+    assert found.events[3][2].endswith("It is restarted.")
 
 
 def test_evidence_that_cannot_be_kept_stops_no_restart(watched, hand_clock, caplog):
     restart = RestartsOnPaper()
     found = watched(RESTARTS, restart=RestartStep(restart, end_recording=list))
-    found.runtime.begin(found.record, found.live, lambda: 1 / 0)
+    found.runtime.begin(found.record, found.live, keep_evidence=lambda: 1 / 0)
     for _ in range(4):
         found.sample(96)
         hand_clock.go(1)
@@ -209,7 +211,33 @@ def test_what_cannot_be_restarted_is_recorded_once(watched, hand_clock, monkeypa
 
     assert not restart.is_requested
     assert [kind for kind in found.kinds() if kind[0] == "restart"] == [("restart", "warning")]
-    assert found.events[-1][2].endswith("Register what drains it with recorder.restart.register().")
+    decides = "The program that was started decides whether all of it is restarted."
+    assert found.events[-1][2].endswith(decides)
+    assert next(event[2] for event in found.events if event[:2] == ("alert", "critical")).endswith(decides)
+
+
+def test_an_alert_reports_what_was_done_and_the_line_that_grew(watched):
+    """Memory is freed first. No event has named a line, so the one that grew most by now is asked for."""
+    detection = {"enabled": False, "auto_cleanup": {"methods": ["resource_cleanup"]}}
+    found = watched({"enforcement": {"grace_period_seconds": 0}, "leak_detection": detection})
+    found.runtime.cleanup.register_resource("pool", list)
+    found.runtime.begin(found.record, found.live, find_line=lambda: "app.py:13")
+    found.sample(96)
+
+    cleanup, alert = (next(event for event in found.events if event[0] == kind) for kind in ("cleanup", "alert"))
+    assert found.events.index(cleanup) < found.events.index(alert)
+    assert alert[3]["done"] == cleanup[2]
+    assert alert[3]["responsible"] == "app.py:13"
+    assert alert[3]["to_do"].startswith("Release what app.py:13 allocates")
+
+
+def test_a_line_that_an_event_named_counts_before_the_one_that_grew_most(watched):
+    found = watched({})
+    found.runtime.begin(found.record, found.live, find_line=lambda: "app.py:13")
+    found.runtime.alerts.on_event("suspect", None, {"place": "app.py:2 in main"})
+    found.sample(96)
+
+    assert next(event for event in found.events if event[0] == "alert")[3]["responsible"] == "app.py:2 in main"
 
 
 def grow(found, clock, *, mb_per_step, steps, step_s=60):
@@ -281,7 +309,8 @@ def test_no_leak_is_looked_for_when_that_is_turned_off(hand_clock, arguments):
     found = Watched(hand_clock, policy, **arguments)
     grow(found, hand_clock, mb_per_step=2, steps=21)
 
-    assert found.events == []
+    of_this_run = [("policy", "info", NOT_CHECKED_HERE, None)]
+    assert found.events == (of_this_run if arguments else [])  # once, and not where the policy wants no leaks
 
 
 def test_under_tracing_the_engine_is_not_loaded_and_that_is_said(hand_clock, monkeypatch):
