@@ -82,15 +82,17 @@ def summarize_fleet(
 
 
 def _find_first_budgets(leaks: pd.DataFrame) -> pd.DataFrame:
-    times = [f"time_to_exhaustion{end}_s" for end in ("", "_low", "_high")]
     """Return of each service the run that reaches its limit first."""
+    times = [f"time_to_exhaustion{end}_s" for end in ("", "_low", "_high")]
     known = leaks[np.isfinite(leaks[times[0]].astype(float)) & ~leaks["has_ended"].astype(bool)]
     columns = ["service", "run_id", "host", "limit_bytes", *times]
     return known.sort_values(times[0], kind="stable").drop_duplicates("service")[columns].reset_index(drop=True)
 
 
 def _find_top_growth(runs: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
-    grouped = leaks.groupby("service")["slope_bytes_per_s"]
+    """Return what the leaking runs of a service grow by together: those that go on, or all where none does."""
+    lives = ~leaks["has_ended"].astype(bool)
+    grouped = leaks[lives | ~leaks["service"].isin(leaks.loc[lives, "service"])].groupby("service")["slope_bytes_per_s"]
     found = grouped.agg(leaking_runs="size", slope_bytes_per_s="sum").reset_index()
     found.insert(1, "runs", found["service"].map(runs.groupby("service").size()))
     return found.sort_values("slope_bytes_per_s", ascending=False, kind="stable", ignore_index=True)

@@ -278,7 +278,7 @@ def _make_explanation(
         leaks_without_value=leaks_of_others,
         p_value=p_value,
         sentence=f"Leaks go with {name.describe()}{also}: {leaks:,} of {own:,} {answer.unit} with it leak, and "
-        f"{leaks_of_others:,} of {others:,} without it (p = {p_value:.1g}, adjusted for {n_values:,} values).",
+        f"{leaks_of_others:,} of {others:,} without it ({_write_chance(p_value)}, adjusted for {n_values:,} values).",
     )
 
 
@@ -287,3 +287,8 @@ def _describe(explanations: tuple[Explanation, ...], n_runs: int, n_leaks: int, 
     if explanations:
         return f"{compared} {' '.join(explanation.sentence for explanation in explanations)}"
     return f"{compared} None of them explains the leaks." if n_leaks else f"{compared} There is no leak to explain."
+
+
+def _write_chance(p_value: float) -> str:
+    """Return a p-value; below what a float can hold it is no zero."""
+    return f"p = {p_value:.1g}" if p_value > 0 else "p < 1e-300"

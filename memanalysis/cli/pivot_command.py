@@ -66,5 +66,7 @@ def command(
         print_paragraph(console, explanation.sentence, indent=2)
     compared = f"{found.leaking_runs:,} of {found.runs:,} runs leak; {found.values:,} values of {found.labels:,} labels"
     outcome = " were compared." if found.explanations or not found.leaking_runs else " explain nothing."
+    if not found.values:
+        compared, outcome = f"{found.leaking_runs:,} of {found.runs:,} runs leak", "; there are no labels to compare."
     print_paragraph(console, compared + outcome, indent=2)
     return 0

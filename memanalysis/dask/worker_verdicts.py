@@ -83,11 +83,12 @@ def assess_workers(ledger: LedgerSource, *, services: Collection[str] | None = N
             f"assess_workers needs workers that WatchWorkers recorded, but {source.path} has none. "
             "Register it: client.register_plugin(WatchWorkers(ledger))."
         )
-    samples = source.read("samples").merge(runs, on=_KEYS)
+    recorded = sorted(set(runs["service"]))  # a fleet's ledger has other services, which are not read
+    samples = source.read("samples", services=recorded).merge(runs, on=_KEYS)
     unmanaged = _take_managed_off(samples, tasks)
-    sites = source.sites.merge(_find_runs_of_own_sites(samples, unmanaged), on=_KEYS)
+    sites = source.read("sites", services=recorded).merge(_find_runs_of_own_sites(samples, unmanaged), on=_KEYS)
     verdicts = assess_tables(unmanaged, sites=sites, events=events.merge(runs, on=_KEYS), policy=None)
-    names = _read_names(source.read("runs", columns=(*_KEYS, "labels")))
+    names = _read_names(source.read("runs", columns=(*_KEYS, "labels"), services=recorded))
     rows = [_describe(verdict, unmanaged, tasks, names) for verdict in verdicts.to_dict("records")]
     columns = zip([*WORKER_COLUMNS, "sentence"], zip(*rows, strict=True), strict=True)
     found = pd.DataFrame({name: pd.Series(cells, dtype=_TYPES.get(name, "object")) for name, cells in columns})

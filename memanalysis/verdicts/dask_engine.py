@@ -67,7 +67,7 @@ class DaskEngine:
                 f"engine='dask' needs {exc.name}, which is not installed. Run: pip install 'memanalysis[fleet]'"
             ) from exc
         self._scheduler = scheduler
-        self._show = _show_on_terminal if show is None else show
+        self._show = _show_to_people if show is None else show
         self._n_workers = n_workers
         self._opened = ExitStack()
         self._depth = 0
@@ -216,6 +216,7 @@ def _address_of(client: "Client") -> str:
     return "an unknown address" if client.scheduler is None else str(client.scheduler.address)
 
 
-def _show_on_terminal(text: str) -> None:
-    if sys.stderr.isatty():
+def _show_to_people(text: str) -> None:
+    """Write a line where somebody reads along: on a terminal, or below the cell of a notebook."""
+    if sys.stderr.isatty() or "ipykernel.kernelapp" in sys.modules:
         sys.stderr.write(f"{text}\n")

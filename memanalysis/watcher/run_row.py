@@ -24,6 +24,11 @@ from memanalysis.watcher.run_request import read_program_pid
 
 __all__ = ["make_run_id", "make_run_row", "read_system"]
 
+COMMIT_VARIABLE = "MEMANALYSIS_COMMIT"
+"""Names the commit of the program's code, as in a container without a ``.git`` folder."""
+
+MAX_COMMIT_CHARACTERS = 200
+
 RANDOM_BYTES = 4
 """Two runs of one pid within a second stay apart."""
 
@@ -110,7 +115,12 @@ def _is_end_noted() -> bool:
 
 
 def _read_program_commit() -> str | None:
-    """Commit around the main program, or around the working folder in a notebook or prompt."""
+    """Commit that the environment names, else around the main program, or the working folder in a notebook or prompt.
+
+    Images of containers rarely have a ``.git`` folder.
+    """
+    if given := os.environ.get(COMMIT_VARIABLE, "")[:MAX_COMMIT_CHARACTERS]:
+        return given
     main_file = getattr(sys.modules.get("__main__"), "__file__", None)
     try:
         folder = Path(main_file).absolute().parent if isinstance(main_file, str) else Path.cwd()

@@ -35,6 +35,20 @@ def test_services_are_listed_by_what_their_runs_grow_together(overview: FleetOve
     assert overview.growth[["leaking_runs", "runs"]].to_numpy().tolist() == [[2, 2], [1, 1]]
 
 
+def test_runs_that_have_ended_add_nothing_to_those_that_grow_now() -> None:
+    """Of the five runs of cart four were restarted; of job there are ended ones alone."""
+    runs = [("cart", f"cart-{number}", 2) for number in range(5)] + [("job", "job-0", 1), ("job", "job-1", 1)]
+    leaking = [as_samples(ramp(n=100, slope=mb * MIB), service=name, run_id=run_id) for name, run_id, mb in runs]
+    verdicts = assess_samples(pd.concat(leaking))
+    verdicts["has_ended"] = verdicts["run_id"] != "cart-4"
+    hosts = verdicts[["service", "run_id"]].assign(host="node")
+    growth = summarize_fleet(verdicts, hosts, pivot_leaks(verdicts[["service", "is_leak"]])).growth
+
+    assert growth["service"].tolist() == ["cart", "job"]
+    assert growth["slope_bytes_per_s"].tolist() == pytest.approx([2 * MIB, 2 * MIB], rel=0.01)
+    assert growth[["leaking_runs", "runs"]].to_numpy().tolist() == [[1, 5], [2, 2]]
+
+
 def test_the_budget_that_breaks_first_comes_first_and_each_service_once(overview: FleetOverview):
     assert overview.budgets["service"].tolist() == ["cart", "shop"]
     assert overview.budgets["time_to_exhaustion_s"].is_monotonic_increasing

@@ -41,3 +41,9 @@ def test_a_run_row_takes_little_time():
         return time.perf_counter() - started
 
     assert min(measure() for _ in range(3)) < 0.1
+
+
+def test_the_commit_that_the_environment_names_counts_first(monkeypatch):
+    monkeypatch.setenv("MEMANALYSIS_COMMIT", "0123abcd" * 40)
+
+    assert make_run_row("api", started=0.0)["git_commit"] == ("0123abcd" * 40)[:200]
