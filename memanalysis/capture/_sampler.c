@@ -10,8 +10,8 @@
  * their variance. A realloc is a free and a new block. The exponential has no memory, so a gap may be thrown away and
  * drawn again at any moment: a thread does so when it finds that `epoch` has changed (start, stop, another interval).
  * It checks at each hit and after each CHUNK bytes, never more often: the usual allocation costs one subtraction from a
- * thread-local number and one branch, the usual free one load from a filter of 32 KiB, and both end in a jump to the
- * allocator below. Whether a block is hit is decided before it is made, whether it is recorded after.
+ * thread-local number and one branch, the usual free one load from a filter of 32 KiB (a second one from the head of
+ * its bucket where a neighbour is known), and both end in a jump to the allocator below.
  *
  * Invariants
  *  1. `lock` guards blocks, filter (writes), totals and interval (writes). It is a leaf: while it is held nothing is
@@ -63,7 +63,7 @@
 
 #define CHUNK 16384       /* bytes between two checks of the epoch */
 #define FILTER_BITS 15    /* one byte each: 32 KiB */
-#define MAX_BLOCKS 32768  /* these three fit in 16 bits, and number 0 means none */
+#define MAX_BLOCKS 8192   /* far fewer than cells and buckets; these three fit in 16 bits, and number 0 means none */
 #define MAX_STACKS 16384
 #define MAX_FRAMES 12288
 #define MAX_PLACES 524288 /* frames of all stacks together, each stack having room for max_depth */
@@ -150,8 +150,9 @@ static void step_filter(uintptr_t address, int step) {  /* a counter that reache
     if (count < 255)
         STORE(*filter_of(address), (uint8_t)(count + step));
 }
+static uint16_t *bucket_of(uintptr_t p) { return &block_buckets[hash_address(p) >> 20 & ((1 << BLOCK_BITS) - 1)]; }
 static uint16_t *find_block(uintptr_t address) {  /* the link to it, or the end of the chain where it would be */
-    uint16_t *link = &block_buckets[(hash_address(address) >> 20) & ((1 << BLOCK_BITS) - 1)];
+    uint16_t *link = bucket_of(address);
     while (*link && blocks[*link].address != address)
         link = &block_next[*link];
     return link;
@@ -229,9 +230,7 @@ static void insert(uintptr_t address, size_t size, uint16_t stack) {
 #define INSTRUCTION prev_instr
 #endif
 #define OWNED_BY_C 3  /* FRAME_OWNED_BY_CSTACK since 3.12; no such frames in 3.11 */
-
 static uint64_t hash_place(PyObject *table, int lasti) { return mix((uintptr_t)table + (uint64_t)lasti * GOLDEN); }
-
 static int read_stack(PyThreadState *state, Place *found, uint64_t *hash) {  /* innermost first */
     uint64_t h = 0;
     int n = 0;
@@ -361,10 +360,11 @@ static NOINLINE uint16_t lift(void *p) {
     LOCKED(n_lookups++; uint16_t *at = find_block((uintptr_t)p); if (*at) id = unlink_block(at), blocks[id].lifted = 1);
     return id;
 }
-static NOINLINE void land(uint16_t id, int is_freed) {
-    LOCKED(if (blocks[id].lifted) is_freed ? bury(id) : link_block(id); blocks[id].lifted = 0);
+static NOINLINE void land(uint16_t i, int is_freed) {
+    LOCKED(if (blocks[i].lifted) is_freed ? bury(i) : link_block(i); blocks[i].lifted = 0);
 }
-static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t)p))); }
+static NOINLINE int has_bucket(void *p) { return __atomic_load_n(bucket_of((uintptr_t)p), __ATOMIC_RELAXED) != 0; }
+static inline int may_be_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t)p))) && has_bucket(p); }
 
 #define HOOKS(name, BELOW, has_gil, FREE_PARAMETERS, FREE_ARGUMENTS)                                          \
     static void *name##_malloc(void *Py_UNUSED(ctx), size_t n) {                                              \
@@ -379,7 +379,7 @@ static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t
     }                                                                                                         \
     static void *name##_realloc(void *Py_UNUSED(ctx), void *p, size_t n) {                                    \
         __auto_type below = (BELOW);                                                                          \
-        uint16_t old = is_known(p) ? lift(p) : 0;                                                             \
+        uint16_t old = may_be_known(p) ? lift(p) : 0;                                                             \
         void *q = below->realloc(below->ctx, p, n);                                                           \
         if (UNLIKELY(old)) land(old, q != NULL);                                                              \
         if (q && is_due(n) && is_hit(n)) record(q, n, has_gil);                                               \
@@ -393,7 +393,7 @@ static inline int is_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintptr_t
     }                                                                                                         \
     static void name##_free FREE_PARAMETERS {                                                                 \
         __auto_type below = (BELOW);                                                                          \
-        is_known(p) ? name##_free_known FREE_ARGUMENTS : below->free FREE_ARGUMENTS;                          \
+        may_be_known(p) ? name##_free_known FREE_ARGUMENTS : below->free FREE_ARGUMENTS;                          \
     }
 
 typedef struct {  /* NEP 49, version 1: the same from numpy 1.22 to 2.x */
@@ -445,7 +445,6 @@ static void drop_blocks(void) {  /* under lock */
     free_block = top_block = dead = 0;
     n_blocks = 0, live_bytes = peak_bytes = 0, peak_birth = births;
 }
-
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
 static void after_fork_in_child(void) {
@@ -472,17 +471,18 @@ static PyObject *start(PyObject *Py_UNUSED(module), PyObject *args) {  /* (inter
     int depth;
     unsigned long long chosen;
     if (!PyArg_ParseTuple(args, "diK:start", &mean, &depth, &chosen)) return NULL;
-    if (LOAD(epoch) || !(mean >= 1 && mean <= 1e12) || depth < 1 || depth > MAX_DEPTH)
-        return PyErr_Format(PyExc_ValueError, "start needs 1 to 1e12 bytes, 1 to %d frames, and no run", MAX_DEPTH);
+    if (!(mean >= 1 && mean <= 1e12) || depth < 1 || depth > MAX_DEPTH)
+        return PyErr_Format(PyExc_ValueError, "start needs 1 to 1e12 bytes and 1 to %d frames", MAX_DEPTH);
+    if (LOAD(epoch)) Py_RETURN_FALSE;  /* another thread was first */
     if ((!at_exit_is_registered && Py_AtExit(at_exit) < 0) || install_where_missing() < 0) return PyErr_NoMemory();
     at_exit_is_registered = 1, max_depth = depth, stacks_limit = Py_MIN(MAX_STACKS, MAX_PLACES / depth), seed = chosen;
     n_sampled = n_raised = n_cut_off = n_lookups = n_collected = 0;
-    STORE(visitors, 0), STORE(interval, mean), STORE(epoch, ++epochs), thread.left = 0;
-    Py_RETURN_NONE;
+    LOCKED(STORE(visitors, 0), STORE(interval, mean), STORE(epoch, ++epochs), thread.left = 0);
+    Py_RETURN_TRUE;
 }
 
 static PyObject *stop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
-    STORE(epoch, 0);
+    LOCKED(STORE(epoch, 0));
     for (int i = 0; i < 2; i++) {
         PyMemAllocatorEx top;
         PyMem_GetAllocator(domains[i], &top);

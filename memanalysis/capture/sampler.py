@@ -15,7 +15,10 @@ from math import sqrt
 from memanalysis.capture.grouping import RawFrames, RawGroup
 from memanalysis.errors import CaptureError, InvalidArgumentError
 
-_not_loaded = "it was not compiled: a C compiler is needed where memanalysis is installed"
+_not_loaded = (
+    "it was not compiled, which needs a C compiler and Python's headers (python3-dev) when memanalysis is installed: "
+    "pip install -v shows what failed"
+)
 try:
     import memanalysis.capture._sampler as _sampler
 except ModuleNotFoundError:
@@ -207,11 +210,11 @@ def start(*, interval_bytes: float = DEFAULT_INTERVAL_BYTES, max_frames: int = 3
         raise InvalidArgumentError(
             f"start needs max_frames of 1 to {MAX_FRAMES}, but got {max_frames!r}. Leave it out for 32."
         )
-    if is_running():
-        return False
-    _sampler.start(float(interval_bytes), max_frames, int.from_bytes(os.urandom(8), "little") if seed is None else seed)
-    _follow_numpy()
-    return True
+    chosen = int.from_bytes(os.urandom(8), "little") if seed is None else seed
+    is_started: bool = _sampler.start(float(interval_bytes), max_frames, chosen)
+    if is_started:
+        _follow_numpy()
+    return is_started
 
 
 def stop() -> bool:

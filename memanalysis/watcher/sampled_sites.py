@@ -100,8 +100,8 @@ class SampledSites:
 
     def on_sample(self, sample: dict[str, Any]) -> None:
         """Add ``sampled_bytes`` to a tick's sample, and check it for growth."""
-        if not sampler.check() and sampler.is_running():
-            self._note_cut_off()
+        if not sampler.check():
+            self._begin_again()
         held = sample["sampled_bytes"] = sampler.read_live_bytes()
         if held is not None and held >= max(2 * self._held_bytes, self._held_bytes + MIN_GROWN_BYTES):
             self._held_bytes = held
@@ -189,8 +189,13 @@ class SampledSites:
             data={"site_id": row["site_id"], "place": place},
         )
 
-    def _note_cut_off(self) -> None:
-        message = "Another tool took the sampler's hooks away. They are back, and what was held before is not known."
+    def _begin_again(self) -> None:
+        """Go on after the hooks were lost, or where the sampler was ended by what had started it before this run."""
+        was_ended = not sampler.is_running()
+        if was_ended:
+            self.start()
+        what = "What had started the sampler ended it" if was_ended else "Another tool took the sampler's hooks away"
+        message = f"{what}. It runs again, and what was held before is not known."
         self._record_event("sampler", level="warning", message=message)
         self._first_sizes, self._at_growth = {}, None
 

@@ -83,7 +83,7 @@ def test_estimates_by_line_are_within_their_error_and_unbiased():
 
 
 def test_full_tables_raise_the_interval_and_the_estimates_stay_true():
-    """200,000 blocks that would all be sampled: the interval doubles until 32,768 entries hold them."""
+    """200,000 blocks that would all be sampled: the interval doubles until 8,192 entries hold them."""
     sampler.start(interval_bytes=16, max_frames=4, seed=3)
     kept = [bytes(100) for _ in range(200_000)]
     table, stats = sampler.read_live(), sampler.read_stats()
@@ -92,7 +92,7 @@ def test_full_tables_raise_the_interval_and_the_estimates_stay_true():
 
     assert stats.times_raised > 2
     assert stats.interval_bytes == table.interval_bytes == 16 * 2**stats.times_raised
-    assert stats.n_live <= 32_768
+    assert stats.n_live <= 8_192
     assert stats.memory_bytes < MAX_MEMORY_BYTES
     assert table.size_stderr_bytes < 0.02 * true_size
     assert abs(table.size_bytes - true_size) < 4 * table.size_stderr_bytes
@@ -121,7 +121,7 @@ def test_the_highest_point_stays_true_when_the_interval_is_raised_after_it():
 @pytest.mark.slow
 def test_code_that_is_compiled_again_and_again_does_not_fill_the_tables():
     """20,000 functions that never return: their stacks are dropped when no block has them, and their names go too."""
-    sampler.start(interval_bytes=64, max_frames=4, seed=5)
+    sampler.start(interval_bytes=512, max_frames=4, seed=5)
     names: dict[str, Callable[[], object]] = {}
     for number in range(20_000):
         exec(f"def f_{number % 7}():\n{'' * number}    return bytes(1000)\nf_{number % 7}()", names)  # noqa: S102

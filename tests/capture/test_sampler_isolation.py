@@ -117,6 +117,36 @@ def test_it_starts_and_stops_while_threads_allocate():
     assert len(made) == 4
 
 
+def test_of_threads_that_start_at_once_one_is_the_first_and_none_fails():
+    """Threads switch as often as Python can."""
+    answers: list[bool] = []
+    errors: list[Exception] = []
+
+    def start_and_stop() -> None:
+        try:
+            for _ in range(500):
+                answers.append(sampler.start(interval_bytes=4096))
+                sampler.stop()
+        except Exception as exc:  # it would end the thread unseen
+            errors.append(exc)
+
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=start_and_stop) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval_s)
+        sampler.stop()
+
+    assert errors == []
+    assert len(answers) == 2000
+    assert any(answers)
+
+
 ORDERS = [
     order
     for order in permutations(["sampler on", "sampler off", "tracemalloc on", "tracemalloc off"])

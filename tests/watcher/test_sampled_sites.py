@@ -7,6 +7,7 @@ from memanalysis.capture import sampler
 from memanalysis.capture.sample import SYSTEM_CLOCK
 from memanalysis.watcher import sampled_sites
 from memanalysis.watcher.sampled_sites import SampledSites
+from memanalysis.watcher.watch import watch
 
 pytestmark = needs_sampler
 
@@ -50,3 +51,24 @@ def test_a_table_with_sites_has_no_row_of_nothing(tables):
     assert kept
     assert any(row["file"] == __file__ and row["size_bytes"] > 500_000 for row in rows)
     assert all(row["size_bytes"] > 0 for row in rows)
+
+
+def test_a_recorder_goes_on_to_sample_when_the_one_that_began_has_stopped(tmp_path):
+    """Two in one process: the first one starts the sampler, and ends it with its own run."""
+    first, second = (watch(name, ledger=tmp_path / name, interval=60, trace="sampled", seal=False) for name in "ab")
+    with second:
+        pass  # what it loads is loaded
+    assert first.start()
+    assert second.start()
+    assert first.stop()
+    assert not sampler.is_running()
+    second.snapshot_now()
+
+    assert sampler.is_running()
+    assert second.live is not None
+    assert second.live.read_series("sampled_bytes")[1][-1] is not None
+    assert [event["message"] for event in second.live.events if event["kind"] == "sampler"] == [
+        "What had started the sampler ended it. It runs again, and what was held before is not known."
+    ]
+    assert second.stop()
+    assert not sampler.is_running()
