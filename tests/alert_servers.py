@@ -1,5 +1,6 @@
 """Real servers on loopback that take alerts: an HTTP server, and an agent of the Agent2Agent protocol."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -67,10 +68,11 @@ def serve_http(port: int, received: Received, *, status: int = 200) -> Iterator[
 
 
 @contextmanager
-def serve_agent(port: int, received: Received, *, rejects: bool = False) -> Iterator[str]:
+def serve_agent(port: int, received: Received, *, rejects: bool = False, works_s: float = 0) -> Iterator[str]:
     """Serve an agent of ``a2a-sdk`` until the block ends; gives the address of its card.
 
-    Each message is noted as JSON: its id, its parts of text and of data.
+    Each message is noted as JSON: its id, its parts of text and of data. It answers with a message, or rejects it, or
+    reports that it works on it, for so long, or until the block ends.
     """
     import uvicorn
     from a2a.helpers import new_task_from_user_message, new_text_message, new_text_status_update_event
@@ -89,13 +91,22 @@ def serve_agent(port: int, received: Received, *, rejects: bool = False) -> Iter
         async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
             message = MessageToDict(context.message)
             received.add(message["messageId"], json.dumps(message).encode())
-            if rejects:
-                task = new_task_from_user_message(context.message)
-                await event_queue.enqueue_event(task)
-                refusal = new_text_status_update_event(task.id, task.context_id, TaskState.TASK_STATE_REJECTED, "no")
-                await event_queue.enqueue_event(refusal)
-            else:
+            if not rejects and not works_s:
                 await event_queue.enqueue_event(new_text_message("noted"))
+                return
+            task = new_task_from_user_message(context.message)
+            await event_queue.enqueue_event(task)
+
+            async def report(state: TaskState, text: str) -> None:
+                update = new_text_status_update_event(task.id, task.context_id, state, text)
+                await event_queue.enqueue_event(update)
+
+            if rejects:
+                await report(TaskState.TASK_STATE_REJECTED, "no")
+            else:
+                await report(TaskState.TASK_STATE_WORKING, "a moment")
+                await asyncio.sleep(works_s)
+                await report(TaskState.TASK_STATE_COMPLETED, "noted")
 
         async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None: ...
 

@@ -5,16 +5,24 @@ A recipient is the address of its agent card. The message has the alert as Markd
 
 import asyncio
 import uuid
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from memanalysis.errors import MemAnalysisError, MissingDependencyError
 from memanalysis.response.alerts.alert import Alert
 from memanalysis.response.alerts.alert_text import render_markdown
 
+if TYPE_CHECKING:
+    from a2a.client import Client
+    from a2a.types import Task, TaskState
+
 __all__ = ["AgentRefusedError", "load_agent_protocol", "send_to_agent"]
 
 SEND_TIMEOUT_S = 5.0
-"""For the card and for the message."""
+"""For each of these: the card, the message, and what becomes of the task that the agent makes of it."""
+
+TASK_PAUSES_S = (0.1, 0.3, 0.6, 1.0)
+"""Before each question after a task that goes on: an agent that refuses an alert does so at once, in some 2 s."""
 
 _NAMESPACE = uuid.UUID("6f2f0f5c-2b52-4c1e-9d6b-5a6d0f6f7a10")
 
@@ -43,12 +51,13 @@ def load_agent_protocol() -> None:
 def send_to_agent(address: str, alert: Alert, *, sender: str, with_cue: bool = True) -> None:
     """Send an alert to the agent whose card is at ``<address>/.well-known/agent-card.json``.
 
-    The id of the message is the same at each attempt, so that a receiver knows a repetition.
+    It does not wait until the agent is done: one that still works on the alert after some 2 s has taken it. The id of
+    the message is the same at each attempt, so that a receiver knows a repetition.
 
     Raises
     ------
     AgentRefusedError
-        The agent rejected the message, or failed.
+        The agent rejected the message, or failed, in these 2 s.
     Exception
         What ``a2a-sdk`` raises where the agent cannot be reached, or gives no card.
     """
@@ -67,13 +76,30 @@ async def _send(address: str, alert: Alert, *, sender: str, with_cue: bool) -> N
     message_id = str(uuid.uuid5(_NAMESPACE, f"{alert.cue_id} {address}"))
     message = Message(role=Role.ROLE_USER, message_id=message_id, parts=[text, _data_part({"sender": sender, **facts})])
     failed = {TaskState.TASK_STATE_REJECTED, TaskState.TASK_STATE_FAILED, TaskState.TASK_STATE_CANCELED}
-    async with asyncio.timeout(2 * SEND_TIMEOUT_S), httpx.AsyncClient(timeout=SEND_TIMEOUT_S) as http:
-        factory = ClientFactory(ClientConfig(httpx_client=http, streaming=False))
-        client = await factory.create_from_url(address)
-        async for answer in client.send_message(SendMessageRequest(message=message)):
-            if answer.HasField("task") and answer.task.status.state in failed:
-                state = TaskState.Name(answer.task.status.state)
-                raise AgentRefusedError(f"The agent at {address} did not take the alert: {state}. Ask its owner.")
+    async with httpx.AsyncClient(timeout=SEND_TIMEOUT_S) as http:
+        async with asyncio.timeout(2 * SEND_TIMEOUT_S):
+            factory = ClientFactory(ClientConfig(httpx_client=http, streaming=False, polling=True))
+            client = await factory.create_from_url(address)
+            answers = [answer async for answer in client.send_message(SendMessageRequest(message=message))]
+        for answer in answers:
+            if answer.HasField("task") and (state := await _find_state(client, answer.task)) in failed:
+                name = TaskState.Name(state)
+                raise AgentRefusedError(f"The agent at {address} did not take the alert: {name}. Ask its owner.")
+
+
+async def _find_state(client: "Client", task: "Task") -> "TaskState":
+    """Return the state of a task, once it no longer waits or goes on, or after some 2 s."""
+    from a2a.types import GetTaskRequest, TaskState
+
+    state = task.status.state
+    with suppress(Exception):  # the agent has the alert, also where it does not answer how its task stands
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            for pause_s in TASK_PAUSES_S:
+                if state not in {TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING}:
+                    break
+                await asyncio.sleep(pause_s)
+                state = (await client.get_task(GetTaskRequest(id=task.id))).status.state
+    return state
 
 
 def _data_part(facts: dict[str, Any]) -> Any:

@@ -51,6 +51,23 @@ def test_an_agent_that_rejects_the_message_did_not_get_it() -> None:
         send_to_agent(address, ALERT, sender="memanalysis")
 
 
+@pytest.mark.slow
+def test_an_agent_that_works_longer_than_an_answer_may_take_gets_one_message() -> None:
+    received = Received()
+    with serve_agent(find_free_port(), received, works_s=8) as address:
+        outbox = Outbox(first_backoff_s=0.01, max_backoff_s=0.02)
+        outbox.begin({"messaging": lambda alert, _: send_to_agent(address, alert, sender="memanalysis")})
+        outbox.put("messaging", "Agent-5", ALERT)
+        deadline = time.monotonic() + DEADLINE_S
+        while outbox.waiting:
+            assert time.monotonic() < deadline
+            outbox.wake()
+            time.sleep(0.02)
+        assert outbox.end() == []
+
+    assert len(received.bodies) == 1
+
+
 def test_recipients_have_agent_cards_or_inboxes_and_a_card_that_is_down_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
