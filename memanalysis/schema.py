@@ -141,9 +141,9 @@ EVENTS: Mapping[str, ColumnType] = {
     "data": "json",
 }
 """Something that happened: start, stop, cell, mark, breach, alert, cleanup, restart, leak, policy, error; of an
-alert ``undelivered`` at the end of a run, and ``delivered`` late; of a cell that runs ``cell_start`` and
-``cell_line``; of a suite of tests ``test``; of a Dask worker ``tasks``; and of the recorder itself ``growth`` (seen, so
-tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot``, ``pace``."""
+alert ``undelivered`` at the end of a run or where it waits no longer, and ``delivered`` late; of a cell that runs
+``cell_start`` and ``cell_line``; of a suite of tests ``test``; of a Dask worker ``tasks``; and of the recorder itself
+``growth`` (seen, so tracing begins), ``window``, ``suspect``, ``holders``, ``snapshot``, ``pace``."""
 
 TABLES: Mapping[str, Mapping[str, ColumnType]] = {
     "runs": RUNS,

@@ -32,7 +32,7 @@ RecordEvent = Callable[..., None]
 """Writes an event: ``record_event(kind, *, level, message, data)``."""
 
 MAX_WAITING = 256
-"""Deliveries that wait at most; beyond that the mildest and oldest is given up, and recorded as undelivered."""
+"""Deliveries that wait at most; beyond that the mildest and oldest is given up until the next start, and recorded."""
 
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
@@ -52,6 +52,7 @@ class _Delivery:
     file: Path | None = None
     is_on_disk_tried: bool = False
     replaced_file: Path | None = None
+    is_replaced: bool = False
     attempts: int = 0
     is_late: bool = False
     error: str | None = None
@@ -133,19 +134,26 @@ class Outbox:
             ]
 
     def put(self, channel: str, recipient: str, alert: Alert) -> None:
-        """Queue an alert; one about the same problem that waits for the same recipient is replaced by it."""
+        """Queue an alert; one about the same problem that waits for the same recipient is replaced by it.
+
+        What is replaced, or too much, is recorded as an event ``undelivered``. What is too much stays on disk for the
+        next start.
+        """
         settle()
         with self._lock:
             same = next((one for one in self._waiting if _is_repeat(one, channel, recipient, alert)), None)
             new = _Delivery(channel, recipient, alert)
             if same is not None and same is not self._sending:
                 self._waiting.remove(same)
+                same.is_replaced = True
                 new.replaced_file = same.file or same.replaced_file
             self._waiting.append(new)
             given_up = self._make_space()
+        if same is not None and same.is_replaced:
+            why = f"replaced by {alert.cue_id} about the same problem"
+            self._note_undelivered(same, why, replaced_by=alert.cue_id)
         for one in given_up:
-            self._note_undelivered(one, "given up, because too many alerts wait")
-            self._drop_file(one)
+            self._leave_for_next_start(one, "given up, because too many alerts wait")
         self.wake()
 
     def wake(self) -> None:
@@ -192,9 +200,7 @@ class Outbox:
             self._is_ended, self._is_ending = True, False
             left, self._waiting = self._waiting, []
         for one in left:
-            self._store(one)
-            where = "and waits for the next start" if one.file is not None else "and is in the log alone"
-            self._note_undelivered(one, f"{one.error or 'not tried in time'}, {where}")
+            self._leave_for_next_start(one, one.error or "not tried in time")
         return list(dict.fromkeys(one.alert for one in left))
 
     def _run(self) -> None:
@@ -205,7 +211,7 @@ class Outbox:
             for one in unstored:
                 self._store(one)
             with self._lock:
-                replaced = [one for one in unstored if one not in self._waiting]
+                replaced = [one for one in unstored if one.is_replaced]
                 delivery = self._sending = None if self._is_ended else self._find_due()
                 is_over = delivery is None and (self._is_ended or not self._list_unstored())
                 if is_over:
@@ -290,19 +296,24 @@ class Outbox:
         _remove(one.replaced_file)
         one.file = one.replaced_file = None
 
-    def _note_undelivered(self, one: _Delivery, why: str) -> None:
+    def _leave_for_next_start(self, one: _Delivery, why: str) -> None:
+        self._store(one)
+        where = "and waits for the next start" if one.file is not None else "and is in the log alone"
+        self._note_undelivered(one, f"{why}, {where}")
+
+    def _note_undelivered(self, one: _Delivery, why: str, **details: str) -> None:
         whom = one.recipient or "nobody in particular"
         _LOGGER.warning(
             "Undelivered alert %s for %s by %s (%s): %s",
             one.alert.cue_id, whom, one.channel, why, one.alert.message,
         )  # fmt: skip
-        self._note("undelivered", one, f"The alert did not reach {whom} by {one.channel}: {why}.")
+        self._note("undelivered", one, f"The alert did not reach {whom} by {one.channel}: {why}.", **details)
 
-    def _note(self, kind: str, one: _Delivery, message: str) -> None:
+    def _note(self, kind: str, one: _Delivery, message: str, **details: str) -> None:
         if self._record_event is None:
             return
         data: dict[str, Any] = {"channel": one.channel, "recipient": one.recipient, "attempts": one.attempts}
-        data |= {"alert": one.alert.to_mapping()}
+        data |= {"alert": one.alert.to_mapping(), **details}
         try:
             self._record_event(kind, level=one.alert.level, message=message, data=data)
         except Exception:  # the ledger may be the very thing that fails; the log has it

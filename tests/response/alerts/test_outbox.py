@@ -168,6 +168,31 @@ def test_the_same_problem_waits_once_with_its_newest_figures(outbox: Outbox, des
     assert [message for _, message in destination.taken][-2:] == ["alert 2", "alert 3"]
 
 
+def test_an_alert_that_is_replaced_while_it_waits_is_in_the_events_with_the_one_that_replaces_it(
+    tmp_path: Path, destination: Destination, events: Events
+) -> None:
+    destination.down = {"a"}
+    alerts = [make_alert(number, level="emergency", fingerprint="budget") for number in range(3)]
+    outbox = Outbox(folder=tmp_path, first_backoff_s=DEADLINE_S)
+    outbox.begin({"chat": destination.send}, events.record)
+    outbox.put("chat", "a", alerts[0])
+    wait_until(lambda: destination.attempts == 1, outbox)
+    for thread in destination.threads:
+        thread.join(DEADLINE_S)
+    for alert in alerts[1:]:
+        outbox.put("chat", "a", alert)
+    destination.down = set()
+
+    assert outbox.end(timeout_s=DEADLINE_S) == []
+    assert list(tmp_path.iterdir()) == []
+    replaced = [data for kind, _, data in events.rows if kind == "undelivered"]
+    assert destination.taken == [("a", "alert 2")]
+    assert [(data["alert"]["cue_id"], data["replaced_by"]) for data in replaced] == [
+        (alerts[0].cue_id, alerts[1].cue_id),
+        (alerts[1].cue_id, alerts[2].cue_id),
+    ]
+
+
 def test_what_an_ended_run_could_not_deliver_goes_out_at_the_next_start(
     tmp_path: Path, destination: Destination, events: Events
 ) -> None:
@@ -217,6 +242,35 @@ def test_too_many_give_up_the_mildest_and_oldest_and_record_it(
     assert len(waiting) == 3
     assert {"alert 0", "alert 4"} <= waiting
     assert events.kinds().count("undelivered") == 2
+
+
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_what_is_given_up_goes_out_at_the_next_start(
+    tmp_path: Path, outbox: Outbox, destination: Destination, monkeypatch: pytest.MonkeyPatch, is_on_disk: bool
+) -> None:
+    """Also where the thread was held up by its destination, and had not written it to disk yet."""
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    destination.down = {"a"}
+    if not is_on_disk:
+        destination.held.clear()
+    alerts: list[Alert] = []
+    for number in range(5):
+        alerts.append(make_alert(number))
+        outbox.put("chat", "a", alerts[-1])
+        wait_until(lambda: destination.attempts >= 1, outbox)
+        if is_on_disk:
+            wait_until(lambda: len(list((tmp_path / "undelivered").glob("*.json"))) == len(alerts), outbox)
+    destination.held.set()
+    outbox.end(timeout_s=DEADLINE_S)
+
+    destination.down = set()
+    second = Outbox(folder=tmp_path / "undelivered")
+    second.begin({"chat": destination.send})
+    wait_until(lambda: not second.waiting, second)
+
+    assert second.end() == []
+    assert destination.taken == [("a", f"alert {number}") for number in range(5)]
+    assert list((tmp_path / "undelivered").iterdir()) == []
 
 
 def test_the_folder_of_another_living_process_is_left_alone(tmp_path: Path) -> None:
