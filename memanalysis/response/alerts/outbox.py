@@ -299,7 +299,7 @@ class Outbox:
     def _leave_for_next_start(self, one: _Delivery, why: str) -> None:
         self._store(one)
         where = "and waits for the next start" if one.file is not None else "and is in the log alone"
-        self._note_undelivered(one, f"{why}, {where}")
+        self._note_undelivered(one, f"{why.removesuffix('.')}, {where}")
 
     def _note_undelivered(self, one: _Delivery, why: str, **details: str) -> None:
         whom = one.recipient or "nobody in particular"

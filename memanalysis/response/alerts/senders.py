@@ -75,6 +75,11 @@ def _make_messaging(policy: Policy, sender: str, ledger_folder: Path | None, pro
             send_to_agent(cards[recipient], alert, sender=sender, with_cue=service.use_cue_system)
         elif root is not None:
             write_message(root, recipient, alert, sender=sender, with_cue=service.use_cue_system)
+        else:
+            raise InvalidArgumentError(
+                f"{recipient} needs an agent card or an inbox, but alerts.messaging.agent_cards has none for it, and "
+                f"without a ledger there is no inbox. {INBOXES_CURE}"
+            )
 
     return send
 

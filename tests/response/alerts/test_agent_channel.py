@@ -103,3 +103,24 @@ def test_recipients_have_agent_cards_or_inboxes_and_a_card_that_is_down_is_tried
     assert len(received.bodies) == 1
     assert read_inbox(tmp_path / "agents", "Agent-5") == []
     assert not (tmp_path / "agents" / "Agent-8").exists()
+
+
+def test_a_recipient_with_neither_a_card_nor_an_inbox_did_not_get_the_alert() -> None:
+    """Agent-5 has a card; of Agent-4 the ledger would have the inbox, and there is none."""
+    messaging = {"agent_cards": [f"Agent-5=http://127.0.0.1:{find_free_port()}"]}
+    policy = parse_policy({"alerts": {"channels": ["messaging"], "messaging": messaging}})
+    senders, _ = make_senders(policy, sender="memanalysis", ledger_folder=None)
+    events: list[tuple[str, str]] = []
+    outbox = Outbox()
+    outbox.begin(senders, lambda kind, *, message, **_: events.append((kind, message)))
+    outbox.put("messaging", "Agent-4", ALERT)
+
+    assert outbox.end(timeout_s=DEADLINE_S) == [ALERT]
+    assert events == [
+        (
+            "undelivered",
+            "The alert did not reach Agent-4 by messaging: InvalidArgumentError: Agent-4 needs an agent card or an "
+            "inbox, but alerts.messaging.agent_cards has none for it, and without a ledger there is no inbox. "
+            "Write a folder as alerts.messaging.inbox_root, or record a ledger, and is in the log alone.",
+        )
+    ]
