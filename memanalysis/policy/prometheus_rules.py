@@ -1,7 +1,8 @@
 """Alert rules for Prometheus that express the policy, for the metrics that a watched service exports.
 
-A level that is off, and a limit that is not enforced, have no rule. How often an alert is repeated is a matter of
-Alertmanager, as is who gets it: the recipients of a level are a label, by which it can route.
+A level that is off, and a limit that is not enforced, have no rule. As in the watched process, critical waits for the
+grace period, and each level of a budget lasts until the readings were lower for as long. How often an alert is repeated
+is a matter of Alertmanager, as is who gets it: the recipients of a level are a label, by which it can route.
 """
 
 import json
@@ -50,6 +51,7 @@ def _budget_rules(policy: Policy, budget: MemoryBudget, matcher: str) -> Iterato
         ("critical", hard, ">=", budget.critical_threshold_percent, "has reached the critical threshold of its budget"),
         ("emergency", hard, ">", 100, "is above its whole budget"),
     )
+    grace = f"{round(policy.enforcement.grace_period_seconds)}s"
     memory, whole = (f"{metric}{{{matcher}}}" if matcher else metric for metric in (MEMORY_BYTES, BUDGET_BYTES))
     for level, is_enforced, sign, percent, text in thresholds:
         if not is_enforced:
@@ -58,7 +60,10 @@ def _budget_rules(policy: Policy, budget: MemoryBudget, matcher: str) -> Iterato
         if budget.percent_of_limit is not None:  # the service knows its limit, and exports what the share makes of it
             limit = f"{percent / 100:.15g} * {whole}"
         summary = f"{{{{ $labels.{SERVICE_LABEL} }}}} uses {{{{ $value | humanize1024 }}}}B and {text}."
-        yield from _make_rule(policy, level, f"Memory{level.capitalize()}", f"{memory} {sign} {limit}", summary)
+        times = {"for": grace} if level == "critical" else {}
+        times["keep_firing_for"] = grace
+        name, expression = f"Memory{level.capitalize()}", f"{memory} {sign} {limit}"
+        yield from _make_rule(policy, level, name, expression, summary, **times)
 
 
 def _leak_rules(policy: Policy) -> Iterator[dict[str, Any]]:
@@ -71,13 +76,15 @@ def _leak_rules(policy: Policy) -> Iterator[dict[str, Any]]:
         )
 
 
-def _make_rule(policy: Policy, level: str, name: str, expression: str, summary: str) -> Iterator[dict[str, Any]]:
+def _make_rule(
+    policy: Policy, level: str, name: str, expression: str, summary: str, **times: str
+) -> Iterator[dict[str, Any]]:
     if not getattr(policy.alerts.levels, level).enabled:
         return
     labels = {"severity": level}
     if recipients := getattr(policy.alerts.recipients, level):
         labels["recipients"] = ",".join(recipients)
-    yield {"alert": name, "expr": expression, "labels": labels, "annotations": {"summary": summary}}
+    yield {"alert": name, "expr": expression, **times, "labels": labels, "annotations": {"summary": summary}}
 
 
 def _quote(text: str) -> str:

@@ -29,6 +29,18 @@ def rules_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
     return list(make_alert_rules(parse_policy(policy))["groups"][0]["rules"])
 
 
+def run_promtool(folder: Path, *, interval: str, **test: list[dict[str, Any]]) -> None:
+    """Check with Prometheus's own tool that the folder's rules.yml gives what a test of it expects."""
+    case = {"rule_files": ["rules.yml"], "evaluation_interval": interval, "tests": [{"interval": interval, **test}]}
+    (folder / "case.yml").write_text(yaml.safe_dump(case), encoding="utf-8")
+
+    done = subprocess.run(
+        ["promtool", "test", "rules", "case.yml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.slow
 def test_each_level_of_each_budget_has_a_rule_and_so_have_leaks() -> None:
     rules = rules_of({"memory_budgets": {"services": {"api": "100MB"}}})
@@ -63,7 +75,11 @@ def test_what_the_policy_turns_off_has_no_rule(section: dict[str, Any], left: li
 
 
 @needs_promtool
-@pytest.mark.parametrize("policy", [POLICY, read_default_policy().to_mapping(), {}], ids=["odd", "shipped", "empty"])
+@pytest.mark.parametrize(
+    "policy",
+    [POLICY, read_default_policy().to_mapping(), {}, {"enforcement": {"grace_period_seconds": 0}}],
+    ids=["odd", "shipped", "empty", "without grace"],
+)
 def test_promtool_accepts_the_rules(policy: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump(make_alert_rules(parse_policy(policy)), sort_keys=False), encoding="utf-8")
@@ -71,6 +87,36 @@ def test_promtool_accepts_the_rules(policy: dict[str, Any], tmp_path: Path) -> N
     done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_of_a_budget_wait_and_last_as_long_as_the_grace_period_and_those_of_leaks_do_not() -> None:
+    rules = rules_of({"memory_budgets": {"services": {"api": "1MB"}}, "enforcement": {"grace_period_seconds": 90}})
+    times = {rule["alert"]: (rule.get("for"), rule.get("keep_firing_for")) for rule in rules}
+
+    assert times == {
+        "MemoryWarning": (None, "90s"),
+        "MemoryCritical": ("90s", "90s"),
+        "MemoryEmergency": (None, "90s"),
+        "MemoryLeakWarning": (None, None),
+        "MemoryLeakCritical": (None, None),
+    }
+
+
+@needs_promtool
+def test_critical_fires_after_the_grace_period_and_a_level_ends_that_long_after_its_last_reading(
+    tmp_path: Path,
+) -> None:
+    """Readings every 10 s: critical from 10 s to 100 s, then low; the grace period is 60 s."""
+    policy = {"memory_budgets": {"services": {"api": "100MB"}}, "enforcement": {"grace_period_seconds": 60}}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(make_alert_rules(parse_policy(policy))), encoding="utf-8")
+    values = f"{10 * MIB} {96 * MIB}x9 {10 * MIB}x20"
+    series = [{"series": 'memanalysis_memory_bytes{service="api"}', "values": values}]
+    warning, critical = ({"labels": f'{{alertname="Memory{level}"}}', "value": 1} for level in ("Warning", "Critical"))
+    firing = {"0s": [], "60s": [warning], "80s": [warning, critical], "150s": [warning, critical], "180s": []}
+    expression = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    expected = [{"expr": expression, "eval_time": at, "exp_samples": samples} for at, samples in firing.items()]
+
+    run_promtool(tmp_path, interval="10s", input_series=series, promql_expr_test=expected)
 
 
 @needs_promtool
@@ -113,12 +159,5 @@ def test_the_rules_fire_where_the_budget_is_broken(tmp_path: Path) -> None:
         for name, found in alerts.items()
     ]
     inputs = [{"series": name, "values": f"{value}x10"} for name, value in series.items()]
-    case = {"rule_files": ["rules.yml"], "evaluation_interval": "1m"}
-    case["tests"] = [{"interval": "1m", "input_series": inputs, "alert_rule_test": expected}]
-    (tmp_path / "case.yml").write_text(yaml.safe_dump(case), encoding="utf-8")
 
-    done = subprocess.run(
-        ["promtool", "test", "rules", "case.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_promtool(tmp_path, interval="1m", input_series=inputs, alert_rule_test=expected)
