@@ -4,10 +4,13 @@ CHECK_INBOX reads alerts, EVALUATE_TASKS reads the memory status, EXECUTE_ROLE i
 validates the budget, and CYCLE_DONE saves the ledger.
 """
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,8 +22,9 @@ from memanalysis.classes.policy_manager import MemoryPolicyManager
 from memanalysis.policy.enforcer import BudgetCheck, check_budget
 from memanalysis.response.agent_status import read_other_agents, write_agent_status
 from memanalysis.response.alerts.alert import Alert, AlertLevel, find_level
+from memanalysis.response.alerts.cooldown import AlertCooldown
 from memanalysis.response.alerts.dispatch import AlertDispatcher
-from memanalysis.response.alerts.inbox import InboxMessage, mark_read, read_inbox
+from memanalysis.response.alerts.inbox import InboxMessage, inbox_folder, mark_read, read_inbox
 from memanalysis.response.alerts.outbox import Outbox
 from memanalysis.response.alerts.senders import make_senders
 from memanalysis.response.quality_gates import QualityGates, check_gates, describe_excess
@@ -31,7 +35,45 @@ __all__ = ["AgentCycle", "MemoryStatus", "Phase", "RoleMemory", "agent_cycle"]
 
 Phase = Literal["CHECK_INBOX", "EVALUATE_TASKS", "EXECUTE_ROLE", "QUALITY_GATES", "CYCLE_DONE"]
 
-_dispatchers: "WeakKeyDictionary[MemoryPolicyManager, AlertDispatcher]" = WeakKeyDictionary()
+_LOGGER = logging.getLogger("memanalysis")
+
+END_TIMEOUT_S = 2.0
+"""What is not delivered this long after the end of a cycle waits on disk for the next cycle of the agent."""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the cycles of one manager have in common: they may overlap, and be in several threads."""
+
+    cooldown: AlertCooldown = field(default_factory=lambda: AlertCooldown(clock=time.monotonic))
+    problems: set[str] = field(default_factory=set)
+    open_cycles: int = 0
+    is_ours: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, manager: MemoryPolicyManager) -> None:
+        """Begin a cycle; the manager is initialized where it was not."""
+        with self.lock:
+            self.is_ours = manager.initialize() or (self.is_ours and self.open_cycles > 0)
+            self.open_cycles += 1
+
+    def close(self, manager: MemoryPolicyManager) -> None:
+        """End a cycle; with the last one the manager is shut down, where a cycle had initialized it."""
+        with self.lock:
+            self.open_cycles -= 1
+            if self.is_ours and not self.open_cycles:
+                manager.shutdown()
+
+    def report(self, agent: str, problems: list[str]) -> None:
+        """Log each problem that no cycle has logged before."""
+        with self.lock:
+            new = [problem for problem in problems if problem not in self.problems]
+            self.problems.update(new)
+        for problem in new:
+            _LOGGER.warning("%s: %s", agent, problem)
+
+
+_shared: "WeakKeyDictionary[MemoryPolicyManager, _Shared]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,30 +124,31 @@ class AgentCycle:
         self._service = service
         self._agent = agent
         self._read_mb = read_mb
-        self._is_ours = False
         self._messages: list[InboxMessage] = []
 
     def __enter__(self) -> Self:
-        self._is_ours = self._manager.initialize()
-        policy = self._manager.loader.policy
-        folder = Path(policy.ledger.folder).expanduser()
-        self._root = policy.alerts.messaging.find_inbox_root(folder)
-        self._outbox = Outbox(folder=Path(policy.ledger.storage_path).absolute().parent / "undelivered")
-        senders, _ = make_senders(policy, sender=self._agent, ledger_folder=folder)
-        self._outbox.begin(senders)
-        self._alerts = _dispatchers.setdefault(self._manager, AlertDispatcher(policy))  # cooldowns outlast a cycle
-        self._alerts.policy, self._alerts.outbox = policy.alerts, self._outbox
+        shared = _shared.setdefault(self._manager, _Shared())
+        with ExitStack() as ending:
+            shared.open(self._manager)
+            ending.callback(shared.close, self._manager)
+            policy = self._manager.loader.policy
+            folder = Path(policy.ledger.folder).expanduser()
+            self._root = policy.alerts.messaging.find_inbox_root(folder)
+            senders, problems = make_senders(policy, sender=self._agent, ledger_folder=folder)
+            shared.report(self._agent, problems)
+            undelivered = Path(policy.ledger.storage_path).absolute().parent / "undelivered"
+            outbox = Outbox(folder=inbox_folder(undelivered, self._agent).parent)  # its own: the sender is the agent
+            outbox.begin(senders)
+            self._alerts = AlertDispatcher(policy, outbox=outbox, cooldown=shared.cooldown)
+            ending.callback(partial(self._alerts.end, timeout_s=END_TIMEOUT_S))
+            self._ending = ending.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with self._ending:
             self._finish(put_away=error is None)
-        finally:
-            self._alerts.end()
-            if self._is_ours:
-                self._manager.shutdown()
 
     def check_inbox(self) -> list[Alert]:
         """CHECK_INBOX: read the alerts that wait; they are put away when the cycle ends without an error."""

@@ -1,23 +1,34 @@
 """A cycle of an agent: five phases, each tied to memory."""
 
 import json
+import logging
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from alert_servers import DEADLINE_S, Received, find_free_port, serve_agent
 
-from memanalysis.classes.agent_cycle import agent_cycle
+from memanalysis.classes import agent_cycle as module
+from memanalysis.classes.agent_cycle import AgentCycle, agent_cycle
 from memanalysis.classes.policy_manager import MemoryPolicyManager
 from memanalysis.response.alerts.alert import Alert
 from memanalysis.response.alerts.inbox import read_inbox, write_message
 
+SERVICES = {"planner": "100MB", "reviewer": "100MB"}
 PHASES = ["CHECK_INBOX", "EVALUATE_TASKS", "EXECUTE_ROLE", "QUALITY_GATES", "CYCLE_DONE"]
+
+
+@pytest.fixture(autouse=True)
+def delivers_on_a_busy_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "END_TIMEOUT_S", DEADLINE_S)
 
 
 def make_manager(folder: Path, **sections: object) -> MemoryPolicyManager:
     policy = {
-        "memory_budgets": {"services": {"planner": "100MB"}},
+        "memory_budgets": {"services": SERVICES},
         "leak_detection": {"enabled": False},
         "ledger": {"storage_path": str(folder / "ledger.json")},
         "alerts": {"channels": ["messaging"], "messaging": {"inbox_root": str(folder / "agents")}},
@@ -87,6 +98,99 @@ def test_the_next_cycle_does_not_repeat_the_message_within_the_cooldown(tmp_path
         assert not run_cycle(manager, 97.0)[-1]
 
     assert len(read_inbox(tmp_path / "agents", "Agent-4")) == 1
+
+
+def open_cycle(manager: MemoryPolicyManager, service: str, *, agent: str) -> AgentCycle:
+    return agent_cycle(manager, service, agent=agent, read_mb=lambda: 97.0)
+
+
+def read_senders(folder: Path) -> list[tuple[str, str]]:
+    """Service and sender of what waits for the agent that is written to at the critical level alone."""
+    return sorted((each.alert.service, each.sender) for each in read_inbox(folder / "agents", "Agent-4"))
+
+
+@pytest.mark.parametrize("first_to_end", ["Agent-A", "Agent-B"])
+def test_cycles_that_overlap_on_one_manager_send_under_their_own_names(tmp_path: Path, first_to_end: str) -> None:
+    manager = make_manager(tmp_path)
+    one, two = open_cycle(manager, "planner", agent="Agent-A"), open_cycle(manager, "reviewer", agent="Agent-B")
+    one.__enter__()
+    two.__enter__()
+    first, last = (one, two) if first_to_end == "Agent-A" else (two, one)
+    first.quality_gates()
+    first.__exit__(None, None, None)
+    with last.execute_role() as role:
+        pass
+    last.quality_gates()
+    last.__exit__(None, None, None)
+
+    assert read_senders(tmp_path) == [("planner", "Agent-A"), ("reviewer", "Agent-B")]
+    assert role.growth_mb is not None
+    assert not manager.initialized
+
+
+def test_cycles_that_overlap_alert_once_of_the_same(tmp_path: Path) -> None:
+    manager = make_manager(tmp_path)
+    with open_cycle(manager, "planner", agent="Agent-A") as one, open_cycle(manager, "planner", agent="Agent-B") as two:
+        one.quality_gates()
+        two.quality_gates()
+
+    assert read_senders(tmp_path) == [("planner", "Agent-A")]
+
+
+def test_an_alert_that_waits_goes_out_with_the_next_cycle_of_its_sender(tmp_path: Path) -> None:
+    blocked = tmp_path / "agents" / "Agent-4"
+    blocked.parent.mkdir()
+    blocked.write_text("no folder")
+    with make_manager(tmp_path) as manager:
+        run_cycle(manager, 97.0, agent="Agent-A")
+        blocked.unlink()
+        run_cycle(manager, 10.0, agent="Agent-B")
+        before = read_senders(tmp_path)
+        run_cycle(manager, 10.0, agent="Agent-A")
+
+    assert before == []
+    assert read_senders(tmp_path) == [("planner", "Agent-A")]
+
+
+@pytest.mark.slow
+def test_an_agent_that_does_not_answer_in_time_gets_the_alert_from_the_next_cycle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, received = find_free_port(), Received()
+    messaging = {"inbox_root": str(tmp_path / "agents"), "agent_cards": [f"Agent-4=http://127.0.0.1:{port}"]}
+    untraced = {"tracemalloc": {"enabled": False}}  # the libraries of the protocol load slowly under tracing
+    alerts = {"channels": ["messaging"], "messaging": messaging}
+    manager = make_manager(tmp_path, alerts=alerts, monitoring=untraced)
+    with socket.create_server(("127.0.0.1", port)), monkeypatch.context() as patch:
+        patch.setattr(module, "END_TIMEOUT_S", 0.05)
+        run_cycle(manager, 97.0)
+        waiting = list((tmp_path / "undelivered" / "Agent-7").iterdir())
+    for thread in threading.enumerate():
+        if thread.name == "memanalysis-alerts":
+            thread.join(DEADLINE_S)
+    with serve_agent(port, received):
+        run_cycle(manager, 10.0)
+
+    assert waiting
+    assert [message["parts"][1]["data"]["sender"] for message in received.texts()] == ["Agent-7"]
+    assert list((tmp_path / "undelivered" / "Agent-7").iterdir()) == []
+
+
+def test_a_channel_that_cannot_act_is_logged_once_for_all_cycles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "a2a.client", None)
+    messaging = {"inbox_root": str(tmp_path / "agents"), "agent_cards": ["Agent-4=http://127.0.0.1:9"]}
+    manager = make_manager(tmp_path, alerts={"channels": ["messaging"], "messaging": messaging})
+    with caplog.at_level(logging.WARNING, logger="memanalysis"):
+        for _ in range(2):
+            run_cycle(manager, 10.0)
+
+    (record,) = [each for each in caplog.records if "inbox folders" in each.getMessage()]
+    assert record.getMessage() == (
+        "Agent-7: Messages go to inbox folders alone: alerts.messaging.agent_cards needs a2a-sdk, which is not "
+        "installed. Run: pip install 'memanalysis[a2a]'."
+    )
 
 
 def test_gates_and_coordination_can_be_turned_off(tmp_path: Path) -> None:

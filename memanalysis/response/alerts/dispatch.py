@@ -11,7 +11,7 @@ from memanalysis.response.alerts.alert_claims import AlertClaims
 from memanalysis.response.alerts.apprise_channel import label_address
 from memanalysis.response.alerts.cooldown import AlertCooldown
 from memanalysis.response.alerts.log_channel import send_to_log
-from memanalysis.response.alerts.outbox import Outbox
+from memanalysis.response.alerts.outbox import END_TIMEOUT_S, Outbox
 
 __all__ = ["AlertDispatcher"]
 
@@ -32,6 +32,8 @@ class AlertDispatcher:
         Delivers by the channels that may fail or take time; without one only ``logging`` acts.
     claims : AlertClaims, optional
         Keeps the processes that see the same memory from alerting of it each.
+    cooldown : AlertCooldown, optional
+        That of other dispatchers too, which then do not repeat each other's alerts; one of its own where none is given.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class AlertDispatcher:
         clock: Callable[[], float] = time.monotonic,
         outbox: Outbox | None = None,
         claims: AlertClaims | None = None,
+        cooldown: AlertCooldown | None = None,
     ) -> None:
         self.policy = parse_policy(config, source="config").alerts
         self.outbox = outbox
@@ -48,7 +51,7 @@ class AlertDispatcher:
         if outbox is not None and claims is not None:
             outbox.on_safe = claims.note_sent
         self._clock = clock
-        self._cooldown = AlertCooldown(clock=clock)
+        self._cooldown = AlertCooldown(clock=clock) if cooldown is None else cooldown
         self._held: list[tuple[float, Alert]] = []
         self._lock = threading.Lock()
 
@@ -108,13 +111,13 @@ class AlertDispatcher:
             self.outbox.wake()
         return sent_instead
 
-    def end(self) -> None:
+    def end(self, *, timeout_s: float = END_TIMEOUT_S) -> None:
         """End a run: what waits for a cooldown goes out now, and what cannot be delivered waits for the next start."""
         self._release(until=float("inf"))
         if self._claims is not None:
             self._claims.end()
         if self.outbox is not None:
-            self.outbox.end()
+            self.outbox.end(timeout_s=timeout_s)
 
     def _release(self, *, until: float) -> None:
         with self._lock:

@@ -21,7 +21,7 @@ from memanalysis.capture.forking import is_forking
 from memanalysis.response.alerts.alert import ALERT_LEVELS, Alert
 from memanalysis.response.alerts.undelivered import UndeliveredFolder
 
-__all__ = ["MAX_WAITING", "Outbox", "RecordEvent", "Send"]
+__all__ = ["END_TIMEOUT_S", "MAX_WAITING", "Outbox", "RecordEvent", "Send"]
 
 _LOGGER = logging.getLogger("memanalysis")
 
@@ -177,9 +177,11 @@ class Outbox:
     def end(self, *, timeout_s: float = END_TIMEOUT_S) -> list[Alert]:
         """End a run: try once more what waits, and return the alerts that are not delivered.
 
-        Those are recorded as events ``undelivered``, and stay on disk for the next start.
+        Those are recorded as events ``undelivered``, and stay on disk for the next start. What was put after an earlier
+        end is not tried: nothing sends any more.
         """
         settle()
+        timeout_s = 0.0 if self._is_ended else timeout_s
         deadline = time.monotonic() + timeout_s
         thread = self._thread
         if thread is not None:

@@ -229,6 +229,19 @@ def test_an_end_waits_no_longer_than_it_was_given(outbox: Outbox, destination: D
         thread.join(DEADLINE_S)
 
 
+def test_a_second_end_waits_for_nothing_and_keeps_what_was_put_meanwhile(
+    tmp_path: Path, outbox: Outbox, destination: Destination
+) -> None:
+    outbox.end()
+    outbox.put("chat", "a", make_alert())
+    began = time.monotonic()
+
+    assert outbox.end(timeout_s=2 * DEADLINE_S) == [make_alert()]
+    assert time.monotonic() - began < DEADLINE_S
+    assert destination.attempts == 0
+    assert len(list((tmp_path / "undelivered").iterdir())) == 1
+
+
 def test_too_many_give_up_the_mildest_and_oldest_and_record_it(
     outbox: Outbox, destination: Destination, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
