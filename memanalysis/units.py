@@ -16,6 +16,7 @@ __all__ = [
     "KIB",
     "MIB",
     "NOT_AVAILABLE",
+    "TIB",
     "bytes_from_mb",
     "format_bytes",
     "format_bytes_per_call",
@@ -30,12 +31,13 @@ __all__ = [
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+TIB = 1024**4
 
 HOUR_S = 3600.0
 
 NOT_AVAILABLE = "not available"
 
-_BYTE_STEPS = ((1024**4, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
+_BYTE_STEPS = ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _DURATION_STEPS = ((86400.0 * 365, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 _FACTORS = {
     "": 1,
@@ -49,11 +51,14 @@ _FACTORS = {
     "g": GIB,
     "gb": GIB,
     "gib": GIB,
+    "t": TIB,
+    "tb": TIB,
+    "tib": TIB,
 }
 MAX_DIGITS = 20
 """Digits of a size that can be one: 2**63 bytes have 19."""
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def bytes_from_mb(mb: float) -> int:
@@ -133,7 +138,7 @@ def parse_bytes(text: str) -> int:
     Raises
     ------
     InvalidArgumentError
-        The text is not a number followed by B, KB, MB or GB (or KiB, MiB, GiB).
+        The text is not a number followed by B, KB, MB, GB or TB (or KiB, MiB, GiB, TiB).
     """
     match = _SIZE.fullmatch(text)
     factor = _FACTORS.get(match[2].lower()) if match else None

@@ -98,7 +98,16 @@ def test_durations_have_two_or_three_digits(seconds, text):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("100MB", 100 * MIB), ("1.5 GiB", 3 * GIB // 2), ("4096", 4096), ("64 kb", 64 * KIB), (" 7 b ", 7)],
+    [
+        ("100MB", 100 * MIB),
+        ("1.5 GiB", 3 * GIB // 2),
+        ("4096", 4096),
+        ("64 kb", 64 * KIB),
+        (" 7 b ", 7),
+        ("2T", 2 * 2**40),
+        ("1TB", 2**40),
+        ("0.5 TiB", 2**39),
+    ],
 )
 def test_sizes_are_read_in_powers_of_two(text, size):
     assert parse_bytes(text) == size

@@ -7,10 +7,12 @@ import msgspec
 
 from memanalysis.policy.key_comments import KeyComments
 from memanalysis.policy.model import MemoryBudget, MemoryBudgets, Policy
+from memanalysis.policy.sizes import SHARE_PATTERN, SIZE_PATTERN
 from memanalysis.policy.validation import keys_of, kind_of, words_of
-from memanalysis.policy.value_kinds import SHARE_PATTERN, SIZE_PATTERN
 
 __all__ = ["make_policy_schema"]
+
+_SIZE_OR_SHARE = {"type": "string", "pattern": f"{SIZE_PATTERN}|{SHARE_PATTERN}"}
 
 
 def make_policy_schema(comments: KeyComments) -> dict[str, Any]:
@@ -52,8 +54,8 @@ def _describe_kind(kind: Any) -> dict[str, Any]:
         return schema | {"enum": list(words["choices"])}
     if not words.get("is_size"):
         return schema
-    pattern = SHARE_PATTERN if words.get("may_be_share") else SIZE_PATTERN
-    return {"anyOf": [schema, {"type": "string", "pattern": pattern}]}
+    size = _SIZE_OR_SHARE if words.get("may_be_share") else {"type": "string", "pattern": SIZE_PATTERN}
+    return {"anyOf": [schema, size]}
 
 
 def _describe_services(above: tuple[str, ...], comments: KeyComments) -> dict[str, Any]:
@@ -64,5 +66,5 @@ def _describe_services(above: tuple[str, ...], comments: KeyComments) -> dict[st
     return {
         "type": "object",
         "description": comments.find((*above, "services")),
-        "additionalProperties": {"anyOf": [budget, {"type": "string", "pattern": SHARE_PATTERN}]},
+        "additionalProperties": {"anyOf": [budget, _SIZE_OR_SHARE]},
     }

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.units import MIB, parse_bytes
 
-__all__ = ["LimitShare", "read_size"]
+__all__ = ["SHARE_PATTERN", "SIZE_PATTERN", "LimitShare", "read_size"]
 
-_SHARE = re.compile(r"\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*of\s+(?:the\s+)?limit\s*", re.IGNORECASE | re.ASCII)
+_ABOVE_ZERO = r"(0*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*)"
+SIZE_PATTERN = rf"^\s*{_ABOVE_ZERO}\s*([kKmMgGtT][iI]?[bB]|[kKmMgGtTbB])\s*$"
+"""Sizes with their unit, for editors. Without flags and looking ahead, which not every reader of a schema knows."""
+
+_PERCENT = r"((0{0,2}[1-9]|0?[1-9][0-9])(\.[0-9]{1,9})?|100(\.0{1,9})?|0{1,3}\.0{0,3}[1-9][0-9]{0,5})"
+SHARE_PATTERN = rf"^\s*{_PERCENT}\s*%\s*[oO][fF]\s+([tT][hH][eE]\s+)?[lL][iI][mM][iI][tT]\s*$"
+"""Shares above 0 up to 100 %, for editors and for `read_size`."""
+
+_SHARE = re.compile(SHARE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +28,8 @@ class LimitShare:
 
 def read_size(text: str) -> float | LimitShare | None:
     """Return MB or a share of the limit; None where the text is neither, or has no unit."""
-    share = _SHARE.fullmatch(text)
-    if share is not None:
-        percent = float(share[1])
-        return LimitShare(percent) if 0 < percent <= 100 else None
+    if _SHARE.match(text):
+        return LimitShare(float(text.partition("%")[0]))
     if not text.strip()[-1:].isalpha():
         return None
     try:

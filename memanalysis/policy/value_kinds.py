@@ -12,8 +12,6 @@ __all__ = [
     "MAX_DAYS",
     "MAX_MB",
     "MAX_SECONDS",
-    "SHARE_PATTERN",
-    "SIZE_PATTERN",
     "Action",
     "AgentCard",
     "AppriseUrl",
@@ -50,10 +48,6 @@ MAX_DAYS = 100_000
 """Days, about 270 years: further back the calendar arithmetic of some systems ends."""
 MAX_COUNT = 2**53
 """The largest count that a float of 64 bits holds exactly."""
-
-SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*([kKmMgG][iI]?[bB]|[kKmMgGbB])\s*$"
-"""Sizes with their unit, for editors; `memanalysis.policy.sizes` reads them."""
-SHARE_PATTERN = rf"{SIZE_PATTERN}|^\s*\d+(\.\d+)?\s*%\s*of\s+limit\s*$"
 
 Megabytes = Annotated[
     float,

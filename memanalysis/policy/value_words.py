@@ -7,11 +7,19 @@ from typing import Any
 from msgspec import inspect
 
 from memanalysis.policy.places import found, nearest
+from memanalysis.policy.sizes import read_size
 
 __all__ = ["describe_value"]
 
 _EVIDENT_LIMIT = 65535
 """Upper bounds above this are no part of what a key needs; an error names them only when they were passed."""
+_UNIT_WORDS = {
+    "MB": ("m", "mb", "mib"),
+    "percent": ("%", "percent"),
+    "seconds": ("s", "sec", "second", "seconds"),
+    "days": ("d", "day", "days"),
+}
+"""How the unit of a key may be written behind its number; with another one the number alone would be a wrong value."""
 _LEADING_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -56,21 +64,27 @@ def _describe_number(
         needed += f" up to {high:.15g}"
     if words.get("is_size"):
         needed += " or a size with its unit"
-    meant = _number_in(value) if isinstance(value, str) else None
-    if meant is not None and _holds(kind, meant):
-        cure = f"Write {meant:.15g}, without unit, quotes or exponent."
-    else:
+    cure = _cure_text(kind, words, value) if isinstance(value, str) else None
+    if cure is None:
         cure = f"Write for example {example:g}" + (f" or {example:g}MB." if words.get("is_size") else ".")
     return needed, found(value), cure, None
+
+
+def _cure_text(kind: inspect.FloatType | inspect.IntType, words: Mapping[str, Any], text: str) -> str | None:
+    """Give what somebody meant by a text that begins with a number; None where that is not known for sure."""
+    match = _LEADING_NUMBER.match(text)
+    if match is None:
+        return None
+    meant, rest = float(match[0]), text[match.end() :].strip().lower()
+    if rest in ("", words["unit"], *_UNIT_WORDS.get(words["unit"], ())):
+        return f"Write {meant:.15g}, without unit, quotes or exponent." if _holds(kind, meant) else None
+    share = f"{meant:.15g}% of limit"
+    if words.get("may_be_share") and rest.startswith(_UNIT_WORDS["percent"]) and read_size(share) is not None:
+        return f"Write {share}."
+    return None
 
 
 def _holds(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
     """Whether a number is within the bounds; compared, never converted, because it may be too large for a float."""
     above = number > kind.gt if kind.gt is not None else number >= (kind.ge or 0)
     return above and (kind.le is None or number <= kind.le)
-
-
-def _number_in(text: str) -> float | None:
-    """Give the number that somebody may have meant by a text."""
-    match = _LEADING_NUMBER.match(text)
-    return float(match[0]) if match else None

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from memanalysis.reports.chart_records import Level, SeriesChart, SiteLine
 from memanalysis.reports.theme import CSS_COLOURS, LIGHT, ChartColours
-from memanalysis.units import GIB, KIB, MIB, format_bytes
+from memanalysis.units import GIB, KIB, MIB, TIB, format_bytes
 
 __all__ = [
     "choose_byte_unit",
@@ -53,7 +53,7 @@ LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 64, 10, 44, 10
 LEGEND_ROW_PX, LEGEND_LINE_PX, LETTER_PX = 19, 48, 6.4
 """Space for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
 
-_BYTE_UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
+_BYTE_UNITS = ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
 
 

@@ -37,6 +37,43 @@ CASES = {
         3,
         f"{MAX}{SIZED}, but got the text '1e3'. Write 1000, without unit, quotes or exponent.",
     ),
+    "exponent with the unit of the key": (
+        GLOBAL + "max_memory_mb: 1e3 MiB",
+        3,
+        f"{MAX}{SIZED}, but got the text '1e3 MiB'. Write 1000, without unit, quotes or exponent.",
+    ),
+    "exponent with another unit": (
+        GLOBAL + "max_memory_mb: 1e3GB",
+        3,
+        f"{MAX}{SIZED}, but got the text '1e3GB'. {NUMBERS}",
+    ),
+    "unit that is none": (
+        GLOBAL + "max_memory_mb: 1PB",
+        3,
+        f"{MAX}{SIZED}, but got the text '1PB'. {NUMBERS}",
+    ),
+    "share without its whole": (
+        GLOBAL + "max_memory_mb: 80%",
+        3,
+        f"{MAX}{SIZED}, but got the text '80%'. Write 80% of limit.",
+    ),
+    "share of more than all": (
+        GLOBAL + "max_memory_mb: 180%",
+        3,
+        f"{MAX}{SIZED}, but got the text '180%'. {NUMBERS}",
+    ),
+    "share where none is allowed": (
+        "leak_detection:\n  thresholds:\n    memory_growth_mb: 10% of limit",
+        3,
+        "leak_detection.thresholds.memory_growth_mb: needs a number of MB above 0 or a size with its unit, but got the "
+        "text '10% of limit'. Write for example 10 or 10MB.",
+    ),
+    "minutes where seconds are needed": (
+        "leak_detection:\n  check_interval_seconds: 5 min",
+        2,
+        "leak_detection.check_interval_seconds: needs a number of seconds above 0, but got the text '5 min'. "
+        "Write for example 60.",
+    ),
     "octal": (
         GLOBAL + "max_memory_mb: 0512",
         3,

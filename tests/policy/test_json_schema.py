@@ -20,6 +20,23 @@ SAMPLES: list[tuple[dict[str, Any], bool]] = [
     ({"memory_budgets": {"global": {"max_memory_mb": "1.5 GiB"}}}, True),
     ({"memory_budgets": {"global": {"max_memory_mb": "80% of limit"}}}, True),
     ({"memory_budgets": {"global": {"max_memory_mb": "80%"}}}, False),
+    *(
+        ({"memory_budgets": {"global": {"max_memory_mb": text}, "services": {"api": text}}}, is_right)
+        for text, is_right in {
+            "80% of the limit": True,
+            "80 % Of Limit": True,
+            "100.0% of limit": True,
+            "0.5% of limit": True,
+            "0% of limit": False,
+            "0.0% of limit": False,
+            "100.1% of limit": False,
+            "101% of limit": False,
+            "1.5 TiB": True,
+            "2T": True,
+            "0MB": False,
+            "\uff11MB": False,
+        }.items()
+    ),
     ({"memory_budgets": {"global": {"max_memory_mb": -5}}}, False),
     ({"memory_budgets": {"services": {"api": "100MB", "b": {"warning_threshold_percent": 7}}}}, True),
     ({"memory_budgets": {"services": {"api": 100}}}, False),
