@@ -117,7 +117,8 @@ def supervise_program(
             break
         left, number = time.monotonic(), number + 1
         wait_s = backoff.next_wait_s(lasted_s=left - started)
-        _write(f"the program left to be restarted. It is started again in {format_duration(wait_s)}.")
+        wait = format_duration(wait_s)
+        _write(f"the program left to be restarted. It is judged and started again, in {wait} at the earliest.")
         verdict = judge(pid)
         if _is_stopped_within(left + wait_s - time.monotonic(), signals):
             break

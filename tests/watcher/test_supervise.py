@@ -112,7 +112,8 @@ def test_a_program_that_outgrows_its_budget_is_restarted_and_nobody_misses_an_al
 
     assert process.returncode == 3
     assert output == "drained True\ndrained False\n"
-    assert "memanalysis: the program left to be restarted. It is started again in 1.0 s." in stderr.read_text()
+    restarted = "the program left to be restarted. It is judged and started again, in 1.0 s at the earliest."
+    assert f"memanalysis: {restarted}" in stderr.read_text()
     ledger = open_ledger(tmp_path / "ledger")
     events = read_events(ledger)
     assert next(level for kind, level in events if kind == "breach") == "warning"
