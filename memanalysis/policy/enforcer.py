@@ -103,7 +103,7 @@ def _known_mb(current_mb: float | None) -> float | None:
     """Return the reading as a number, None where it is unknown."""
     if current_mb is None:
         return None
-    if isinstance(current_mb, bool) or not isinstance(current_mb, Real):
+    if type(current_mb) is not float and (isinstance(current_mb, bool) or not isinstance(current_mb, Real)):
         raise InvalidArgumentError(
             f"check_budget needs current_mb as a number of MB or None, but got {current_mb!r}. "
             "Give the MB in use, for example snapshot.current_mb."

@@ -42,8 +42,6 @@ class BudgetStep:
         What is to be alerted, the mildest first.
     action : str
         none, alert_only, alert_and_cleanup or alert_and_restart: what the limits want as long as the level lasts.
-    reason : str
-        A sentence with the reading and the thresholds.
     check : BudgetCheck
         What it rests on.
     """
@@ -52,8 +50,12 @@ class BudgetStep:
     has_changed: bool
     alerts: tuple[BudgetAlert, ...]
     action: str
-    reason: str
     check: BudgetCheck
+
+    @property
+    def reason(self) -> str:
+        """A sentence with the reading and the thresholds."""
+        return f"{_describe(self.check)}."
 
 
 class BudgetLevels:
@@ -113,21 +115,19 @@ class BudgetLevels:
         has_waited = check.status == "critical" and critical_s is not None and critical_s >= grace_s
         is_hard_due = hard.enabled and has_waited
         is_soft_due = soft.enabled and check.status != "ok"
-        reason, follows = _describe(check), self._describe_next(policy)
         alerts = []
         if before < WARNING <= rank and soft.enabled:
-            alerts.append(BudgetAlert(level="warning", message=f"{reason}{follows}."))
+            alerts.append(BudgetAlert(level="warning", message=f"{_describe(check)}{self._describe_next(policy)}."))
         if is_hard_due and not self._is_critical_alerted:
             self._is_critical_alerted = True
-            alerts.append(BudgetAlert(level="critical", message=f"{reason}{_describe_wait(policy)}."))
+            alerts.append(BudgetAlert(level="critical", message=f"{_describe(check)}{_describe_wait(policy)}."))
         if before < EMERGENCY <= rank and hard.enabled:
-            alerts.append(BudgetAlert(level="emergency", message=f"{reason}{follows}."))
+            alerts.append(BudgetAlert(level="emergency", message=f"{_describe(check)}{self._describe_next(policy)}."))
         return BudgetStep(
             level=_LEVELS[rank],
             has_changed=rank != before,
             alerts=tuple(alerts),
             action=hard.action if is_hard_due else soft.action if is_soft_due else "none",
-            reason=f"{reason}.",
             check=check,
         )
 
