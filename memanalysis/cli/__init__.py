@@ -50,8 +50,8 @@ memanalysis report logs/ledger -o r.html  write the same with charts
 _EXIT_CODES = """\
 0    success
 1    a finding: a reason not to pass (check), something that became worse
-     (compare), a leak (test), a measurement that fails (doctor),
-     or a program that failed (demo)
+     (compare), a leak (test, sweep), a measurement that fails
+     (doctor), or a program that failed (demo)
 2    an error: wrong arguments, or a file that cannot be read or written
 130  stopped by Ctrl-C
 141  the reader of the output closed the pipe

@@ -87,9 +87,9 @@ def _print_findings(found: DoctorFindings) -> None:
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph
 
     figures = {
-        "resident": found.rss_bytes,
-        "shared split": found.pss_bytes,
-        "private": found.uss_bytes,
+        "resident (RSS)": found.rss_bytes,
+        "shared pages split (PSS)": found.pss_bytes,
+        "private (USS)": found.uss_bytes,
         "free in the allocator": found.allocator_free_bytes,
     }
     limit, obstacle = found.limit_bytes, found.fork_obstacle

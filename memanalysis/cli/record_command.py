@@ -48,7 +48,7 @@ class Recorded:
     "seconds. From outside the lines of code cannot be seen. While the disk is full, samples wait in memory.",
     examples=_EXAMPLES,
 )
-@click.option("--pid", type=int, metavar="N", required=True, help="Process to record.  [required]")
+@click.option("--pid", type=int, metavar="N", required=True, help="Process to record.")
 @click.option("--children", is_flag=True, help="Record its children too, a run each.")
 @click.option("--seconds", type=float, metavar="N", default=math.inf, help="Time to record (default: to its end).")
 @add_watch_options

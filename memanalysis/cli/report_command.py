@@ -34,7 +34,7 @@ memanalysis report logs/ledger --format markdown > report.md
 @add_out_option(DEFAULT_OUT)
 @add_policy_options
 @add_engine_options
-@click.option("--no-source", is_flag=True, help="Hide code, arguments and the folders of files.")
+@click.option("--no-source", is_flag=True, help="Hide code, arguments, folders, and the text of an exception.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
 @add_json_option
 def command(

@@ -16,6 +16,11 @@ NEAR_SHARE = 0.9
 LIMIT_NAMES = {"address_space_bytes": "RLIMIT_AS", "private_memory_bytes": "RLIMIT_DATA"}
 """Limits of a process by the names that ``ending`` has for them, as setrlimit(2) calls them."""
 
+_NATIVE_TOOLS = (
+    "memray run --native or a heap profiler for C, such as heaptrack, shows which calls allocate. "
+    "MALLOC_ARENA_MAX=2 shows whether the C allocator merely keeps what was freed."
+)
+
 
 def describe_cause(end: RunEnd, *, limit_share: float | None, short: bool) -> str:
     """Return what happened to a process, to follow its name.
@@ -86,6 +91,7 @@ def list_next_steps(
     limit_share: float | None,
     is_growing: bool,
     is_native: bool,
+    is_traced: bool,
 ) -> list[str]:
     """Return what to do, the most useful first; a few lines.
 
@@ -99,19 +105,27 @@ def list_next_steps(
         The chain of references that holds it.
     is_growing, is_native : bool
         Whether memory grew, and not by Python's objects.
+    is_traced : bool
+        Whether the run was to find the lines that grow.
     """
     steps = []
-    is_memory = end.cause in (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT) or (limit_share or 0.0) >= NEAR_SHARE
+    is_memory = (
+        end.cause in (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT)
+        or bool(end.ending.get("is_memory"))
+        or (limit_share or 0.0) >= NEAR_SHARE
+    )
     if end.cause in (Cause.EXCEPTION, Cause.CRASH) and not is_memory:
         what = _describe_exception(end.ending, short=True) if end.cause is Cause.EXCEPTION else "the crash"
         steps.append(f"Find the cause of {what}. The growth of memory may have nothing to do with it.")
     if is_growing and is_native:
         near = f" behind {place}" if place else ""
-        steps.append(f"Check the native library{near}: Python's objects do not carry the growth.")
+        steps.append(f"Check the native library{near}: Python's objects do not carry the growth. {_NATIVE_TOOLS}")
     elif is_growing and place:
         called = f", called from {' and '.join(callers)}" if callers else ""
         held = f"{held_by} keeps what is made there" if held_by else "what is made there is kept"
         steps.append(f"Start at {place}{called}: {held}. Bound what keeps it, or drop entries that are done.")
+    elif is_growing and is_traced:
+        steps.append("Call recorder.snapshot_now() while its memory grows, which writes the lines that hold it.")
     elif is_growing:
         steps.append('Record the next run with trace="auto", which names the line that grows.')
     if end.cause is Cause.MEMORY_LIMIT and (limit := name_limit(end)):

@@ -15,8 +15,9 @@ from memanalysis.analysis.input_frames import finite_float, known_floats
 from memanalysis.analysis.leaks.library_files import is_library_file
 from memanalysis.analysis.leaks.site_ranking import count_from_start, pick_responsible_lines, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
+from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 
-__all__ = ["HeldLine", "estimate_held_bytes", "find_held_line", "use_held_bytes"]
+__all__ = ["HeldLine", "estimate_held_bytes", "find_held_line", "grew_outside_python", "use_held_bytes"]
 
 MAX_CALLERS = 2
 
@@ -89,6 +90,36 @@ def find_held_line(
     )
 
 
+def grew_outside_python(samples: pd.DataFrame, events: pd.DataFrame, *, trace: str | None) -> bool:
+    """Return whether resident memory grew, and what Python allocates much less; False where that is not known.
+
+    Parameters
+    ----------
+    samples, events : DataFrame
+        Of the run.
+    trace : str or None
+        What followed Python's allocations: a cell of ``runs``.
+
+    Notes
+    -----
+    The share and the error of the sampler are those by which a verdict calls growth native.
+    """
+    rule = DEFAULT_THRESHOLDS.origin
+    if trace == "windows":
+        grown, python = (_sum_over_windows(events, name) for name in ("rss_growth_bytes", "survived_bytes"))
+        return grown > 0 and python < rule.min_share * grown
+    rss = known_floats(samples, "rss_bytes")
+    for column in ("traced_bytes", "sampled_bytes"):
+        followed = known_floats(samples, column)
+        at = np.flatnonzero(np.isfinite(rss) & np.isfinite(followed))
+        if at.size > 1:
+            grown, python = (float(values[at[-1]] - values[at[0]]) for values in (rss, followed))
+            is_sampled = column == "sampled_bytes"
+            error = rule.sampling_sigmas * (rule.sampling_interval_bytes * max(grown, 0.0)) ** 0.5 * is_sampled
+            return grown > 0 and python + error < rule.min_share * grown
+    return False
+
+
 def _find_callers(sites: pd.DataFrame, file: str, line: int) -> tuple[tuple[str, int], ...]:
     """Return the user's lines above a line, in the stack that held the most in the last table."""
     there = sites[(sites["file"] == file) & (sites["line"] == line)]
@@ -123,7 +154,7 @@ def estimate_held_bytes(
     last = sums.xs(last_moment, level=0).astype(float)
     total = float(last.sum())
     if trace == "windows":
-        seen = _read_window_growth(events)
+        seen = _sum_over_windows(events, "rss_growth_bytes")
         grown = float(rss[known].max() - rss[known[0]]) if known.size else np.nan
         factor = grown / max(total, seen) if grown > 0 and total > 0 else np.nan
         held = last * factor if np.isfinite(factor) else last * np.nan
@@ -174,8 +205,8 @@ def use_held_bytes(shown: pd.DataFrame, held: Mapping[tuple[str, int], float], *
     return shown.assign(last_bytes=last, peak_bytes=shown["peak_bytes"].astype("float64").clip(lower=last))
 
 
-def _read_window_growth(events: pd.DataFrame) -> float:
-    """Return by how much resident memory grew in the tracing windows of a run, in bytes."""
+def _sum_over_windows(events: pd.DataFrame, name: str) -> float:
+    """Return what the tracing windows of a run measured, in bytes, where that is above zero."""
     data = [row for row in events.loc[events["kind"] == "window", "data"] if isinstance(row, Mapping)]
-    known = [finite_float(row.get("rss_growth_bytes")) for row in data]
+    known = [finite_float(row.get(name)) for row in data]
     return float(sum(size for size in known if size is not None and size > 0))

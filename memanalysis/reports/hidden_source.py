@@ -1,21 +1,26 @@
 """Hide code and where it lies: names of files alone, and cells without source, for a report that others read."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pandas as pd
 
 from memanalysis.analysis.leaks.library_files import is_library_file
-from memanalysis.verdicts.run_ends import rewrite_sentences
+from memanalysis.verdicts.run_ends import RunEnd, rewrite_sentences
 
-__all__ = ["hide_folders", "hide_in_tables"]
+__all__ = ["hide_folders", "hide_in_tables", "hide_message"]
 
 _OF_VERDICTS = ("responsible_file", "allocated_file")
 _OF_SITES = ("file", "user_file")
 
 _CODE = ("source", "text")
 """Keys of the data of an event under which code of a notebook's cell stands."""
+
+_FOLDERS = re.compile(r"""(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\"'`<>|:;,()]+[/\\])+(?=[^\s/\\])""")
+"""The folders of an absolute path in a text. A path with blanks is found only where a table has its file."""
 
 
 def hide_folders(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -24,8 +29,17 @@ def hide_folders(verdicts: pd.DataFrame) -> pd.DataFrame:
     return rewrite_sentences(named, verdicts["responsible_file"].notna())
 
 
+def hide_message(end: RunEnd) -> RunEnd:
+    """Return the end of a run without the text of its exception, which may quote code and name folders."""
+    error = end.ending.get("exception")
+    if not isinstance(error, Mapping):
+        return end
+    named = {name: value for name, value in error.items() if name != "message"}
+    return replace(end, ending={**end.ending, "exception": named})
+
+
 def hide_in_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return tables of a run without folders of files, in messages neither, and without code of cells."""
+    """Return tables of a run without folders of files, in messages and data neither, and without code of cells."""
     sites, events = tables["sites"], tables["events"]
     files = {file for name in _OF_SITES for file in sites[name].dropna().unique()}
     longest_first = sorted(files, key=len, reverse=True)
@@ -41,7 +55,9 @@ def hide_in_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame
         ),
         "events": events.assign(
             message=pd.Series(messages, index=events.index, dtype=events["message"].dtype),
-            data=pd.Series([_without_code(data) for data in events["data"]], index=events.index, dtype=object),
+            data=pd.Series(
+                [_hide_in_data(data, longest_first) for data in events["data"]], index=events.index, dtype=object
+            ),
         ),
     }
 
@@ -53,10 +69,13 @@ def _cut_code(text: Any, data: Any) -> Any:
     return text.replace(code, "").rstrip(": ") if is_code else text
 
 
-def _without_code(data: Any) -> Any:
-    if not isinstance(data, Mapping):
-        return data
-    return {name: value for name, value in data.items() if name not in _CODE}
+def _hide_in_data(data: Any, files: list[str]) -> Any:
+    """Return the data of an event, or a part of it, without code and folders."""
+    if isinstance(data, str):
+        return _cut_folders(data, files)
+    if isinstance(data, Mapping):
+        return {name: _hide_in_data(value, files) for name, value in data.items() if name not in _CODE}
+    return [_hide_in_data(value, files) for value in data] if isinstance(data, list | tuple) else data
 
 
 def _cut_folder(file: Any) -> Any:
@@ -77,4 +96,4 @@ def _cut_folders(text: Any, files: list[str]) -> Any:
         return None
     for file in files:
         text = text.replace(file, str(_cut_folder(file)))
-    return text
+    return _FOLDERS.sub("", text)

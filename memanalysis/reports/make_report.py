@@ -25,7 +25,7 @@ from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.fleet_tables import MIN_FLEET_SERVICES
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.held_line import estimate_held_bytes, use_held_bytes
-from memanalysis.reports.hidden_source import hide_folders, hide_in_tables
+from memanalysis.reports.hidden_source import hide_folders, hide_in_tables, hide_message
 from memanalysis.reports.open_cell import find_open_cell
 from memanalysis.reports.post_mortem import make_post_mortem
 from memanalysis.reports.reading import ServiceReader
@@ -133,7 +133,8 @@ def report(
     run_id : str, optional
         Report on this run alone, and not on every run of the ledger.
     source : bool
-        False hides code, arguments and the folders of files, as for a ticket that others read.
+        False hides code, arguments, the folders of files and the text of an exception, as for a ticket that others
+        read.
     engine : {"pandas", "dask"}
         Where the ledger is judged, as for `assess`.
 
@@ -247,6 +248,7 @@ def _make_section(
     tables["objects"] = read.run("objects", service, run_id) if death is not None else pd.DataFrame()
     if not source:
         tables = hide_in_tables(tables)
+        death = None if death is None else hide_message(death)
     samples, sites, events = (tables[table] for table in ("samples", "sites", "events"))
     budgets = {} if budget is None else {service: budget}
     breaches = find_breaches(samples, budgets)
@@ -291,7 +293,8 @@ def _write_headline(sections: Sequence[ServiceSection], verdicts: pd.DataFrame) 
     if more > 0:
         parts.append(f"{more} more {'service' if more == 1 else 'services'} died, see below.")
     is_open = bool(verdicts["shape"].eq("inconclusive").all())
-    if not (deaths and is_open):  # a sentence on a death makes "too early to judge" needless
+    is_only_one = verdicts["service"].nunique() == 1
+    if not (deaths and (is_open or is_only_one)):  # its own sentence has what is known of its memory
         parts.append(render_headline(verdicts))
     return " ".join(parts)
 

@@ -17,7 +17,7 @@ from memanalysis._text import make_printable
 from memanalysis.analysis.input_frames import known_floats
 from memanalysis.analysis.trend.onset import find_onsets
 from memanalysis.reports.death_words import describe_cause, describe_proof, list_next_steps, name_limit
-from memanalysis.reports.held_line import HeldLine, find_held_line
+from memanalysis.reports.held_line import HeldLine, find_held_line, grew_outside_python
 from memanalysis.reports.open_cell import OpenCell, find_open_cell
 from memanalysis.reports.source_text import SourceText, read_source
 from memanalysis.reports.verdict_cells import known_number, render_place
@@ -116,14 +116,16 @@ def make_post_mortem(
     has_source : bool
         Whether code and the folders of files may be shown.
     """
-    memory = _read_memory(tables["samples"], verdict)
-    line = find_held_line(tables["sites"], tables["samples"], tables["events"], trace=end.run.get("trace"))
+    memory, trace = _read_memory(tables["samples"], verdict), end.run.get("trace")
+    line = find_held_line(tables["sites"], tables["samples"], tables["events"], trace=trace)
     cell = find_open_cell(tables["events"], has_source=has_source)
     ended = end.run.get("ended")
     is_native = bool(verdict["is_leak"]) and verdict["origin"] == "native"
     place = None if line is None else render_place(line.file, line.line, short=True)
     if line is None and cell is not None and _has_grown(cell):
         place = cell.name_line()
+    if place is None:
+        is_native |= grew_outside_python(tables["samples"], tables["events"], trace=trace)
     held_by = verdict["held_by"] if isinstance(verdict["held_by"], str) else None
     return PostMortem(
         service=make_printable(end.run["service"]),
@@ -144,6 +146,7 @@ def make_post_mortem(
             limit_share=memory.limit_share,
             is_growing=memory.is_growing,
             is_native=is_native,
+            is_traced=trace not in (None, "off"),
         ),
     )
 

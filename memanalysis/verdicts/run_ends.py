@@ -155,7 +155,7 @@ def find_cause(ending: Mapping[str, Any]) -> Cause:
         kind = error.get("type") if isinstance(error, Mapping) else None
         if kind == "KeyboardInterrupt":
             return Cause.INTERRUPTED
-        return Cause.MEMORY_LIMIT if kind == "MemoryError" and ending.get("limits") else Cause.EXCEPTION
+        return Cause.MEMORY_LIMIT if ending.get("limits") else Cause.EXCEPTION
     if how != "gone":
         return Cause.UNKNOWN
     if ending.get("kernel") or ending.get("oom_kills"):

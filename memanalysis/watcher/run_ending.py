@@ -2,15 +2,17 @@
 
 Python keeps the exception that ended the main code (``sys.last_value``), so nothing of the program is wrapped. A worker
 of `multiprocessing` ends amid its exception. What is kept of one: its type, its text without secrets, where it was
-raised, and for a MemoryError the limits that the system holds the process to.
+raised, and where it was refused memory that, and the limits that the system holds the process to.
 """
 
+import errno
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from memanalysis.capture.user_frames import find_user_frame
+from memanalysis.errors import MemoryBudgetExceeded
 from memanalysis.watcher.redaction import ArgvMode, redact_arguments
 
 try:
@@ -60,8 +62,12 @@ def describe_error(error: BaseException, argv: ArgvMode) -> dict[str, Any]:
     exception: dict[str, Any] = {"type": name} | _find_place(error.__traceback__)
     if argv != "none" and (text := _read_text(error)):
         exception["message"] = text if argv == "full" else redact_arguments([text])[0]
-    ending = {"how": "exception", "seen_by": "program", "exception": exception}
-    return ending | ({"limits": limits} if isinstance(error, MemoryError) and (limits := read_limits()) else {})
+    ending: dict[str, Any] = {"how": "exception", "seen_by": "program", "exception": exception}
+    if _is_for_memory(error):
+        ending["is_memory"] = True
+        if not isinstance(error, MemoryBudgetExceeded) and (limits := read_limits()):  # a budget is no limit of these
+            ending["limits"] = limits
+    return ending
 
 
 def read_limits() -> dict[str, int]:
@@ -80,6 +86,11 @@ def read_limits() -> dict[str, int]:
         except (OSError, StopIteration, ValueError):  # another system than Linux
             return limits
     return limits
+
+
+def _is_for_memory(error: BaseException) -> bool:
+    """Return whether memory was refused: by Python, by a library, or by the system, as to ``mmap`` and ``fork``."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _find_main_error() -> BaseException | None:

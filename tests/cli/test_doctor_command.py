@@ -1,6 +1,7 @@
 """``memanalysis doctor`` names the engine that finds lines here, with the reason, and tests it."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
     text = " ".join(done.stdout.split())
     assert (done.returncode, done.stderr) == (0, "")
     assert f"lines {choose_engine('auto').name}." in text
+    assert re.search(r"memory resident \(RSS\) .+, shared pages split \(PSS\) .+, private \(USS\) .+, free in ", text)
     assert "16.1 MiB were allocated" in text
     assert "100 rows were written into a ledger, 100 of them were read as written. All is well." in text
     assert all(len(line) <= 80 for line in done.stdout.splitlines())

@@ -79,6 +79,7 @@ def test_the_help_has_every_command_with_its_summary_and_the_exit_codes() -> Non
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "  assess      Print a verdict on every service of a ledger.\n" in shown.stdout
     assert "\nExit codes:\n  0    success\n  1    a finding: " in shown.stdout
+    assert " a leak (test, sweep), " in shown.stdout
     assert "  completion  Print the shell's completion script.\n" in shown.stdout
 
 
@@ -95,6 +96,13 @@ def test_the_help_of_a_command_lists_its_arguments_and_keeps_the_lines_of_its_ex
 
     assert "Arguments:\n  LEDGER  Directory, file or URL of a ledger.\n" in shown
     assert "\n  memanalysis assess logs/ledger --json | jq '.[] | select(.is_leak)'\n" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
+def test_an_option_that_is_required_is_marked_so_once(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+
+    assert re.search(r"\[required\]\s+\[required\]", capsys.readouterr().out) is None
 
 
 def test_the_version_is_the_packages() -> None:

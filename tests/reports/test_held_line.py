@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from memanalysis.reports.held_line import estimate_held_bytes
+from memanalysis.reports.held_line import estimate_held_bytes, grew_outside_python
 from memanalysis.units import MIB
 
 
@@ -20,3 +20,33 @@ def test_what_was_allocated_since_the_only_table_counts_for_its_lines():
     held = estimate_held_bytes(sites, samples, events, trace="full")
 
     assert held == {("app.py", 4): pytest.approx(300 * MIB)}
+
+
+def grow(**columns):
+    """Return samples of a run whose resident memory grows by 100 MiB."""
+    return pd.DataFrame({"rss_bytes": [20 * MIB, 70 * MIB, 120 * MIB], **columns})
+
+
+def windows(survived_bytes):
+    data = [{"survived_bytes": survived_bytes, "rss_growth_bytes": 20 * MIB}] * 3
+    return pd.DataFrame({"kind": ["window"] * 3, "data": data})
+
+
+NO_EVENTS = pd.DataFrame({"kind": [], "data": []})
+
+
+@pytest.mark.parametrize(
+    ("samples", "events", "trace", "is_outside"),
+    [
+        (grow(sampled_bytes=[0, 0, 128 * 1024]), NO_EVENTS, "sampled", True),
+        (grow(sampled_bytes=[0, 45 * MIB, 95 * MIB]), NO_EVENTS, "sampled", False),
+        (grow(traced_bytes=[0, 1 * MIB, 2 * MIB]), NO_EVENTS, "full", True),
+        (grow(traced_bytes=[0, 50 * MIB, 100 * MIB]), NO_EVENTS, "full", False),
+        (grow(), windows(1024), "windows", True),
+        (grow(), windows(19 * MIB), "windows", False),
+        (grow(), NO_EVENTS, "windows", False),
+        (grow(), NO_EVENTS, "off", False),
+    ],
+)
+def test_growth_lies_outside_python_where_python_was_followed_and_grew_little(samples, events, trace, is_outside):
+    assert grew_outside_python(samples, events, trace=trace) is is_outside

@@ -35,16 +35,37 @@ time.sleep(0.4)
 """
 KEEP_LINE = 1 + START.splitlines().index("    CACHE.append(bytearray(1024 * 1024))")
 LIMIT = "resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31)); CACHE.append(bytearray(2 ** 31))"
+WIDE_LIMIT = "import mmap, numpy; resource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36)); "
+ARRAY_REFUSED = WIDE_LIMIT + "CACHE.append(numpy.empty(2**36, 'u1'))"
+MAPPING_REFUSED = WIDE_LIMIT + "CACHE.append(mmap.mmap(-1, 2**36))"
+BUDGET = """
+import memanalysis
+with memanalysis.budget("160 MiB"):
+    while True:
+        keep()
+        time.sleep(0.005)
+"""
+REFUSALS = (LIMIT, ARRAY_REFUSED, MAPPING_REFUSED, BUDGET)
+GROWING_MAPPINGS = START.replace(
+    "    CACHE.append(bytearray(1024 * 1024))",
+    """    import mmap
+    mapped = mmap.mmap(-1, 1024 * 1024)
+    mapped.write(bytes(1024 * 1024))
+    CACHE.append(mapped)""",
+)
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 DEATHS = {
     "os.kill(os.getpid(), signal.SIGKILL)": "ended at once, by SIGKILL from outside or by os._exit()",
     "os.kill(os.getpid(), signal.SIGTERM)": "was ended by SIGTERM, sent by process",
     'raise RuntimeError("no queue")': "ended with RuntimeError: no queue at program.py:",
     LIMIT: "ended with MemoryError at program.py:",
+    ARRAY_REFUSED: "._ArrayMemoryError: Unable to allocate 64.0 GiB",
+    MAPPING_REFUSED: "ended with OSError: [Errno 12] Cannot allocate memory at program.py:",
 }
 
 
-def die(tmp_path, source):
-    (tmp_path / "program.py").write_text(START + source + "\n")
+def die(tmp_path, source, *, start=START):
+    (tmp_path / "program.py").write_text(start + source + "\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with running(
         subprocess.Popen([sys.executable, "program.py"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -62,7 +83,7 @@ def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(t
     assert found is not None
     assert DEATHS[source] in found.sentence
     assert "release 1.4.2" in found.sentence
-    assert made.headline.startswith(found.sentence)
+    assert made.headline == found.sentence
     assert found.line is not None
     assert found.line.line == KEEP_LINE
     assert abs(found.line.held_bytes - HELD_BYTES) < 0.3 * HELD_BYTES
@@ -73,14 +94,46 @@ def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(t
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", REFUSALS, ids=["Python", "NumPy", "mmap", "a budget"])
+def test_where_memory_was_refused_its_growth_comes_first(tmp_path, source):
+    found = report(die(tmp_path, source)).sections[0].post_mortem
+
+    assert found is not None
+    assert found.next_steps[0].startswith(f"Start at program.py:{KEEP_LINE}, called from ")
+    assert "nothing to do with it" not in " ".join(found.next_steps)
+    assert found.cause == ("exception" if source == BUDGET else "memory_limit")
+
+
+@pytest.mark.slow
+def test_growth_outside_python_is_called_native_where_python_was_followed(tmp_path):
+    found = report(die(tmp_path, KILL, start=GROWING_MAPPINGS)).sections[0].post_mortem
+
+    assert found is not None
+    assert found.next_steps[0].startswith("Check the native library: Python's objects do not carry the growth.")
+    assert "memray run --native" in found.next_steps[0]
+    assert "MALLOC_ARENA_MAX=2" in found.next_steps[0]
+    assert 'trace="auto"' not in " ".join(found.next_steps)
+
+
+@pytest.mark.slow
+def test_a_run_that_followed_no_lines_is_to_be_recorded_with_them(tmp_path):
+    start = START.replace("seal=False", 'seal=False, trace="off"')
+    found = report(die(tmp_path, KILL, start=start)).sections[0].post_mortem
+
+    assert found is not None
+    assert found.next_steps[0] == 'Record the next run with trace="auto", which names the line that grows.'
+
+
+@pytest.mark.slow
 def test_a_program_that_ended_in_order_has_none(tmp_path):
     assert report(die(tmp_path, "")).sections[0].post_mortem is None
 
 
 @pytest.mark.slow
 def test_without_source_no_code_and_no_folder_is_shown(tmp_path):
-    made = report(die(tmp_path, "raise RuntimeError()"), source=False)
+    made = report(die(tmp_path, BUDGET), source=False)
 
+    assert "ended with memanalysis.errors.MemoryBudgetExceeded at program.py:" in made.headline
     for text in (made.to_html(), made.to_markdown(), made.to_json()):
         assert "CACHE.append" not in text
         assert str(tmp_path) not in text

@@ -1,5 +1,6 @@
 """How a program ended stands in its run: five ways to die are five different endings, and none changes the death."""
 
+import errno
 import json
 import os
 import signal
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from memanalysis.capture.fatal_signals import are_signals_seen
+from memanalysis.errors import MemoryBudgetExceeded
 from memanalysis.ledger.maintenance.compact import compact_ledger
 from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.verdicts.run_ends import Cause, find_cause
 from memanalysis.watcher.run_ending import describe_error, read_limits
 from memanalysis.watcher.watch import watch
 from tests.processes import running
@@ -22,7 +25,12 @@ import os, resource, signal, sys
 from memanalysis import watch
 watch("api", ledger="ledger", interval=60, seal=False).start()
 """
-LIMIT_BYTES = 700 * 2**20
+LIMIT_BYTES = 8 * 2**30
+REFUSED = {
+    f"held = bytearray({LIMIT_BYTES})": "MemoryError",
+    f"held = numpy.empty({LIMIT_BYTES}, 'u1')": "_ArrayMemoryError",
+    f"held = mmap.mmap(-1, {LIMIT_BYTES})": "OSError",
+}
 
 
 def end(tmp_path, source):
@@ -48,15 +56,28 @@ def test_an_exception_is_kept_with_its_place_and_without_secrets(tmp_path):
     assert "abc123" not in json.dumps(ending)
 
 
-def test_a_memory_error_is_kept_with_the_limit_that_refused(tmp_path):
-    source = (
-        f"resource.setrlimit(resource.RLIMIT_AS, ({LIMIT_BYTES}, {LIMIT_BYTES}))\nheld = bytearray({LIMIT_BYTES})\n"
-    )
-    status, ending, _ = end(tmp_path, source)
+@pytest.mark.parametrize("source", REFUSED, ids=REFUSED.values())
+def test_an_error_for_memory_is_kept_with_the_limit_that_refused(tmp_path, source):
+    limit = f"resource.setrlimit(resource.RLIMIT_AS, ({LIMIT_BYTES}, {LIMIT_BYTES}))"
+    status, ending, _ = end(tmp_path, f"import mmap, numpy\n{limit}\n{source}\n")
 
     assert status == 1
-    assert ending["exception"]["type"] == "MemoryError"
+    assert ending["exception"]["type"].rpartition(".")[2] == REFUSED[source]
+    assert ending["is_memory"] is True
     assert ending["limits"]["address_space_bytes"] == LIMIT_BYTES
+    assert find_cause(ending) is Cause.MEMORY_LIMIT
+
+
+def test_a_memory_budget_is_about_memory_and_no_limit_of_the_system():
+    ending = describe_error(MemoryBudgetExceeded("over"), "full")
+
+    assert ending["is_memory"] is True
+    assert "limits" not in ending
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.ENOENT, "x"), OSError("x")])
+def test_another_error_is_not_about_memory(error):
+    assert not describe_error(error, "full").keys() & {"is_memory", "limits"}
 
 
 @pytest.mark.skipif(not are_signals_seen(), reason="the compiled module is not here")
