@@ -33,8 +33,12 @@ class LedgerMaker:
         events: Iterable[dict[str, Any]] = (),
         limit_bytes: int | None = None,
         family_bytes: Callable[[float], float] | None = None,
+        has_ended: bool = True,
     ) -> str:
-        """Add a run whose memory is a function of its seconds; a snapshot of its sites every tenth sample."""
+        """Add a run whose memory is a function of its seconds; a snapshot of its sites every tenth sample.
+
+        Where it has not ended its ledger holds no end of it, as that of a program that goes on.
+        """
         self._runs += 1
         run_id = f"20250615T150640Z-{self._runs}-{self._runs:08x}"
         writer = LedgerWriter(
@@ -75,7 +79,9 @@ class LedgerMaker:
             ],
         )
         writer.append("events", list(events))
-        writer.close(ended=START + times[-1])
+        writer.flush()
+        if has_ended:
+            writer.close(ended=START + times[-1])
         return run_id
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memanalysis import assess, open_ledger
+from memanalysis import assess, open_ledger, report, trend
 from memanalysis.dask import assess_workers
 from memanalysis.schema import TABLES
 
@@ -77,6 +77,13 @@ def test_the_dask_worker_that_leaks_is_named_with_its_tasks() -> None:
     assert workers[["worker", "memory"]].to_numpy().tolist() == [["0", "leak"], ["1", "cache"]]
     assert workers["task_prefix"].tolist() == ["remember", None]
     assert workers["responsible_file"].iloc[0].endswith("examples/dask_tasks.py")
+
+
+@pytest.mark.slow
+def test_report_and_trend_give_the_growth_of_both_dask_workers() -> None:
+    """Each grows by 3.7 GiB/h, and the family of both by 7.5 GiB/h."""
+    for made in (report(FOLDER / "dask_workers"), trend(FOLDER / "dask_workers")):
+        assert "dask-worker grows by 7.5 GiB/h" in made.headline
 
 
 def test_nothing_of_the_machine_is_in_them() -> None:

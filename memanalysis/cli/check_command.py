@@ -30,8 +30,9 @@ memanalysis check ci-ledger --fail-on leak,breach,unknown --junit memory.xml
 @click.command(
     "check",
     cls=Command,
-    help="Exit with 1 where the latest run of a service leaks, is at the critical level of its budget, or is worse "
-    "than a baseline. Prints a line a finding. A ledger without samples is an error, and never passes.",
+    help="Exit with 1 where the latest run of a service leaks, is at the critical level of its budget, died for "
+    "lack of memory, or is worse than a baseline. Prints a line a finding. A ledger without samples is an error, and "
+    "never passes.",
     examples=_EXAMPLES,
     needs=(*ROWS, "rich"),
 )

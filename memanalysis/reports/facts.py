@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+from pandas.api.typing import NaTType
+
 from memanalysis._text import make_printable
 from memanalysis.reports.verdict_cells import (
     COUNT_NOUNS,
     METRIC_NAMES,
     known_number,
     render_place,
-    render_time_interval,
 )
 from memanalysis.units import format_bytes, format_duration, format_growth, format_growth_interval, format_number
 
@@ -124,18 +126,31 @@ def describe_budget(section: "ServiceSection") -> str:
 
 
 def describe_forecast(section: "ServiceSection") -> str:
-    """Describe which level of the budget is reached next, and when; empty where that is not known, or is behind it."""
-    ahead = section.forecast[section.forecast["in_s"].gt(0) & section.forecast["in_s"].lt(math.inf)]
+    """Describe which level of the budget is reached next, and when; empty where no date is known, or it is reached."""
+    ahead = section.forecast[section.forecast["in_s"].gt(0) & section.forecast["next"].notna()]
     if ahead.empty:
         return ""
     first = ahead.sort_values("in_s", kind="stable").iloc[0]
-    interval = render_time_interval(first["in_s"], first["in_low_s"], first["in_high_s"])
+    interval = _describe_moments(first["next_low"], first["next_high"])
     level = _LEVELS[first["level"]]
-    reached = f"{level} of {format_bytes(first['limit_bytes'])} in about {format_duration(first['in_s'])} after its end"
+    reached = f"{level} of {format_bytes(first['limit_bytes'])} about {first['next']:%Y-%m-%d %H:%M:%S} UTC"
     between = f" (90 % interval {interval})" if interval else ""
     if first["method"] == "growth":
         return f"At this pace it reaches its {reached}{between}."
     return f"It rose to its {level} {first['episodes']} times. If that goes on, it next reaches its {reached}{between}."
+
+
+def _describe_moments(low: pd.Timestamp | NaTType, high: pd.Timestamp | NaTType) -> str:
+    """Return the ends of an interval of moments in UTC, the later without its day where that is the same."""
+    if isinstance(low, NaTType):
+        return ""
+    first = f"{low:%Y-%m-%d %H:%M:%S}"
+    if isinstance(high, NaTType):
+        return f"{first} UTC to never"
+    last = f"{high:%Y-%m-%d %H:%M:%S}"
+    if first == last:
+        return ""
+    return f"{first} to {last[len('2000-01-01 ') :] if low.date() == high.date() else last} UTC"
 
 
 _LEVELS = {"warning": "warning level", "critical": "critical level", "budget": "budget"}

@@ -18,7 +18,15 @@ from memanalysis.reports.fleet_tables import make_fleet_tables
 from memanalysis.reports.pictures import draw_series_picture, draw_sites_picture
 from memanalysis.reports.post_mortem import PostMortem
 from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
-from memanalysis.reports.report_tables import breach_table, damage_table, event_table, site_table, verdict_table
+from memanalysis.reports.report_tables import (
+    MAX_ROWS,
+    breach_table,
+    damage_table,
+    describe_more_runs,
+    event_table,
+    site_table,
+    verdict_table,
+)
 from memanalysis.reports.styles import render_styles
 from memanalysis.reports.verdict_cells import SEVERITY_MARKS, render_cells
 
@@ -38,6 +46,7 @@ def render_fragment(report: ReportModel) -> str:
 
 def _render_body(report: ReportModel) -> Markup:
     leading = find_leading(report)
+    verdicts = verdict_table(report.verdicts, max_rows=MAX_ROWS)
     return render_template(
         "report_body.html.j2",
         report=report,
@@ -45,7 +54,8 @@ def _render_body(report: ReportModel) -> Markup:
         version=__version__,
         styles=render_styles(),
         ledger_facts=_describe_ledger(report),
-        verdicts=verdict_table(report.verdicts),
+        verdicts=verdicts,
+        more_runs=describe_more_runs(report.verdicts, verdicts),
         sections=[_render_section_or_note(section, number, leading) for number, section in enumerate(report.sections)],
         fleet_tables=[] if report.fleet is None else make_fleet_tables(report.fleet),
         more_services=report.n_services - len(report.sections),

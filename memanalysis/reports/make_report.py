@@ -272,7 +272,7 @@ def _make_section(
         n_sites=len(ranked),
         breaches=breaches.head(MAX_BREACHES),
         n_breaches=len(breaches),
-        forecast=forecast_breaches(samples, budgets),
+        forecast=forecast_breaches(samples, {} if verdict["has_ended"] else budgets),
         events=events.sort_values("timestamp").tail(MAX_EVENTS),
         n_events=len(events),
         marks=_read_marks(events, samples),

@@ -17,7 +17,14 @@ from memanalysis.reports.facts import (
 from memanalysis.reports.fleet_tables import make_fleet_tables
 from memanalysis.reports.post_mortem import PostMortem
 from memanalysis.reports.report_model import ReportModel, ServiceSection, find_leading
-from memanalysis.reports.report_tables import breach_table, damage_table, site_table, verdict_table
+from memanalysis.reports.report_tables import (
+    MAX_ROWS_IN_TEXT,
+    breach_table,
+    damage_table,
+    describe_more_runs,
+    site_table,
+    verdict_table,
+)
 from memanalysis.reports.verdict_cells import render_cells
 
 __all__ = ["render_markdown", "render_verdicts_markdown"]
@@ -33,19 +40,26 @@ def render_markdown(report: ReportModel) -> str:
         f"Ledger: {escape_markdown(make_printable(report.ledger))}  \n"
         f"Recorded: {describe_range(report.started, report.ended)}",
         *_fleet(report),
-        render_verdicts_markdown(report.verdicts).rstrip("\n"),
+        *_verdicts(report.verdicts),
     ]
     for section in report.sections:
         parts += _section_or_note(section, leading)
     if report.n_services > len(report.sections):
-        parts.append(f"{report.n_services - len(report.sections)} more services are in the table only.")
+        parts.append(f"{report.n_services - len(report.sections)} more services have no part of their own.")
     parts += _damage(report)
     return "\n\n".join(parts) + "\n"
 
 
 def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
-    """Return the verdict frame alone, as a table."""
+    """Return the verdict frame alone, as a table of all rows."""
     return render_markdown_table(verdict_table(verdicts))
+
+
+def _verdicts(verdicts: pd.DataFrame) -> list[str]:
+    """Return the table of the worst runs, and how many more there are."""
+    table = verdict_table(verdicts, max_rows=MAX_ROWS_IN_TEXT)
+    more = describe_more_runs(verdicts, table)
+    return [render_markdown_table(table).rstrip("\n"), *([more] if more else [])]
 
 
 def _section_or_note(section: "ServiceSection", leading: PostMortem | None) -> list[str]:

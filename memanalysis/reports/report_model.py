@@ -47,7 +47,8 @@ class ServiceSection:
     post_mortem : PostMortem or None
         How the run ended, where it did not end in order.
     forecast : DataFrame
-        When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget.
+        When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget
+        and for what has ended.
     n_sites, n_breaches, n_events : int
         How many there are in all; the frames hold the first (of the events: the last) few.
     """

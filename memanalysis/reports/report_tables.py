@@ -1,5 +1,7 @@
 """The tables of a report, as records that HTML and Markdown render."""
 
+from collections import Counter
+
 import pandas as pd
 
 from memanalysis._tables import Cell, CellText, Column, Table
@@ -7,7 +9,22 @@ from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.verdict_cells import SEVERITY_MARKS, VerdictCells, render_all_cells, render_place
 from memanalysis.units import format_bytes, format_duration
 
-__all__ = ["breach_table", "damage_table", "event_table", "site_table", "verdict_table"]
+__all__ = [
+    "MAX_ROWS",
+    "MAX_ROWS_IN_TEXT",
+    "breach_table",
+    "damage_table",
+    "describe_more_runs",
+    "event_table",
+    "site_table",
+    "verdict_table",
+]
+
+MAX_ROWS = 200
+"""Verdicts in the table of a page, the worst: a row takes 630 bytes, and a page is to stay below 2 MB."""
+
+MAX_ROWS_IN_TEXT = 50
+"""The same in Markdown and plain text, which are read in an issue or a terminal."""
 
 MAX_DAMAGE = 50
 """Records of what was left out that a report lists."""
@@ -23,15 +40,26 @@ _VERDICT_COLUMNS = (
 )
 
 
-def verdict_table(verdicts: pd.DataFrame) -> Table:
-    """Return a row a verdict, in the order of the frame."""
-    cells = render_all_cells(verdicts)
-    services = [cell.service for cell in cells]
+def verdict_table(verdicts: pd.DataFrame, *, max_rows: int | None = None) -> Table:
+    """Return a row a verdict, in the order of the frame; the first ``max_rows`` alone, where that is given."""
+    runs = Counter(str(service) for service in verdicts["service"])
+    shown = verdicts if max_rows is None else verdicts.head(max_rows)
+    are_several = [runs[str(service)] > 1 for service in shown["service"]]
+    rows = zip(render_all_cells(shown), are_several, strict=True)
     return Table(
         _VERDICT_COLUMNS,
-        [_verdict_row(cell, is_one_of_several=services.count(cell.service) > 1) for cell in cells],
+        [_verdict_row(cell, is_one_of_several=is_one) for cell, is_one in rows],
         label="Verdicts",
     )
+
+
+def describe_more_runs(verdicts: pd.DataFrame, table: Table) -> str:
+    """Return how many runs a table of verdicts leaves out, and what lists them; empty where it has all."""
+    more = len(verdicts) - len(table.rows)
+    if more <= 0:
+        return ""
+    what, them = ("run is", "it") if more == 1 else ("runs are", "them")
+    return f"{more:,} more {what} not shown; memanalysis assess --all --format csv lists {them}."
 
 
 def site_table(section: ServiceSection, *, short: bool) -> Table:

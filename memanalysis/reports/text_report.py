@@ -4,7 +4,7 @@ from memanalysis._tables import render_text_table
 from memanalysis._text import make_printable
 from memanalysis.reports.facts import describe_no_sites, describe_range
 from memanalysis.reports.report_model import ReportModel, ServiceSection
-from memanalysis.reports.report_tables import site_table, verdict_table
+from memanalysis.reports.report_tables import MAX_ROWS_IN_TEXT, describe_more_runs, site_table, verdict_table
 from memanalysis.reports.verdict_cells import render_cells
 
 __all__ = ["render_text"]
@@ -19,7 +19,9 @@ def render_text(report: ReportModel) -> str:
     if report.fleet is not None:
         parts.append(report.fleet.pivot.sentence)
     if len(report.verdicts):
-        parts.append(render_text_table(verdict_table(report.verdicts)))
+        table = verdict_table(report.verdicts, max_rows=MAX_ROWS_IN_TEXT)
+        more = describe_more_runs(report.verdicts, table)
+        parts += [render_text_table(table), *([more] if more else [])]
     parts += [part for section in report.sections[:MAX_SECTIONS] for part in _render_section(section)]
     if report.damage:
         count = len(report.damage)

@@ -1,8 +1,9 @@
-"""May this recording pass? What a gate finds in it: leaks, breaches of budgets, regressions, and what is not judged."""
+"""May this recording pass? What a gate finds in it: leaks, breaches of limits, regressions, and what is not judged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -22,6 +23,7 @@ from memanalysis.verdicts.change_sentences import describe_change
 from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.recorded_limits import read_limits
+from memanalysis.verdicts.run_ends import Cause, RunEnd, read_run_ends
 from memanalysis.verdicts.run_selection import RunSelection, select_runs
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 
@@ -38,6 +40,12 @@ DEFAULT_FAIL_ON: tuple[Kind, ...] = ("leak", "breach", "regression")
 BREACH_LEVELS = ("critical",)
 """Levels of a budget that fail: a warning is no failure."""
 
+LACKS_OF_MEMORY = (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT)
+"""Ends that are a breach of a limit: a kill by the kernel, and a MemoryError under a limit of the process."""
+
+PROCESS_LIMITS = ("address_space_bytes", "private_memory_bytes")
+"""Limits of a process, as the cell ``ending`` names them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -51,7 +59,7 @@ class Finding:
     text : str
         What was found, in a sentence.
     file, line : str, int, optional
-        The line that is responsible, where it is known.
+        The line that is responsible, or that was refused memory, where it is known.
     """
 
     kind: Kind
@@ -109,7 +117,8 @@ def find_findings(
     opened = resolve_ledger(ledger, call="check")
     resolved = resolve_policy(policy, call="check")
     selection = selection or RunSelection(only_latest=True)
-    verdicts = assess_ledger(opened, resolved, selection)
+    ends = read_run_ends(opened)
+    verdicts = assess_ledger(opened, resolved, selection, ends=ends)
     if verdicts[verdicts["shape"] != UNREADABLE].empty:
         raise LedgerError(
             f"There is nothing to check: {opened.path} has no samples of the runs that are asked about. "
@@ -120,7 +129,10 @@ def find_findings(
     if "leak" in fail_on:
         findings += _describe_verdicts(verdicts[are_unaccepted(verdicts)], "leak")
     if "breach" in fail_on:
-        findings += _find_breaches(opened, resolved, selection, is_alone=len(set(fail_on)) == 1)
+        runs = select_runs(opened, selection)
+        deaths = list(_find_deaths(runs, ends))
+        findings += deaths
+        findings += _find_breaches(opened, resolved, runs, needs_budget=set(fail_on) == {"breach"} and not deaths)
     if "unknown" in fail_on:
         findings += _describe_verdicts(verdicts[verdicts["shape"].isin([UNREADABLE, "inconclusive"])], "unknown")
     if "regression" in fail_on and baseline is not None:
@@ -144,17 +156,38 @@ def _describe_verdicts(verdicts: pd.DataFrame, kind: Kind) -> Iterable[Finding]:
         )
 
 
+def _find_deaths(runs: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> Iterable[Finding]:
+    """Return the runs that ended for lack of memory: they went beyond a limit, whether a policy names one or not."""
+    for service, run_id in runs[["service", "run_id"]].itertuples(index=False, name=None):
+        key = (None if pd.isna(service) else service, None if pd.isna(run_id) else run_id)
+        end = ends.get(key)  # type: ignore[arg-type]
+        if end is None or not end.is_death or end.cause not in LACKS_OF_MEMORY:
+            continue
+        when = "" if end.run.get("ended") is None else f" at {end.run['ended']:%Y-%m-%d %H:%M:%S} UTC"
+        place: dict[str, Any] = {}
+        if end.cause is Cause.OUT_OF_MEMORY:
+            text = f"Was killed by the kernel for lack of memory{when}."
+        else:
+            file, line = (end.ending["exception"].get(name) for name in ("file", "line"))
+            place = {"file": file, "line": line} if isinstance(file, str) and isinstance(line, int) else {}
+            where = f" in {PurePath(file).name}:{line}" if isinstance(file, str) and place else ""
+            limits = end.ending["limits"] if isinstance(end.ending["limits"], Mapping) else {}
+            sizes = [limits[name] for name in PROCESS_LIMITS if isinstance(limits.get(name), int)]
+            limit = f"its limit of {format_bytes(min(sizes))}" if sizes else "its limit"
+            text = f"Ended with a MemoryError{where}{when}: {limit} refused it memory."
+        yield Finding(kind="breach", service=_name(service), run_id=str(run_id), text=make_printable(text), **place)
+
+
 def _find_breaches(
-    ledger: Ledger, policy: Policy | None, selection: RunSelection, *, is_alone: bool
+    ledger: Ledger, policy: Policy | None, runs: pd.DataFrame, *, needs_budget: bool
 ) -> Iterable[Finding]:
     budgets = find_budgets(policy, ledger.services, find_limits=lambda: read_limits(ledger, ledger.services))
     if not budgets:
-        if is_alone:
+        if needs_budget:
             raise InvalidArgumentError(
                 f"A check for breaches needs budgets, but {ledger.path} has no limit of a container. Name a policy."
             )
         return
-    runs = select_runs(ledger, selection)
     samples = ledger.read("samples", services=sorted(runs["service"].dropna().unique()))
     breaches = find_breaches(samples.merge(runs, on=["service", "run_id"]), budgets)
     breaches = breaches[breaches["level"].isin(BREACH_LEVELS)]

@@ -1,6 +1,9 @@
 """The gate fails on what became worse than is allowed, never passes what was not recorded, and reports to machines."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -52,6 +55,64 @@ def test_the_critical_level_of_a_budget_fails(
 
     assert "breach: größe: At the critical level of its budget of 52.0 MiB once, for " in text
     assert main(["check", str(recorded), "--service", "größe"]) == 0
+
+
+HUNGRY = """
+import resource, time
+from memanalysis import watch
+with watch("api", ledger="ledger", interval=0.05, seal=False):
+    time.sleep(0.5)
+    resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31))
+    bytearray(2 ** 31)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of address space of Linux")
+def test_a_program_that_a_limit_refused_memory_fails_without_a_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It asks for 2 GiB under an RLIMIT_AS of 2 GiB, on its line 6, and dies of the MemoryError."""
+    (tmp_path / "program.py").write_text(HUNGRY.lstrip())
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, env=environment, capture_output=True, timeout=120
+    )
+    assert b"MemoryError" in ran.stderr
+
+    for more in ([], ["--fail-on", "breach"]):
+        assert main(["check", str(tmp_path / "ledger"), *more]) == EXIT_FOUND
+        line, count = capsys.readouterr().out.splitlines()
+        assert line.startswith("breach: api: Ended with a MemoryError in program.py:6 at ")
+        assert line.endswith(" UTC: its limit of 2.0 GiB refused it memory.")
+        assert count == "1 finding: 1 breach."
+    assert main(["check", str(tmp_path / "ledger"), "--fail-on", "leak"]) == 0
+
+
+def test_a_kill_by_the_kernel_fails_until_a_later_run_ends_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel counts a kill in the first run alone: the second, which came later, ended in order."""
+    ledger = tmp_path / "ledger.jsonl"
+
+    def write_run(run_id: str, hour: int, ending: dict[str, object]) -> None:
+        run = {"service": "api", "run_id": run_id}
+        rows: list[dict[str, object]] = [{"table": "runs", "started": f"2025-06-15T{hour}:00:00Z", "ending": ending}]
+        rows += [
+            {"table": "samples", "seq": at, "elapsed_s": float(at), "rss_bytes": 50 * MIB,
+             "timestamp": f"2025-06-15T{hour}:00:{at:02}Z"}
+            for at in range(60)
+        ]  # fmt: skip
+        with ledger.open("a") as stream:
+            stream.writelines(json.dumps(row | run) + "\n" for row in rows)
+
+    write_run("killed", 14, {"how": "gone", "oom_kills": 1})
+    assert main(["check", str(ledger)]) == EXIT_FOUND
+    assert "breach: api: Was killed by the kernel for lack of memory." in capsys.readouterr().out
+
+    write_run("sound", 15, {"how": "returned"})
+    assert main(["check", str(ledger)]) == 0
+    assert main(["check", str(ledger), "--all"]) == EXIT_FOUND
 
 
 def test_a_ledger_without_samples_is_an_error_and_never_passes(

@@ -1,14 +1,22 @@
 """What a report shows of the evidence and of the next breach."""
 
+import json
+import re
+
 import pytest
 
 from memanalysis.analysis.series_verdict import assess_series
 from memanalysis.analysis.verdict import VERDICT_COLUMNS
 from memanalysis.reports.facts import describe_evidence
 from memanalysis.reports.make_report import Report, report
+from memanalysis.reports.text_report import render_text
 from memanalysis.units import MIB
 
 POLICY = {"memory_budgets": {"global": {"max_memory_mb": 100}}}
+
+
+def rise_every_50_s(at: float) -> float:
+    return (90 if at % 50 >= 25 and at % 50 < 35 else 40) * MIB + (at % 3) * 1000
 
 
 def shown(made: Report) -> list[str]:
@@ -17,30 +25,43 @@ def shown(made: Report) -> list[str]:
 
 @pytest.mark.slow
 def test_a_leak_is_reported_with_the_level_that_it_reaches_next(maker):
-    """40 MiB + 0.5 MiB/s for 59 s is 69.5 MiB: 80 MiB are reached 21 s later."""
-    maker.add("leak", lambda at: (40 + 0.5 * at) * MIB)
+    """40 MiB + 0.5 MiB/s are 80 MiB after 80 s, so at 15:08:00: the first sample is of 15:06:40."""
+    maker.add("leak", lambda at: (40 + 0.5 * at) * MIB, has_ended=False)
 
     for text in shown(report(maker.path, policy=POLICY)):
-        assert "At this pace it reaches its warning level of 80.0 MiB in about 21.0 s after its end" in text
+        assert "At this pace it reaches its warning level of 80.0 MiB about 2025-06-15 15:08:00 UTC" in text
 
 
 def test_what_comes_back_is_reported_with_how_often_it_did(maker):
-    """Every 50 s for 10 s at 90 MiB; the last of six begins at 275 s, the samples end at 299 s."""
-    maker.add("batch", lambda at: (90 if at % 50 >= 25 and at % 50 < 35 else 40) * MIB + (at % 3) * 1000, n=300)
+    """Every 50 s for 10 s at 90 MiB; the last of six begins at 275 s, so the next at 325 s, which is at 15:12:05."""
+    maker.add("batch", rise_every_50_s, n=300, has_ended=False)
 
     for text in shown(report(maker.path, policy=POLICY)):
         assert "It rose to its warning level 6 times. If that goes on, it next reaches its warning level of 80" in text
-        assert "in about 26.0 s after its end" in text
+        assert re.search(r"of 80.0 MiB about 2025-06-15 15:12:05 UTC \(90 % interval 2025-06-15 15:1\d:\d\d to ", text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["leak", "batch"])
+def test_what_has_ended_has_no_forecast_in_any_format(maker, name):
+    maker.add(name, {"leak": lambda at: (40 + 0.5 * at) * MIB, "batch": rise_every_50_s}[name], n=300)
+    policy = {"memory_budgets": {"global": {"max_memory_mb": 300 if name == "leak" else 100}}}
+    made = report(maker.path, policy=policy)
+
+    assert made.sections[0].forecast.empty
+    assert json.loads(made.to_json())["services"][0]["forecast"] == []
+    for text in [*shown(made), render_text(made)]:
+        assert "reaches its" not in text
 
 
 @pytest.mark.parametrize("policy", [POLICY, None])
 def test_where_nothing_is_known_nothing_is_said(maker, policy):
-    maker.add("still", lambda at: 40 * MIB + (at % 3) * 1000)
+    maker.add("still", lambda at: 40 * MIB + (at % 3) * 1000, has_ended=False)
     made = report(maker.path, policy=policy)
 
     assert made.sections[0].forecast.empty == (policy is None)
     for text in shown(made):
-        assert "after its end" not in text
+        assert "reaches its" not in text
 
 
 def facts_of(**changed):

@@ -1,9 +1,14 @@
+import json
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from memanalysis import report
+from memanalysis.reports.make_report import MAX_SECTIONS, Report
 from memanalysis.reports.theme import render_css_variables
 from memanalysis.units import MIB
 
@@ -89,6 +94,34 @@ def test_a_report_does_not_grow_with_its_run(maker: Any) -> None:
     maker.add("short", lambda at: (40 + at % 7) * MIB, n=72_000)
 
     assert len(report(maker.path).to_html()) < 1.1 * short
+
+
+def with_rows(made: Report, *, n: int) -> Report:
+    """Return a report whose table has that number of runs, and as many parts as a report has at most."""
+    rows = pd.concat([made.verdicts] * (n // len(made.verdicts) + 1), ignore_index=True).head(n)
+    rows = rows.assign(run_id=[f"20250615T150640Z-{number}-{number:08x}" for number in range(n)])
+    sections = list(islice(cycle(made.sections), MAX_SECTIONS))
+    return replace(made, verdicts=rows, sections=sections, n_services=n)
+
+
+def test_a_report_on_thousands_of_runs_lists_the_worst_and_counts_the_others(
+    three_services: Path, read_page: Any
+) -> None:
+    """A page stays below 2 MB; JSON has every run."""
+    made = with_rows(report(three_services, policy=POLICY), n=5_000)
+    page = made.to_html()
+    text = made.to_markdown()
+
+    assert len(page.encode()) < 2_000_000
+    assert "4,800 more runs are not shown; memanalysis assess --all --format csv lists them." in read_page(page).text
+    assert page.count("run 0000") == 200
+    assert "4,950 more runs are not shown; memanalysis assess --all --format csv lists them." in text
+    assert text.count("(run 0000") == 50
+    assert len(json.loads(made.to_json())["verdicts"]) == 5_000
+
+
+def test_a_table_that_has_every_run_counts_no_others(page: str) -> None:
+    assert "not shown; memanalysis" not in page
 
 
 def test_too_few_samples_say_what_is_missing(maker: Any, read_page: Any) -> None:

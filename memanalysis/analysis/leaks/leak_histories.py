@@ -96,13 +96,29 @@ def find_leak_histories(
 
 
 def _join_runs(verdicts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the verdicts that decide something, with the times of their runs; a family has those of its master."""
-    decided = verdicts[~verdicts["shape"].isin([UNREADABLE, "inconclusive"])]
-    is_family = decided["role"].eq("family").fillna(value=False).astype(bool)
-    keyed = decided.assign(run_id=decided["run_id"].where(~is_family, decided["family_id"]))
-    times = runs.drop_duplicates(["service", "run_id"])
-    types = {"service": object, "run_id": object}
-    return keyed.astype(types).merge(times.astype(types), on=["service", "run_id"])
+    """Return the verdicts that decide something, with the times of their runs.
+
+    A family has those of its master, and those of its members together where its master was not recorded.
+    """
+    keys = ["service", "run_id"]
+    types = dict.fromkeys(keys, object)
+    times = runs[[*keys, "first", "last", "release"]].drop_duplicates(keys).astype(types)
+    is_family = _are_families(verdicts)
+    members = verdicts.loc[~is_family & verdicts["family_id"].notna(), [*keys, "family_id"]]
+    of_members = members.astype(types).merge(times, on=keys).sort_values("last", kind="stable")
+    if len(of_members):
+        spans = of_members.groupby(["service", "family_id"], sort=False).agg(
+            first=("first", "min"), last=("last", "max"), release=("release", "last")
+        )
+        together = spans.reset_index().rename(columns={"family_id": "run_id"})
+        times = pd.concat([times, together]).drop_duplicates(keys)
+    keyed = verdicts.assign(run_id=verdicts["run_id"].where(~is_family, verdicts["family_id"]))
+    decided = keyed[~keyed["shape"].isin([UNREADABLE, "inconclusive"])]
+    return decided.astype(types).merge(times, on=keys)
+
+
+def _are_families(verdicts: pd.DataFrame) -> "pd.Series[bool]":
+    return verdicts["role"].eq("family").fillna(value=False).astype(bool)
 
 
 def _join_unnamed(judged: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +150,7 @@ def _follow(
     else:
         status = "new" if first_seen >= recent else "lasting"
     named = seen[seen["responsible_file"].notna()]
-    latest = (seen if named.empty else named).sort_values("last").iloc[-1]
+    latest = _take_last(seen if named.empty else named)
     return {
         "status": status,
         "first_seen": first_seen.round("s"),
@@ -146,6 +162,13 @@ def _follow(
         "gone_in_release": after["release"].iloc[0] if len(after) else None,
         **{name: latest[name] for name in _DESCRIBED},
     }
+
+
+def _take_last(seen: pd.DataFrame) -> "pd.Series[Any]":
+    """Return the row of the run that ended last; that of its whole family, where that shows the leak too."""
+    last = seen.sort_values("last").iloc[-1]
+    families = seen[_are_families(seen) & (seen["family_id"] == last["family_id"])]
+    return last if families.empty else families.iloc[-1]
 
 
 def _find_healthy(seen: pd.DataFrame, of_service: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:

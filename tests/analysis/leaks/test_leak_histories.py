@@ -95,6 +95,19 @@ def test_days_and_releases_are_those_of_the_first_the_last_and_the_first_run_wit
     assert row["gone_since"] == BEGIN + pd.Timedelta(days=2)
 
 
+@pytest.mark.parametrize("family_id", ["run-0", "None-77"], ids=["its master was recorded", "and was not"])
+def test_a_leak_of_a_family_has_the_growth_of_the_whole_family(family_id: str) -> None:
+    """Two workers grow by 9 bytes a second each, and the family with them by 18; all end at the same moment."""
+    worker = {"role": "worker", "family_id": family_id, "day": 0.0}
+    family = {**worker, "role": "family", "run_id": f"family {family_id}", "slope_bytes_per_s": 18.0}
+
+    for rows in ([worker, family, worker], [family, worker, worker], [worker, worker, family]):
+        histories = follow(*rows)
+
+        assert histories["slope_bytes_per_s"].tolist() == [18.0]
+        assert histories["last_seen"].tolist() == [BEGIN + pd.Timedelta(days=1)]
+
+
 def test_without_a_leak_there_is_no_row_and_every_column() -> None:
     histories = follow(HEALTHY)
 
