@@ -10,7 +10,7 @@ __all__ = ["ENGINES", "IN_PROCESS", "Engine", "EngineSource", "InProcess", "reso
 ENGINES = ("pandas", "dask")
 
 MAX_PART_BYTES = 16 * 2**20
-"""Parquet of a part: about two million samples, which take about 0.7 GB to be judged."""
+"""Parquet of a part: 0.6 to two million samples, by how well they compress; two million take 0.7 GB to be judged."""
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
