@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 """Takes a line that shows how far the work is."""
 
 MAX_PART_BYTES = 8 * 2**20
-"""Parquet of a part: 0.3 to a million samples, by how well they compress, so that a service with half of all rows is many parts."""
+"""Parquet of a part: 0.3 to a million samples, so that a service with half of all rows is many parts."""
 
 CONNECT_TIMEOUT_S = 20
 """Seconds that a scheduler has to answer."""
