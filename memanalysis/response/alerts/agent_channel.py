@@ -89,10 +89,13 @@ async def _send(address: str, alert: Alert, *, sender: str, with_cue: bool) -> N
 
 async def _find_state(client: "Client", task: "Task") -> "TaskState":
     """Return the state of a task, once it no longer waits or goes on, or after some 2 s."""
+    import httpx
     from a2a.types import GetTaskRequest, TaskState
+    from a2a.utils.errors import A2AError
 
     state = task.status.state
-    with suppress(Exception):  # the agent has the alert, also where it does not answer how its task stands
+    # the agent has the alert, also where it does not answer how its task stands
+    with suppress(A2AError, httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(SEND_TIMEOUT_S):
             for pause_s in TASK_PAUSES_S:
                 if state not in {TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING}:
