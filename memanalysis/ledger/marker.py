@@ -1,9 +1,12 @@
 """Whether a folder is a ledger, and of a version that is understood: the file ``ledger.json`` shows it."""
 
 import json
+import shutil
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
-from memanalysis._atomic import write_atomic
+from memanalysis._atomic import TEMPORARY_SUFFIX, write_atomic
 from memanalysis.errors import LedgerFormatError, LedgerVersionError
 from memanalysis.ledger.paths import MARKER_NAME
 from memanalysis.schema import SCHEMA_VERSION
@@ -12,6 +15,7 @@ __all__ = [
     "DEFAULT_FILE_MODE",
     "FORMAT_NAME",
     "check_version",
+    "make_ledger_folder",
     "parse_marker",
     "write_marker",
 ]
@@ -53,6 +57,25 @@ def check_version(version: int, *, name: str) -> int:
             f"but this one reads up to {SCHEMA_VERSION}. Upgrade memanalysis."
         )
     return version
+
+
+def make_ledger_folder(root: Path, *, file_mode: int = DEFAULT_FILE_MODE) -> None:
+    """Make ``root`` a ledger if it is none; parameters as for `write_marker`.
+
+    A folder that is not there yet appears with its marker in it: who waits for it may open it at once.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    if not root.exists():
+        hidden = root.with_name(f".{root.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+        with suppress(OSError):  # another was first, or nothing can be written there: what is wrong shows below
+            try:
+                hidden.mkdir()
+                write_marker(hidden, file_mode=file_mode)
+                hidden.rename(root)
+            finally:
+                shutil.rmtree(hidden, ignore_errors=True)
+    root.mkdir(exist_ok=True)
+    write_marker(root, file_mode=file_mode)
 
 
 def write_marker(root: Path, *, file_mode: int = DEFAULT_FILE_MODE) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from itertools import repeat
 
 import pytest
 from needs import needs_sampler
@@ -26,7 +27,7 @@ def running() -> Iterator[None]:
 
 
 def make_blocks(count: int, size: int) -> list[bytes]:
-    return [bytes(size) for _ in range(count)]
+    return [bytes(size) for _ in repeat(None, count)]  # no numbers: millions would come and go at one address
 
 
 def find_sites(table: SampledTable, function: str) -> list[SampledSite]:

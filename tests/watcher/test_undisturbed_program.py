@@ -222,10 +222,12 @@ def test_what_the_recorder_keeps_does_not_grow_with_its_ticks(run_program):
         "import gc, tracemalloc\n"
         "from dataclasses import replace\n"
         "from memanalysis import watch\n"
+        "from memanalysis.analysis.series import live_series\n"
         "from memanalysis.capture.sample import Clock, SampleReader\n"
         "from memanalysis.watcher.live_verdict import LiveRun\n"
         "from memanalysis.watcher.observer import Observer\n"
         "from memanalysis.watcher.run_row import make_run_row\n"
+        "live_series.MAX_POINTS_KEPT = 129\n"  # small, so that it does not matter when each series was folded last
         "now = [1000.0]\n"
         "clock = Clock(monotonic=lambda: now[0], wall=lambda: now[0] + 1_700_000_000.0)\n"
         "settings = watch('api', ledger='ledger', interval=1.0, snapshot_interval=25, trace='off').settings\n"

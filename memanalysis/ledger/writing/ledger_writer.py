@@ -25,7 +25,7 @@ from memanalysis._forked_child import call_in_child
 from memanalysis._text import make_encodable
 from memanalysis.errors import InvalidArgumentError, LedgerError, LedgerFormatError
 from memanalysis.ledger.maintenance.retention import Retention
-from memanalysis.ledger.marker import DEFAULT_FILE_MODE, write_marker
+from memanalysis.ledger.marker import DEFAULT_FILE_MODE, make_ledger_folder
 from memanalysis.ledger.paths import LIVE_FOLDER, PARTITION_PREFIX, check_run_id, slug_of_service
 from memanalysis.ledger.writing.full_segments import FullSegments
 from memanalysis.ledger.writing.row_encoder import encode_cells
@@ -239,8 +239,7 @@ class LedgerWriter:
 
     def _prepare(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_marker(self.path, file_mode=self._file_mode)
+            make_ledger_folder(self.path, file_mode=self._file_mode)
         except (FileExistsError, NotADirectoryError) as exc:
             raise LedgerFormatError(
                 f"LedgerWriter needs a folder, but {self.path} is or lies under a file. Give another path."
