@@ -87,9 +87,10 @@ def add_watch_options(function: Callable[..., int]) -> Callable[..., int]:
     help="Largest share of one processor to spend (default: 0.05).",
 )
 @click.option(
-    "--check-leaks",
-    is_flag=True,
-    help="Judge the run while it goes on, as --policy asks, and alert its leaks. Loads numpy into it and its children.",
+    "--check-leaks/--no-check-leaks",
+    default=None,
+    help="Judge the run while it goes on, as --policy asks, and alert its leaks: in any case, for which numpy is "
+    "loaded into it and its children, or never (default: once the program has loaded numpy itself).",
 )
 @click.option(
     "--supervise",

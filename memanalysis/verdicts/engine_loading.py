@@ -11,7 +11,7 @@ from importlib import import_module
 
 from memanalysis.errors import MissingDependencyError
 
-__all__ = ["ENGINE", "load_engine"]
+__all__ = ["ENGINE", "load_engine", "load_engine_beside_numpy"]
 
 ENGINE = "memanalysis.analysis.series_verdict"
 """The module that brings the engine, and numpy with it."""
@@ -55,3 +55,11 @@ def load_engine(module: str = ENGINE, *, under_tracing: bool = True) -> bool:
             f"A verdict needs {exc.name}, which is not installed. Run: pip install memanalysis"
         ) from exc
     return True
+
+
+def load_engine_beside_numpy() -> bool:
+    """Load the engine where the program has loaded numpy itself, and nothing traces; True when it is loaded then."""
+    spec = getattr(sys.modules.get("numpy"), "__spec__", None)
+    if spec is None or getattr(spec, "_initializing", False):  # so importlib marks a module that is being imported
+        return False
+    return load_engine(under_tracing=False)

@@ -23,7 +23,7 @@ from memanalysis.response.cleanup import Cleanup
 from memanalysis.response.cleanup_summary import summarize_cleanup
 from memanalysis.schema import Row
 from memanalysis.units import MIB, mb_from_bytes
-from memanalysis.verdicts.engine_loading import load_engine
+from memanalysis.verdicts.engine_loading import load_engine, load_engine_beside_numpy
 from memanalysis.verdicts.policy_severity import reported_severity
 from memanalysis.watcher.budget_reading import BudgetReading
 from memanalysis.watcher.live_verdict import LiveRun
@@ -53,9 +53,17 @@ TRACED_BEFORE = (
 )
 
 NOT_CHECKED_HERE = (
-    "Leaks are not looked for while this run goes on: pass --check-leaks to memanalysis run, or check_leaks=True to "
-    "watch(). memanalysis assess judges its ledger at any time."
+    "Leaks are not looked for while this run goes on, since check_leaks is False. memanalysis assess judges its ledger "
+    "at any time."
 )
+
+WAITS_FOR_NUMPY = (
+    "Leaks are looked for while this run goes on once the program has loaded numpy, which is not loaded into it for "
+    "that. Pass --check-leaks to memanalysis run to look for them in any case. memanalysis assess judges its ledger at "
+    "any time."
+)
+
+CHECKED_FROM_NOW_ON = "The program has loaded numpy: leaks are looked for from now on."
 
 CONFIRMED_SHARE = 0.5
 MAX_CONFIRMED_S = 7200.0
@@ -78,8 +86,8 @@ class PolicyRuntime:
         What is allowed.
     clock : Clock
         Time, for grace, cooldown and the interval between checks.
-    check_leaks : bool
-        Whether leaks are looked for here, where the policy wants it.
+    check_leaks : bool or None
+        Whether leaks are looked for here, where the policy wants it; None: once the program has loaded numpy itself.
     file : PolicyFile, optional
         Where the policy comes from; it is read again when it changes.
     outbox : Outbox, optional
@@ -105,7 +113,7 @@ class PolicyRuntime:
         policy: Policy,
         *,
         clock: Clock,
-        check_leaks: bool = True,
+        check_leaks: bool | None = True,
         file: PolicyFile | None = None,
         outbox: Outbox | None = None,
         restart: RestartStep | None = None,
@@ -179,19 +187,23 @@ class PolicyRuntime:
         self._live, self._next_check = None, float("inf")
         if not self._policy.leak_detection.enabled:
             return
-        if not self._check_leaks_here:
+        if self._check_leaks_here is False:
             record_event("policy", level="info", message=NOT_CHECKED_HERE)
+            return
+        self._next_check = self._clock.monotonic() + self._policy.leak_detection.check_interval_seconds
+        if self._check_leaks_here is None:
+            record_event("policy", level="info", message=WAITS_FOR_NUMPY)
             return
         try:
             obstacle = None if load_engine(under_tracing=False) else TRACED_BEFORE
         except MissingDependencyError as exc:
             obstacle = f"Budgets are checked, leaks are not: {exc}"
-        if obstacle is not None:
-            _LOGGER.warning("%s: %s", self._service, obstacle)
-            record_event("error", level="warning", message=obstacle)
+        if obstacle is None:
+            self._live = self._run
             return
-        self._live = self._run
-        self._next_check = self._clock.monotonic() + self._policy.leak_detection.check_interval_seconds
+        self._next_check = float("inf")
+        _LOGGER.warning("%s: %s", self._service, obstacle)
+        record_event("error", level="warning", message=obstacle)
 
     def on_sample(self, sample: Row, record_event: RecordEvent) -> None:
         """Hold one sample against the budget, and check for a leak when it is time.
@@ -207,9 +219,13 @@ class PolicyRuntime:
         self._check_budget(sample, record_event)
         self._is_under_way = True
         now = self._clock.monotonic()
-        if self._live is not None and now >= self._next_check:
+        if now >= self._next_check:
             self._next_check = now + self._policy.leak_detection.check_interval_seconds
-            self._check_leak(self._live, record_event)
+            if self._live is None and load_engine_beside_numpy():
+                self._live = self._run
+                record_event("policy", level="info", message=CHECKED_FROM_NOW_ON)
+            if self._live is not None:
+                self._check_leak(self._live, record_event)
 
     def _follow_policy(self, limit_bytes: int | None, record_event: RecordEvent) -> None:
         """Put a changed policy file in force, and a changed limit of the container."""

@@ -98,8 +98,8 @@ class Settings:
         Rows of ``sites`` and of ``objects`` in a snapshot, at most.
     kept_snapshots : int
         Snapshots kept in memory.
-    check_leaks : bool
-        Whether a policy's leak detection runs in this process.
+    check_leaks : bool or None
+        Whether a policy's leak detection runs in this process; None: once the program has loaded numpy itself.
     seal : bool
         Whether the run's files become Parquet when it stops.
     max_overhead : float
@@ -128,7 +128,7 @@ class Settings:
     top_sites: int
     top_types: int
     kept_snapshots: int
-    check_leaks: bool
+    check_leaks: bool | None
     seal: bool
     max_overhead: float
     fork: bool | None
@@ -150,7 +150,7 @@ def choose_settings(
     snapshot_interval: float | None,
     top_sites: int,
     top_types: int,
-    check_leaks: bool,
+    check_leaks: bool | None,
     seal: bool,
     max_overhead: float,
     fork: bool | None,

@@ -30,7 +30,7 @@ def watch(
     snapshot_interval: float | None = None,
     top_sites: int = 50,
     top_types: int = 30,
-    check_leaks: bool = True,
+    check_leaks: bool | None = True,
     seal: bool = True,
     max_overhead: float = DEFAULT_MAX_OVERHEAD,
     fork: bool | None = None,
@@ -67,9 +67,9 @@ def watch(
         Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
     top_sites, top_types : int
         Rows of ``sites`` (the biggest, and those that grew most) and of ``objects`` in a snapshot, at most.
-    check_leaks : bool
-        Whether this process runs the policy's leak detection. False loads no heavy library here, and leaves it to
-        ``assess`` on the ledger.
+    check_leaks : bool, optional
+        Whether this process runs the policy's leak detection, for which numpy is loaded here. None runs it once the
+        program has loaded numpy itself. False leaves it to ``assess`` on the ledger.
     seal : bool
         Turn the run's files into Parquet when it stops, for which pyarrow is loaded; False leaves JSON lines, which
         read as well. At the interpreter's exit they are sealed only if pyarrow is loaded already.

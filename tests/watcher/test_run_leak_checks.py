@@ -1,4 +1,4 @@
-"""A program under ``memanalysis run`` is judged while it goes on where that is asked for, and left alone elsewhere."""
+"""A program under ``memanalysis run`` is judged while it goes on where that is asked for, or numpy is its own."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 from processes import running
 
 from memanalysis.ledger.reading.ledger import open_ledger
+from memanalysis.watcher.policy_runtime import CHECKED_FROM_NOW_ON, WAITS_FOR_NUMPY
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120.0
@@ -42,15 +43,24 @@ def start(folder: Path, program: str, *options: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_a_leak_is_alerted_while_the_program_goes_on(tmp_path: Path, wait_until) -> None:
+@pytest.mark.parametrize(
+    ("options", "program"),
+    [(["--check-leaks"], LEAKY), ([], f"import numpy{LEAKY}")],
+    ids=["asked for", "numpy is the program's"],
+)
+def test_a_leak_is_alerted_while_the_program_goes_on(
+    tmp_path: Path, wait_until, options: list[str], program: str
+) -> None:
     """3 MB a second reach 160 MB after some 40 s: the leak is known after 10 s, and alerted before any budget is."""
-    with running(start(tmp_path, LEAKY, "--check-leaks")) as process:
+    with running(start(tmp_path, program, *options)) as process:
         wait_until(lambda: read_alerts(tmp_path))
         assert process.poll() is None
         (tmp_path / "stop").touch()
         assert process.wait(DEADLINE_S) == 0
 
     assert read_alerts(tmp_path)[0].startswith("shop: A leak: grows by ")
+    messages = list(open_ledger(tmp_path / "ledger").events.query("kind == 'policy'")["message"])
+    assert messages == ([] if options else [WAITS_FOR_NUMPY, CHECKED_FROM_NOW_ON])
 
 
 def read_alerts(folder: Path) -> list[str]:
@@ -61,7 +71,9 @@ def read_alerts(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "has_numpy"), [((), "False\n"), (("--check-leaks",), "True\n")])
+@pytest.mark.parametrize(
+    ("options", "has_numpy"), [((), "False\n"), (("--no-check-leaks",), "False\n"), (("--check-leaks",), "True\n")]
+)
 def test_numpy_is_loaded_into_the_program_only_where_leaks_are_checked(
     tmp_path: Path, options: tuple[str, ...], has_numpy: str
 ) -> None:
