@@ -237,6 +237,7 @@ class MemwatchMagics(Magics):
                 service=options.service,
                 interval_s=options.interval,
                 trace=options.trace,
+                policy=options.policy,
                 verbose=options.verbose,
             )
         )

@@ -75,6 +75,7 @@ def _add_on(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="follow Python's allocations: names lines, and slows imports and loops down",
     )
+    parser.add_argument("--policy", metavar="FILE", help="budgets to hold the kernel against, and what is done then")
     parser.add_argument("--verbose", action="store_true", help="one line after every cell")
 
 

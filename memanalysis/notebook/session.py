@@ -76,16 +76,20 @@ class NotebookSession:
         interval_s: float = 1.0,
         trace: bool = False,
         sample: bool = False,
+        policy: str | None = None,
         verbose: bool = False,
     ) -> str:
         """Start to watch; gives the sentence to show.
 
-        ``trace`` follows every allocation, ``sample`` some of them, where this Python can: both name lines.
+        ``trace`` follows every allocation, ``sample`` some of them, where this Python can: both name lines. ``policy``
+        is a file whose budgets the kernel is held against.
 
         Raises
         ------
         InvalidArgumentError
             An interval or a name that cannot be used.
+        PolicyError
+            A policy that is not there, or has errors.
         LedgerError
             The ledger cannot be written.
         """
@@ -99,6 +103,7 @@ class NotebookSession:
         recorder = watch(
             self._service,
             ledger=ledger or DEFAULT_LEDGER,
+            policy=policy,
             interval=interval_s,
             trace="full" if trace else "sampled" if sample and why_unavailable() is None else "off",
             trace_limit=CELL_TRACE_LIMIT,
@@ -116,6 +121,7 @@ class NotebookSession:
         self.events.clear()
         self._runs.clear()
         how = ", following every allocation of Python" if trace else ""
+        how += "" if policy is None else f", under {policy}"
         death = self.announce_death(self._ledger, self._service)
         return (f"{death}\n" if death else "") + (
             f"memwatch is on{how}. Each cell adds a row to {self._ledger} as {self._service!r}; "

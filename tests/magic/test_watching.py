@@ -119,3 +119,34 @@ class TestWatching:
         assert "%memwatch off first" in twice.stdout
         assert "memwatch is off." in off.stdout
         assert kernel.run("%memwatch off").stdout == "memwatch is off already.\n"
+
+    def test_a_policy_holds_the_kernel_to_its_budget_and_alerts_below_the_cell(
+        self, kernel: Kernel, folder: Path
+    ) -> None:
+        """A cell of 300 MiB is over a budget of 250 MB; it waits for the alerts of all three levels."""
+        (folder / "policy.yaml").write_text(
+            "memory_budgets: {services: {policed: {max_memory_mb: 250, metric: rss}}}\n"
+            "enforcement: {grace_period_seconds: 0}\n"
+        )
+        on = kernel.run("%memwatch on --policy policy.yaml --ledger policed --service policed --interval 0.1")
+        over = kernel.run(
+            "import logging, threading\n"
+            "alerted = threading.Event()\n"
+            "class Waiter(logging.Handler):\n"
+            "    def emit(self, record):\n"
+            "        if record.alert.level == 'emergency': alerted.set()\n"
+            "logging.getLogger('memanalysis.alerts').addHandler(Waiter())\n"
+            "logging.getLogger('memanalysis.alerts').addHandler(logging.StreamHandler())\n"
+            "over = bytearray(300 * 2**20)\n"
+            "print(alerted.wait(60))"
+        )
+        kernel.run("%memwatch off\nlogging.getLogger('memanalysis.alerts').handlers.clear()")
+        missing = kernel.run("%memwatch on --policy none.yaml")
+
+        assert "memwatch is on, under policy.yaml. " in on.stdout
+        assert over.stdout.startswith("True\n")
+        levels = re.findall(r"^Memory (\w+): policed uses [\d.]+ MB, above its whole budget", over.stderr, re.MULTILINE)
+        assert levels == ["warning", "critical", "emergency"]
+        alerts = open_ledger(folder / "policed").events.query("kind == 'alert'")
+        assert list(alerts["level"]) == levels
+        assert "none.yaml: needs a policy file, but got no such file" in missing.stderr
