@@ -146,3 +146,33 @@ def test_celery_ends_its_running_task_and_leaves_with_75(tmp_path: Path) -> None
 
     assert (tmp_path / "drained").exists()
     assert read_restarts(tmp_path / "logs" / "shop") == [75]
+
+
+@pytest.mark.parametrize("module", ["uvicorn", "gunicorn"])
+def test_under_run_the_whole_server_drains_and_leaves_with_75(tmp_path: Path, module: str) -> None:
+    """Without a line of code for it; of gunicorn the family is over the budget, and the master leaves."""
+    pytest.importorskip(module)
+    port = find_free_port()
+    arguments = {"uvicorn": ["app:app", "--port", str(port)], "gunicorn": ["-b", f"127.0.0.1:{port}", "app:workers"]}
+    run = ("-m", "memanalysis", "run", "--policy", "policy.yaml", "--service", "api", "--ledger", "logs/api")
+    with running(start(tmp_path, *run, "-m", module, *arguments[module])) as process:
+        assert get(port, "/grow", process)
+        assert process.wait(DEADLINE_S) == 75, (tmp_path / "output").read_text()
+
+    assert read_restarts(tmp_path / "logs" / "api") == [75]
+
+
+def test_under_run_celery_ends_its_running_task_and_leaves_with_75(tmp_path: Path) -> None:
+    pytest.importorskip("celery")
+    (tmp_path / "tasks.py").write_text(
+        "from celery import Celery\nfrom celery.signals import worker_ready\n\n"
+        f"app = Celery('shop', broker='filesystem://')\n{TASK}"
+    )
+    (tmp_path / "queue").mkdir()
+    run = ("-m", "memanalysis", "run", "--policy", "policy.yaml", "--service", "shop", "--ledger", "logs/shop")
+    worker = ("-m", "celery", "-A", "tasks", "worker", "--concurrency", "1", "--without-mingle", "--without-gossip")
+    with running(start(tmp_path, *run, *worker)) as process:
+        assert process.wait(DEADLINE_S) == 75, (tmp_path / "output").read_text()
+
+    assert (tmp_path / "drained").exists()
+    assert read_restarts(tmp_path / "logs" / "shop") == [75]
