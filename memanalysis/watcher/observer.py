@@ -109,7 +109,10 @@ class Observer:
             record_event=output.record_event,
         )
         self._packages = ImportedPackages(
-            run.get("packages") or {}, budget=self._budget, clock=clock, write=output.write_packages
+            run.get("packages") or {},
+            budget=self._budget,
+            clock=clock,
+            write=lambda packages: output.update_run({"packages": packages}),
         )
         self._windows: TracingWindows | None = None
         if engine == "windows":
@@ -132,6 +135,7 @@ class Observer:
                 clock=clock,
                 record_event=output.record_event,
                 write_sites=partial(output.write_rows, "sites"),
+                update_run=output.update_run,
                 begin=self._objects.note_growth,
                 conclude=self._objects.report_holders,
             )

@@ -95,10 +95,10 @@ class RunOutput:
         stamp = {"seq": sample["seq"], "timestamp": sample["timestamp"]}
         self._append(table, [{**row, **stamp} for row in rows])
 
-    def write_packages(self, packages: dict[str, str]) -> None:
-        """Write the packages that the program has imported into the row of the run."""
+    def update_run(self, cells: Row) -> None:
+        """Change cells of the row of the run, such as the packages that the program has imported."""
         if self._writer is not None:
-            self._writer.update_run({"packages": packages})
+            self._writer.update_run(cells)
             if (signals := self._signals) is not None:  # a signal writes the row as it is now
                 self.arm_signals()
                 signals.disarm()

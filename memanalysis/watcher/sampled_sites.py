@@ -58,6 +58,8 @@ class SampledSites:
         Writes an event.
     write_sites : callable
         Writes rows of ``sites``, without run, seq and time.
+    update_run : callable
+        Changes cells of the run's row.
     begin : callable
         Called once memory is seen to grow.
     conclude : callable
@@ -72,6 +74,7 @@ class SampledSites:
         clock: Clock,
         record_event: Callable[..., None],
         write_sites: Callable[[Sequence[Row]], None],
+        update_run: Callable[[Row], None],
         begin: Callable[[], None],
         conclude: Callable[[], None],
     ) -> None:
@@ -80,6 +83,8 @@ class SampledSites:
         self._clock = clock
         self._record_event = record_event
         self._write_sites = write_sites
+        self._update_run = update_run
+        self._interval_bytes = float(INTERVAL_BYTES)
         self._begin = begin
         self._conclude = conclude
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
@@ -124,6 +129,7 @@ class SampledSites:
         """
         if not sampler.is_running():
             return
+        self._note_interval()
         sites = self._read_sites() or {(sampler.UNKNOWN_PLACE,): sampler.NOTHING}
         groups = [(frames, round(site.size_bytes), round(site.live_allocations)) for frames, site in sites.items()]
         table = SiteTable(groups, own_bytes=0, own_blocks=0)
@@ -147,6 +153,19 @@ class SampledSites:
         if self._is_ours:
             sampler.stop()
             self._is_ours = False
+
+    def _note_interval(self) -> None:
+        """Write how often is sampled where that changed: the tables were full, or another had started the sampler."""
+        before, self._interval_bytes = self._interval_bytes, sampler.read_stats().interval_bytes
+        if self._interval_bytes == before:
+            return
+        self._update_run({"sampling_interval_bytes": round(self._interval_bytes)})
+        message = (
+            f"Allocations are sampled once in {format_bytes(self._interval_bytes)} from now on, and no longer once in "
+            f"{format_bytes(before)}."
+        )
+        data = {"interval_bytes": round(self._interval_bytes), "times_raised": sampler.read_stats().times_raised}
+        self._record_event("sampler", level="info", message=message, data=data)
 
     def _read_sites(self) -> dict[RawFrames, sampler.SampledSite]:
         """What the program's sites hold, the most bytes first; what memanalysis allocated is left out."""

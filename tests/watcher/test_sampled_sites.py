@@ -12,20 +12,21 @@ from memanalysis.watcher.watch import watch
 pytestmark = needs_sampler
 
 
+def make_sites(**arguments):
+    written_elsewhere = dict.fromkeys(("record_event", "write_sites", "update_run", "begin", "conclude"), ignore)
+    return SampledSites(**{"max_frames": 5, "top_sites": 10, "clock": SYSTEM_CLOCK, **written_elsewhere, **arguments})
+
+
+def ignore(*_, **__):
+    """Whatever is written."""
+
+
 @pytest.fixture
 def tables(monkeypatch):
     """Tables that were written, and what writes them: it samples next to nothing but large blocks."""
     monkeypatch.setattr(sampled_sites, "INTERVAL_BYTES", 2**30)
     written: list[list[dict]] = []
-    sites = SampledSites(
-        max_frames=5,
-        top_sites=10,
-        clock=SYSTEM_CLOCK,
-        record_event=lambda *_, **__: None,
-        write_sites=lambda rows: written.append(list(rows)),
-        begin=lambda: None,
-        conclude=lambda: None,
-    )
+    sites = make_sites(write_sites=lambda rows: written.append(list(rows)))
     sites.start()
     yield written, sites.write_table
     sites.release()
@@ -51,6 +52,38 @@ def test_a_table_with_sites_has_no_row_of_nothing(tables):
     assert kept
     assert any(row["file"] == __file__ and row["size_bytes"] > 500_000 for row in rows)
     assert all(row["size_bytes"] > 0 for row in rows)
+
+
+def test_fewer_samples_are_an_event_and_in_the_row_of_the_run(monkeypatch):
+    """Of 40 MB in blocks of 1 KB, one in 1 KiB are far more samples than the 8,192 that the table holds."""
+    monkeypatch.setattr(sampled_sites, "INTERVAL_BYTES", 1024)
+    events, cells = [], []
+    sites = make_sites(
+        record_event=lambda kind, **event: events.append((kind, event["message"], event["data"])),
+        update_run=cells.append,
+    )
+    sites.start()
+    sites.write_table()
+    assert (events, cells) == ([], [])
+    held = [bytes(1000) for _ in range(40_000)]
+    for _ in range(2):
+        sites.write_table()
+    interval_bytes = sampler.read_stats().interval_bytes
+    times_raised = sampler.read_stats().times_raised
+    sites.release()
+
+    assert held
+    assert interval_bytes == 1024 * 2**times_raised
+    assert times_raised >= 2
+    shown = f"once in {interval_bytes / 1024:.1f} KiB from now on, and no longer once in 1.0 KiB."
+    assert events == [
+        (
+            "sampler",
+            f"Allocations are sampled {shown}",
+            {"interval_bytes": interval_bytes, "times_raised": times_raised},
+        )
+    ]
+    assert cells == [{"sampling_interval_bytes": interval_bytes}]
 
 
 def test_a_recorder_goes_on_to_sample_when_the_one_that_began_has_stopped(tmp_path):
