@@ -21,7 +21,7 @@
  *     them, with or without `lock`.
  *  3. A hook never makes a Python object. It INCREFs three immutable objects (file name, qualified name, line table) of
  *     a place in the code that it meets first, and DECREFs them in sweep(), without `lock`. Only exact str and bytes
- *     are held, whose deallocation runs no code of the program. No code object is kept alive.
+ *     are held, whose deallocation runs no code of the program. No code object is kept alive. check() sweeps too.
  *  4. A stack is read from _PyInterpreterFrame, as tracemalloc does: frames that are not complete (before RESUME), that
  *     belong to C, or whose code object is being destroyed (reference count 0) are passed over.
  *  5. Before a block's memory is given back its entry is taken out ("lifted"), so that no other thread can get the same
@@ -101,7 +101,7 @@ static uint16_t places[MAX_PLACES + MAX_DEPTH], block_next[MAX_BLOCKS + 1], stac
     frame_buckets[1 << BUCKET_BITS];
 static uint8_t stack_used[MAX_STACKS + 1], frame_used[MAX_FRAMES + 1];
 static uint16_t free_block, top_block, free_stack, top_stack, free_frame, top_frame, dead;
-static size_t n_blocks, n_stacks, n_frames, stacks_limit;
+static size_t n_blocks, n_stacks, n_frames, n_swept, stacks_limit;
 static double live_bytes, peak_bytes;
 static uint64_t births, peak_birth, n_sampled, n_raised, n_cut_off, n_lookups, n_collected;
 
@@ -294,7 +294,7 @@ static void sweep(void) {  /* without lock: drop what is not marked */
             Py_XDECREF(old.file), Py_XDECREF(old.name), Py_XDECREF(old.table);
         }
     }
-    thread = before, n_collected++;
+    thread = before, n_swept = n_frames, n_collected++;
 }
 
 static uint16_t find_stack(PyThreadState *state) {
@@ -497,8 +497,8 @@ static PyObject *stop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
 static PyObject *check(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {  /* whether the hooks had been lost */
     int lost = LOAD(epoch) ? install_where_missing() : 0;
     if (lost < 0) return PyErr_NoMemory();
-    if (lost) reset();
-    n_cut_off += lost > 0;
+    if (lost) reset(), n_cut_off++;
+    else if (n_frames > 2 * n_swept + 1024) { LOCKED(mark_used()); sweep(); }  /* code compiled again and again */
     return PyBool_FromLong(lost);
 }
 

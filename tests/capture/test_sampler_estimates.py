@@ -135,6 +135,20 @@ def test_code_that_is_compiled_again_and_again_does_not_fill_the_tables():
     assert table.sites
 
 
+def test_places_in_code_that_is_gone_are_let_go_at_the_next_check():
+    """Each of 5,000 functions is compiled, called once and dropped; some 1,000 places may wait for a check."""
+    sampler.start(interval_bytes=64, max_frames=4, seed=5)
+    for number in range(5000):
+        names: dict[str, Callable[[], object]] = {}
+        exec(f"def f():\n{'' * number}    return bytes(1000)\nf()", names)  # noqa: S102
+        if number % 100 == 0:
+            sampler.check()
+    n_frames = sampler.read_stats().n_frames
+    sampler.stop()
+
+    assert n_frames < 2500
+
+
 def test_stop_releases_every_name_that_was_held():
     filename = "<a file name " + "that nobody else has>"
     names: dict[str, Callable[[], object]] = {}
