@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.leaks.site_ranking import rank_sites
+from memanalysis.analysis.leaks.site_ranking import count_from_start, rank_sites
 from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.assistant.answer_text import dump_answer, fit_answer, plain_value, quote_name, quote_text
 from memanalysis.assistant.questions import AboutRun
 from memanalysis.assistant.served_ledgers import ServedLedgers, name_place, read_run, refer_to
-from memanalysis.reports.held_line import estimate_held_bytes
+from memanalysis.reports.held_line import use_held_bytes
 from memanalysis.schema import BYTE_METRICS
 from memanalysis.verdicts.run_ends import read_run_ends
 
@@ -40,21 +40,19 @@ def give_evidence(served: ServedLedgers, question: AboutRun) -> str:
     end = read_run_ends(ledger).get((service, str(run_id)))
     trace = None if end is None else end.run["trace"]
     lines = use_user_lines(sites)
-    ranked = rank_sites(lines)
-    held = estimate_held_bytes(lines, samples, events, trace=trace) if trace is not None else {}
-    first, last = _read_ends(lines)
-
+    ranked = rank_sites(lines) if trace is None else count_from_start(rank_sites(lines), lines)
+    at_end = use_held_bytes(ranked, lines, samples, events, trace=trace)
     is_windows = trace == "windows"  # their sizes are what survived them, which is not what a line holds
 
     def make(place: int) -> dict[str, Any]:
-        row = ranked.iloc[place]
+        row, end = ranked.iloc[place], at_end.iloc[place]
         own, allocated = name_place(row) or {}, name_place(row, prefix="allocated_")
         return {
             **own,
-            "first_bytes": None if is_windows else first.get((row["file"], row["line"]), 0),
-            "last_bytes": None if is_windows else last.get((row["file"], row["line"]), 0),
-            "growth_bytes": None if is_windows else plain_value(round(row["growth_bytes"])),
-            "held_at_end_bytes": _round(held.get((row["file"], row["line"]))),
+            "first_bytes": None if is_windows else _round(row["first_bytes"]),
+            "last_bytes": None if is_windows else _round(row["last_bytes"]),
+            "growth_bytes": _round(end["growth_bytes"]),
+            "held_at_end_bytes": None if trace is None else _round(end["last_bytes"]),
             "share": plain_value(row["share"]),
             "allocated": None if allocated == own else allocated,
         }
@@ -65,7 +63,7 @@ def give_evidence(served: ServedLedgers, question: AboutRun) -> str:
         "trace": quote_name(trace),
         "series": None if question.offset else _describe_series(samples),
         "last_known": None if question.offset else _describe_parts(samples),
-        "sites_from": refer_to("sites", sites) if len(sites) else None,
+        "sites_from": refer_to("sites", _pick_judged(sites, ranked)) if len(sites) else None,
     }
     return fit_answer(head, "sites", make, count=len(ranked), offset=question.offset)
 
@@ -97,14 +95,13 @@ def give_holders(served: ServedLedgers, question: AboutRun) -> str:
     return dump_answer(answer)
 
 
-def _read_ends(lines: pd.DataFrame) -> list[dict[Any, int]]:
-    """Return what each line held in the first table of a run and in the last; one that is not listed held nothing."""
-    sizes = lines.dropna(subset=["timestamp", "size_bytes"])
-    ends = []
-    for moment in (sizes["timestamp"].min(), sizes["timestamp"].max()):
-        sums = sizes[sizes["timestamp"] == moment].groupby(["file", "line"], dropna=False)["size_bytes"].sum()
-        ends.append({place: int(size) for place, size in sums.items()})
-    return ends
+def _pick_judged(sites: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the tables from which the first and last sizes of the lines are."""
+    since, until = ranked["judged_from"].min(), ranked["judged_to"].max()
+    if pd.isna(since) or pd.isna(until):  # there is but one table, or none with a time
+        return sites
+    judged: pd.DataFrame = sites[sites["timestamp"].between(since, until)]
+    return judged
 
 
 def _describe_series(samples: pd.DataFrame) -> dict[str, Any] | None:

@@ -20,7 +20,14 @@ from memanalysis.units import format_bytes, format_duration, format_growth, form
 if TYPE_CHECKING:
     from memanalysis.reports.report_model import ServiceSection
 
-__all__ = ["describe_budget", "describe_evidence", "describe_forecast", "describe_no_sites", "describe_range"]
+__all__ = [
+    "describe_budget",
+    "describe_evidence",
+    "describe_forecast",
+    "describe_line_growth",
+    "describe_no_sites",
+    "describe_range",
+]
 
 
 def describe_range(started: datetime | None, ended: datetime | None) -> str:
@@ -165,3 +172,18 @@ def describe_no_sites(section: "ServiceSection") -> str:
         )
     why = "only what Python allocated in all" if section.is_traced else "tracing was off"
     return f"No allocation sites were recorded in this run: {why}.{advice}"
+
+
+def describe_line_growth(section: "ServiceSection") -> str:
+    """Return what the sizes in the table of lines are: between which moments growth lies, and what is estimated."""
+    since, until_moment = section.sites[["judged_from", "judged_to"]].iloc[0]
+    until = f"{until_moment:%Y-%m-%d %H:%M:%S} UTC"
+    if section.trace == "windows":
+        return (
+            f"Sizes are estimates up to {until}: what survived tracing windows, scaled to the growth of the whole run."
+        )
+    error = ", within the error of the sampler" if section.trace == "sampled" else ""
+    if pd.isna(since):
+        return f"Growth is what a line held at {until}, all of it since recording began{error}."
+    began = f"{since:%H:%M:%S}" if since.date() == until_moment.date() else f"{since:%Y-%m-%d %H:%M:%S}"
+    return f"Growth is what a line held at {until} less what it held at {began}{error}."

@@ -1,6 +1,7 @@
 """Which line held what a run had when it ended, and how much: also after one table or one tracing window.
 
 "Held at the end" is what the line holds, in bytes. The sampler and tracemalloc count that since the start of the run.
+"Growth" is that less what the line held in the first table that is judged, or all of it where there is one table.
 Tracing windows see what survived them alone, so there the line's part of their growth is taken of all growth.
 """
 
@@ -183,26 +184,52 @@ def _read_growth_since(samples: pd.DataFrame, moment: pd.Timestamp) -> float | N
     return None
 
 
-def use_held_bytes(shown: pd.DataFrame, held: Mapping[tuple[str, int], float], *, trace: str | None) -> pd.DataFrame:
-    """Return the lines of a report with what they hold at the end of the run.
+def use_held_bytes(
+    shown: pd.DataFrame, sites: pd.DataFrame, samples: pd.DataFrame, events: pd.DataFrame, *, trace: str | None
+) -> pd.DataFrame:
+    """Return lines with what they hold at the end of the run, and what they grew by until then.
 
     Parameters
     ----------
     shown : DataFrame
-        As `choose_sites` gives them.
-    held : mapping
-        As `estimate_held_bytes` gives it. A line that it does not know keeps the size in its last table.
+        As `rank_sites` gives them.
+    sites, samples, events : DataFrame
+        Of the run.
     trace : str or None
-        Of windows, what survived them shows neither how much a line grew nor how much it held: both are the estimate.
+        What found the lines: a cell of ``runs``. Where it is not known, nor is how the tables came about, and nothing
+        is changed.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `shown`. ``last_bytes`` is held at the end, and ``growth_bytes`` is that less ``first_bytes``:
+        ``judged_to`` is the last sample. Where the program freed much before its last table, growth is up to the table
+        before. Of windows, what survived them shows neither how much a line grew nor how much it held: both are the
+        estimate, from the start on.
     """
-    if trace is None:  # no recorder of ours: how its tables came about is not known
+    if trace is None or sites.empty:
         return shown
+    held = estimate_held_bytes(sites, samples, events, trace=trace)
     sizes = [held.get((file, line), np.nan) for file, line in zip(shown["file"], shown["line"], strict=True)]
     known = pd.Series(sizes, index=shown.index, dtype="float64")
+    is_to_end = shown["judged_to"] == pd.to_datetime(sites["timestamp"], utc=True).max()
+    end = max(shown["judged_to"].max(), samples["timestamp"].max()) if len(samples) else shown["judged_to"]
     if trace == "windows":
-        return shown.assign(last_bytes=known, peak_bytes=known, growth_bytes=known)
-    last = known.fillna(shown["last_bytes"].astype("float64"))
-    return shown.assign(last_bytes=last, peak_bytes=shown["peak_bytes"].astype("float64").clip(lower=last))
+        unknown = pd.Series(pd.NaT, index=shown.index)
+        used = shown.assign(first_bytes=0.0, last_bytes=known, growth_bytes=known, judged_from=unknown, judged_to=end)
+        return used.assign(peak_bytes=known) if "peak_bytes" in shown else used
+    first, judged_last = (shown[name].astype("float64") for name in ("first_bytes", "last_bytes"))
+    last = known.fillna(judged_last)
+    used = shown.assign(
+        last_bytes=last,
+        growth_bytes=last.where(is_to_end, judged_last) - first,
+        judged_to=shown["judged_to"].where(~is_to_end, end),
+    )
+    return (
+        used.assign(peak_bytes=shown["peak_bytes"].astype("float64").clip(lower=last))
+        if "peak_bytes" in shown
+        else used
+    )
 
 
 def _sum_over_windows(events: pd.DataFrame, name: str) -> float:

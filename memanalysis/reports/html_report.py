@@ -11,6 +11,7 @@ from memanalysis.reports.facts import (
     describe_budget,
     describe_evidence,
     describe_forecast,
+    describe_line_growth,
     describe_no_sites,
     describe_range,
 )
@@ -103,5 +104,6 @@ def _render_section(section: ServiceSection, number: int, leading: PostMortem | 
         evidence=describe_evidence(section.verdict),
         budget=describe_budget(section),
         forecast=describe_forecast(section),
+        line_growth="" if section.sites.empty else describe_line_growth(section),
         no_sites=describe_no_sites(section),
     )

@@ -24,7 +24,7 @@ from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.fleet_tables import MIN_FLEET_SERVICES
 from memanalysis.reports.headline import order_verdicts, render_headline
-from memanalysis.reports.held_line import estimate_held_bytes, use_held_bytes
+from memanalysis.reports.held_line import use_held_bytes
 from memanalysis.reports.hidden_source import hide_folders, hide_in_tables, hide_message
 from memanalysis.reports.open_cell import find_open_cell
 from memanalysis.reports.post_mortem import make_post_mortem
@@ -256,10 +256,10 @@ def _make_section(
     whole = read_series(samples, BYTE_METRICS[0] if metric in COUNT_METRICS else metric)
     sites = use_user_lines(sites)
     ranked = rank_sites(sites)
-    if verdict["is_leak"]:
+    if verdict["is_leak"] or trace is not None:
         ranked = count_from_start(ranked, sites)
     shown_sites = choose_sites(ranked, sites, is_leak=bool(verdict["is_leak"]))
-    shown_sites = use_held_bytes(shown_sites, estimate_held_bytes(sites, samples, events, trace=trace), trace=trace)
+    shown_sites = use_held_bytes(shown_sites, sites, samples, events, trace=trace)
     return ServiceSection(
         service=service,
         run_id=run_id,

@@ -11,6 +11,7 @@ from memanalysis.reports.facts import (
     describe_budget,
     describe_evidence,
     describe_forecast,
+    describe_line_growth,
     describe_no_sites,
     describe_range,
 )
@@ -128,6 +129,7 @@ def _section(section: "ServiceSection", leading: PostMortem | None) -> list[str]
         parts.append(escape_markdown(describe_no_sites(section)))
     else:
         parts.append(render_markdown_table(site_table(section, short=False)).rstrip("\n"))
+        parts.append(escape_markdown(describe_line_growth(section)))
     if not section.breaches.empty:
         parts.append(render_markdown_table(breach_table(section)).rstrip("\n"))
     if next_breach := describe_forecast(section):

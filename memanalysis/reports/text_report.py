@@ -2,7 +2,7 @@
 
 from memanalysis._tables import render_text_table
 from memanalysis._text import make_printable
-from memanalysis.reports.facts import describe_no_sites, describe_range
+from memanalysis.reports.facts import describe_line_growth, describe_no_sites, describe_range
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.report_tables import MAX_ROWS_IN_TEXT, describe_more_runs, site_table, verdict_table
 from memanalysis.reports.verdict_cells import render_cells
@@ -32,7 +32,7 @@ def render_text(report: ReportModel) -> str:
 
 def _render_section(section: ServiceSection) -> list[str]:
     table = site_table(section, short=True)
-    lines = [render_text_table(table)] if table.rows else [describe_no_sites(section)]
+    lines = [render_text_table(table), describe_line_growth(section)] if table.rows else [describe_no_sites(section)]
     return ["", *_render_post_mortem(section), render_cells(section.verdict).sentence, *lines]
 
 

@@ -92,8 +92,8 @@ def attribute_growth(
         ``ATTRIBUTION_COLUMNS``, the largest share of a run and kind first and the row of the rest last. ``kind`` is
         ``site`` (``name`` is file and line), ``type`` or ``holder`` (``name`` is the chain). The shares of a run and
         kind add up to 1: of sites and types they are parts of all that grew, of holders parts of the objects of the
-        fastest growing type that were examined, whose ``growth_bytes`` are not known. Where nothing grew there is no
-        row.
+        fastest growing type that were examined, whose ``growth_bytes`` are not known. ``growth_bytes`` is the fitted
+        slope times the time judged. Where nothing grew there is no row.
 
     Raises
     ------
@@ -104,7 +104,8 @@ def attribute_growth(
     if sites is not None and len(sites):
         ranked = rank_sites(sites)
         named = ranked.assign(
-            name=[f"{file}:{line}" for file, line in ranked[["file", "line"]].itertuples(index=False)]
+            name=[f"{file}:{line}" for file, line in ranked[["file", "line"]].itertuples(index=False)],
+            growth_bytes=ranked["fitted_growth_bytes"],
         )
         for (service, run_id), of_run in named.groupby(["service", "run_id"], sort=True, dropna=False, observed=True):
             rows += _share_out({"service": service, "run_id": run_id, "kind": "site"}, of_run, most)

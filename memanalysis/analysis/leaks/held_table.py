@@ -22,6 +22,8 @@ class HeldTable:
 
     Parameters
     ----------
+    moments : DatetimeIndex, t moments
+        When the snapshots were taken.
     elapsed_s : array of float, shape (t,)
         Seconds from the first snapshot on, strictly rising.
     sizes, counts : arrays of float, shape (t, m)
@@ -34,6 +36,7 @@ class HeldTable:
         What they are: the key columns, and of others the cells of the largest row.
     """
 
+    moments: pd.DatetimeIndex
     elapsed_s: FloatArray
     sizes: FloatArray
     counts: FloatArray
@@ -44,7 +47,7 @@ class HeldTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """How each of ``m`` things grew after the warm-up; ``judged`` (k,) are the snapshots that were measured."""
+    """The fitted growth of each of ``m`` things after the warm-up; ``judged`` (k,) are the snapshots measured."""
 
     judged: NDArray[np.intp]
     slopes: FloatArray
@@ -93,6 +96,7 @@ def tabulate_run(run: pd.DataFrame, *, keys: Sequence[str], counts: str, others:
 
     largest = known.sort_values("size", kind="stable").drop_duplicates(list(keys), keep="last")
     return HeldTable(
+        moments=pd.DatetimeIndex(moments),
         elapsed_s=np.asarray((moments - moments.min()).total_seconds(), dtype=np.float64),
         sizes=add_up("size"),
         counts=np.where(is_listed, add_up("amount"), np.nan),

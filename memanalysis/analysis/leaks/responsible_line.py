@@ -93,7 +93,7 @@ def _explains(frame: VerdictFrame, i: int, line: Mapping[Any, Any], min_share: f
     if np.isfinite(frame["window_rss_growth_bytes"][i]):
         grown, traced = frame["window_rss_growth_bytes"][i], frame["window_retained_bytes"][i]
     elif has_one_table:
-        grown, traced = frame["growth_bytes"][i], line["growth_bytes"] / part
+        grown, traced = frame["growth_bytes"][i], line["fitted_growth_bytes"] / part
     else:
         grown, traced = frame["slope_bytes_per_s"][i], line["slope_bytes_per_s"] / part
     return bool(traced >= min_share * grown)
@@ -169,7 +169,9 @@ def _without_loaded(ranked: "pd.DataFrame", frame: VerdictFrame, leaks: Any, thr
         return ranked
     most = {_run_key(frame, i): thresholds.site.max_held_of_growth * frame["growth_bytes"][i] for i in leaks.tolist()}
     bounds = [most.get(run_key(row), np.nan) for row in ranked[["service", "run_id"]].to_dict("records")]
-    is_loaded = ranked["slope_bytes_per_s"].isna() & (ranked["growth_bytes"] > pd.Series(bounds, index=ranked.index))
+    is_loaded = ranked["slope_bytes_per_s"].isna() & (
+        ranked["fitted_growth_bytes"] > pd.Series(bounds, index=ranked.index)
+    )
     return ranked[~is_loaded]
 
 

@@ -25,6 +25,9 @@ RANK_COLUMNS = (
     "first_bytes",
     "last_bytes",
     "growth_bytes",
+    "judged_from",
+    "judged_to",
+    "fitted_growth_bytes",
     "slope_bytes_per_s",
     "share",
     "is_retainer",
@@ -53,10 +56,12 @@ def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOL
     DataFrame
         ``RANK_COLUMNS``; a row a run, file and line of the user's code (tracebacks that lead to the same line are added
         up, ``site_id`` and the ``allocated_`` line are those of the largest). Where no line of the user's is known the
-        line is the one that allocates. ``growth_bytes`` is the Theil-Sen slope times the time judged, ``share`` its
-        part of all growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that of the
-        container that grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations`` are
-        known.
+        line is the one that allocates. ``growth_bytes`` is what it holds in the last table that is judged
+        (``last_bytes``, at ``judged_to``) less what it held in the first one (``first_bytes``, at ``judged_from``).
+        ``fitted_growth_bytes``, by which lines are ranked, is the Theil-Sen slope times the time judged, and ``share``
+        its part of all fitted growth in the run, between 0 and 1. ``is_retainer`` marks at most one line a run: that
+        of the container that grew along with what leaked (see `retainers.find_retainer`), where ``live_allocations``
+        are known.
 
     Raises
     ------
@@ -76,8 +81,8 @@ def rank_sites(sites: pd.DataFrame, *, thresholds: Thresholds = DEFAULT_THRESHOL
 def count_from_start(ranked: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
     """Return the ranking in which the lines of a run with one table grew by what they hold.
 
-    A table lists what was allocated since tracing began, so the only one of a run shows growth from nothing. Its speed
-    is not known.
+    A table lists what was allocated since tracing began, so the only one of a run shows growth from nothing, and
+    ``judged_from`` is unknown. So is its speed.
 
     Parameters
     ----------
@@ -94,8 +99,11 @@ def count_from_start(ranked: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
         return ranked
     held = ranked.loc[is_single, "last_bytes"].astype("float64")
     totals = held.groupby([ranked.loc[is_single, key] for key in keys], dropna=False, observed=True).transform("sum")
-    counted = ranked.astype({"growth_bytes": "float64", "slope_bytes_per_s": "float64", "share": "float64"})
-    counted.loc[is_single, "growth_bytes"] = held
+    numbers = ("first_bytes", "growth_bytes", "fitted_growth_bytes", "slope_bytes_per_s", "share")
+    counted = ranked.astype(dict.fromkeys(numbers, "float64"))
+    counted.loc[is_single, "first_bytes"] = 0.0
+    counted.loc[is_single, "judged_from"] = pd.NaT
+    counted.loc[is_single, ["growth_bytes", "fitted_growth_bytes"]] = np.column_stack([held, held])
     counted.loc[is_single, "slope_bytes_per_s"] = np.nan
     counted.loc[is_single, "share"] = (held / totals).fillna(0.0)
     return counted
@@ -122,9 +130,9 @@ def pick_responsible_lines(ranked: pd.DataFrame) -> pd.DataFrame:
     One leaked object is often built by several lines of one file: a line of a caller that allocates much in one place
     must not hide them. So the line that allocates most is the first of the file whose lines grew most together.
     """
-    growing = ranked[ranked["growth_bytes"] > 0]
+    growing = ranked[ranked["fitted_growth_bytes"] > 0]
     files = growing.groupby(["service", "run_id", "file"], dropna=False, observed=True)
-    of_file = files["growth_bytes"].transform("sum")
+    of_file = files["fitted_growth_bytes"].transform("sum")
     order = growing.assign(of_file=of_file).sort_values("of_file", ascending=False, kind="stable")
     allocators = order.drop_duplicates(["service", "run_id"])[list(RANK_COLUMNS)]
     retainers = {run_key(row): row for row in ranked[ranked["is_retainer"].astype(bool)].to_dict("records")}
@@ -159,15 +167,19 @@ def _rank_run(run: pd.DataFrame, *, service: Any, run_id: Any, thresholds: Thres
     retainer = find_retainer(
         listed[grown.judged], held.counts[grown.judged], grown.shares, thresholds=thresholds.retainer
     )
+    first, last = held.sizes[grown.judged[0]], held.sizes[grown.judged[-1]]
     ranked = held.names.assign(
         service=service,
         run_id=run_id,
-        first_bytes=held.sizes[grown.judged[0]],
-        last_bytes=held.sizes[grown.judged[-1]],
-        growth_bytes=grown.growth,
+        first_bytes=first,
+        last_bytes=last,
+        growth_bytes=last - first,
+        judged_from=held.moments[grown.judged[0]],
+        judged_to=held.moments[grown.judged[-1]],
+        fitted_growth_bytes=grown.growth,
         slope_bytes_per_s=grown.slopes,
         share=grown.shares,
         is_retainer=np.arange(grown.growth.size) == (-1 if retainer is None else retainer),
     )
-    order = ["growth_bytes", "last_bytes", "file", "line"]
+    order = ["fitted_growth_bytes", "last_bytes", "file", "line"]
     return ranked.sort_values(order, ascending=[False, False, True, True])[list(RANK_COLUMNS)]

@@ -48,6 +48,7 @@ def test_a_negative_size_is_refused():
 
 def held_of(sizes: np.ndarray, errors: np.ndarray | None = None) -> HeldTable:
     return HeldTable(
+        moments=pd.date_range("2026-01-01", periods=len(sizes), freq="60s", tz="UTC"),
         elapsed_s=60 * np.arange(float(len(sizes))),
         sizes=sizes,
         counts=np.ones_like(sizes),
