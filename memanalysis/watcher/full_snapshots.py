@@ -21,6 +21,9 @@ __all__ = ["FullSnapshots"]
 LARGE_TRACER_BYTES = 8 * MIB
 """From about 150,000 traced blocks on a full snapshot would stop the program for longer than a fork does."""
 
+EARLY_SNAPSHOTS_S = (10.0, 30.0)
+"""Seconds since tracing began of two snapshots before the interval is over: a program that dies young has a table."""
+
 MAX_REMEMBERED_SITES = 5_000
 """Sites whose first size is remembered, the biggest: half a megabyte. Growth of the others counts from nothing."""
 
@@ -61,6 +64,7 @@ class FullSnapshots:
         self._output = output
         self._tracer = TracingUse(settings.trace_limit)
         self._next_at = float("-inf")
+        self._early_at: list[float] = []
         self._first_sizes: Mapping[int, int] = {}
         self._how: tuple[bool, str | None] | None = None
 
@@ -76,6 +80,8 @@ class FullSnapshots:
     def start_tracing(self) -> None:
         """Trace from now on, or join tracing that runs already."""
         self._tracer.start()
+        now = self._clock.monotonic()
+        self._early_at = [now + seconds for seconds in EARLY_SNAPSHOTS_S]
 
     def stop_tracing(self) -> None:
         """End tracing, if it was started here."""
@@ -93,9 +99,11 @@ class FullSnapshots:
         self.kept.append(make_snapshot(sample, stats))
 
     def rest(self, cost_s: float) -> None:
-        """Have the next one wait for the interval, or for as long as the overhead budget needs after one that cost."""
-        pause_s = max(self._settings.snapshot_interval_s or 0.0, cost_s / self._settings.max_overhead)
-        self._next_at = self._clock.monotonic() + pause_s
+        """Have the next one wait for the interval or an early moment, but for as long as the overhead budget needs."""
+        now = self._clock.monotonic()
+        self._early_at = [moment for moment in self._early_at if moment > now]
+        wanted = min([now + (self._settings.snapshot_interval_s or 0.0), *self._early_at])
+        self._next_at = max(wanted, now + cost_s / self._settings.max_overhead)
 
     def _read_sites(self) -> SiteRows:
         fork = self._settings.fork

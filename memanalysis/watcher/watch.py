@@ -64,7 +64,8 @@ def watch(
     trace_limit : int, optional
         Frames of each stack; the policy's, else 25.
     snapshot_interval : float, optional
-        Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at the end.
+        Seconds between two full snapshots; the policy's, else 60. One more is taken at the start and one at
+        the end, and under ``trace="full"`` two after 10 and 30 s.
     top_sites, top_types : int
         Rows of ``sites`` (the biggest, and those that grew most) and of ``objects`` in a snapshot, at most.
     check_leaks : bool, optional
