@@ -35,11 +35,9 @@ def run_program(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     environment = make_environment(options, os.environ)
     if sys.platform != "win32":  # exec there starts another process and ends this one at once
         _become(command, environment)
-    from memanalysis.ledger.maintenance.note_ends import note_ends  # needed here only
-
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603  the program that was asked for
         status = process.wait()
-    note_ends(Path(options["ledger"]), service=str(options["service"]), exit_statuses={process.pid: status})
+    _note_end(process.pid, status, options=options)
     return status
 
 
@@ -57,7 +55,11 @@ def run_supervised(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
 
     command = [sys.executable, *_interpreter_flags(), *arguments]
     judge = partial(judge_run, ledger=options["ledger"], service=options["service"], policy=options["policy"])
-    return supervise_program(lambda environment: (command, make_environment(options, environment)), judge=judge)
+    return supervise_program(
+        lambda environment: (command, make_environment(options, environment)),
+        judge=judge,
+        note_end=partial(_note_end, options=options),
+    )
 
 
 def make_environment(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
@@ -65,6 +67,13 @@ def make_environment(options: Mapping[str, Any], environment: Mapping[str, str])
     paths = [BOOT_FOLDER, *filter(None, [environment.get("PYTHONPATH")])]
     request = encode_request(os.getpid(), float(options.get("interval", 1.0)), json.dumps(dict(options)))
     return {**environment, "PYTHONPATH": os.pathsep.join(paths), RUN_VARIABLE: request}
+
+
+def _note_end(pid: int, status: int, *, options: Mapping[str, Any]) -> None:
+    """Note in the run of a process that has ended what its parent alone is given: its exit status."""
+    from memanalysis.ledger.maintenance.note_ends import note_ends  # needed here only
+
+    note_ends(Path(options["ledger"]), service=str(options["service"]), exit_statuses={pid: status})
 
 
 def _become(command: list[str], environment: Mapping[str, str]) -> NoReturn:

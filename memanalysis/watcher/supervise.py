@@ -1,7 +1,8 @@
 """Run a program, and start it again each time that it leaves with the code of a restart, as a service manager would.
 
 The one who supervises is another process, so it gives the program the signals that it gets, and ends as the program
-ends. The next run has an event ``restart`` with the code, the wait and the verdict on the run before.
+ends. It is the parent of the program too: it notes in each run with which status it ended, as nobody else can of one
+that was killed. The next run has an event ``restart`` with the code, the wait and the verdict on the run before.
 """
 
 import json
@@ -85,6 +86,7 @@ def supervise_program(
     make_command: Callable[[Mapping[str, str]], tuple[Sequence[str], Mapping[str, str]]],
     *,
     judge: Callable[[int], Mapping[str, Any] | None],
+    note_end: Callable[[int, int], object],
 ) -> int:
     """Run a program until it ends for good, and return its exit code.
 
@@ -95,6 +97,9 @@ def supervise_program(
         the environment to start the program with.
     judge : callable
         Given the pid of a run that has ended: what is found about it.
+    note_end : callable
+        Given the pid of each run that has ended, and its exit code, or less than 0 the signal that ended it. Whatever
+        it raises is printed, and changes nothing.
 
     Raises
     ------
@@ -113,6 +118,7 @@ def supervise_program(
         started = time.monotonic()
         pid = _start(make_command, earlier, mask=before)
         code, is_stopping = _wait_for(pid, signals)
+        _note(note_end, pid, code)
         if code != RESTART_EXIT_CODE or is_stopping:
             break
         left, number = time.monotonic(), number + 1
@@ -186,6 +192,15 @@ def _wait_for(pid: int, signals: set[signal.Signals]) -> tuple[int, bool]:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended == pid:
             return os.waitstatus_to_exitcode(status), is_stopping
+
+
+def _note(note_end: Callable[[int, int], object], pid: int, code: int) -> None:
+    try:
+        note_end(pid, code)
+    except (
+        Exception
+    ) as exc:  # the boundary of the ledger: the exit code of the program is to be passed on whatever it is
+        _write(f"how the program ended could not be noted in its run: {type(exc).__name__}: {exc}")
 
 
 def _is_stopped_within(seconds: float, signals: set[signal.Signals]) -> bool:

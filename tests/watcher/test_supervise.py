@@ -17,6 +17,7 @@ from needs import needs_sampler
 from processes import running
 
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
+from memanalysis.reports.make_report import report
 from memanalysis.response.alerts.inbox import read_inbox
 from memanalysis.watcher.supervise import Backoff
 
@@ -237,6 +238,49 @@ def test_whoever_supervises_ends_as_the_program_ends(tmp_path: Path, program: st
         process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == code
+
+
+ENDS = {
+    "os.kill(os.getpid(), 9)": ("gone", -signal.SIGKILL, "was killed by SIGKILL"),
+    "os._exit(7)": ("gone", 7, "left with exit code 7 without ending in order, as os._exit() does"),
+    "os.kill(os.getpid(), 15)": ("signal", -signal.SIGTERM, "was ended by SIGTERM"),
+}
+
+
+@pytest.mark.parametrize("source", ENDS)
+def test_whoever_supervises_notes_the_exit_status_in_the_run(tmp_path: Path, source: str) -> None:
+    """A process that is killed can write nothing, and its parent alone is given what ended it."""
+    how, status, sentence = ENDS[source]
+    program = "import os, time\nfrom pathlib import Path\nwhile not any(Path('ledger').glob('**/samples/*/*')):\n"
+    with running(start(tmp_path, f"{program}    time.sleep(0.01)\n{source}\n", TINY, "--supervise")) as process:
+        process.communicate(timeout=DEADLINE_S)
+    ledger = open_ledger(tmp_path / "ledger")
+    ending = ledger.runs["ending"].iloc[0]
+
+    assert process.returncode == status
+    assert (ending["how"], ending["exit_status"]) == (how, status)
+    if how == "gone":
+        assert ending["seen_by"] == "parent"
+    assert sentence in report(ledger).headline
+
+
+UNNOTED = """
+import sys
+from memanalysis.watcher.supervise import supervise_program
+def note(pid, code):
+    raise OSError(f"no space for {code}")
+command = [sys.executable, "-c", "raise SystemExit(7)"]
+sys.exit(supervise_program(lambda environment: (command, environment), judge=lambda pid: None, note_end=note))
+"""
+
+
+def test_an_end_that_cannot_be_noted_changes_no_exit_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNNOTED], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert done.returncode == 7
+    assert done.stderr == "memanalysis: how the program ended could not be noted in its run: OSError: no space for 7\n"
 
 
 def test_waits_grow_to_five_minutes_and_begin_again_after_a_run_that_lasted() -> None:
