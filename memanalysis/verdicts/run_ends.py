@@ -168,11 +168,20 @@ def find_cause(ending: Mapping[str, Any]) -> Cause:
 
 
 def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> pd.DataFrame:
-    """Return verdicts in which ``has_ended`` marks the runs that are over; a family is over with its master."""
+    """Return verdicts in which ``has_ended`` marks the runs that are over.
+
+    A family is over with its master. One whose master was not recorded is over with the last of its members.
+    """
     ended = {key for key, end in ends.items() if end.has_ended}
-    run_ids = verdicts["run_id"].where(verdicts["role"].ne("family"), verdicts["family_id"])
-    keys = zip(verdicts["service"], run_ids, strict=True)
-    marked = verdicts.assign(has_ended=[key in ended for key in keys])
+    is_family = verdicts["role"].eq("family").fillna(value=False).astype(bool)
+    run_ids = verdicts["run_id"].where(~is_family, verdicts["family_id"])
+    keys = list(zip(verdicts["service"], run_ids, strict=True))
+    members = verdicts[~is_family & verdicts["family_id"].notna()]
+    has_member_ended = [key in ended for key in zip(members["service"], members["run_id"], strict=True)]
+    are_all_ended = pd.Series(has_member_ended, index=members.index, dtype=bool).groupby(members["family_id"]).all()
+    over = set(are_all_ended[are_all_ended].index) - set(verdicts.loc[verdicts["role"].eq("master"), "family_id"])
+    has_ended = [key in ended or (is_sum and key[1] in over) for key, is_sum in zip(keys, is_family, strict=True)]
+    marked = verdicts.assign(has_ended=has_ended)
     names_time = marked["has_ended"] & marked["reasons"].astype("string").str.contains(_TIME_CODES, na=False).astype(
         bool
     )
