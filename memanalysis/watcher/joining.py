@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from memanalysis.watcher.recorder import Recorder
 
-__all__ = ["LateStart", "Membership", "join_ledger"]
+__all__ = ["LateStart", "Membership", "join_ledger", "show_next_step"]
 
 BEGIN_TIMEOUT_S = 5.0
 """A process that ends or forks while its recorder is being loaded waits for it no longer than this."""
@@ -140,7 +140,7 @@ class Membership:
 
                 leave_now()
             if self._program_pid == os.getpid():  # and not a child that was forked
-                _show_next_step(str(self._recorder.settings.ledger))
+                show_next_step(str(self._recorder.settings.ledger))
 
     def end_worker(self) -> None:
         """Stop the recorder of a worker, whose files stay JSON lines."""
@@ -198,7 +198,7 @@ class Membership:
             util.register_after_fork(self, _end_with_worker)
 
 
-def _show_next_step(ledger: str) -> None:
+def show_next_step(ledger: str) -> None:
     """Write the command that shows what was recorded, for a person: to a terminal, and never into a file or a pipe."""
     try:
         if os.isatty(2):

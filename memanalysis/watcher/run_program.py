@@ -7,6 +7,7 @@ program takes the place of the command that started it, so its exit code, argume
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,9 +71,16 @@ def make_environment(options: Mapping[str, Any], environment: Mapping[str, str])
 
 
 def _note_end(pid: int, status: int, *, options: Mapping[str, Any]) -> None:
-    """Note in the run of a process that has ended what its parent alone is given: its exit status."""
+    """Note in the run of a process that has ended what its parent alone is given: its exit status.
+
+    A program that a signal ended could not show the next step, so that is done here. After Ctrl-C Python has shown it.
+    """
     from memanalysis.ledger.maintenance.note_ends import note_ends  # needed here only
 
+    if status < 0 and -status != signal.SIGINT:
+        from memanalysis.watcher.joining import show_next_step
+
+        show_next_step(str(options["ledger"]))
     note_ends(Path(options["ledger"]), service=str(options["service"]), exit_statuses={pid: status})
 
 

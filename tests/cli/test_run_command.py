@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from processes import running
-from pseudo_terminal import run_in_terminal
 
 from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.reading.ledger import open_ledger
@@ -38,25 +37,6 @@ def run_watched(tmp_path):
 
 def _env():
     return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
-def test_on_a_terminal_the_program_ends_with_the_next_step_and_its_children_do_not(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (tmp_path / "program.py").write_text(
-        "import os, sys\n"
-        "child = os.fork()\n"
-        "if child:\n"
-        "    os.waitpid(child, 0)\n"
-        "print('at its end')\n"
-        "sys.exit(3 if child else 0)\n"
-    )
-    done = run_in_terminal("run", "program.py")
-
-    assert (done.code, done.output.count("at its end")) == (3, 2)
-    assert done.errors.splitlines() == ["memanalysis: next: memanalysis report memanalysis-ledger"]
 
 
 @pytest.fixture
