@@ -26,6 +26,10 @@ MIN_SHARE = 0.05
 """A line that holds a smaller part of the growth is not named for it."""
 
 
+MIN_SHOWN_SHARE = 0.01
+"""Tables that show less than this part of the growth of memory came after it: the threshold of drift."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldLine:
     """The line that explains most of what a run held.
@@ -68,7 +72,11 @@ def find_held_line(
     sites = use_user_lines(sites)
     if sites.empty:
         return None
-    picked = pick_responsible_lines(count_from_start(rank_sites(sites), sites))
+    ranked = count_from_start(rank_sites(sites), sites)
+    if trace in ("sampled", "full") and not _shows_growth(ranked, samples):
+        last = sites[sites["timestamp"] == sites["timestamp"].max()]
+        ranked = count_from_start(rank_sites(last), last)
+    picked = pick_responsible_lines(ranked)
     if picked.empty:
         return None
     row: Mapping[Any, Any] = picked.iloc[0].to_dict()
@@ -89,6 +97,19 @@ def find_held_line(
         share=share,
         callers=_find_callers(sites, str(row["file"]), int(row["line"])),
     )
+
+
+def _shows_growth(ranked: pd.DataFrame, samples: pd.DataFrame) -> bool:
+    """Return whether the growth between tables is a part worth naming of what memory grew by in the run.
+
+    It is none where memory grew before the first table. Tables have what was allocated since the start, so then the
+    last one shows the growth of each line.
+    """
+    rss = known_floats(samples, "rss_bytes")
+    known = rss[np.isfinite(rss)]
+    grown = float(known[-1] - known[0]) if known.size else 0.0
+    shown = float(ranked["fitted_growth_bytes"].clip(lower=0).sum())
+    return grown <= 0 or shown >= MIN_SHOWN_SHARE * grown
 
 
 def grew_outside_python(samples: pd.DataFrame, events: pd.DataFrame, *, trace: str | None) -> bool:

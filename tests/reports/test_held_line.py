@@ -3,8 +3,10 @@
 import pandas as pd
 import pytest
 
-from memanalysis.reports.held_line import estimate_held_bytes, grew_outside_python
+from memanalysis.reports.held_line import estimate_held_bytes, find_held_line, grew_outside_python
 from memanalysis.units import MIB
+
+NO_EVENTS = pd.DataFrame({"kind": [], "data": []})
 
 
 @pytest.mark.slow
@@ -22,6 +24,27 @@ def test_what_was_allocated_since_the_only_table_counts_for_its_lines():
     assert held == {("app.py", 4): pytest.approx(300 * MIB)}
 
 
+@pytest.mark.parametrize(("late_growth_bytes", "line"), [(144, 4), (10 * MIB, 9)])
+def test_tables_from_after_the_growth_name_what_holds_it_and_not_what_moved_since(late_growth_bytes, line):
+    """Line 4 holds the 100 MiB of the run in both tables; line 9 allocates between them, some bytes or 10 MiB."""
+    times = pd.to_datetime([0.0, 50.0, 60.0], unit="s", utc=True)
+    samples = pd.DataFrame(
+        {"timestamp": times, "rss_bytes": [20 * MIB, 120 * MIB, 120 * MIB + late_growth_bytes], "traced_bytes": None}
+    )
+    sizes = {4: [100 * MIB, 100 * MIB], 9: [1000, 1000 + late_growth_bytes]}
+    rows = [
+        {"service": "api", "run_id": "r", "timestamp": time, "site_id": f"{number}", "file": "/srv/app.py",
+         "line": number, "function": "f", "size_bytes": size}
+        for number, pair in sizes.items() for time, size in zip(times[1:], pair, strict=True)
+    ]  # fmt: skip
+    found = find_held_line(pd.DataFrame(rows), samples, NO_EVENTS, trace="full")
+
+    assert found is not None
+    assert found.line == line
+    assert found.held_bytes == sizes[line][1]
+    assert found.share > 0.99
+
+
 def grow(**columns):
     """Return samples of a run whose resident memory grows by 100 MiB."""
     return pd.DataFrame({"rss_bytes": [20 * MIB, 70 * MIB, 120 * MIB], **columns})
@@ -30,9 +53,6 @@ def grow(**columns):
 def windows(survived_bytes):
     data = [{"survived_bytes": survived_bytes, "rss_growth_bytes": 20 * MIB}] * 3
     return pd.DataFrame({"kind": ["window"] * 3, "data": data})
-
-
-NO_EVENTS = pd.DataFrame({"kind": [], "data": []})
 
 
 @pytest.mark.parametrize(
