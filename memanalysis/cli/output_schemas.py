@@ -5,10 +5,11 @@ from typing import Any, get_args
 
 import msgspec
 
-from memanalysis.analysis.budgets.budget_breaches import BREACH_COLUMNS
+from memanalysis.analysis.budgets.budget_breaches import BREACH_COLUMNS, Budget
 from memanalysis.analysis.comparison import COMPARISON_COLUMNS, Change
 from memanalysis.analysis.leak_pivot import LeakPivot
 from memanalysis.analysis.leaks.leak_histories import HISTORY_COLUMNS, STATUSES
+from memanalysis.analysis.leaks.site_ranking import RANK_COLUMNS
 from memanalysis.analysis.verdict import (
     SEVERITIES,
     UNREADABLE,
@@ -28,6 +29,8 @@ from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.ledger.convert import Converted
 from memanalysis.ledger.info import LedgerInfo
 from memanalysis.ledger.maintenance.compact import Compacted
+from memanalysis.reports.open_cell import OpenCell
+from memanalysis.reports.post_mortem import PostMortem
 from memanalysis.verdicts.gate import Finding
 from memanalysis.verdicts.release_changes import CHANGE_COLUMNS, LINE_COLUMNS
 from memanalysis.verdicts.run_ends import DEATHS
@@ -59,6 +62,11 @@ _WORDS = {
     "known": ["accepted", "expired", "new", None],
 }
 """Columns of a verdict that hold one of a few words."""
+
+_TEXTS_OF_A_SITE = (
+    "service", "run_id", "site_id", "file", "function", "judged_from", "judged_to", "allocated_file",
+    "allocated_function",
+)  # fmt: skip
 
 _NUMBERS_OF_A_CHANGE = frozenset({"before", "after", "change", "low", "high", "p_value"})
 
@@ -110,13 +118,20 @@ def _describe_comparison() -> dict[str, Any]:
 def _describe_report() -> dict[str, Any]:
     rows: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
     numbers: Mapping[str, Any] = {"type": "array", "items": _NUMBER}
-    record: Mapping[str, Any] = {"type": ["object", "null"]}
+    references, records = msgspec.json.schema_components((PostMortem, OpenCell, Budget), ref_template="#/$defs/{name}")
+    post_mortem, open_cell, budget = ({"anyOf": [reference, {"type": "null"}]} for reference in references)
+    _require_all(records)
+    records["PostMortem"]["properties"]["cause"] = {"enum": sorted(DEATHS)}
+    site = dict.fromkeys((*RANK_COLUMNS, "peak_bytes"), _NUMBER)
+    site |= dict.fromkeys(_TEXTS_OF_A_SITE, _TEXT)
+    site |= dict.fromkeys(("line", "allocated_line"), _WHOLE)
+    site["is_retainer"] = {"type": "boolean"}
     counts: dict[str, Any] = {name: {"type": "integer"} for name in ("n_sites", "n_breaches", "n_events")}
     section = {
         "service": _TEXT,
         "run_id": _TEXT,
         "metric": _TEXT,
-        "budget": record,
+        "budget": budget,
         "series": _make_object({"elapsed_s": numbers, "size_bytes": numbers}),
         "line": {
             "anyOf": [
@@ -124,13 +139,14 @@ def _describe_report() -> dict[str, Any]:
                 {"type": "null"},
             ]
         },
-        **dict.fromkeys(("sites", "breaches", "forecast", "events"), rows),
+        "sites": {"type": "array", "items": _make_object(site)},
+        **dict.fromkeys(("breaches", "forecast", "events"), rows),
         **counts,
-        "post_mortem": record,
-        "open_cell": record,
+        "post_mortem": post_mortem,
+        "open_cell": open_cell,
     }
     fleet = {"pivot": {"type": "object"}, **dict.fromkeys(("budgets", "growth", "leaks", "peers"), rows)}
-    return _make_object(
+    document = _make_object(
         {
             "format": {"const": "memanalysis-report"},
             "format_version": {"const": 1},
@@ -147,6 +163,7 @@ def _describe_report() -> dict[str, Any]:
             "damage": rows,
         }
     )
+    return {**document, "$defs": records}
 
 
 def _describe_trend() -> dict[str, Any]:
@@ -204,11 +221,16 @@ def _make_object(properties: Mapping[str, Any]) -> dict[str, Any]:
 def _describe_record(record: Any) -> dict[str, Any]:
     """Return the schema of a dataclass, or of a list of it."""
     schema = msgspec.json.schema(record)
-    for definition in schema.get("$defs", {}).values():
+    _require_all(schema.get("$defs", {}))
+    return schema
+
+
+def _require_all(definitions: Mapping[str, dict[str, Any]]) -> None:
+    """Have objects hold all their properties, and no others."""
+    for definition in definitions.values():
         if "properties" in definition:
             definition["required"] = list(definition["properties"])
             definition["additionalProperties"] = False
-    return schema
 
 
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
