@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from memanalysis.cli.command_help import PATH, ROWS, Command
+from memanalysis.cli.command_help import PATH, ROWS, Command, add_json_option
 from memanalysis.errors import CaptureError, InvalidArgumentError
 from memanalysis.examples import SCENARIOS
 from memanalysis.ledger.paths import PARTITION_PREFIX, slug_of_service
@@ -41,6 +41,7 @@ EXIT_PROGRAM_FAILED = 1
 _EXAMPLES = """\
 memanalysis demo
 memanalysis demo --out /tmp/demo --scenario leaky_service --seconds 30
+memanalysis demo --json
 """
 
 
@@ -95,11 +96,12 @@ class _DemoCommand(Command):
     default=f"{DEFAULT_SECONDS:g}",
     help=f"Time that they run for (default: {DEFAULT_SECONDS:g}).",
 )
-def command(out: str, scenarios: tuple[str, ...], seconds: float) -> int:
+@add_json_option
+def command(out: str, scenarios: tuple[str, ...], seconds: float, is_json: bool) -> int:
     """Run the programs, assess what they recorded, and write the report."""
     from memanalysis.cli.terminal import open_console
 
-    console = open_console()
+    console = None if is_json else open_console()
     names = tuple(dict.fromkeys(scenarios)) or tuple(SCENARIOS)
     ledger = _prepare_ledger(Path(out))
     try:
@@ -135,7 +137,7 @@ def _prepare_ledger(out: Path) -> Path:
     return ledger
 
 
-def _record(console: "Console", names: Sequence[str], ledger: Path, seconds: float) -> None:
+def _record(console: "Console | None", names: Sequence[str], ledger: Path, seconds: float) -> None:
     """Run the programs side by side and show how far they are."""
     from memanalysis.cli.demo_progress import DemoProgress
     from memanalysis.cli.programs import follow_programs, run_programs
@@ -148,7 +150,8 @@ def _record(console: "Console", names: Sequence[str], ledger: Path, seconds: flo
     policy = read_policy(POLICY)
     budget_bytes = {name: bytes_from_mb(policy.budget_for(name).max_memory_mb) for name in names}
     programs_text = "program" if len(names) == 1 else "programs"
-    print_line(console, f"Recording {len(names)} {programs_text} for {seconds:g} s: {', '.join(names)}")
+    if console is not None:
+        print_line(console, f"Recording {len(names)} {programs_text} for {seconds:g} s: {', '.join(names)}")
     with (
         tempfile.TemporaryDirectory(prefix="memanalysis-demo-") as logs,
         run_programs(commands, log_directory=Path(logs)) as programs,
@@ -157,8 +160,8 @@ def _record(console: "Console", names: Sequence[str], ledger: Path, seconds: flo
         follow_programs(programs, seconds=seconds, grace_s=GRACE_S, tick=progress.tick)
 
 
-def _show(console: "Console", path: Path, report_path: Path) -> None:
-    """Read the ledger back, print the verdicts and write the report."""
+def _show(console: "Console | None", path: Path, report_path: Path) -> None:
+    """Read the ledger back, print the verdicts, as JSON where there is no console, and write the report."""
     from memanalysis.cli.terminal import print_line, print_paragraph, show_progress
     from memanalysis.cli.verdict_output import print_verdicts
 
@@ -171,6 +174,12 @@ def _show(console: "Console", path: Path, report_path: Path) -> None:
         made = report(ledger, policy=POLICY)
         show(f"Drawing {report_path}")
         made.to_html(report_path)
+    if console is None:
+        from memanalysis.reports.json_report import dump_json, json_records
+
+        found = {"ledger": str(path), "report": str(report_path), "rows": counts}
+        sys.stdout.write(dump_json({**found, "verdicts": json_records(made.verdicts)}))
+        return
     rows = ", ".join(f"{name} {count}" for name, count in counts.items())
     print_paragraph(console, f"Read {path} into DataFrames. Rows: {rows}.")
     print_line(console)

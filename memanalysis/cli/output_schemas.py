@@ -94,6 +94,18 @@ def _describe_column(name: str) -> Mapping[str, Any]:
     return {"enum": _WORDS[name]} if name in _WORDS else _KINDS[VERDICT_DTYPES.get(name, "object")]
 
 
+def _describe_demo() -> dict[str, Any]:
+    counts = {name: {"type": "integer"} for name in ("runs", "samples", "sites", "objects", "events")}
+    return _make_object(
+        {
+            "ledger": {"type": "string"},
+            "report": {"type": "string"},
+            "rows": _make_object(counts),
+            "verdicts": _describe_verdicts(),
+        }
+    )
+
+
 def _describe_comparison() -> dict[str, Any]:
     change: dict[str, Any] = dict.fromkeys(COMPARISON_COLUMNS, _TEXT)
     change |= dict.fromkeys(_NUMBERS_OF_A_CHANGE, _NUMBER)
@@ -239,6 +251,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "compact": lambda: _describe_record(Compacted),
     "compare": _describe_comparison,
     "convert": lambda: _describe_record(Converted),
+    "demo": _describe_demo,
     "doctor": lambda: _describe_record(DoctorFindings),
     "export": lambda: _describe_record(ExportedHeap),
     "import": lambda: _describe_record(ImportedRows),

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": ["compare", "{ledger}", "{ledger}"],
     "pivot": ["pivot", "{ledger}"],
     "convert": ["convert", "{ledger}", "{target}"],
+    "demo": ["demo", "--seconds", "3", "--scenario", "warming_cache", "--out", "{target}"],
     "doctor": ["doctor"],
     "export": ["export", "{ledger}", "{target}.pb.gz", "--service", "leaking_registry"],
     "import": ["import", "{mprof}", "{target}"],
