@@ -183,7 +183,20 @@ def describe_line_growth(section: "ServiceSection") -> str:
             f"Sizes are estimates up to {until}: what survived tracing windows, scaled to the growth of the whole run."
         )
     error = ", within the error of the sampler" if section.trace == "sampled" else ""
+    outside = _describe_outside(section)
     if pd.isna(since):
-        return f"Growth is what a line held at {until}, all of it since recording began{error}."
+        return f"Growth is what a line held at {until}, all of it since recording began{error}.{outside}"
     began = f"{since:%H:%M:%S}" if since.date() == until_moment.date() else f"{since:%Y-%m-%d %H:%M:%S}"
-    return f"Growth is what a line held at {until} less what it held at {began}{error}."
+    return f"Growth is what a line held at {until} less what it held at {began}{error}.{outside}"
+
+
+def _describe_outside(section: "ServiceSection") -> str:
+    """Return a sentence on the part of the growth that is in no line, where that is notable."""
+    split = section.growth_split
+    if split is None or not split.is_notable:
+        return ""
+    return (
+        f" In that time resident memory grew by {format_bytes(split.resident_bytes)}, what Python allocated by "
+        f"{format_bytes(max(0.0, split.python_bytes))}. The other {format_bytes(split.outside_bytes)} are native, or "
+        "were freed and not given back to the system: no line has them."
+    )

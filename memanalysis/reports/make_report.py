@@ -23,6 +23,7 @@ from memanalysis.analysis.leaks.user_lines import use_user_lines
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import fit_line, read_series
 from memanalysis.reports.fleet_tables import MIN_FLEET_SERVICES
+from memanalysis.reports.growth_split import GrowthSplit, split_growth
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.held_line import use_held_bytes
 from memanalysis.reports.hidden_source import hide_folders, hide_in_tables, hide_message
@@ -270,6 +271,7 @@ def _make_section(
         sites=shown_sites,
         site_lines=read_site_lines(sites.iloc[:0] if trace == "windows" else sites, samples, shown_sites),
         n_sites=len(ranked),
+        growth_split=_split_growth(samples, shown_sites),
         breaches=breaches.head(MAX_BREACHES),
         n_breaches=len(breaches),
         forecast=forecast_breaches(samples, {} if verdict["has_ended"] else budgets),
@@ -284,6 +286,14 @@ def _make_section(
         if death is None
         else make_post_mortem(death, verdict=verdict, tables=tables, breaches=breaches, has_source=source),
     )
+
+
+def _split_growth(samples: pd.DataFrame, shown_sites: pd.DataFrame) -> GrowthSplit | None:
+    """Split the growth in the time of the table of lines; None without lines."""
+    if shown_sites.empty:
+        return None
+    since, until = shown_sites[["judged_from", "judged_to"]].iloc[0]
+    return split_growth(samples, since=since, until=until)
 
 
 def _write_headline(sections: Sequence[ServiceSection], verdicts: pd.DataFrame) -> str:

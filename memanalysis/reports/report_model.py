@@ -14,6 +14,7 @@ from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.analysis.fleet_overview import FleetOverview
 from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.reports.drawn_series import FittedLine
+from memanalysis.reports.growth_split import GrowthSplit
 from memanalysis.reports.open_cell import OpenCell
 from memanalysis.reports.post_mortem import PostMortem
 
@@ -49,6 +50,8 @@ class ServiceSection:
     forecast : DataFrame
         When the run next reaches each level of its budget, as `forecast_breaches` gives it; empty without a budget
         and for what has ended.
+    growth_split : GrowthSplit or None
+        What resident memory grew by in the time of the table of lines, and Python's part of it.
     n_sites, n_breaches, n_events : int
         How many there are in all; the frames hold the first (of the events: the last) few.
     """
@@ -62,6 +65,7 @@ class ServiceSection:
     sites: pd.DataFrame
     site_lines: pd.DataFrame
     n_sites: int
+    growth_split: GrowthSplit | None
     breaches: pd.DataFrame
     n_breaches: int
     forecast: pd.DataFrame
