@@ -7,7 +7,7 @@ import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
-from memanalysis.cli.shared_options import add_out_option
+from memanalysis.cli.shared_options import add_format_option, add_out_option, choose_format
 from memanalysis.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ memanalysis compare logs/ledger --mark "deploy 1.4"
 memanalysis compare logs/ledger --release 1.3 1.4
 memanalysis compare logs/ledger --release 4f2c91a 98d1e07 --json
 memanalysis compare logs/ledger --since-release 1.4
-memanalysis compare main-ledger branch-ledger --format html -o comparison.html
+memanalysis compare main-ledger branch-ledger -o comparison.html
 memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
 """
 
@@ -60,7 +60,7 @@ memanalysis compare s3://bucket/ledger --release 1.3 1.4 --engine dask
 )
 @add_engine_options
 @add_out_option(DEFAULT_OUT)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
+@add_format_option(FORMATS, default="text")
 @add_json_option
 def command(
     before: str,
@@ -69,7 +69,7 @@ def command(
     release: tuple[str, str] | None,
     since_release: str | None,
     out: str | None,
-    form: str,
+    form: str | None,
     is_json: bool,
     engine: str,
     scheduler: str | None,
@@ -78,7 +78,7 @@ def command(
     from memanalysis.cli.command_help import require_packages
     from memanalysis.cli.terminal import open_console, print_line, show_progress
 
-    form = "json" if is_json else form
+    form = "json" if is_json else choose_format(form, out, formats=FORMATS, default="text")
     if form == "html":
         require_packages("memanalysis compare --format html", ("matplotlib", "jinja2"))
     target = out or (DEFAULT_OUT if form == "html" else "-")

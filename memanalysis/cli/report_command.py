@@ -7,7 +7,7 @@ import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
-from memanalysis.cli.shared_options import add_out_option, add_policy_options
+from memanalysis.cli.shared_options import add_format_option, add_out_option, add_policy_options, choose_format
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
@@ -18,7 +18,7 @@ DEFAULT_OUT = "report.html"
 
 _EXAMPLES = """\
 memanalysis report logs/ledger -o report.html
-memanalysis report logs/ledger --format markdown > report.md
+memanalysis report logs/ledger -o report.md
 """
 
 
@@ -35,13 +35,13 @@ memanalysis report logs/ledger --format markdown > report.md
 @add_policy_options
 @add_engine_options
 @click.option("--no-source", is_flag=True, help="Hide code, arguments, folders, and the text of an exception.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="html", help="What to write (default: html).")
+@add_format_option(FORMATS, default="html")
 @add_json_option
 def command(
     ledger: str,
     out: str | None,
     no_source: bool,
-    form: str,
+    form: str | None,
     is_json: bool,
     engine: str,
     scheduler: str | None,
@@ -50,7 +50,7 @@ def command(
     """Make the report and write it to a file or to standard output."""
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
-    form = "json" if is_json else form
+    form = "json" if is_json else choose_format(form, out, formats=FORMATS, default="html")
     target = out or (DEFAULT_OUT if form == "html" else "-")
     with show_progress(f"Reading {ledger}") as show:
         from memanalysis.reports.make_report import report

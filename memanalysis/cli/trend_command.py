@@ -7,7 +7,7 @@ import click
 
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
-from memanalysis.cli.shared_options import add_out_option, add_policy_options
+from memanalysis.cli.shared_options import add_format_option, add_out_option, add_policy_options, choose_format
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,8 +24,8 @@ DEFAULT_OUT = "trend.html"
 
 _EXAMPLES = """\
 memanalysis trend logs/ledger --policy config/memory_policy.yaml
-memanalysis trend logs/ledger --weeks 12 --format html -o trend.html
-memanalysis trend logs/ledger --format markdown > trend.md
+memanalysis trend logs/ledger --weeks 12 -o trend.html
+memanalysis trend logs/ledger -o trend.md
 memanalysis trend logs/ledger --json | jq '.leaks[] | .status'
 memanalysis trend s3://bucket/ledger --engine dask
 """
@@ -51,7 +51,7 @@ memanalysis trend s3://bucket/ledger --engine dask
 @add_engine_options
 @add_policy_options
 @add_out_option(DEFAULT_OUT)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write (default: text).")
+@add_format_option(FORMATS, default="text")
 @add_json_option
 def command(
     ledger: str,
@@ -60,7 +60,7 @@ def command(
     policy: str | None,
     known_leaks: str | None,
     out: str | None,
-    form: str,
+    form: str | None,
     is_json: bool,
     engine: str,
     scheduler: str | None,
@@ -69,7 +69,7 @@ def command(
     from memanalysis.cli.command_help import require_packages
     from memanalysis.cli.terminal import open_console, print_line, print_paragraph, show_progress
 
-    form = "json" if is_json else form
+    form = "json" if is_json else choose_format(form, out, formats=FORMATS, default="text")
     if form == "html":
         require_packages("memanalysis trend --format html", ("matplotlib", "jinja2"))
     target = out or (DEFAULT_OUT if form == "html" else "-")

@@ -39,6 +39,26 @@ def test_another_file_and_standard_output(recorded: Path, capsys: pytest.Capture
     assert not Path("report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "begin"),
+    [
+        ("report", "r.md", "# Memory of"),
+        ("report", "r.json", "{"),
+        ("report", "r.page", "<!DOCTYPE html>"),
+        ("trend", "t.html", "<!DOCTYPE html>"),
+        ("trend", "t.MD", "# "),
+    ],
+)
+def test_the_ending_of_the_file_chooses_the_format(recorded: Path, command: str, name: str, begin: str) -> None:
+    assert main([command, str(recorded), "-o", name]) == 0
+    assert Path(name).read_text(encoding="utf-8").startswith(begin)
+
+
+def test_a_format_that_is_named_counts_before_the_ending(recorded: Path) -> None:
+    assert main(["report", str(recorded), "-o", "r.json", "--format", "markdown"]) == 0
+    assert Path("r.json").read_text(encoding="utf-8").startswith("# Memory of")
+
+
 def test_a_file_that_cannot_be_written_is_an_error(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(recorded), "-o", "no/such/folder.html"]) == 2
     assert capsys.readouterr().err == (
