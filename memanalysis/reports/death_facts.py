@@ -168,7 +168,9 @@ def _describe_process(run: Mapping[str, Any], memory: DeathMemory, *, has_source
         facts.append(("Started", f"{format_moment(started)}; it lived for {length}"))
     host, pid = run.get("host"), run.get("pid")
     if host or pid:
-        facts.append(("Process", f"{pid} on {make_printable(host)}, {make_printable(run.get('python') or 'Python')}"))
+        names = [f"pid {pid}"] if pid else []
+        place = " ".join([*names, *([f"on {make_printable(host)}"] if host else [])])
+        facts.append(("Process", f"{place}, {make_printable(run.get('python') or 'Python')}"))
     argv = run.get("argv")
     if has_source and isinstance(argv, list | tuple | np.ndarray) and len(argv):
         facts.append(("Command", make_printable(" ".join(map(str, argv)))))

@@ -164,7 +164,7 @@ def estimate_held_bytes(
     """Return what each line holds at the end of a run, by file and line.
 
     Tables may be a minute old when a run ends: what memory grew by since the last one is shared out among the lines
-    as the growth was before.
+    as the growth was before. Where it is not known how the tables came about, a line holds what the last one has.
     """
     times, rss = samples["timestamp"], known_floats(samples, "rss_bytes")
     known = np.flatnonzero(np.isfinite(rss) & times.notna().to_numpy())
@@ -180,6 +180,8 @@ def estimate_held_bytes(
         grown = float(rss[known].max() - rss[known[0]]) if known.size else np.nan
         factor = grown / max(total, seen) if grown > 0 and total > 0 else np.nan
         held = last * factor if np.isfinite(factor) else last * np.nan
+    elif trace is None:
+        held = last
     else:
         held = last
         before = known[times.iloc[known].to_numpy() <= last_moment] if known.size else known

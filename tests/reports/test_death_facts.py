@@ -157,6 +157,13 @@ def test_memory_that_is_flat_has_neither_a_forecast_nor_a_beginning_of_growth(tm
     assert not {"Forecast at its last sample", "Growth began"} & set(read_facts(tmp_path))
 
 
+@pytest.mark.parametrize(("host", "process"), [("h1", "pid 7 on h1, Python"), (None, "pid 7, Python")])
+def test_the_process_is_named_as_far_as_it_is_known(tmp_path, host, process):
+    write_death(tmp_path, ramp, host=host)
+
+    assert read_facts(tmp_path)["Process"] == process
+
+
 def test_growth_from_the_start_on_began_with_the_release(tmp_path):
     write_death(tmp_path, ramp, release="1.4.2")
 

@@ -22,6 +22,7 @@ def test_what_was_allocated_since_the_only_table_counts_for_its_lines():
     held = estimate_held_bytes(sites, samples, events, trace="full")
 
     assert held == {("app.py", 4): pytest.approx(300 * MIB)}
+    assert estimate_held_bytes(sites, samples, events, trace=None) == {("app.py", 4): 2 * MIB}  # of no recorder of ours
 
 
 @pytest.mark.parametrize(("late_growth_bytes", "line"), [(144, 4), (10 * MIB, 9)])
