@@ -34,10 +34,12 @@ class LedgerMaker:
         limit_bytes: int | None = None,
         family_bytes: Callable[[float], float] | None = None,
         has_ended: bool = True,
+        ending: dict[str, Any] | None = None,
     ) -> str:
         """Add a run whose memory is a function of its seconds; a snapshot of its sites every tenth sample.
 
-        Where it has not ended its ledger holds no end of it, as that of a program that goes on.
+        Where it has not ended its ledger holds no end of it, as that of a program that goes on. ``ending`` is how it
+        ended.
         """
         self._runs += 1
         run_id = f"20250615T150640Z-{self._runs}-{self._runs:08x}"
@@ -81,7 +83,7 @@ class LedgerMaker:
         writer.append("events", list(events))
         writer.flush()
         if has_ended:
-            writer.close(ended=START + times[-1])
+            writer.close(ended=START + times[-1], ending=ending)
         return run_id
 
 
