@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.ledger.writing.spool import spool_folder
 from memanalysis.schema import TABLES
+from memanalysis.verdicts.assess import assess
 
 pytestmark = pytest.mark.slow
 
@@ -243,12 +245,88 @@ def test_memory_urls_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     fsspec.filesystem("memory").rm("/test-written", recursive=True)
 
 
-def count_lists(requests: list[str]) -> int:
-    return sum("list-type=2" in query for query in requests)
+class Requests:
+    """What the server was asked for: method, path and query of each request."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, str]] = []
+
+    def count_lists(self) -> int:
+        return sum("list-type=2" in query for _, _, query in self.seen)
+
+    def count_reads(self) -> int:
+        return sum(method == "GET" and path.endswith(".parquet") for method, path, _ in self.seen)
+
+
+@pytest.fixture
+def requests(server: str, monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """The requests from here on, which the server notes."""
+    noted, answer = Requests(), DomainDispatcherApplication.__call__
+
+    def note(self: object, environ: dict[str, str], start_response: object) -> object:
+        noted.seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]))
+        return answer(self, environ, start_response)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DomainDispatcherApplication, "__call__", note)
+    return noted
+
+
+def upload_folder(folder: Path, url: str) -> None:
+    system = fsspec.filesystem("s3")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            system.put_file(str(path), f"{url}/{path.relative_to(folder).as_posix()}")
+
+
+def count_reads_of_runs(n_runs: int, url: str, folder: Path, requests: Requests) -> int:
+    """Return the files' reads of `assess` on a ledger of this number of runs of a day, compacted before its upload."""
+    for number in range(n_runs):
+        writer = LedgerWriter(folder, run=run_row(run_id=f"r{number:02}", started=NEW_YEAR + number))
+        writer.append("samples", [sample_row(seq, timestamp=NEW_YEAR + number + seq) for seq in range(3)])
+        writer.close(ended=NEW_YEAR + number + 3)
+    compact_ledger(folder)
+    upload_folder(folder, url)
+    requests.seen.clear()
+    assert len(assess(url)) == n_runs
+    return requests.count_reads()
+
+
+def test_a_day_of_runs_that_was_compacted_is_read_by_as_many_requests_as_one_run(
+    url: str, tmp_path: Path, requests: Requests
+) -> None:
+    """The rows of a service and day are in one file a table, those of ``runs`` too: no file is read for each run."""
+    few, many = (count_reads_of_runs(n, f"{url}-{n}", tmp_path / f"of-{n}", requests) for n in (2, 20))
+
+    assert few == many
+
+
+def test_files_are_waited_for_together(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server answers no request for a file before it was asked for four of them."""
+    for number in range(4):
+        writer = LedgerWriter(tmp_path / "here", run=run_row(f"service-{number}"))
+        writer.append("samples", [sample_row(0)])
+        writer.close(ended=NEW_YEAR)
+    upload_folder(tmp_path / "here", url)
+    asked, all_asked, answer = set[str](), threading.Event(), DomainDispatcherApplication.__call__
+
+    def answer_together(self: object, environ: dict[str, str], start_response: object) -> object:
+        path = environ["PATH_INFO"]
+        if path.endswith(".parquet"):
+            asked.add(path)
+            if len(asked) == 4:
+                all_asked.set()
+            assert all_asked.wait(60)
+        return answer(self, environ, start_response)  # type: ignore[arg-type]
+
+    ledger = open_ledger(url)
+    monkeypatch.setattr(DomainDispatcherApplication, "__call__", answer_together)
+
+    assert ledger.read("runs", columns=["service"])["service"].tolist() == [f"service-{number}" for number in range(4)]
+    assert ledger.damage_found == []
 
 
 def test_a_table_of_many_services_is_listed_at_once_and_a_few_of_them_one_by_one(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, tmp_path: Path, requests: Requests
 ):
     """In requests that the server counts: 40 folders of a table take the root, the table and all folders at once."""
     services = [f"service-{number:02}" for number in range(40)]
@@ -259,19 +337,13 @@ def test_a_table_of_many_services_is_listed_at_once_and_a_few_of_them_one_by_one
         path = f"{bucket}/samples/service_key={service}/r1.parquet"
         system.pipe_file(path, (tmp_path / "rows.parquet").read_bytes())
     system.pipe_file(f"{bucket}/samples/service_key=service-07/x.parquet/odd.txt", b"a folder where a file belongs")
-    ledger, requests = open_ledger(url), list[str]()
-    answer = DomainDispatcherApplication.__call__
-
-    def note(self: object, environ: dict[str, str], start_response: object) -> object:
-        requests.append(environ["QUERY_STRING"])
-        return answer(self, environ, start_response)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(DomainDispatcherApplication, "__call__", note)
+    ledger = open_ledger(url)
+    requests.seen.clear()
     sizes = ledger.partitions("samples")
-    for_all = count_lists(requests)
-    requests.clear()
+    for_all = requests.count_lists()
+    requests.seen.clear()
     few = ledger.read("samples", services=services[:3])
-    for_few = count_lists(requests)
+    for_few = requests.count_lists()
 
     assert sorted(sizes) == [f"service_key={service}" for service in services]
     assert for_all <= 4

@@ -7,18 +7,12 @@ listed as `SkippedRows` of that file.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-from pyarrow.fs import LocalFileSystem
 
-from memanalysis import schema
 from memanalysis.errors import LedgerError, LedgerFormatError
 from memanalysis.ledger.arrow import arrow_schema, empty_table
 from memanalysis.ledger.files import Files, LocalFiles
@@ -44,26 +38,34 @@ from memanalysis.ledger.reading.file_sources import (
     removals,
     table_of_cells,
 )
-from memanalysis.ledger.reading.footers import Footer, broken_parquet, find_groups_of_runs, read_footer, read_spans
+from memanalysis.ledger.reading.footers import broken_parquet, read_footer
+from memanalysis.ledger.reading.fragments import (
+    has_promised_columns,
+    make_fragment,
+    narrow_fragment,
+    read_fragments,
+)
 from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
+from memanalysis.ledger.reading.map_ahead import map_ahead
 from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
 from memanalysis.ledger.reading.shards import Stems, find_stems, measure_partitions
 from memanalysis.ledger.reading.size_limits import check_decoded_size
-from memanalysis.ledger.reading.small_files import read_small
+from memanalysis.ledger.reading.small_files import SMALL_ROWS, read_small
 from memanalysis.ledger.walk import FoundFile, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
-
-_FORMAT = ds.ParquetFileFormat()
-_LOCAL = LocalFileSystem()
 
 _BATCH_ROWS = 500_000
 """Rows that are read at once and checked; a single file may have more."""
 
 THREADS = 4
 MANY_FILES = 1_000
-"""From this number of files in a folder on, several are opened at once."""
+"""From this number of files on, several are opened at once."""
+
+REMOTE_THREADS = 8
+MANY_REMOTE_FILES = 4
+"""The same behind a URL, where a file is waited for and not worked on. Stores of objects keep some ten connections."""
 
 READ_TRIES = 10
 """Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
@@ -79,6 +81,7 @@ class _Piece:
     rows: pa.Table | None = None
     fragment: Any = None
     n_rows: int = 0
+    is_reduced: bool = False
 
 
 class FolderSource:
@@ -120,6 +123,8 @@ class FolderSource:
     def _read_once(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
         result = ScanResult(empty_table(table, columns))
         found = self._pieces(table, columns, request, result)
+        if request.reduce is not None:
+            found = _reduce_read(found, columns, request)
         pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
         orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
         if table != "runs" and len(orders) == len(pieces):
@@ -128,8 +133,8 @@ class FolderSource:
             if is_in_order(orders):
                 columns = [column for column in columns if column not in request.order_columns]
                 result.is_ordered = True
-        tables = [empty_table(table, columns)]
-        for rows in self._read_all(pieces, table, columns, result):
+        tables = [_reduce(empty_table(table, columns), request)]
+        for rows in self._read_all(pieces, table, columns, result, request):
             if not request.only_damage:
                 tables.append(rows)
         result.table = pa.concat_tables(tables)
@@ -165,23 +170,21 @@ class FolderSource:
         walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
         for entry in walk.skipped:
             result.damage[entry.path] = [SkippedRows(entry.path, None, entry.reason)]
-        for (_, partition), stems in find_stems(self._files, walk).items():
-            service = service_of_slug(partition.removeprefix(PARTITION_PREFIX))
-            for piece in self._open_stems(partition, stems, table, columns, request, result):
-                piece.service = service
-                yield piece
+        stems = find_stems(self._files, walk)
+        shards = [(partition, *stem) for (_, partition), of_folder in stems.items() for stem in of_folder]
 
-    def _open_stems(
-        self, partition: str, stems: Stems, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
-    ) -> Iterator[_Piece]:
-        def open_stem(stem: tuple[str, set[str]]) -> _Piece | None:
-            return self._open_stem(partition, *stem, table, columns, request, result)
+        def open_shard(shard: tuple[str, str, set[str]]) -> _Piece | None:
+            piece = self._open_stem(*shard, table, columns, request, result)
+            if piece is None:
+                return None
+            piece.service = service_of_slug(shard[0].removeprefix(PARTITION_PREFIX))
+            is_large = piece.rows is not None and piece.n_rows > SMALL_ROWS
+            return next(_reduce_read(iter([piece]), columns, request)) if is_large else piece
 
-        if len(stems) < MANY_FILES:
-            yield from filter(None, map(open_stem, stems))
-            return
-        with ThreadPoolExecutor(THREADS) as pool:
-            yield from filter(None, pool.map(open_stem, stems))
+        is_local = isinstance(self._files, LocalFiles)
+        threads, many = (THREADS, MANY_FILES) if is_local else (REMOTE_THREADS, MANY_REMOTE_FILES)
+        opened = map(open_shard, shards) if len(shards) < many else map_ahead(open_shard, shards, threads=threads)
+        yield from filter(None, opened)
 
     def _open_stem(
         self,
@@ -222,11 +225,11 @@ class FolderSource:
             result.damage[path] = removals(path, removed)
             return _Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
         name = f"{self._files.root}/{path}"
-        fragment = _FORMAT.make_fragment(str(Path(name).absolute()), _LOCAL)
+        fragment = make_fragment(name)
         try:
             metadata = fragment.metadata
             footer = read_footer(metadata, table, name=name)
-            is_plain = _is_plain(fragment, footer, arrow_schema(table, columns))
+            is_plain = has_promised_columns(fragment, footer, arrow_schema(table, columns))
         except (FileNotFoundError, LedgerError):
             raise
         except Exception as exc:  # a corrupt footer makes Arrow and Python's codecs raise in many ways
@@ -235,7 +238,7 @@ class FolderSource:
             return self._read_parquet(path, table, columns, request, result)
         check_decoded_size(metadata, TABLES[table], name=name)
         result.damage[path] = []
-        narrowed = _narrow(fragment, metadata, table, request)
+        narrowed = narrow_fragment(fragment, metadata, table, request)
         return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
 
     def _read_parquet(
@@ -257,17 +260,23 @@ class FolderSource:
         return _Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
 
     def _read_all(
-        self, pieces: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
+        self,
+        pieces: Sequence[_Piece],
+        table: str,
+        columns: Sequence[str],
+        result: ScanResult,
+        request: ScanRequest = EVERYTHING,
     ) -> Iterator[pa.Table]:
         for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
             members = list(group)
             if is_fragment:
                 for batch in _batches(members):
-                    yield from self._read_batch(batch, table, columns, result)
+                    for rows in self._read_batch(batch, table, columns, result):
+                        yield _reduce(rows, request)
                 continue
             for piece in members:
                 if piece.rows is not None:
-                    yield _fill_service(piece.rows, piece.service).select(columns)
+                    yield piece.rows if piece.is_reduced else _fill_service(piece.rows, piece.service).select(columns)
 
     def _read_batch(
         self, members: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
@@ -275,7 +284,7 @@ class FolderSource:
         """Rows of many files at once; where something is wrong with one, of each alone, to learn which."""
         removed: Removed = Counter()
         try:
-            found = _read_fragments([piece.fragment for piece in members], table, columns, removed)
+            found = read_fragments([piece.fragment for piece in members], table, columns, removed)
         except Exception:  # one of them is corrupt, or was dropped by retention: reading them one by one shows which
             yield from self._read_one_by_one(members, table, columns, result)
             return
@@ -292,7 +301,7 @@ class FolderSource:
         for piece in members:
             removed: Removed = Counter()
             try:
-                rows = _read_fragments([piece.fragment], table, columns, removed)
+                rows = read_fragments([piece.fragment], table, columns, removed)
             except FileNotFoundError:
                 self._n_gone += 1
                 continue
@@ -333,34 +342,25 @@ def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
         yield batch
 
 
-def _is_plain(fragment: Any, footer: Footer, wanted: pa.Schema) -> bool:
-    """Return whether a file has those columns as they are promised, so that it needs no looking after."""
-    if footer.version != schema.SCHEMA_VERSION:
-        return False
-    found = dict(zip(fragment.physical_schema.names, fragment.physical_schema.types, strict=True))
-    return all(found.get(field.name) == field.type for field in wanted)
+def _reduce_read(pieces: Iterator[_Piece], columns: Sequence[str], request: ScanRequest) -> Iterator[_Piece]:
+    """Reduce the pieces that are read already, some at a time, so that no more of their rows are held."""
+    held: list[pa.Table] = []
+    n_rows = 0
+    for piece in pieces:
+        if request.reduce is None or piece.rows is None or piece.is_reduced:
+            yield piece
+            continue
+        held.append(_fill_service(piece.rows, piece.service).select(columns))
+        n_rows += piece.n_rows
+        if n_rows >= _BATCH_ROWS:
+            yield _Piece("", None, rows=_reduce(pa.concat_tables(held), request), is_reduced=True)
+            held, n_rows = [], 0
+    if held:
+        yield _Piece("", None, rows=_reduce(pa.concat_tables(held), request), is_reduced=True)
 
 
-def _narrow(fragment: Any, metadata: pq.FileMetaData, table: str, request: ScanRequest) -> Any:
-    """Leave out the row groups that lie outside the time asked for, or hold none of the runs."""
-    run_ids = request.part.run_ids
-    if request.since is None and request.until is None and run_ids is None:
-        return fragment
-    groups = [
-        number
-        for number, span in enumerate(read_spans(metadata, table))
-        if not (request.since is not None and span.last is not None and span.last < request.since)
-        and not (request.until is not None and span.first is not None and span.first >= request.until)
-    ]
-    if run_ids is not None:
-        groups = sorted(set(groups) & set(find_groups_of_runs(metadata, run_ids)))
-    return fragment if len(groups) == metadata.num_row_groups else fragment.subset(row_group_ids=groups)
-
-
-def _read_fragments(fragments: Sequence[Any], table: str, columns: Sequence[str], removed: Removed) -> pa.Table:
-    wanted = arrow_schema(table, columns)
-    found = ds.FileSystemDataset(fragments, wanted, _FORMAT, _LOCAL).to_table(columns=wanted.names)
-    return null_impossible(found, table, removed)
+def _reduce(rows: pa.Table, request: ScanRequest) -> pa.Table:
+    return rows if request.reduce is None else request.reduce(rows)
 
 
 def _sort_key(piece: _Piece) -> tuple[str, str, list[int]]:

@@ -5,7 +5,7 @@ and cannot be read at all is an error.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
@@ -100,7 +100,8 @@ class ScanRequest:
 
     Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
     ``only_damage`` is set, a source may give no rows, so that a large table is not held. A folder gives no rows of
-    other partitions than those of ``part``; of other runs any source may.
+    other partitions than those of ``part``; of other runs any source may. Where ``reduce`` is set, a folder gives what
+    that makes of some rows at a time, so that a large table is not held.
     """
 
     services: Collection[str] | None = None
@@ -110,6 +111,7 @@ class ScanRequest:
     unordered: bool = False
     only_damage: bool = False
     part: LedgerPart = WHOLE
+    reduce: Callable[[pa.Table], pa.Table] | None = None
 
 
 EVERYTHING = ScanRequest()

@@ -18,7 +18,6 @@ from memanalysis.errors import (
     LedgerError,
     LedgerFormatError,
     LedgerNotFoundError,
-    MissingColumnError,
 )
 from memanalysis.ledger.files import Files, files_at, unreadable
 from memanalysis.ledger.reading.dataframes import (
@@ -26,7 +25,6 @@ from memanalysis.ledger.reading.dataframes import (
     filter_rows,
     frame_from_table,
     keep_last_of_runs,
-    key_columns,
     sort_rows,
 )
 from memanalysis.ledger.reading.dataset_source import FolderSource
@@ -40,7 +38,7 @@ from memanalysis.ledger.reading.file_sources import (
     Source,
 )
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
-from memanalysis.ledger.values import microseconds_from
+from memanalysis.ledger.reading.read_arguments import find_order_columns, list_needed, parse_bound
 from memanalysis.schema import TABLES
 
 __all__ = ["Ledger", "SkippedRows", "open_ledger"]
@@ -219,13 +217,13 @@ class Ledger:
         part: LedgerPart = WHOLE,
     ) -> pa.Table:
         """Read the same as an Arrow table, as DuckDB and Polars take it without a copy; JSON is text there."""
-        needed = _columns_needed(table, columns, timed=since is not None or until is not None)
+        needed = list_needed(table, columns, timed=since is not None or until is not None)
         if isinstance(services, str):
             raise InvalidArgumentError(
                 f"Ledger.read needs services as a list of names, but got {services!r}. Pass [{services!r}]."
             )
-        bounds = {"since": _bound("since", since), "until": _bound("until", until)}
-        unasked = _only_for_order(table, columns, services=services, part=part, **bounds)
+        bounds = {"since": parse_bound("since", since), "until": parse_bound("until", until)}
+        unasked = find_order_columns(table, columns, services=services, part=part, **bounds)
         request = ScanRequest(services, since=bounds["since"], until=bounds["until"], order_columns=unasked, part=part)
         result = self._read_source(table, needed, request)
         is_whole = services is None and since is None and until is None and part.is_whole
@@ -242,11 +240,53 @@ class Ledger:
         Columns in which nothing is known are left out.
         """
         wanted = columns if part.run_ids is None else {*columns, "run_id"}
-        needed = [column for column in _columns_needed(table, columns, timed=False) if column in wanted]
+        needed = [column for column in list_needed(table, columns, timed=False) if column in wanted]
         result = self._read_source(table, needed, ScanRequest(unordered=True, part=part))
         self._note_damage(table, result, columns=needed, is_whole=part.is_whole)
         rows = filter_rows(result.table, run_ids=part.run_ids)
         return encode_known(rows.select([column for column in rows.column_names if column in columns]))
+
+    def aggregate(
+        self,
+        table: str,
+        reduce: Callable[[pa.Table], pa.Table],
+        *,
+        columns: Sequence[str],
+        services: Collection[str] | None = None,
+        since: float | str | datetime | None = None,
+        part: LedgerPart = WHOLE,
+    ) -> pa.Table:
+        """Return what a function makes of some rows at a time, joined, so that a table of any size is not held.
+
+        Parameters
+        ----------
+        table : {"samples", "sites", "objects", "events"}
+        reduce : callable
+            Takes rows of these columns in any order, and returns fewer, such as one a run. It is called with no rows
+            where there are none.
+        columns : sequence of str
+            What it needs.
+        services, since, part
+            As for `read`. Of a ledger that is a file, all rows are held.
+
+        Raises
+        ------
+        InvalidArgumentError, MissingColumnError, LedgerError
+            As for `read`.
+        """
+        bound = parse_bound("since", since)
+        used = {*columns, *(["service"] if services is not None else []), *(["timestamp"] if bound is not None else [])}
+        used |= {"run_id"} if part.run_ids is not None else set()
+        needed = [column for column in list_needed(table, columns, timed=False) if column in used]
+
+        def reduce_wanted(rows: pa.Table) -> pa.Table:
+            wanted = filter_rows(rows, services=services, since=bound, run_ids=part.run_ids)
+            return reduce(wanted.select(list(columns)))
+
+        request = ScanRequest(services, since=bound, part=part, reduce=reduce_wanted)
+        result = self._read_source(table, needed, request)
+        self._note_damage(table, result, columns=needed, is_whole=False)
+        return result.table if self.reads_by_service else reduce_wanted(result.table)
 
     def _read_source(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
         try:
@@ -307,57 +347,3 @@ def _source_of(files: Files) -> Source:
             f"open_ledger needs a ledger, but {files.root} is empty (0 bytes). Restore it from a copy."
         )
     return source(files)
-
-
-def _columns_needed(table: str, columns: Sequence[str] | None, *, timed: bool) -> list[str]:
-    if table not in TABLES:
-        raise InvalidArgumentError(
-            f"Ledger.read needs a table of {list(TABLES)}, but got {table!r}. Name one of these."
-        )
-    known = list(TABLES[table])
-    if columns is None:
-        return known
-    unknown = [column for column in columns if column not in known]
-    if isinstance(columns, str) or unknown:
-        raise MissingColumnError(
-            f"Ledger.read needs columns of {table!r}, {known}, but got {columns!r}. Name some of these."
-        )
-    wanted = {*columns, *key_columns(table)}
-    if timed and table == "runs":
-        wanted.add("ended")
-    return [column for column in known if column in wanted]
-
-
-def _only_for_order(
-    table: str,
-    columns: Sequence[str] | None,
-    *,
-    services: Collection[str] | None,
-    since: int | None,
-    until: int | None,
-    part: LedgerPart,
-) -> set[str]:
-    """Columns that nobody asked for and no filter uses."""
-    used = set(TABLES[table] if columns is None else columns)
-    if services is not None:
-        used.add("service")
-    if part.run_ids is not None:
-        used.add("run_id")
-    if since is not None or until is not None:
-        used |= {"timestamp", "started"}
-    return set(key_columns(table)) - used
-
-
-def _bound(name: str, moment: float | str | datetime | None) -> int | None:
-    if moment is None:
-        return None
-    try:
-        microseconds = microseconds_from(moment)
-    except (ValueError, TypeError, OverflowError) as exc:
-        raise InvalidArgumentError(
-            f"Ledger.read needs {name} as epoch seconds, ISO 8601 text or a datetime, but got {moment!r}. "
-            "Pass one of these."
-        ) from exc
-    if microseconds is None:
-        raise InvalidArgumentError(f"Ledger.read needs a finite {name}, but got {moment!r}. Leave it out for no bound.")
-    return microseconds
