@@ -9,6 +9,7 @@ from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.verdicts.compare import choose_sides, compare_sides
 from memanalysis.verdicts.comparison_sides import Side, find_releases
+from memanalysis.verdicts.run_ends import read_runs
 
 __all__ = ["give_comparison"]
 
@@ -70,7 +71,7 @@ def _list_marks(ledger: Ledger) -> list[str]:
 
 
 def _list_releases(ledger: Ledger) -> list[str]:
-    return list(dict.fromkeys(find_releases(ledger)["name"].dropna()))
+    return list(dict.fromkeys(find_releases(read_runs(ledger))["name"].dropna()))
 
 
 def _of_service(side: Side, service: str) -> Side:

@@ -10,7 +10,8 @@ from memanalysis.assistant.answer_text import ToolError, plain_value, quote_name
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.part_verdicts import of_run
-from memanalysis.verdicts.run_selection import find_latest, read_spans
+from memanalysis.verdicts.run_selection import find_latest
+from memanalysis.verdicts.run_spans import read_spans
 
 __all__ = ["ServedLedgers", "name_place", "read_run", "refer_to"]
 

@@ -11,6 +11,7 @@ from memanalysis.reports.post_mortem import write_death_sentence
 from memanalysis.reports.reading import ServiceReader
 from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
 from memanalysis.verdicts.run_selection import find_deaths
+from memanalysis.verdicts.run_spans import read_spans
 from memanalysis.verdicts.unreadable import is_unreadable
 
 __all__ = ["LastDeaths", "read_last_deaths"]
@@ -46,7 +47,9 @@ def read_last_deaths(ledger: Ledger, verdicts: pd.DataFrame, *, top: int) -> Las
         How many sentences are wanted; each reads the rows of one run.
     """
     judged = verdicts[~is_unreadable(verdicts)]
-    deaths = find_deaths(ledger, judged, read_run_ends(ledger))
+    ends = read_run_ends(ledger)
+    dead = sorted({service for (service, _), end in ends.items() if end.is_death and isinstance(service, str)})
+    deaths = find_deaths(read_spans(ledger, services=dead), judged, ends) if dead else {}
     read = ServiceReader(ledger)
     sentences = [_write_sentence(read, end, judged) for end in list(deaths.values())[:top]]
     return LastDeaths(sentences=sentences, count=len(deaths))

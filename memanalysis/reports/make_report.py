@@ -37,10 +37,13 @@ from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
-from memanalysis.verdicts.pivot import pivot_verdicts
+from memanalysis.verdicts.ledger_parts import plan_service_parts
+from memanalysis.verdicts.part_verdicts import pick_runs
+from memanalysis.verdicts.pivot import LABEL_COLUMNS, pivot_verdicts
 from memanalysis.verdicts.recorded_limits import read_limits
-from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
+from memanalysis.verdicts.run_ends import RUN_COLUMNS, RunEnd, read_run_ends, read_runs
 from memanalysis.verdicts.run_selection import find_deaths
+from memanalysis.verdicts.run_spans import find_range, read_spans
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
@@ -173,15 +176,19 @@ def report(
     rules = resolve_policy(policy, call="report")
     known = resolve_known_leaks(known_leaks, call="report")
     works_on = resolve_engine(engine, call="report")
-    ends = read_run_ends(opened)
-    judged_runs = assess_ledger(opened, rules, ends=ends, engine=works_on)
+    runs = read_runs(opened, and_columns=[name for name in LABEL_COLUMNS if name not in RUN_COLUMNS])
+    ends = read_run_ends(opened, runs)
+    with works_on:
+        judged_runs = assess_ledger(opened, rules, runs=runs, ends=ends, engine=works_on)
+        parts = plan_service_parts([opened], max_bytes=works_on.max_part_bytes)
+        spans = read_spans(opened, parts=parts, engine=works_on)
     verdicts = order_verdicts(apply_known_leaks(judged_runs, known, today=today))
     if run_id is not None:
         verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     if not source:
         verdicts = hide_folders(verdicts)
     judged = verdicts[~is_unreadable(verdicts)]
-    deaths = find_deaths(opened, judged, ends)
+    deaths = find_deaths(spans, judged, ends)
     services = list(dict.fromkeys([*deaths, *judged["service"]]))
     budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
     read = ServiceReader(opened)
@@ -207,10 +214,10 @@ def report(
     if run_id is None and len(services) >= MIN_FLEET_SERVICES:
         try:
             hosts = pd.DataFrame([end.run for end in ends.values()], columns=["service", "run_id", "host"])
-            fleet = summarize_fleet(judged, hosts, pivot_verdicts(opened, judged))
+            fleet = summarize_fleet(judged, hosts, pivot_verdicts(runs, judged, path=opened.path))
         except Exception as exc:  # the boundary of the fleet: whatever its labels hold, its services are shown
             damage.append(SkippedRows("the fleet", None, f"its part cannot be made: {type(exc).__name__}: {exc}"))
-    started, ended = read.range() if run_id is None else read.range_of_runs(judged)
+    started, ended = find_range(spans if run_id is None else pick_runs(spans, judged))
     return Report(
         title=f"{'Post-mortem' if deaths and len(services) == 1 else 'Memory'} of {_name_services(services)}",
         ledger=str(opened.path) if source else PurePath(opened.path).name,

@@ -1,7 +1,5 @@
 """Read the rows of one run at a time: a report on many services never holds the samples of all of them as a frame."""
 
-from datetime import datetime
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,18 +38,3 @@ class ServiceReader:
             is_of = pc.is_null(rows["service"]) if pd.isna(service) else pc.equal(rows["service"], service)
             frame = frame_from_table(rows.filter(is_of), table, columns)
         return of_run(frame, service, run_id)
-
-    def range_of_runs(self, verdicts: pd.DataFrame) -> tuple[datetime | None, datetime | None]:
-        """First and last moment of the samples of the runs that have a verdict."""
-        runs = verdicts[["service", "run_id"]].itertuples(index=False, name=None)
-        moments = [self.run("samples", service, run_id)["timestamp"].dropna() for service, run_id in runs]
-        known = pd.concat(moments) if moments else pd.Series(dtype="datetime64[us, UTC]")
-        return (known.min().to_pydatetime(), known.max().to_pydatetime()) if len(known) else (None, None)
-
-    def range(self) -> tuple[datetime | None, datetime | None]:
-        """First and last moment of the samples."""
-        rows = self._ledger.read_unordered("samples", columns=["timestamp"])
-        if "timestamp" not in rows.column_names or not rows.num_rows:
-            return None, None
-        ends = pc.min_max(rows["timestamp"])
-        return ends["min"].as_py(), ends["max"].as_py()

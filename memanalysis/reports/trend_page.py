@@ -10,7 +10,8 @@ from memanalysis.reports.styles import render_styles
 from memanalysis.reports.trend_pages import NOTES, list_parts
 from memanalysis.reports.verdict_cells import known_number
 from memanalysis.reports.week_charts import WeekChart, render_weeks
-from memanalysis.verdicts.trend_facts import STRETCHES, TrendFacts
+from memanalysis.verdicts.trend_facts import TrendFacts
+from memanalysis.verdicts.trend_parts import STRETCHES
 
 if TYPE_CHECKING:
     from memanalysis.reports.trend_report import Trend

@@ -141,8 +141,8 @@ def trend(
     top : int
         Services that a page shows, the worst. The others are counted, and JSON has all.
     engine : {"pandas", "dask"}
-        Where all runs are judged: in this process, or on a Dask cluster, as of `assess`. The sizes and times of these
-        weeks are read in this process. Both give the same trend.
+        Where all runs are judged and the weeks are measured: some services at a time in this process, or on a Dask
+        cluster, as of `assess`. Both give the same trend.
 
     Returns
     -------

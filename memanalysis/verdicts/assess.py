@@ -20,8 +20,9 @@ from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks
 from memanalysis.verdicts.ledger_parts import plan_parts
 from memanalysis.verdicts.part_verdicts import PartJob, assess_tables, join_verdicts, judge_part
 from memanalysis.verdicts.recorded_limits import read_limits
-from memanalysis.verdicts.run_ends import RunEnd, mark_ended, read_run_ends, read_runs
-from memanalysis.verdicts.run_selection import Moment, RunSelection, select_runs
+from memanalysis.verdicts.run_ends import RUN_COLUMNS, RunEnd, mark_ended, read_run_ends, read_runs
+from memanalysis.verdicts.run_selection import RunSelection, select_runs
+from memanalysis.verdicts.run_spans import Moment
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import add_unreadable
 
@@ -133,14 +134,15 @@ def assess_ledger(
     policy: Policy | None,
     selection: RunSelection = EVERY_RUN,
     *,
+    runs: pd.DataFrame | None = None,
     ends: Mapping[tuple[str, str], RunEnd] | None = None,
     engine: Engine = IN_PROCESS,
 ) -> pd.DataFrame:
     """Judge the samples of a ledger part by part.
 
-    ``ends`` are how its runs ended, where they were read before.
+    ``runs`` are its rows, as `read_runs` gives them, and ``ends`` how they ended, where they were read before.
     """
-    runs = read_runs(ledger)
+    runs = read_runs(ledger) if runs is None else runs[list(RUN_COLUMNS)]
     parts = plan_parts(ledger, runs, max_bytes=engine.max_part_bytes)
     with engine:
         chosen = None if selection.is_all else select_runs(ledger, selection, parts=parts, engine=engine)

@@ -10,6 +10,7 @@ import pandas as pd
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
+from memanalysis.verdicts.run_ends import read_runs
 
 __all__ = [
     "Cut",
@@ -178,7 +179,7 @@ def cut_by_release(ledger: Ledger, before: str, after: str) -> ReleaseCut:
     InvalidArgumentError
         No run is of one of them, or both are the same.
     """
-    runs = find_releases(ledger)
+    runs = find_releases(read_runs(ledger))
     chosen = [_find_release(ledger, runs, name) for name in (before, after)]
     if set(chosen[0].index) & set(chosen[1].index):
         raise InvalidArgumentError(
@@ -205,7 +206,7 @@ def cut_since_release(ledger: Ledger, release: str) -> ReleaseCut:
     InvalidArgumentError
         No run is of it, or none started before it.
     """
-    runs = find_releases(ledger)
+    runs = find_releases(read_runs(ledger))
     starts = _find_release(ledger, runs, release).groupby("service", observed=True)["started"].min()
     begins = runs["started"].sub(pd.to_datetime(runs["service"].map(starts), utc=True)).dt.total_seconds()
     if not (begins < 0).any():
@@ -215,15 +216,12 @@ def cut_since_release(ledger: Ledger, release: str) -> ReleaseCut:
     return ReleaseCut(ledger, _read_keys(runs[begins < 0]), _read_keys(runs[begins >= 0]))
 
 
-def find_releases(ledger: Ledger) -> pd.DataFrame:
-    """Return ``service``, ``run_id``, ``started``, ``release`` and ``git_commit`` of each run.
+def find_releases(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return ``service``, ``run_id``, ``started``, ``release`` and ``git_commit`` of rows of the table ``runs``.
 
     ``name`` is what a run is called by: its release, or where none is known its commit.
     """
-    runs = ledger.runs
-    frame = runs[["service", "run_id", "started"]].copy()
-    for column in RELEASE_COLUMNS:
-        frame[column] = runs[column] if column in runs else pd.Series(pd.NA, index=runs.index, dtype="string")
+    frame = runs[["service", "run_id", "started", *RELEASE_COLUMNS]].copy()
     frame["name"] = frame["release"].fillna(frame["git_commit"].str[:12])
     return frame
 

@@ -16,7 +16,16 @@ from memanalysis.verdicts.recorded_limits import find_limits
 from memanalysis.verdicts.sources import find_budgets, find_rules
 from memanalysis.verdicts.unreadable import UnreadableRun
 
-__all__ = ["JUDGED_COLUMNS", "PartJob", "PartVerdicts", "assess_tables", "join_verdicts", "judge_part", "of_run"]
+__all__ = [
+    "JUDGED_COLUMNS",
+    "PartJob",
+    "PartVerdicts",
+    "assess_tables",
+    "join_verdicts",
+    "judge_part",
+    "of_run",
+    "pick_runs",
+]
 
 JUDGED_COLUMNS = (
     "run_id",
@@ -88,7 +97,7 @@ def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
     part = job.part
     samples = _read_judged(ledger, part)
     if job.chosen is not None:
-        samples = _pick_chosen(samples, job.chosen)
+        samples = pick_runs(samples, job.chosen)
     tables = _Evidence(
         sites=lambda run_ids: ledger.read("sites", part=replace(part, run_ids=tuple(run_ids))),
         events=lambda: ledger.read("events", columns=(*_KEYS, "timestamp", "kind", "data"), part=part),
@@ -153,7 +162,7 @@ def _assess_run(samples: pd.DataFrame, own: _Evidence, policy: Policy | None) ->
         return verdicts.assign(sentence=verdicts["sentence"] + note)
 
 
-def _pick_chosen(samples: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+def pick_runs(samples: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of some runs; the samples themselves where these are all, which then are not copied."""
     wanted = set(_list_keys(chosen))
     numbers = samples.groupby(_KEYS, dropna=False, observed=True, sort=False).ngroup().to_numpy()

@@ -8,18 +8,21 @@ import pandas as pd
 from memanalysis.analysis.leak_pivot import LeakPivot, pivot_leaks
 from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
-from memanalysis.verdicts.run_selection import Moment, RunSelection
+from memanalysis.verdicts.run_selection import RunSelection
+from memanalysis.verdicts.run_spans import Moment
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 
-__all__ = ["pivot", "pivot_verdicts"]
+__all__ = ["LABEL_COLUMNS", "pivot", "pivot_verdicts"]
 
 _KEYS = ["service", "run_id"]
 
 _COLUMNS = ("host", "python", "platform", "release", "git_commit")
 """Columns of ``runs`` that are labels of their own."""
+
+LABEL_COLUMNS = (*_COLUMNS, "labels", "packages")
+"""All columns of ``runs`` that have labels."""
 
 _UNJUDGED = ("inconclusive", UNREADABLE)
 """Shapes of runs that may leak or not."""
@@ -83,15 +86,29 @@ def pivot(
     source, judging = resolve_ledger(ledger, call="pivot"), resolve_engine(engine, call="pivot")
     selection = RunSelection(services=services, since=since)
     verdicts = assess_ledger(source, resolve_policy(policy, call="pivot"), selection, engine=judging)
-    return pivot_verdicts(source, verdicts, labels=labels)
+    runs = source.read("runs", columns=(*_KEYS, *LABEL_COLUMNS))
+    return pivot_verdicts(runs, verdicts, path=source.path, labels=labels)
 
 
-def pivot_verdicts(ledger: Ledger, verdicts: pd.DataFrame, *, labels: Collection[str] | None = None) -> LeakPivot:
-    """Return the values of labels that the leaks go with, of verdicts that were given on a ledger."""
+def pivot_verdicts(
+    runs: pd.DataFrame, verdicts: pd.DataFrame, *, path: str, labels: Collection[str] | None = None
+) -> LeakPivot:
+    """Return the values of labels that the leaks go with.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of the table ``runs``, with ``LABEL_COLUMNS``.
+    verdicts : DataFrame
+        What `assess` gives for them.
+    path : str
+        Of the ledger, for an error.
+    labels : collection of str, optional
+        As for `pivot`.
+    """
     judged = verdicts[~verdicts["shape"].isin(_UNJUDGED) & verdicts["role"].ne("family")]
     leaks = judged.groupby(_KEYS, dropna=False)["is_leak"].any().reset_index()
-    runs = ledger.read("runs", columns=(*_KEYS, *_COLUMNS, "labels", "packages"))
-    joined = leaks.merge(_make_label_table(runs, labels, ledger.path), on=_KEYS)
+    joined = leaks.merge(_make_label_table(runs, labels, path), on=_KEYS)
     hosts = leaks.merge(runs[[*_KEYS, "host"]], on=_KEYS)["host"]
     return pivot_leaks(joined.drop(columns="run_id"), hosts=hosts)
 

@@ -6,8 +6,12 @@ A budget that is a share of the limit, such as ``80% of limit``, follows what wa
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from memanalysis.ledger.reading.dataframes import frame_from_table, sort_rows
 from memanalysis.ledger.reading.ledger import Ledger
 
 __all__ = ["MACHINE_BYTES", "find_limits", "read_limits"]
@@ -15,12 +19,23 @@ __all__ = ["MACHINE_BYTES", "find_limits", "read_limits"]
 MACHINE_BYTES = "machine_bytes"
 """What the data of an event ``start`` calls the memory of the machine."""
 
+_LIMIT_COLUMNS = ("service", "run_id", "seq", "timestamp", "limit_bytes")
+
+_START_COLUMNS = ("service", "run_id", "timestamp", "kind", "data")
+
+_LATEST = int(np.iinfo(np.int64).max)
+"""Stands for an unknown ``seq`` or time: such rows are the last of a run."""
+
 
 def read_limits(ledger: Ledger, services: Iterable[str]) -> dict[str, float]:
-    """Return the limit of each service of a ledger, in bytes; of those only where it was recorded."""
+    """Return the limit of each service of a ledger, in bytes; of those only where it was recorded.
+
+    Of the samples a row a run and limit is held.
+    """
     wanted = sorted(services)
-    samples = ledger.read("samples", columns=("service", "limit_bytes"), services=wanted)
-    return find_limits(samples, lambda: ledger.read("events", columns=("service", "kind", "data"), services=wanted))
+    rows = ledger.aggregate("samples", _find_limits_of_runs, columns=_LIMIT_COLUMNS, services=wanted)
+    samples = sort_rows(rows).select(["service", "limit_bytes"]).to_pandas()
+    return find_limits(samples, lambda: _read_starts(ledger, wanted))
 
 
 def find_limits(samples: pd.DataFrame, read_events: Callable[[], pd.DataFrame]) -> dict[str, float]:
@@ -33,6 +48,27 @@ def find_limits(samples: pd.DataFrame, read_events: Callable[[], pd.DataFrame]) 
     if set(samples["service"].dropna()) - limits.keys():
         limits = _read_machines(read_events()) | limits
     return limits
+
+
+def _find_limits_of_runs(rows: pa.Table) -> pa.Table:
+    """Return a row for each limit that a run had, with when it had it last."""
+    ordered = pa.table(
+        {
+            "service": rows["service"],
+            "run_id": rows["run_id"],
+            "limit_bytes": rows["limit_bytes"],
+            **{name: rows[name].cast(pa.int64()).fill_null(_LATEST) for name in ("seq", "timestamp")},
+        }
+    )
+    last = ordered.group_by(["service", "run_id", "limit_bytes"]).aggregate([("seq", "max"), ("timestamp", "max")])
+    return last.rename_columns([name.removesuffix("_max") for name in last.column_names])
+
+
+def _read_starts(ledger: Ledger, services: list[str]) -> pd.DataFrame:
+    rows = ledger.aggregate(
+        "events", lambda rows: rows.filter(pc.equal(rows["kind"], "start")), columns=_START_COLUMNS, services=services
+    )
+    return frame_from_table(sort_rows(rows), "events", ("service", "kind", "data"))
 
 
 def _read_machines(events: pd.DataFrame) -> dict[str, float]:

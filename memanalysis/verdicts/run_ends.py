@@ -3,7 +3,7 @@
 Nothing is written: whoever maintains the ledger notes it (`memanalysis.ledger.maintenance.note_ends`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,17 @@ from memanalysis.analysis.verdict_sentence import write_sentence
 from memanalysis.ledger.maintenance.note_ends import find_unnoted_end
 from memanalysis.ledger.reading.ledger import Ledger
 
-__all__ = ["DEATHS", "Cause", "RunEnd", "find_cause", "mark_ended", "read_run_ends", "read_runs", "rewrite_sentences"]
+__all__ = [
+    "DEATHS",
+    "RUN_COLUMNS",
+    "Cause",
+    "RunEnd",
+    "find_cause",
+    "mark_ended",
+    "read_run_ends",
+    "read_runs",
+    "rewrite_sentences",
+]
 
 
 class Cause(StrEnum):
@@ -47,7 +57,7 @@ SIGKILL = 9
 
 _TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.OVER_LIMIT}|{Reason.REACHES_LIMIT}"
 
-_COLUMNS = (
+RUN_COLUMNS = (
     "service", "run_id", "host", "pid", "parent_pid", "program_pid", "started", "ended", "python", "argv", "git_commit",
     "release", "trace", "at_start", "ending",
 )  # fmt: skip
@@ -102,14 +112,14 @@ class RunEnd:
         return self.cause is not Cause.UNKNOWN or self.run.get("ended") is not None
 
 
-def read_runs(ledger: Ledger) -> pd.DataFrame:
-    """Return the columns of the table ``runs`` that show families and ends."""
-    return ledger.read("runs", columns=_COLUMNS)
+def read_runs(ledger: Ledger, *, and_columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the columns of the table ``runs`` that show families and ends, and others that are wanted."""
+    return ledger.read("runs", columns=[*RUN_COLUMNS, *and_columns])
 
 
 def read_run_ends(ledger: Ledger, runs: pd.DataFrame | None = None) -> dict[tuple[str, str], RunEnd]:
     """Return by service and run how each run of a ledger ended; ``runs`` are its rows, where they were read before."""
-    rows = read_runs(ledger) if runs is None else runs
+    rows = read_runs(ledger) if runs is None else runs[list(RUN_COLUMNS)]
     root = Path(ledger.path)
     ends: dict[tuple[str, str], RunEnd] = {}
     noting = _find_noting_families(rows)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from re import fullmatch
 
 import pandas as pd
@@ -14,11 +13,9 @@ from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.policy.places import nearest
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.run_ends import RunEnd
+from memanalysis.verdicts.run_spans import Moment, read_spans
 
-__all__ = ["Moment", "RunSelection", "find_deaths", "find_latest", "parse_since", "read_spans", "select_runs"]
-
-Moment = float | str | datetime
-"""Seconds since 1970, ISO 8601 text or a datetime; without a zone it is UTC."""
+__all__ = ["RunSelection", "find_deaths", "find_latest", "parse_since", "select_runs"]
 
 _KEYS = ["service", "run_id"]
 
@@ -40,7 +37,7 @@ class RunSelection:
     services : collection of str, optional
         Runs of these services.
     since : float, str or datetime, optional
-        Runs that were still recorded then or later; see `Moment`.
+        Runs that were still recorded then or later; see `memanalysis.verdicts.run_spans.Moment`.
     only_latest : bool
         Of each service the run that was recorded last, and those that were recorded beside it, such as workers.
     """
@@ -96,46 +93,28 @@ def _list_names(names: Collection[str]) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def read_spans(
-    ledger: Ledger,
-    *,
-    services: Collection[str] | None = None,
-    since: Moment | None = None,
-    parts: Sequence[LedgerPart] = (WHOLE,),
-    engine: Engine = IN_PROCESS,
-) -> pd.DataFrame:
-    """Return ``service``, ``run_id``, and the times ``first`` and ``last`` of the samples of each run."""
-    spans = list(engine.map(partial(_read_spans_of, ledger, services, since), parts))
-    found = pd.concat([one for one in spans if len(one)] or spans[:1], ignore_index=True)
-    return found.sort_values(_KEYS, kind="stable", ignore_index=True)
-
-
-def _read_spans_of(
-    ledger: Ledger, services: Collection[str] | None, since: Moment | None, part: LedgerPart
-) -> pd.DataFrame:
-    columns = [*_KEYS, "timestamp"]
-    if services is None and since is None:  # no row is left out, so that their order and their texts do not matter
-        rows = ledger.read_unordered("samples", columns=columns, part=part)
-        samples: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True).reindex(columns=columns)
-        samples = samples.astype({"timestamp": "datetime64[us, UTC]"})
-    else:
-        samples = ledger.read("samples", columns=columns, services=services, since=since, part=part)
-    times = samples.groupby(_KEYS, dropna=False, observed=True)["timestamp"]
-    spans = times.agg(first="min", last="max").reset_index()
-    return spans.astype(dict.fromkeys(_KEYS, "string"))
-
-
-def find_deaths(ledger: Ledger, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -> dict[str, RunEnd]:
+def find_deaths(
+    spans: pd.DataFrame, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]
+) -> dict[str, RunEnd]:
     """Return by service the run that died last, where that is its latest run or was recorded beside it.
 
     Of several that died together, as a master and its workers do, it is the one that held the most.
     The service whose run died last comes first.
+
+    Parameters
+    ----------
+    spans : DataFrame
+        As `read_spans` gives them, of all services in ``verdicts``.
+    verdicts : DataFrame
+        As `assess` gives them. A run without a verdict in it is left out.
+    ends : mapping
+        As `read_run_ends` gives them.
     """
     judged = {(row["service"], row["run_id"]) for row in verdicts[_KEYS].to_dict("records")}
     dead = {key: end for key, end in ends.items() if end.is_death and key in judged}
     if not dead:
         return {}
-    latest = find_latest(read_spans(ledger, services=sorted({service for service, _ in dead})))
+    latest = find_latest(spans[spans["service"].isin({service for service, _ in dead})])
     times = {(row["service"], row["run_id"]): row["last"] for row in latest.to_dict("records")}
     sizes = {(row["service"], row["run_id"]): row["latest_bytes"] for row in verdicts.to_dict("records")}
     found = sorted((key for key in times if key in dead), key=lambda key: times[key], reverse=True)

@@ -1,58 +1,52 @@
-"""What the last weeks of a ledger were: read, judged and joined, before it is put into words."""
+"""What the last weeks of a ledger were: read, judged and joined, before it is put into words.
 
-from collections.abc import Mapping
+A part of the services is in memory at a time, wherever an engine works on it.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.analysis.leaks.leak_histories import OPEN_STATUSES, find_leak_histories
 from memanalysis.analysis.recorded_still import are_recorded_still
-from memanalysis.analysis.weekly_levels import (
-    SLOPE_COLUMNS,
-    WEEK,
-    measure_curves,
-    measure_levels,
-    measure_slopes,
-    number_weeks,
-)
+from memanalysis.analysis.weekly_levels import SLOPE_COLUMNS, WEEK
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.comparison_sides import find_releases
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.recorded_limits import read_limits
-from memanalysis.verdicts.release_changes import add_worse_lines, compare_releases, list_worse
-from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
+from memanalysis.verdicts.release_changes import add_worse_lines, judge_releases, list_worse
+from memanalysis.verdicts.run_ends import RunEnd, read_run_ends, read_runs
 from memanalysis.verdicts.run_selection import find_latest
+from memanalysis.verdicts.run_spans import read_spans
 from memanalysis.verdicts.sources import find_budgets
 from memanalysis.verdicts.trend_events import list_deaths, read_marks
 from memanalysis.verdicts.trend_forecasts import forecast_services
+from memanalysis.verdicts.trend_parts import (
+    LineJob,
+    ServiceJob,
+    WeeksJob,
+    WeeksOfPart,
+    WorstServices,
+    contrast_worse,
+    join_frames,
+    measure_weeks,
+    measure_worst,
+)
 from memanalysis.verdicts.unreadable import is_unreadable
 
-__all__ = ["SERVICE_COLUMNS", "STRETCHES", "TrendFacts", "read_trend"]
-
-SAMPLE_COLUMNS = (
-    "run_id",
-    "service",
-    "timestamp",
-    "elapsed_s",
-    "label",
-    "rss_bytes",
-    "traced_bytes",
-    "uss_bytes",
-    "pss_bytes",
-    "family_bytes",
-    "container_bytes",
-)
-
-STRETCHES = 168
-"""Points of a small chart: four a day in six weeks."""
+__all__ = ["SERVICE_COLUMNS", "TrendFacts", "read_trend"]
 
 MAX_NUMBERED = 50
 """Services whose growth is fitted week by week and release by release, the worst; of others the levels are known."""
@@ -162,92 +156,165 @@ def read_trend(
     LedgerError
         The ledger cannot be read, or has no sample that has a service and a time.
     """
-    samples = ledger.read("samples", columns=SAMPLE_COLUMNS)
-    samples = samples[samples["timestamp"].notna() & samples["service"].notna()]
-    if samples.empty:
-        raise LedgerError(
-            f"trend needs samples that have a service and a time, but {ledger.path} has none. Record a program first."
+    with engine:
+        runs = read_runs(ledger)
+        parts = plan_service_parts([ledger], max_bytes=engine.max_part_bytes)
+        spans = read_spans(ledger, parts=parts, engine=engine)
+        spans = spans[spans["service"].notna() & spans["last"].notna()]
+        if spans.empty:
+            raise LedgerError(
+                f"trend needs samples that have a service and a time, but {ledger.path} has none. "
+                "Record a program first."
+            )
+        until = spans["last"].max()
+        ends = read_run_ends(ledger, runs)
+        verdicts = assess_ledger(ledger, policy, runs=runs, ends=ends, engine=engine)
+        verdicts = apply_known_leaks(verdicts, resolve_known_leaks(known_leaks, call="trend"), today=today)
+        verdicts = verdicts[~is_unreadable(verdicts)]
+        runs = _describe_runs(spans, runs, until, ends)
+        return _TrendReader(ledger, parts, verdicts, runs, ends, until=until, weeks=weeks, engine=engine).read(policy)
+
+
+class _TrendReader:
+    """Reads the weeks of a ledger whose runs are known and judged."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        parts: Sequence[LedgerPart],
+        verdicts: pd.DataFrame,
+        runs: pd.DataFrame,
+        ends: Mapping[tuple[str, str], RunEnd],
+        *,
+        until: pd.Timestamp,
+        weeks: int,
+        engine: Engine,
+    ) -> None:
+        self._ledger = ledger
+        self._parts = parts
+        self._verdicts = verdicts
+        self._runs = runs
+        self._ends = ends
+        self._until = until
+        self._weeks = weeks
+        self._engine = engine
+
+    def read(self, policy: Policy | None) -> TrendFacts:
+        """Return what these weeks were."""
+        since, until = self._until - self._weeks * WEEK, self._until
+        shown = self._runs[self._runs["last"] > since]
+        names = sorted(shown["service"].unique())
+        budgets = find_budgets(policy, names, find_limits=lambda: read_limits(self._ledger, names))
+        latest = find_latest(shown)
+        verdict = _choose_verdicts(self._verdicts, latest).set_index("service")
+        parts = self._measure_weeks(latest, budgets, verdict)
+        by_week = join_frames([part.levels for part in parts]).astype({"group": "int64"})
+        histories = find_leak_histories(self._verdicts, self._runs, recent=until - WEEK)
+        services = _make_services(verdict, shown, latest, histories, by_week, last_week=self._weeks - 1)
+        services = _rank(services, until)
+        left = join_frames([part.headroom for part in parts]).set_index("service")["headroom_bytes"]
+        services = services.assign(headroom_bytes=services["service"].map(left).astype(float))
+        begin = min(part.first for part in parts if pd.notna(part.first))
+        worst = services["service"].head(MAX_NUMBERED).tolist()
+        measured = self._measure_worst(worst, begin)
+        deaths = list_deaths(shown, self._ends)
+        slopes = join_frames([one.slopes for one in measured])
+        return TrendFacts(
+            since=since,
+            until=until,
+            curve_begin=begin,
+            weeks=self._weeks,
+            services=services[list(SERVICE_COLUMNS)],
+            by_week=_sort(by_week.merge(slopes, on=["service", "group"], how="left"), "group").rename(
+                columns={"group": "week"}
+            ),
+            releases=self._compare_releases(measured),
+            leaks=histories[histories["last_seen"] > since].reset_index(drop=True),
+            breaches=_sort(join_frames([part.breaches for part in parts]), "first"),
+            forecasts=forecast_services(
+                services, latest, self._verdicts, join_frames([part.returns for part in parts])
+            ),
+            curves=_sort(join_frames([one.curves for one in measured]), "timestamp"),
+            starts=_sort(join_frames([one.starts for one in measured]), "release"),
+            marks=read_marks(self._ledger, since=since, services=worst),
+            deaths=deaths,
+            ends={key: self._ends[key] for key in zip(deaths["service"], deaths["run_id"], strict=True)},
+            budgets=budgets,
         )
-    until = samples["timestamp"].max()
-    since = until - weeks * WEEK
-    ends = read_run_ends(ledger)
-    verdicts = assess_ledger(ledger, policy, ends=ends, engine=engine)
-    verdicts = apply_known_leaks(verdicts, resolve_known_leaks(known_leaks, call="trend"), today=today)
-    verdicts = verdicts[~is_unreadable(verdicts)]
-    runs = _read_runs(ledger, samples, until, ends)
-    recent = samples[samples["timestamp"] > since]
-    shown = runs[runs["last"] > since]
-    names = sorted(shown["service"].unique())
-    budgets = find_budgets(policy, names, find_limits=lambda: read_limits(ledger, names))
-    histories = find_leak_histories(verdicts, runs, recent=until - WEEK)
-    week = number_weeks(recent["timestamp"], until=until, weeks=weeks)
-    by_week = measure_levels(recent, week).astype({"group": "int64"})
-    services = _rank(_make_services(verdicts, shown, histories, by_week, last_week=weeks - 1), until)
-    services = services.assign(
-        headroom_bytes=_find_headroom(services, recent[recent["timestamp"] > until - WEEK], budgets)
-    )
-    worst = recent[recent["service"].isin(services["service"].head(MAX_NUMBERED))]
-    release = _name_releases(worst, runs)
-    breaches = find_breaches(recent, budgets)
-    deaths = list_deaths(shown, ends)
-    return TrendFacts(
-        since=since,
-        until=until,
-        curve_begin=recent["timestamp"].min(),
-        weeks=weeks,
-        services=services[list(SERVICE_COLUMNS)],
-        by_week=by_week.merge(measure_slopes(worst, week.loc[worst.index]), on=["service", "group"], how="left").rename(
-            columns={"group": "week"}
-        ),
-        releases=_compare_releases(ledger, worst, release, runs),
-        leaks=histories[histories["last_seen"] > since].reset_index(drop=True),
-        breaches=breaches[breaches["level"] == "critical"].reset_index(drop=True),
-        forecasts=forecast_services(services, find_latest(shown), verdicts, recent, budgets),
-        curves=measure_curves(worst, since=recent["timestamp"].min(), until=until, stretches=STRETCHES),
-        starts=measure_levels(worst, release).rename(columns={"group": "release"})[["service", "release", "first"]],
-        marks=read_marks(ledger, since=since, services=services["service"].head(MAX_NUMBERED)),
-        deaths=deaths,
-        ends={key: ends[key] for key in zip(deaths["service"], deaths["run_id"], strict=True)},
-        budgets=budgets,
-    )
+
+    def _measure_weeks(
+        self, latest: pd.DataFrame, budgets: Mapping[str, Budget], verdict: pd.DataFrame
+    ) -> list[WeeksOfPart]:
+        levels = _find_levels(verdict["limit_bytes"], budgets)
+        running = latest.loc[latest["is_running"], ["service", "run_id"]]
+        jobs = [
+            WeeksJob(part=part, weeks=self._weeks, until=self._until, running=running, budgets=budgets, levels=levels)
+            for part in self._parts
+        ]
+        return list(self._engine.map(partial(measure_weeks, self._ledger), jobs))
+
+    def _measure_worst(self, services: Sequence[str], begin: pd.Timestamp) -> list[WorstServices]:
+        jobs = [
+            ServiceJob(
+                services=tuple(names),
+                weeks=self._weeks,
+                until=self._until,
+                begin=begin,
+                releases=self._find_releases(names),
+            )
+            for names in self._split(services)
+        ]
+        return list(self._engine.map(partial(measure_worst, self._ledger), jobs))
+
+    def _compare_releases(self, measured: Sequence[WorstServices]) -> pd.DataFrame:
+        """Return what each release changed; sites are read of the services alone that became worse."""
+        changes = judge_releases(release for one in measured for release in one.releases)
+        worse = list_worse(changes)
+        jobs = [
+            LineJob(worse=worse[worse["service"].isin(names)], releases=self._find_releases(names))
+            for names in self._split(worse["service"].unique().tolist())
+        ]
+        contrasts = self._engine.map(partial(contrast_worse, self._ledger), jobs)
+        return add_worse_lines(changes, [contrast for found in contrasts for contrast in found])
+
+    def _split(self, services: Sequence[str]) -> list[list[str]]:
+        """Return one service after the other; of a file, which would be read again for each, all at once."""
+        alone = [[service] for service in services]
+        return alone if self._ledger.reads_by_service or not alone else [list(services)]
+
+    def _find_releases(self, services: Sequence[str]) -> dict[tuple[Any, Any], str]:
+        own = self._runs[self._runs["service"].isin(services) & self._runs["release"].notna()]
+        return {(row["service"], row["run_id"]): row["release"] for row in own.to_dict("records")}
 
 
-def _compare_releases(
-    ledger: Ledger, samples: pd.DataFrame, release: "pd.Series[Any]", runs: pd.DataFrame
-) -> pd.DataFrame:
-    """Return what each release changed; sites are read of the services alone that became worse."""
-    changes = compare_releases(samples, release)
-    worse = list_worse(changes)["service"].unique().tolist()
-    sites = ledger.read("sites", services=worse) if worse else pd.DataFrame(columns=["service", "run_id"])
-    return add_worse_lines(changes, sites, _name_releases(sites, runs))
-
-
-def _read_runs(
-    ledger: Ledger, samples: pd.DataFrame, until: pd.Timestamp, ends: Mapping[tuple[str, str], RunEnd]
+def _describe_runs(
+    spans: pd.DataFrame, runs: pd.DataFrame, until: pd.Timestamp, ends: Mapping[tuple[str, str], RunEnd]
 ) -> pd.DataFrame:
     """Return the span and release of each run, whether it goes on at the end, and whether it died."""
-    keys = ["service", "run_id"]
-    spans = samples.groupby(keys, observed=True, dropna=False)["timestamp"].agg(first="min", last="max", count="size")
-    releases = find_releases(ledger)[[*keys, "name"]].drop_duplicates(keys, keep="last")
-    runs = spans.reset_index().merge(releases, on=keys, how="left")
-    found = [ends.get(key) for key in zip(runs["service"], runs["run_id"], strict=True)]
+    rows = find_releases(runs)[["service", "run_id", "name"]].itertuples(index=False, name=None)
+    releases = {(service, run_id): name for service, run_id, name in rows if pd.notna(name)}
+    keys = list(zip(spans["service"], spans["run_id"], strict=True))
+    found = [ends.get(key) for key in keys]
     has_ended = np.array([end is not None and end.has_ended for end in found], dtype=bool)
-    return runs[[*keys, "first", "last"]].assign(
-        release=runs["name"].astype(object).where(runs["name"].notna(), None),
-        is_running=~has_ended & are_recorded_still(runs, until=until).to_numpy(dtype=bool),
+    return spans[["service", "run_id", "first", "last"]].assign(
+        release=pd.Series([releases.get(key) for key in keys], index=spans.index, dtype=object),
+        is_running=~has_ended & are_recorded_still(spans, until=until).to_numpy(dtype=bool),
         is_death=[end is not None and end.is_death for end in found],
     )
 
 
-def _name_releases(samples: pd.DataFrame, runs: pd.DataFrame) -> "pd.Series[Any]":
-    """Return the release of each row; None where it is not known."""
-    of_run = runs.set_index(["service", "run_id"])["release"].to_dict()
-    keys = zip(samples["service"], samples["run_id"], strict=True)
-    return pd.Series([of_run.get(key) for key in keys], index=samples.index, dtype=object)
+def _sort(rows: pd.DataFrame, then: str) -> pd.DataFrame:
+    return rows.sort_values(["service", then], kind="stable", ignore_index=True)
 
 
 def _make_services(
-    verdicts: pd.DataFrame, runs: pd.DataFrame, histories: pd.DataFrame, by_week: pd.DataFrame, *, last_week: int
+    verdict: pd.DataFrame,
+    runs: pd.DataFrame,
+    latest: pd.DataFrame,
+    histories: pd.DataFrame,
+    by_week: pd.DataFrame,
+    *,
+    last_week: int,
 ) -> pd.DataFrame:
     """Return a row a service: of its open leaks the worst, else the verdict on its latest run, and its last weeks."""
     of_runs = runs.groupby("service", observed=True).agg(
@@ -257,9 +324,7 @@ def _make_services(
         deaths=("is_death", "sum"),
         is_running=("is_running", "any"),
     )
-    latest = find_latest(runs)
     release = latest.sort_values("last").groupby("service", observed=True)["release"].last()
-    verdict = _choose_verdicts(verdicts, latest).set_index("service")
     is_open = histories["status"].ne("gone") & histories["known"].ne("accepted").fillna(value=True)
     leaks = histories[is_open].drop_duplicates("service").set_index("service")
     rows = of_runs.join(verdict[["shape", "limit_bytes"]])
@@ -309,16 +374,14 @@ def _rank(services: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     return services.loc[rank.sort_values(list(rank.columns), kind="stable").index].reset_index(drop=True)
 
 
-def _find_headroom(services: pd.DataFrame, last_week: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.Series:
-    """Return what the highest size in the last week left of the budget, or of the recorded limit; NaN without one."""
+def _find_levels(limits: "pd.Series[Any]", budgets: Mapping[str, Budget]) -> dict[str, Budget]:
+    """Return what is used up by each service: its budget, else its recorded limit; each sample counts against it."""
     levels = {
         str(service): Budget(max_bytes=float(limit), warning_bytes=0.0, critical_bytes=np.inf)
-        for service, limit in zip(services["service"], services["limit_bytes"], strict=True)
+        for service, limit in limits.items()
         if pd.notna(limit)
     }
-    levels |= {
+    return levels | {
         service: Budget(max_bytes=budget.max_bytes, warning_bytes=0.0, critical_bytes=np.inf, metric=budget.metric)
         for service, budget in budgets.items()
     }
-    left = find_breaches(last_week, levels).groupby("service", observed=True)["headroom_bytes"].min()
-    return services["service"].map(left).astype(float)

@@ -7,20 +7,37 @@ import pandas as pd
 
 from memanalysis.analysis.budgets.breach_forecast import LATEST, forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.verdicts.part_verdicts import pick_runs
 
-__all__ = ["FORECAST_COLUMNS", "forecast_services"]
+__all__ = ["FORECAST_COLUMNS", "find_returns", "forecast_services"]
 
 FORECAST_COLUMNS = ("service", "run_id", "limit_bytes", "method", "next", "next_low", "next_high")
 """``growth`` extends a leak, ``recurrence`` what came and went. ``next_low`` and ``next_high`` are the ends of the 90 %
 interval; NaT where it has none."""
 
 
+def find_returns(samples: pd.DataFrame, running: pd.DataFrame, budgets: Mapping[str, Budget]) -> pd.DataFrame:
+    """Return when runs that come and go reach their budget, as ``FORECAST_COLUMNS`` in the order of the runs.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Rows of the table ``samples``.
+    running : DataFrame
+        ``service`` and ``run_id`` of the runs that go on; of others nothing is forecast.
+    budgets : mapping
+        The budget of each service that has one.
+    """
+    own = pick_runs(samples, running) if budgets else samples.iloc[:0]
+    if own.empty:
+        return pd.DataFrame(columns=list(FORECAST_COLUMNS))
+    returns = forecast_breaches(own, budgets)
+    returns = returns[(returns["method"] == "recurrence") & (returns["level"] == "budget")]
+    return returns[list(FORECAST_COLUMNS)].reset_index(drop=True)
+
+
 def forecast_services(
-    services: pd.DataFrame,
-    latest: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    samples: pd.DataFrame,
-    budgets: Mapping[str, Budget],
+    services: pd.DataFrame, latest: pd.DataFrame, verdicts: pd.DataFrame, returns: pd.DataFrame
 ) -> pd.DataFrame:
     """Return when each service that goes on reaches its budget or limit, the soonest first.
 
@@ -32,10 +49,8 @@ def forecast_services(
         The latest runs, with ``last`` and ``is_running``.
     verdicts : DataFrame
         As `assess` gives them.
-    samples : DataFrame
-        What comes and goes is forecast from these.
-    budgets : mapping
-        The budget of each service that has one.
+    returns : DataFrame
+        As `find_returns` gives them. They count where a service has no leak.
     """
     running = latest[latest["is_running"] & latest["service"].isin(services["service"])]
     ends = running.set_index(["service", "run_id"])["last"].to_dict()
@@ -48,12 +63,8 @@ def forecast_services(
             times = (row[f"time_to_exhaustion_{end}s"] for end in ("", "low_", "high_"))
             moments = [_find_moment(last, float(in_s)) for in_s in times]
             rows.append((row["service"], run_id, row["limit_bytes"], "growth", *moments))
-    own = samples.merge(running[["service", "run_id"]], on=["service", "run_id"])
-    own = own[~own["service"].isin({row[0] for row in rows})]
-    if budgets and not own.empty:
-        returns = forecast_breaches(own, budgets)
-        returns = returns[(returns["method"] == "recurrence") & (returns["level"] == "budget")]
-        rows += returns[list(FORECAST_COLUMNS)].itertuples(index=False, name=None)
+    is_wanted = returns["service"].isin(services["service"]) & ~returns["service"].isin({row[0] for row in rows})
+    rows += returns[is_wanted].itertuples(index=False, name=None)
     frame = pd.DataFrame(rows, columns=list(FORECAST_COLUMNS))
     for name in ("next", "next_low", "next_high"):
         frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.reports.make_report import report
 
 
@@ -36,10 +39,25 @@ def test_a_few_services_have_no_such_part(three_services: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_are_a_fleet")
+def test_the_runs_of_a_fleet_are_read_once(three_services: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[str] = []
+    read_arrow = Ledger.read_arrow
+
+    def note(self: Ledger, table: str, **asked: Any) -> pa.Table:
+        tables.append(table)
+        return read_arrow(self, table, **asked)
+
+    monkeypatch.setattr(Ledger, "read_arrow", note)
+
+    assert report(three_services).fleet is not None
+    assert tables.count("runs") == 1
+
+
+@pytest.mark.usefixtures("few_are_a_fleet")
 def test_a_fleet_that_cannot_be_summed_up_takes_no_service_down(
     three_services: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("no such label")
 
     monkeypatch.setattr("memanalysis.reports.make_report.pivot_verdicts", fail)

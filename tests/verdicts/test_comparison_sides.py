@@ -24,6 +24,7 @@ from memanalysis.verdicts.comparison_sides import (
     cut_since_release,
     find_releases,
 )
+from memanalysis.verdicts.run_ends import read_runs
 
 START = 1_767_225_600.0
 """2026-01-01 00:00 UTC."""
@@ -194,7 +195,7 @@ def list_runs(cut: Cut) -> tuple[list[str], list[str]]:
 
 
 def test_a_run_is_called_by_its_release_or_else_by_twelve_digits_of_its_commit(releases: Ledger) -> None:
-    names = find_releases(releases).set_index("run_id")["name"]
+    names = find_releases(read_runs(releases)).set_index("run_id")["name"]
 
     assert names["a1"] == "2.1"
     assert names["j1"] == "abc100000000"

@@ -13,9 +13,10 @@ from memanalysis import open_ledger, pivot
 from memanalysis.analysis.leak_pivot import LeakPivot
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
-from memanalysis.verdicts.pivot import pivot_verdicts
+from memanalysis.verdicts.pivot import LABEL_COLUMNS, pivot_verdicts
 
 START = 1_750_000_000.0
 
@@ -96,9 +97,14 @@ def make_verdicts(*rows: Mapping[str, Any], n: int = N_RUNS) -> pd.DataFrame:
     return pd.DataFrame([{"service": "api", "shape": "stable", "role": "single", **row} for row in (*own, *rows)])
 
 
+def pivot_ledger(ledger: Ledger, verdicts: pd.DataFrame, **chosen: Any) -> LeakPivot:
+    runs = ledger.read("runs", columns=("service", "run_id", *LABEL_COLUMNS))
+    return pivot_verdicts(runs, verdicts, path=ledger.path, **chosen)
+
+
 def pivot_runs(path: Path, *runs: Mapping[str, Any], verdicts: pd.DataFrame | None = None) -> LeakPivot:
     write_runs(path, *runs)
-    return pivot_verdicts(open_ledger(path), make_verdicts() if verdicts is None else verdicts)
+    return pivot_ledger(open_ledger(path), make_verdicts() if verdicts is None else verdicts)
 
 
 def list_explanations(found: LeakPivot) -> list[tuple[str, str]]:
@@ -111,7 +117,7 @@ TIERS = [{"labels": {"tier": "canary" if number < N_LEAKS else "stable"}} for nu
 def test_verdicts_and_labels_are_joined_run_by_run_and_chance_is_that_of_fisher(tmp_path):
     """All 4 of 12 runs: 1 in 495, doubled for two questions, and again for the two values of the label."""
     write_runs(tmp_path, *TIERS)
-    (one,) = pivot_verdicts(open_ledger(tmp_path), make_verdicts()[::-1]).explanations
+    (one,) = pivot_ledger(open_ledger(tmp_path), make_verdicts()[::-1]).explanations
     assert math.comb(N_RUNS, N_LEAKS) == 495
 
     assert (one.label, one.value, one.unit) == ("tier", "canary", "runs")
@@ -175,7 +181,7 @@ def test_what_is_not_judged_a_family_or_of_no_run_of_the_ledger_is_not_counted(t
     found = pivot_runs(tmp_path, *TIERS, {}, {}, verdicts=make_verdicts(*others))
     assert (found.runs, found.leaking_runs, found.services) == (12, 4, 1)
 
-    none_left = pivot_verdicts(open_ledger(tmp_path), make_verdicts(n=1).assign(shape="inconclusive"))
+    none_left = pivot_ledger(open_ledger(tmp_path), make_verdicts(n=1).assign(shape="inconclusive"))
     assert (none_left.runs, none_left.leaking_runs, none_left.explanations) == (0, 0, ())
 
 
@@ -192,7 +198,7 @@ def test_an_unknown_label_is_an_error_that_names_all_there_are(tmp_path):
     for name, there in (("labels", "host, tier"), ("none", "none")):
         ledger = open_ledger(tmp_path / name)
         with pytest.raises(InvalidArgumentError) as caught:
-            pivot_verdicts(ledger, make_verdicts(), labels=["zone", "host2", *(["tier"] if name == "labels" else [])])
+            pivot_ledger(ledger, make_verdicts(), labels=["zone", "host2", *(["tier"] if name == "labels" else [])])
         assert str(caught.value) == (
             f"pivot needs labels that {ledger.path} has, but got 'host2', 'zone'. It has {there}."
         )

@@ -12,7 +12,9 @@ from memanalysis.verdicts.release_changes import (
     LINE_COLUMNS,
     MAX_CHANGES,
     add_worse_lines,
-    compare_releases,
+    contrast_lines,
+    contrast_releases,
+    judge_releases,
     list_worse,
 )
 
@@ -38,7 +40,7 @@ def make_run(release: str | None, level_mib: float, *, day: int, service: str = 
 
 def compare(*runs: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat(runs, ignore_index=True)
-    changes = compare_releases(rows.drop(columns="release"), rows["release"])
+    changes = judge_releases(contrast_releases(rows.drop(columns="release"), rows["release"]))
     assert tuple(changes.columns) == CHANGE_COLUMNS
     return changes
 
@@ -136,7 +138,8 @@ def make_sites(release: str, lines: dict[int, float], *, service: str = "api", n
 
 def add_lines(changes: pd.DataFrame, *sites: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat(sites, ignore_index=True)
-    found = add_worse_lines(changes, rows.drop(columns="release"), rows["release"])
+    contrasts = contrast_lines(list_worse(changes), rows.drop(columns="release"), rows["release"])
+    found = add_worse_lines(changes, contrasts)
     assert tuple(found.columns) == (*CHANGE_COLUMNS, *LINE_COLUMNS)
     assert found[list(LINE_COLUMNS)].dtypes.astype(str).to_dict() == LINE_DTYPES
     return found

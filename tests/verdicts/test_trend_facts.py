@@ -1,18 +1,24 @@
 """The facts of six weeks against the truth of the ledger that they were read from."""
 
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from fleet_ledger import BEGIN, HEALTHY, HOUR_S, LEAK_BYTES_PER_S, POLICY, WEEK_S, make_sizes, write_run
+from pandas.testing import assert_frame_equal
 
 from memanalysis import Trend, open_ledger
 from memanalysis.errors import LedgerError
+from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.policy.known_leaks_file import KnownLeak
 from memanalysis.units import MIB
+from memanalysis.verdicts.engines import InProcess
 from memanalysis.verdicts.sources import resolve_policy
 from memanalysis.verdicts.trend_facts import TrendFacts, read_trend
 
@@ -166,6 +172,40 @@ def test_a_ledger_without_a_sample_that_has_a_time_is_refused(tmp_path: Path) ->
 
     with pytest.raises(LedgerError, match="trend needs samples that have a service and a time"):
         read(tmp_path)
+
+
+class OneServiceAtATime(InProcess):
+    """Parts as small as they can be."""
+
+    max_part_bytes = 1
+
+
+@pytest.mark.slow
+def test_no_more_than_one_service_is_held_and_the_facts_are_those_of_the_whole(
+    fleet: Path, facts: TrendFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    read_arrow = Ledger.read_arrow
+
+    def note(self: Ledger, table: str, **asked: Any) -> pa.Table:
+        rows = read_arrow(self, table, **asked)
+        if table == "samples" or (table == "sites" and asked["services"]):  # others are evidence of a verdict
+            held.append(len(rows["service"].unique()))
+        return rows
+
+    monkeypatch.setattr(Ledger, "read_arrow", note)
+    rules = resolve_policy(POLICY, call="trend")
+    apart = read_trend(
+        open_ledger(fleet), weeks=6, policy=rules, known_leaks=(), today=date(2025, 7, 14), engine=OneServiceAtATime()
+    )
+
+    assert max(held) == 1
+    for field in fields(TrendFacts):
+        expected, found = getattr(facts, field.name), getattr(apart, field.name)
+        if isinstance(expected, pd.DataFrame):
+            assert_frame_equal(found, expected, obj=field.name)
+        elif field.name != "ends":
+            assert found == expected
 
 
 def write_site(writer: LedgerWriter, file: str, line: int, *, begin: float, sizes: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import pytest
 from memanalysis.analysis.budgets.breach_forecast import LATEST
 from memanalysis.analysis.budgets.budget_breaches import Budget
 from memanalysis.units import MIB
-from memanalysis.verdicts.trend_forecasts import FORECAST_COLUMNS, forecast_services
+from memanalysis.verdicts.trend_forecasts import FORECAST_COLUMNS, find_returns, forecast_services
 
 LAST = pd.Timestamp("2026-01-05 12:00", tz="UTC")
 HOUR = pd.Timedelta(hours=1)
@@ -48,12 +48,13 @@ def forecast(
     samples: pd.DataFrame | None = None,
     budgets: Mapping[str, Budget] | None = None,
 ) -> list[dict[str, Any]]:
+    runs = pd.DataFrame(list(latest), columns=["service", "run_id", "last", "is_running"])
+    rows = make_samples("api", np.ones(1))[:0] if samples is None else samples
     found = forecast_services(
         pd.DataFrame({"service": services}),
-        pd.DataFrame(list(latest), columns=["service", "run_id", "last", "is_running"]),
+        runs,
         pd.DataFrame(list(verdicts), columns=list(make_leak("", 0))),
-        make_samples("api", np.ones(1))[:0] if samples is None else samples,
-        budgets or {},
+        find_returns(rows, runs[runs["is_running"]], budgets or {}),
     )
     assert tuple(found.columns) == FORECAST_COLUMNS
     assert {str(found[name].dtype) for name in ("next", "next_low", "next_high")} == {"datetime64[us, UTC]"}
