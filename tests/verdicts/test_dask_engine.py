@@ -1,18 +1,14 @@
 """A ledger judged on a Dask cluster gives the frame of the pandas engine, and errors that show what to do."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dask_cluster import ANSWER_S, running_cluster
 from distributed import Client
 from pandas.testing import assert_frame_equal
-from processes import running
 
 from memanalysis.errors import EngineError, InvalidArgumentError, LedgerNotFoundError, MissingDependencyError
 from memanalysis.reports.make_report import report
@@ -22,31 +18,6 @@ from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.dask_engine import DaskEngine
 
 pytestmark = pytest.mark.slow
-
-ANSWER_S = 120
-"""Seconds that a cluster has for what takes one."""
-
-
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-options = {"threads_per_worker": 1, "processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
-with LocalCluster(n_workers=2, dashboard_address=None, memory_limit=0, **options) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
-"""A scheduler and two workers in one process: quick to start, and what they get is pickled as for any other."""
-
-
-@contextmanager
-def running_cluster(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    command = [sys.executable, "-c", CLUSTER]
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-    with running(started) as process:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -129,15 +100,3 @@ def test_without_dask_the_error_names_the_command(monkeypatch: pytest.MonkeyPatc
 def test_an_engine_that_there_is_not_is_refused(three_services: Path):
     with pytest.raises(InvalidArgumentError, match="'pandas', 'dask', but got 'spark'"):
         assess(three_services, engine="spark")  # type: ignore[arg-type]
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path: Path):
-    with running_cluster(tmp_path) as (process, address):
-
-        def end_the_cluster(pid: int) -> None:
-            os.kill(pid, signal.SIGKILL)
-
-        engine = DaskEngine(address, show=lambda text: None)
-        with engine, pytest.raises(EngineError, match=f"the scheduler at {address} went away"):
-            engine.map(end_the_cluster, [process.pid])
