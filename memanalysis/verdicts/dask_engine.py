@@ -43,7 +43,7 @@ class DaskEngine:
     ----------
     scheduler : str, optional
         Address of a scheduler, such as ``tcp://10.0.0.1:8786``. Without one the client that this process has is used,
-        and where it has none, a cluster of this machine is started, and closed at the end.
+        and where it has none, a cluster of this machine is started, and closed at the end; not on Windows.
     show : callable, optional
         Takes lines of progress; without one they go to standard error, where that is a terminal.
     n_workers : int, optional
@@ -190,11 +190,21 @@ def _check_scheduler(address: str) -> None:
 
 @contextmanager
 def _start_cluster(n_workers: int | None) -> "Iterator[Client]":
-    """Yield the client of a cluster of this machine, whose processes do not import this program's main module."""
+    """Yield the client of a cluster of this machine, whose processes do not import this program's main module.
+
+    On Windows there is none: Dask's other clusters run the main module of the program again, in each process.
+    """
     from dask.system import CPU_COUNT
     from distributed import Client
+    from distributed.compatibility import WINDOWS
     from distributed.deploy.subprocess import SubprocessCluster
 
+    if WINDOWS:
+        raise EngineError(
+            "engine='dask' needs a cluster, and cannot start one on Windows. Start your own and keep its client open: "
+            "'with distributed.Client(n_workers=2):' below 'if __name__ == \"__main__\":'. For the command line run "
+            "'dask scheduler' and 'dask worker tcp://127.0.0.1:8786', and add --scheduler tcp://127.0.0.1:8786."
+        )
     with tempfile.TemporaryDirectory(prefix="memanalysis-dask-", ignore_cleanup_errors=True) as folder:
         options = {"local_directory": folder, "death_timeout": ORPHAN_TIMEOUT_S}
         cluster = SubprocessCluster(

@@ -9,10 +9,27 @@ import psutil
 import pytest
 from pandas.testing import assert_frame_equal
 
+from memanalysis.errors import EngineError
 from memanalysis.verdicts.assess import assess
 from memanalysis.verdicts.dask_engine import DaskEngine
 
 pytestmark = pytest.mark.slow
+
+
+def test_on_windows_where_dask_starts_no_such_cluster_the_error_shows_what_to_do(
+    three_services: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("distributed.compatibility.WINDOWS", True)
+    monkeypatch.setattr("distributed.deploy.subprocess.WINDOWS", True)
+
+    with pytest.raises(EngineError) as caught:
+        assess(three_services, engine="dask")
+
+    assert str(caught.value) == (
+        "engine='dask' needs a cluster, and cannot start one on Windows. Start your own and keep its client open: "
+        "'with distributed.Client(n_workers=2):' below 'if __name__ == \"__main__\":'. For the command line run "
+        "'dask scheduler' and 'dask worker tcp://127.0.0.1:8786', and add --scheduler tcp://127.0.0.1:8786."
+    )
 
 
 @pytest.mark.slow
