@@ -71,20 +71,24 @@ MEASURE = """
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A post-mortem whose names are long, a report on a leak and what weeks changed."""
+    """A post-mortem whose names and code are long, a report on a leak and what weeks changed."""
     folder = tmp_path_factory.mktemp("pages")
+    source = folder / "very_long_name_of_a_module_of_a_package.py"
+    source.write_text("import shop\n" * 40 + f"def keep(): CACHE.append({'very_long_argument, ' * 12})\n" * 4)
     maker = LedgerMaker(folder / "dead")
     maker.add(
         "checkout_of_the_shop_in_all_regions_of_the_continent",
         lambda at: (40 + 2 * at) * MIB + at % 7 * 1000,
         n=120,
         limit_bytes=300 * MIB,
-        sites=[("/srv/shop/very_long_name_of_a_module_of_a_package.py", 42, "keep", lambda at: 2 * at * MIB)],
+        sites=[(str(source), 42, "keep", lambda at: 2 * at * MIB)],
         events=[{"timestamp": START + 1, "kind": "mark", "level": "info", "message": "deploy 1.4"}],
         ending={"how": "gone", "seen_by": "parent", "exit_status": -9},
     )
     dead = report(folder / "dead", policy={"memory_budgets": {"services": {"checkout*": "250MB"}}})
-    assert dead.sections[0].post_mortem is not None
+    found = dead.sections[0].post_mortem
+    assert found is not None
+    assert found.source is not None
     return {
         "post-mortem": dead.to_html(),
         "report": report(LEDGER).to_html(),
