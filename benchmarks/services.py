@@ -116,7 +116,7 @@ def run(service: Service, folder: Path, seconds: float) -> Iterator[None]:
 
 
 def ask(port: int, seconds: float) -> None:
-    """Ask a web service for some pages again and again, so many in the time even where the machine is busy."""
+    """Ask a web service for some pages again and again, at its pace even where the machine is busy."""
     began, number = time.monotonic(), 0
     until = began + seconds
     while time.monotonic() < until:

@@ -8,6 +8,7 @@ import click
 from memanalysis.cli.command_help import PATH, ROWS, Argument, Command, add_json_option
 from memanalysis.cli.engine_options import add_engine_options, make_engine
 from memanalysis.cli.shared_options import add_format_option, add_out_option, add_policy_options, choose_format
+from memanalysis.errors import InvalidArgumentError
 
 __all__ = ["DEFAULT_OUT", "FORMATS", "command"]
 
@@ -19,6 +20,7 @@ DEFAULT_OUT = "report.html"
 _EXAMPLES = """\
 memanalysis report logs/ledger -o report.html
 memanalysis report logs/ledger -o report.md
+memanalysis report logs/ledger --run 20261122T162746Z-77-0badcafe
 """
 
 
@@ -34,12 +36,14 @@ memanalysis report logs/ledger -o report.md
 @add_out_option(DEFAULT_OUT)
 @add_policy_options
 @add_engine_options
+@click.option("--run", "run_id", metavar="ID", help="Report on this run alone, also on one before the latest.")
 @click.option("--no-source", is_flag=True, help="Hide code, arguments, folders, and the text of an exception.")
 @add_format_option(FORMATS, default="html")
 @add_json_option
 def command(
     ledger: str,
     out: str | None,
+    run_id: str | None,
     no_source: bool,
     form: str | None,
     is_json: bool,
@@ -56,7 +60,13 @@ def command(
         from memanalysis.reports.make_report import report
 
         show(f"Assessing {ledger}")
-        made = report(ledger, **files, source=not no_source, engine=make_engine(engine, scheduler, show))
+        works_on = make_engine(engine, scheduler, show)
+        made = report(ledger, **files, run_id=run_id, source=not no_source, engine=works_on)
+        if run_id is not None and made.verdicts.empty:
+            raise InvalidArgumentError(
+                f"memanalysis report needs --run with the ID of a run in {ledger}, but it holds no {run_id}. "
+                f"memanalysis assess {ledger} --all --json lists its runs."
+            )
         write = {"html": made.to_html, "markdown": made.to_markdown, "json": made.to_json}[form]
         show(f"Drawing the report on {ledger}")
         text = write() if target == "-" else None

@@ -135,7 +135,8 @@ def report(
     today : date, optional
         The day by which they expire; today in UTC when not given.
     run_id : str, optional
-        Report on this run alone, and not on every run of the ledger.
+        Report on this run alone, and not on every run of the ledger. If it died, the report begins with its
+        post-mortem, also where the service was started again.
     source : bool
         False hides code, arguments, the folders of files and the text of an exception, as for a ticket that others
         read.
@@ -188,7 +189,7 @@ def report(
     if not source:
         verdicts = hide_folders(verdicts)
     judged = verdicts[~is_unreadable(verdicts)]
-    deaths = find_deaths(spans, judged, ends)
+    deaths = find_deaths(spans, judged, ends, only_latest=run_id is None)
     services = list(dict.fromkeys([*deaths, *judged["service"]]))
     budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
     read = ServiceReader(opened)

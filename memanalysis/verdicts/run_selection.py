@@ -94,12 +94,17 @@ def _list_names(names: Collection[str]) -> str:
 
 
 def find_deaths(
-    spans: pd.DataFrame, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]
+    spans: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    ends: Mapping[tuple[str, str], RunEnd],
+    *,
+    only_latest: bool = True,
 ) -> dict[str, RunEnd]:
     """Return by service the run that died last, where that is its latest run or was recorded beside it.
 
-    Of several that died together, as a master and its workers do, it is the one that held the most.
-    The service whose run died last comes first.
+    Without ``only_latest`` it may be an earlier one: of the runs with a verdict, the one that died last. Of several
+    that died together, as a master and its workers do, it is the one that held the most. The service whose run died
+    last comes first.
 
     Parameters
     ----------
@@ -114,7 +119,8 @@ def find_deaths(
     dead = {key: end for key, end in ends.items() if end.is_death and key in judged}
     if not dead:
         return {}
-    latest = find_latest(spans[spans["service"].isin({service for service, _ in dead})])
+    spans = spans[spans["service"].isin({service for service, _ in dead})]
+    latest = find_latest(spans) if only_latest else spans
     times = {(row["service"], row["run_id"]): row["last"] for row in latest.to_dict("records")}
     sizes = {(row["service"], row["run_id"]): row["latest_bytes"] for row in verdicts.to_dict("records")}
     found = sorted((key for key in times if key in dead), key=lambda key: times[key], reverse=True)
