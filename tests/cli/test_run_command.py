@@ -106,17 +106,26 @@ def test_a_signal_reaches_the_program_and_its_code_says_so(tmp_path):
     assert len(open_ledger(tmp_path / "memanalysis-ledger").runs) == 1
 
 
-CHILDREN = """
-import multiprocessing, os, subprocess, sys, time
+WORK = """
+import os, time
+from pathlib import Path
 def work():
-    time.sleep(0.3)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not list(Path("memanalysis-ledger").rglob(f"*-{os.getpid()}-*")):
+        time.sleep(0.05)
+"""
+"""A child works until it is recorded, however busy the machine is."""
+
+CHILDREN = """
+import multiprocessing, os, subprocess, sys
+from children import work
 if __name__ == "__main__":
     for method in ("fork", "spawn"):
         workers = [multiprocessing.get_context(method).Process(target=work) for _ in range(2)]
         for worker in workers: worker.start()
         for worker in workers: worker.join()
         print(*[worker.pid for worker in workers], flush=True)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)"])
+    child = subprocess.Popen([sys.executable, "-c", "import children; children.work()"])
     child.wait()
     print(child.pid, flush=True)  # else the forked child has a copy to write
     forked = os.fork()
@@ -129,7 +138,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_children_by_fork_spawn_and_subprocess_join_the_same_ledger(run_watched, ledger):
+def test_children_by_fork_spawn_and_subprocess_join_the_same_ledger(run_watched, ledger, tmp_path):
+    (tmp_path / "children.py").write_text(WORK)
     done = run_watched(CHILDREN, check=True)
 
     pids = sorted(map(int, done.stdout.split()))
