@@ -52,7 +52,7 @@ ONLY_WHEN_NAMED = {
 
 
 def main() -> int:
-    """Run the named benchmarks, or all."""
+    """Run the named benchmarks, or all; the exit code is 1 where a fault was found or a demand is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names",
@@ -73,6 +73,13 @@ def main() -> int:
         "--rows", type=int, nargs="+", default=[200_000], metavar="N", help="of fleet: samples (default: 200000)"
     )
     parser.add_argument("--bucket", action="store_true", help="of fleet: behind a server of the S3 protocol")
+    parser.add_argument("--file-days", type=float, default=1.0, metavar="DAYS", help="of fleet: of a file (default: 1)")
+    parser.add_argument(
+        "--works",
+        nargs="+",
+        metavar="WORK",
+        help="of fleet: pandas, latest, report, dask-1, dask-2, compact (default: all)",
+    )
     arguments = parser.parse_args()
     names = arguments.names or [name for name in BENCHMARKS if name not in ONLY_WHEN_NAMED]
     unknown = [name for name in names if name not in BENCHMARKS]
@@ -84,15 +91,17 @@ def main() -> int:
     for name in names:
         benchmark = import_module(BENCHMARKS[name])
         if name == "fuzz":
-            n_faults = benchmark.main(cases=arguments.cases or 20_000, seed=arguments.seed, kinds=arguments.kinds)
+            found = benchmark.main(cases=arguments.cases or 20_000, seed=arguments.seed, kinds=arguments.kinds)
         elif name == "detection":
-            benchmark.main(detector=arguments.detector, write=arguments.write)
+            found = benchmark.main(detector=arguments.detector, write=arguments.write)
         elif name == "fleet":
-            benchmark.main(sizes=arguments.rows, bucket=arguments.bucket)
+            options = {"file_days": arguments.file_days, "works": arguments.works}
+            found = benchmark.main(sizes=arguments.rows, bucket=arguments.bucket, **options)
         elif name == "pivot":
-            benchmark.main(cases=arguments.cases or 100)
+            found = benchmark.main(cases=arguments.cases or 100)
         else:
-            benchmark.main()
+            found = benchmark.main()
+        n_faults += found or 0
     return 1 if n_faults else 0
 
 

@@ -1,11 +1,30 @@
-"""Time a call many times, and lay figures out as a table."""
+"""Time a call many times, lay figures out as a table, and hold them against what is demanded."""
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-__all__ = ["median_processor_seconds", "median_seconds", "print_table", "processor_seconds_of", "seconds_of"]
+__all__ = [
+    "Demand",
+    "median_processor_seconds",
+    "median_seconds",
+    "print_demands",
+    "print_table",
+    "processor_seconds_of",
+    "seconds_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A figure with what is demanded of it, as they are printed, and whether it is met."""
+
+    what: str
+    measured: str
+    demanded: str
+    is_met: bool
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
@@ -42,3 +61,10 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
         cells = [cell.ljust(widths[0]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row)]
         print("  ".join(cells).rstrip())
     print()
+
+
+def print_demands(title: str, demands: Sequence[Demand]) -> int:
+    """Print a row each, and return how many are missed."""
+    rows = [[one.what, one.measured, one.demanded, "yes" if one.is_met else "NO"] for one in demands]
+    print_table(title, ["demand", "measured", "demanded", "met"], rows)
+    return sum(not one.is_met for one in demands)

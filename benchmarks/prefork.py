@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.measure import print_table
+from benchmarks.measure import Demand, print_demands, print_table
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.verdicts.assess import assess
 
@@ -31,6 +31,9 @@ SECONDS = float(os.environ.get("MEMANALYSIS_SECONDS", "60"))
 SEED = 20250101
 RARELY = {"interval": 5.0, "snapshot_interval": 3600.0, "trace": "off"}
 """How many workers of one kind are watched where each is to cost next to nothing."""
+
+MAX_SHARE = 0.01
+"""Of a processor that watching all workers may take, after their start."""
 
 STARTED_S = 20.0
 """Processor time counts from here on: what a start costs is shown apart."""
@@ -73,9 +76,10 @@ class Judged:
     verdicts: pd.DataFrame
 
 
-def main() -> None:
-    """Run the server plain and watched, and print what watching costs and what was lost."""
+def main() -> int:
+    """Run the server plain and watched, print what watching costs and what was lost, and count missed demands."""
     plain = run_server(SECONDS, workers=WORKERS, kills=0)
+    n_missed = 0
     for title, options in (("with the defaults", {}), ("rarely", RARELY)):
         with tempfile.TemporaryDirectory() as place:
             path = Path(place, "ledger")
@@ -96,6 +100,18 @@ def main() -> None:
         ]
         print_table(f"{WORKERS} forked workers, {SECONDS:.0f} s, watched {title}", ["", "figure"], rows)
         print(*family["sentence"], "", sep="\n")
+        n_missed += print_demands(f"Demands, watched {title}", _list_demands(judged, shares[1] - shares[0]))
+    return n_missed
+
+
+def _list_demands(judged: Judged, share: float) -> list[Demand]:
+    n_lost = judged.lost_marks + judged.lost_samples + judged.doubled_samples
+    n_families = int((judged.verdicts["role"] == "family").sum())
+    return [
+        Demand("of a processor, watching", f"{share:.2%}", f"at most {MAX_SHARE:.0%}", share <= MAX_SHARE),
+        Demand("marks and samples lost or twice", f"{n_lost}", "0", n_lost == 0),
+        Demand("verdicts on the family", f"{n_families}", "1", n_families == 1),
+    ]
 
 
 def run_server(

@@ -1,66 +1,62 @@
 """Judge simulated fleets: time and peak memory by engine, equal answers, and what of the planted leaks is found.
 
-``python -m benchmarks fleet`` writes a ledger of 200,000 samples; ``--rows`` sets another number. From 2 to 20 million
-take ``--rows 2000000 20000000``. With ``--bucket`` the ledgers lie behind a server of the S3 protocol.
+``python -m benchmarks fleet`` writes a ledger of 200,000 samples; ``--rows`` sets other numbers. From 2 to 20 million
+take ``--rows 2000000 20000000``. With ``--bucket`` the ledgers lie behind a server of the S3 protocol. ``--works`` sets
+who judges; of one that is named twice, the quicker time counts. ``--file-days`` sets how many days a file spans, as
+after compaction. What is demanded comes last; the exit code is 1 where one is missed.
 """
 
-import subprocess
-import sys
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
 from benchmarks.fleet.bucket import open_bucket
-from benchmarks.fleet.plan import FleetPlan, plan_services
+from benchmarks.fleet.judging import WORKS, Judged, judge_apart
+from benchmarks.fleet.plan import DAY_S, FleetPlan, plan_services
 from benchmarks.fleet.simulate import Written, write_fleet
 from benchmarks.fleet.truth import FoundLeaks, hold_against_truth
-from benchmarks.measure import print_table
+from benchmarks.measure import Demand, print_demands, print_table
 from memanalysis.ledger.maintenance.compact import compact_ledger
+from memanalysis.units import GIB, MIB, format_bytes
 from memanalysis.verdicts.assess import assess
 
-__all__ = ["Judged", "judge_apart", "main", "make_plan"]
+__all__ = ["JudgedFleet", "list_demands", "main", "make_plan"]
 
 ROWS_A_SERVICE = 20_000
 MIN_SERVICES = 20
 SERVICES_A_HOST = 10
 MIN_HOSTS = 10
 
+COMPACT = "compact"
+"""Among the works: merge the files of a folder, and judge that."""
+
 SUBSET = 10
 """One service of this number is judged by pandas, and compared with what Dask gives."""
 
-WORKS = ("pandas", "latest", "report", "dask 1", "dask 2")
+MAX_SHARE_OF_TWO = 0.6
+"""Of the time of one worker that two may take."""
 
-JUDGE = """
-import resource, sys, time
-import memanalysis
-from memanalysis.verdicts.dask_engine import DaskEngine
-path, work, result = sys.argv[1:]
-started, used = time.perf_counter(), time.process_time()
-if work == "report":
-    memanalysis.report(path).to_html()
-else:
-    dask = DaskEngine(show=lambda text: None, n_workers=int(work[-1])) if work.startswith("dask") else "pandas"
-    memanalysis.assess(path, engine=dask, only_latest=work == "latest").to_pickle(result)
-peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(time.perf_counter() - started, time.process_time() - used, *peaks)
-"""
+MIN_ROWS_OF_SHARE = 2_000_000
+"""A smaller ledger is judged before two workers have loaded what they need."""
+
+MAX_WORKER_BYTES = 2 * GIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What judging a ledger took: seconds, processor seconds of the calling process, and peaks of memory in KiB."""
+class JudgedFleet:
+    """A fleet of some samples: what judging it took, and what was found, by work."""
 
-    wall_s: float
-    processor_s: float
-    peak_kib: int
-    worker_peak_kib: int
-    verdicts: pd.DataFrame | None
+    rows: int
+    judged: Mapping[str, Judged]
+    found: Mapping[str, FoundLeaks]
 
 
 def make_plan(rows: int, *, seed: int = 7) -> FleetPlan:
@@ -69,46 +65,116 @@ def make_plan(rows: int, *, seed: int = 7) -> FleetPlan:
     return FleetPlan(seed=seed, rows=rows, services=services, hosts=max(MIN_HOSTS, services // SERVICES_A_HOST))
 
 
-def judge_apart(path: str, work: str) -> Judged:
-    """Judge a ledger in a process of its own, by one of `WORKS`."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder, "verdicts.pickle")
-        command = [sys.executable, "-c", JUDGE, path, work, str(result)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        wall_s, processor_s, peak_kib, worker_peak_kib = map(float, done.stdout.split())
-        verdicts = pd.read_pickle(result) if result.exists() else None  # noqa: S301  written by the process above
-    return Judged(
-        wall_s=wall_s,
-        processor_s=processor_s,
-        peak_kib=int(peak_kib),
-        worker_peak_kib=int(worker_peak_kib) if work.startswith("dask") else 0,
-        verdicts=verdicts,
-    )
-
-
-def main(*, sizes: Sequence[int] = (200_000,), bucket: bool = False, works: Sequence[str] = WORKS) -> None:
-    """Measure each size, and print what was written, what judging it took, and what was found."""
+def main(
+    *,
+    sizes: Sequence[int] = (200_000,),
+    bucket: bool = False,
+    file_days: float = 1.0,
+    works: Sequence[str] | None = None,
+) -> int:
+    """Measure each size, print what was written, what judging it took and what was found, and count missed demands."""
+    fleets = []
     for rows in sizes:
-        plan = make_plan(rows)
-        with ExitStack() as opened:
-            place = (
-                f"{opened.enter_context(open_bucket('fleet'))}/ledger"
-                if bucket
-                else str(Path(opened.enter_context(tempfile.TemporaryDirectory()), "ledger"))
-            )
-            used = time.process_time()
-            written = write_fleet(plan, plan_services(plan), place)
-            title = f"{plan.services:,} services on {plan.hosts:,} hosts, {'in a bucket' if bucket else 'in a folder'}"
-            _print_written(title, written, time.process_time() - used)
-            judged = {work: judge_apart(place, work) for work in works}
-            _print_judged(title, judged)
-            answers = {work: one.verdicts for work, one in judged.items() if one.verdicts is not None}
-            _print_equality(place, answers)
-            for work, verdicts in answers.items():
-                if work != "latest":
-                    _print_found(work, hold_against_truth(verdicts, plan_services(plan)))
-            if not bucket:
-                _print_compaction(place)
+        plan = replace(make_plan(rows), file_s=file_days * DAY_S)
+        fleets.append(_judge_fleet(plan, bucket=bucket, works=works or (*WORKS, COMPACT)))
+    return print_demands("Demands", list_demands(fleets))
+
+
+def list_demands(fleets: Sequence[JudgedFleet]) -> list[Demand]:
+    """Hold what was measured against what is demanded of a fleet."""
+    demands = []
+    for fleet in fleets:
+        own = [
+            *(_demand_speed_of_two(fleet.judged) if fleet.rows >= MIN_ROWS_OF_SHARE else ()),
+            *_demand_small_workers(fleet.judged),
+            *(demand for work, found in fleet.found.items() for demand in _demand_leaks(work, found)),
+        ]
+        demands += [(f"{fleet.rows:,} samples: {what}", *rest) for what, *rest in own]
+    for small, large in pairwise(sorted(fleets, key=lambda fleet: fleet.rows)):
+        demands += _demand_growth(small, large)
+    return [Demand(*demand) for demand in demands]
+
+
+_Demanded = tuple[str, str, str, bool]
+
+
+def _demand_speed_of_two(judged: Mapping[str, Judged]) -> list[_Demanded]:
+    if not {"dask-1", "dask-2"} <= set(judged):
+        return []
+    one, two = judged["dask-1"], judged["dask-2"]
+    shares = {
+        "time of two workers, of one": two.wall_s / one.wall_s,
+        "processor time on the longest path of two workers, of one": two.path_s / one.path_s,
+    }
+    limit = f"at most {MAX_SHARE_OF_TWO}"
+    return [(what, f"{share:.2f}", limit, share <= MAX_SHARE_OF_TWO) for what, share in shares.items()]
+
+
+def _demand_small_workers(judged: Mapping[str, Judged]) -> list[_Demanded]:
+    peaks = [peak for one in judged.values() for peak in one.worker_peak_bytes]
+    if not peaks:
+        return []
+    limit = f"below {format_bytes(MAX_WORKER_BYTES)}"
+    return [("peak of a worker", format_bytes(max(peaks)), limit, max(peaks) < MAX_WORKER_BYTES)]
+
+
+def _demand_leaks(work: str, found: FoundLeaks) -> list[_Demanded]:
+    return [
+        (f"planted leaks found, {work}", f"{found.found}", f"{found.planted}", found.found == found.planted),
+        (f"others found in a day or more, {work}", f"{found.alarms}", "0", found.alarms == 0),
+    ]
+
+
+def _demand_growth(small: JudgedFleet, large: JudgedFleet) -> list[_Demanded]:
+    rows = large.rows / small.rows
+    demands = []
+    for work in (work for work in small.judged if work.startswith("dask") and work in large.judged):
+        before, after = small.judged[work], large.judged[work]
+        grown = {"time": after.wall_s / before.wall_s, "processor time": after.path_s / before.path_s}
+        for what, times in grown.items():
+            title = f"{large.rows:,} samples: {what}, of {small.rows:,}, {work}"
+            demands.append((title, f"{times:.1f} times", f"at most {rows:.1f} times", times <= rows))
+    return demands
+
+
+def _judge_fleet(plan: FleetPlan, *, bucket: bool, works: Sequence[str]) -> JudgedFleet:
+    with ExitStack() as opened:
+        place = (
+            f"{opened.enter_context(open_bucket('fleet'))}/ledger"
+            if bucket
+            else str(Path(opened.enter_context(tempfile.TemporaryDirectory()), "ledger"))
+        )
+        used = time.process_time()
+        written = write_fleet(plan, plan_services(plan), place)
+        title = f"{plan.services:,} services on {plan.hosts:,} hosts, {'in a bucket' if bucket else 'in a folder'}"
+        _print_written(title, written, time.process_time() - used)
+        judged = _judge_all(place, works)
+        _print_judged(title, judged)
+        answers = {work: one.verdicts for work, one in judged.items() if one.verdicts is not None}
+        _print_equality(place, answers)
+        found = {
+            work: hold_against_truth(verdicts, plan_services(plan))
+            for work, verdicts in answers.items()
+            if work != "latest"
+        }
+        for work, one in found.items():
+            _print_found(work, one)
+        if COMPACT in works and not bucket:
+            _print_compaction(place)
+    return JudgedFleet(rows=plan.rows, judged=judged, found=found)
+
+
+def _judge_all(place: str, works: Sequence[str]) -> dict[str, Judged]:
+    """Judge a ledger by each work, and print at once what it took, with the load that the machine then has."""
+    judged: dict[str, Judged] = {}
+    for work in works:
+        if work == COMPACT:
+            continue
+        one = judge_apart(place, work)
+        print(f"{work}: {one.wall_s:.1f} s, load of the machine {os.getloadavg()[0]:.1f}", flush=True)
+        if work not in judged or one.wall_s < judged[work].wall_s:
+            judged[work] = one
+    return judged
 
 
 def _print_written(title: str, written: Mapping[str, Written], used_s: float) -> None:
@@ -129,26 +195,27 @@ def _print_judged(title: str, judged: Mapping[str, Judged]) -> None:
     rows = [
         [
             work,
+            f"{one.start_s:.1f} s" if one.worker_peak_bytes else "-",
             f"{one.wall_s:.1f} s",
             f"{one.processor_s:.1f} s",
-            f"{one.peak_kib / 1024:.0f} MiB",
-            f"{one.worker_peak_kib / 1024:.0f} MiB" if one.worker_peak_kib else "-",
+            ", ".join(f"{used:.1f} s" for used in one.worker_processor_s) or "-",
+            f"{one.peak_bytes / MIB:.0f} MiB",
+            ", ".join(f"{peak / MIB:.0f} MiB" for peak in one.worker_peak_bytes) or "-",
         ]
         for work, one in judged.items()
     ]
-    print_table(f"{title}: judged", ["by", "wall", "processor", "peak here", "peak of a worker"], rows)
-    if {"dask 1", "dask 2"} <= set(judged):
-        print(f"Two workers take {judged['dask 2'].wall_s / judged['dask 1'].wall_s:.2f} of one worker's time.")
+    header = ["by", "start of a cluster", "wall", "processor", "of each worker", "peak", "of each worker"]
+    print_table(f"{title}: judged", header, rows)
 
 
 def _print_equality(place: str, answers: Mapping[str, pd.DataFrame]) -> None:
-    for work in ("dask 1", "dask 2"):
-        if work not in answers:
+    for work, verdicts in answers.items():
+        if not work.startswith("dask"):
             continue
-        names = sorted(answers[work]["service"].dropna().unique())[::SUBSET]
-        ours = answers[work]["service"].isin(names)
+        names = sorted(verdicts["service"].dropna().unique())[::SUBSET]
+        ours = verdicts["service"].isin(names)
         expected = assess(place, services=names)
-        assert_frame_equal(answers[work][ours].reset_index(drop=True), expected, check_dtype=False)
+        assert_frame_equal(verdicts[ours].reset_index(drop=True), expected, check_dtype=False)
         print(f"{work} gives the {len(expected):,} verdicts of pandas on {len(names):,} services.")
 
 
