@@ -6,7 +6,7 @@ listed as `SkippedRows` of that file.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -123,14 +123,11 @@ class FolderSource:
     def _read_once(self, table: str, columns: Sequence[str], request: ScanRequest) -> ScanResult:
         result = ScanResult(empty_table(table, columns))
         found = self._pieces(table, columns, request, result)
-        if request.reduce is not None:
-            found = _reduce_read(found, columns, request)
-        pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
-        orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
-        if table != "runs" and len(orders) == len(pieces):
-            pieces.sort(key=_sort_key)
-            orders = [piece.order for piece in pieces if piece.order is not None]
-            if is_in_order(orders):
+        if request.reduce is not None:  # a file is closed as soon as its rows are reduced
+            pieces: Iterable[_Piece] = _reduce_read(found, columns, request)
+        else:
+            pieces, is_ordered = _put_in_order(found, table)
+            if is_ordered:
                 columns = [column for column in columns if column not in request.order_columns]
                 result.is_ordered = True
         tables = [_reduce(empty_table(table, columns), request)]
@@ -261,20 +258,19 @@ class FolderSource:
 
     def _read_all(
         self,
-        pieces: Sequence[_Piece],
+        pieces: Iterable[_Piece],
         table: str,
         columns: Sequence[str],
         result: ScanResult,
         request: ScanRequest = EVERYTHING,
     ) -> Iterator[pa.Table]:
         for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
-            members = list(group)
             if is_fragment:
-                for batch in _batches(members):
+                for batch in _batches(group):
                     for rows in self._read_batch(batch, table, columns, result):
                         yield _reduce(rows, request)
                 continue
-            for piece in members:
+            for piece in group:
                 if piece.rows is not None:
                     yield piece.rows if piece.is_reduced else _fill_service(piece.rows, piece.service).select(columns)
 
@@ -328,7 +324,17 @@ class FolderSource:
         return set()
 
 
-def _batches(members: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+def _put_in_order(found: Iterable[_Piece], table: str) -> tuple[list[_Piece], bool]:
+    """Return the pieces that have rows, and whether these are in order, as far as all of their files state one."""
+    pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
+    orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
+    if table == "runs" or len(orders) < len(pieces):
+        return pieces, False
+    pieces.sort(key=_sort_key)
+    return pieces, is_in_order([piece.order for piece in pieces if piece.order is not None])
+
+
+def _batches(members: Iterable[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces that are read at once: enough to keep every core at work, few enough to be held twice."""
     batch: list[_Piece] = []
     n_rows = 0

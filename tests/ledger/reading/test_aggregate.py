@@ -1,6 +1,7 @@
 """A table is reduced some rows at a time: what is held grows with what the function returns, and not with the table."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.reading import dataset_source
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
 from memanalysis.ledger.reading.ledger_part import LedgerPart
+from memanalysis.ledger.reading.small_files import SMALL_ROWS
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 
@@ -66,6 +68,34 @@ def test_no_more_rows_than_a_batch_are_handed_over(tmp_path: Path, monkeypatch: 
     assert sum(sizes) == 240
     assert max(sizes) <= 120
     assert found.num_rows == len([size for size in sizes if size])
+
+
+def test_a_file_is_opened_when_the_rows_of_the_ones_before_are_reduced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files that are too large to be read as they are opened, as many are open as make a batch."""
+    for number in range(4):
+        writer = LedgerWriter(tmp_path, run=run_row(run_id=f"r{number}"))
+        writer.append("samples", [sample_row(seq) for seq in range(SMALL_ROWS + 1)])
+        writer.close(ended=NEW_YEAR)
+    monkeypatch.setattr(dataset_source, "_BATCH_ROWS", SMALL_ROWS + 1)
+    opened: list[str] = []
+    make_fragment = dataset_source.make_fragment
+
+    def note(name: str) -> Any:
+        opened.append(name)
+        return make_fragment(name)
+
+    monkeypatch.setattr(dataset_source, "make_fragment", note)
+    ledger = open_ledger(tmp_path)
+    found = ledger.aggregate(
+        "samples",
+        lambda rows: pa.table({"rows": [rows.num_rows], "opened": [len(opened)]}),
+        columns=["run_id"],
+    )
+
+    batches = [row for row in found.to_pylist() if row["rows"]]
+    assert batches == [{"rows": SMALL_ROWS + 1, "opened": opened} for opened in (2, 3, 4, 4)]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_reduced(root: Path) -> None:
