@@ -72,13 +72,19 @@ def main() -> int:
     parser.add_argument(
         "--rows", type=int, nargs="+", default=[200_000], metavar="N", help="of fleet: samples (default: 200000)"
     )
+    parser.add_argument(
+        "--interval", type=float, default=60.0, metavar="SECONDS", help="of fleet: between two samples (default: 60)"
+    )
+    parser.add_argument(
+        "--rows-a-service", type=int, default=20_000, metavar="N", help="of fleet: samples of each (default: 20000)"
+    )
     parser.add_argument("--bucket", action="store_true", help="of fleet: behind a server of the S3 protocol")
     parser.add_argument("--file-days", type=float, default=1.0, metavar="DAYS", help="of fleet: of a file (default: 1)")
     parser.add_argument(
         "--works",
         nargs="+",
         metavar="WORK",
-        help="of fleet: pandas, latest, report, dask-1, dask-2, compact (default: all)",
+        help="of fleet: pandas, latest, report, trend, dask-1, dask-2, compact (default: all)",
     )
     arguments = parser.parse_args()
     names = arguments.names or [name for name in BENCHMARKS if name not in ONLY_WHEN_NAMED]
@@ -95,8 +101,14 @@ def main() -> int:
         elif name == "detection":
             found = benchmark.main(detector=arguments.detector, write=arguments.write)
         elif name == "fleet":
-            options = {"file_days": arguments.file_days, "works": arguments.works}
-            found = benchmark.main(sizes=arguments.rows, bucket=arguments.bucket, **options)
+            found = benchmark.main(
+                sizes=arguments.rows,
+                bucket=arguments.bucket,
+                file_days=arguments.file_days,
+                works=arguments.works,
+                rows_a_service=arguments.rows_a_service,
+                interval_s=arguments.interval,
+            )
         elif name == "pivot":
             found = benchmark.main(cases=arguments.cases or 100)
         else:

@@ -19,13 +19,14 @@ import pandas as pd
 
 from memanalysis.capture.high_water import read_resident
 from memanalysis.reports.make_report import report
+from memanalysis.reports.trend_report import trend
 from memanalysis.verdicts.assess import assess
 
 __all__ = ["WORKER_MEMORY", "WORKS", "Judged", "judge_apart"]
 
 ROOT = Path(__file__).parents[2]
 
-WORKS = ("pandas", "latest", "report", "dask-1", "dask-2")
+WORKS = ("pandas", "latest", "report", "trend", "dask-1", "dask-2")
 
 WORKER_MEMORY = "2GiB"
 """Limit of each worker: Dask pauses and then ends one that comes near it."""
@@ -46,7 +47,7 @@ class Judged:
     worker_processor_s, worker_peak_bytes : list
         The same of each worker.
     verdicts : DataFrame or None
-        None of a report.
+        None of a report and a trend.
     """
 
     start_s: float
@@ -79,8 +80,8 @@ def main(path: str, work: str, result: str) -> None:
     with _open_cluster(int(work.removeprefix("dask-"))) if work.startswith("dask") else nullcontext() as client:
         before = {} if client is None else dict(client.run(_read_use).values())
         begun, used = time.perf_counter(), time.process_time()
-        if work == "report":
-            report(path).to_html()
+        if work in ("report", "trend"):
+            (report if work == "report" else trend)(path).to_html()
         else:
             engine = "pandas" if client is None else "dask"
             assess(path, engine=engine, only_latest=work == "latest").to_pickle(result)

@@ -131,9 +131,7 @@ class FolderSource:
                 columns = [column for column in columns if column not in request.order_columns]
                 result.is_ordered = True
         tables = [_reduce(empty_table(table, columns), request)]
-        for rows in self._read_all(pieces, table, columns, result, request):
-            if not request.only_damage:
-                tables.append(rows)
+        tables += self._read_all(pieces, table, columns, result, request)
         result.table = pa.concat_tables(tables)
         return result
 

@@ -98,10 +98,9 @@ class ScanResult:
 class ScanRequest:
     """What part of a table is wanted: services by name, moments in microseconds; None is all.
 
-    Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. Where
-    ``only_damage`` is set, a source may give no rows, so that a large table is not held. A folder gives no rows of
-    other partitions than those of ``part``; of other runs any source may. Where ``reduce`` is set, a folder gives what
-    that makes of some rows at a time, so that a large table is not held.
+    Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. A
+    folder gives no rows of other partitions than those of ``part``; of other runs any source may. Where ``reduce`` is
+    set, a folder gives what that makes of some rows at a time, so that a large table is not held.
     """
 
     services: Collection[str] | None = None
@@ -109,7 +108,6 @@ class ScanRequest:
     until: int | None = None
     order_columns: Collection[str] = ()
     unordered: bool = False
-    only_damage: bool = False
     part: LedgerPart = WHOLE
     reduce: Callable[[pa.Table], pa.Table] | None = None
 

@@ -161,7 +161,7 @@ class Ledger:
         """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
         for table in TABLES:
             if table not in self._checked:
-                result = self._read_source(table, list(TABLES[table]), ScanRequest(only_damage=True))
+                result = self._read_source(table, list(TABLES[table]), ScanRequest(reduce=_drop_rows))
                 self._note_damage(table, result, columns=TABLES[table], is_whole=True)
         return self.damage_found
 
@@ -312,6 +312,10 @@ class Ledger:
                 sum(record.lines_skipped is None for record in fresh),
                 self.path,
             )
+
+
+def _drop_rows(rows: pa.Table) -> pa.Table:
+    return rows.schema.empty_table()
 
 
 def _ledger_error(path: str, exc: Exception) -> LedgerError:
