@@ -7,8 +7,12 @@ from memanalysis.watcher.watch import watch
 
 
 def observe(folder, clock, *, seconds, trace, **arguments):
-    """Return after how many seconds full snapshots were taken, in a run with a sample a second."""
-    settings = watch("api", ledger=folder / "ledger", interval=1.0, top_types=0, trace=trace, **arguments).settings
+    """Return after how many seconds full snapshots were taken, in a run with a sample a second.
+
+    They may spend a whole processor: else what one costs on a busy machine would put the next one off.
+    """
+    quick = {"interval": 1.0, "top_types": 0, "max_overhead": 1.0}
+    settings = watch("api", ledger=folder / "ledger", trace=trace, **quick, **arguments).settings
     run = make_run_row("api", started=clock.wall())
     observer = Observer(settings, run=run, reader=SampleReader(clock=clock), clock=clock, engine=trace)
     taken = []
