@@ -18,6 +18,9 @@ pytestmark = pytest.mark.slow
 
 PLAN = FleetPlan(seed=3, rows=24_000, services=8, hosts=4, interval_s=300.0, leaking=0.25)
 
+SEEDS = range(1, 6)
+"""Of fleets; `python -m benchmarks pivot` takes a hundred."""
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -62,12 +65,16 @@ def test_the_latest_runs_have_the_verdicts_that_they_have_among_all(simulated: P
     assert_frame_equal(latest, among_all)
 
 
-def test_the_label_that_explains_planted_leaks_is_named_first():
-    found = pivot_fleet(1, is_explained=True)
+def test_the_label_that_explains_planted_leaks_is_named_first_and_no_other():
+    """Of twenty labels; where the leaks of a fleet are too few to show which, none is named."""
+    judged = [pivot_fleet(seed, is_explained=True) for seed in SEEDS]
 
-    assert found.labels >= 20
-    assert found.planted in found.first
+    assert min(one.labels for one in judged) >= 20
+    assert [one for one in judged if one.first and not one.is_right] == []
+    assert sum(one.is_right for one in judged) >= len(judged) - 1
 
 
 def test_leaks_that_no_label_explains_name_none():
-    assert pivot_fleet(1, is_explained=False).first == ()
+    judged = [pivot_fleet(seed, is_explained=False) for seed in SEEDS]
+
+    assert [one.first for one in judged] == [()] * len(judged)
