@@ -1,6 +1,6 @@
 """A hundred forked workers that watch themselves into one ledger: what they cost, and what fifty that are killed lose.
 
-``python -m benchmarks prefork`` runs the server of `family_programs` for 60 s: plain, watched with the defaults, and
+``python -m benchmarks prefork`` runs the server of `family_programs` for 10 min: plain, watched with the defaults, and
 watched rarely. Half of the workers are killed at random moments of its second half. ``MEMANALYSIS_WORKERS`` and
 ``MEMANALYSIS_SECONDS`` set other numbers.
 """
@@ -27,7 +27,7 @@ __all__ = ["PreforkRun", "judge_ledger", "main", "run_server"]
 PROGRAM = Path(__file__).parent / "family_programs" / "prefork_server.py"
 ROOT = Path(__file__).parents[1]
 WORKERS = int(os.environ.get("MEMANALYSIS_WORKERS", "100"))
-SECONDS = float(os.environ.get("MEMANALYSIS_SECONDS", "60"))
+SECONDS = float(os.environ.get("MEMANALYSIS_SECONDS", "600"))
 SEED = 20250101
 RARELY = {"interval": 5.0, "snapshot_interval": 3600.0, "trace": "off"}
 """How many workers of one kind are watched where each is to cost next to nothing."""
@@ -35,8 +35,8 @@ RARELY = {"interval": 5.0, "snapshot_interval": 3600.0, "trace": "off"}
 MAX_SHARE = 0.01
 """Of a processor that watching all workers may take, after their start."""
 
-STARTED_S = 20.0
-"""Processor time counts from here on: what a start costs is shown apart."""
+STARTED_SHARE = 0.5
+"""Processor time counts from this part of the run on: what a start costs is shown apart."""
 
 END_S = 240.0
 """The server has this much more time than it asks for."""
@@ -54,7 +54,9 @@ class PreforkRun:
         """Return the processor seconds a second of all workers together, after their start."""
         shares = []
         for own in self.times.values():
-            begin = min(moment for of_worker in self.times.values() for moment, _ in of_worker) + STARTED_S
+            begin = (
+                min(moment for of_worker in self.times.values() for moment, _ in of_worker) + STARTED_SHARE * SECONDS
+            )
             late = [(moment, used) for moment, used in own if moment >= begin]
             if len(late) > 1:
                 shares.append((late[-1][1] - late[0][1]) / (late[-1][0] - late[0][0]))

@@ -86,6 +86,11 @@ class SampleReader:
         Where time comes from; ``elapsed_s`` counts from the making of the reader.
     groups : GroupReader, optional
         Reads the family and the container now and then; without it they are unknown.
+
+    Attributes
+    ----------
+    n_siblings : int
+        Workers of one server that this process is one of, as they were counted last; 1 where it is no worker.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class SampleReader:
         self._rare_due = float("-inf")
         self._groups = groups
         self._groups_due = float("-inf")
+        self.n_siblings = 1
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -141,7 +147,8 @@ class SampleReader:
         if self._pid is None:
             sample["allocator_free_bytes"] = read_allocator_free_bytes()
         pause_s = (thread_time() - started) / RARE_OVERHEAD
-        shared_s = min(pause_s * count_siblings(self._pid), FEWER_WITH_TIME * (now - self._started))
+        self.n_siblings = count_siblings(self._pid)
+        shared_s = min(pause_s * self.n_siblings, FEWER_WITH_TIME * (now - self._started))
         self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s, shared_s)
 
     def _read_interpreter(self, sample: dict[str, Any], *, deep: bool) -> None:

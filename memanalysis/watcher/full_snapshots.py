@@ -98,12 +98,12 @@ class FullSnapshots:
         self.count += 1
         self.kept.append(make_snapshot(sample, stats))
 
-    def rest(self, cost_s: float) -> None:
+    def rest(self, cost_s: float, *, at_least_s: float = 0.0) -> None:
         """Have the next one wait for the interval or an early moment, but for as long as the overhead budget needs."""
         now = self._clock.monotonic()
         self._early_at = [moment for moment in self._early_at if moment > now]
         wanted = min([now + (self._settings.snapshot_interval_s or 0.0), *self._early_at])
-        self._next_at = max(wanted, now + cost_s / self._settings.max_overhead)
+        self._next_at = max(wanted, now + cost_s / self._settings.max_overhead, now + at_least_s)
 
     def _read_sites(self) -> SiteRows:
         fork = self._settings.fork

@@ -17,7 +17,7 @@ from memanalysis.watcher.growing_lines import GrowingLine, find_growing_lines
 from memanalysis.watcher.imported_packages import ImportedPackages
 from memanalysis.watcher.live_verdict import LiveRun
 from memanalysis.watcher.object_growth import ObjectGrowth
-from memanalysis.watcher.overhead_budget import OverheadBudget
+from memanalysis.watcher.overhead_budget import SERVER_TICKS_SHARE, OverheadBudget
 from memanalysis.watcher.run_output import RunOutput
 from memanalysis.watcher.sample_records import take_tracer_off
 from memanalysis.watcher.sampled_sites import SampledSites
@@ -136,6 +136,7 @@ class Observer:
                 record_event=output.record_event,
                 write_sites=partial(output.write_rows, "sites"),
                 update_run=output.update_run,
+                choose_rest_s=self._budget.rest_as_worker_s,
                 begin=self._objects.note_growth,
                 conclude=self._objects.report_holders,
             )
@@ -323,7 +324,8 @@ class Observer:
             self.sampled.on_sample(sample)
         if snapshot:
             self._snapshots.add(sample)
-            self._snapshots.rest(time.thread_time() - cpu_started)
+            cost_s = time.thread_time() - cpu_started
+            self._snapshots.rest(cost_s, at_least_s=self._budget.rest_as_worker_s(cost_s))
         sample["capture_s"] = round((time.perf_counter() - started) * 1e7) / 1e7
         self._output.show_sample(sample)
         try:
@@ -335,11 +337,13 @@ class Observer:
 
     def _choose_pace(self, tick_s: float) -> None:
         """Widen the intervals where ticks cost too much, and record it when they change by half or more."""
+        self._budget.n_workers = self._reader.n_siblings
         pace = self._budget.choose_pace(tick_s, self._settings.interval_s)
         if not self.pace / 1.5 < pace < self.pace * 1.5 or (pace == 1.0 != self.pace):
             self.pace = pace
             interval_s = pace * self._settings.interval_s
-            message = (
-                f"A sample every {interval_s:.3g} s, to stay under {self._settings.max_overhead:.0%} of a processor."
-            )
+            why = f"to stay under {self._settings.max_overhead:.0%} of a processor"
+            if self._budget.is_slowed_for_server:
+                why = f"as {self._budget.n_workers} workers take {SERVER_TICKS_SHARE:.1%} of a processor together"
+            message = f"A sample every {interval_s:.3g} s, {why}."
             self.record_event("pace", level="info", message=message, data={"interval_s": interval_s})

@@ -2,6 +2,7 @@
 
 Seconds of the processor throughout. Whoever does something expensive asks first what is available, and afterwards
 spends what it took. Ticks are spent as they come: where they alone would take much of the share, they come less often.
+The workers of one server share a part of a processor that is small for all of them together.
 """
 
 from collections import deque
@@ -32,6 +33,13 @@ SAFE_SHARE = 0.9
 """One thing takes at most this part of what ticks leave of a stretch: costs are estimates until they are spent."""
 
 
+SERVER_TICKS_SHARE = 0.004
+"""Of a processor, for the ticks of all workers of one server. Twenty workers or so leave it at a tick a second."""
+
+SERVER_RARE_SHARE = 0.002
+"""Of a processor, for all workers of one server and each thing that is done once a minute."""
+
+
 class OverheadBudget:
     """Decides what can be afforded now, and how far apart ticks must be.
 
@@ -48,12 +56,18 @@ class OverheadBudget:
         What watching cost so far.
     tick_s : float
         What a tick costs, on the average of the last few that were measured.
+    n_workers : int
+        Workers of the server that this process is one of; 1 where it is none.
+    is_slowed_for_server : bool
+        Whether ticks come less often for what all workers take together.
     """
 
     def __init__(self, max_overhead: float, *, clock: Clock) -> None:
         self.max_overhead = max_overhead
         self.spent_s = 0.0
         self.tick_s = 0.0
+        self.n_workers = 1
+        self.is_slowed_for_server = False
         self._clock = clock
         self._began_at = clock.monotonic()
         self._reserved_s = 0.0
@@ -93,6 +107,16 @@ class OverheadBudget:
     def choose_pace(self, tick_s: float, interval_s: float) -> float:
         """By how much intervals must be longer, 1 or more, when a tick took ``tick_s``."""
         self.tick_s += (tick_s - self.tick_s) / REMEMBERED_TICKS
-        pace = min(MAX_PACE, max(1.0, self.tick_s / (TICKS_SHARE * self.max_overhead * interval_s)))
+        own = self.tick_s / (TICKS_SHARE * self.max_overhead * interval_s)
+        of_server = self._share_of_server(self.tick_s, SERVER_TICKS_SHARE) / interval_s
+        pace = min(MAX_PACE, max(1.0, own, of_server))
+        self.is_slowed_for_server = of_server > max(1.0, own)
         self._ticks_share = min(TICKS_SHARE * self.max_overhead, self.tick_s / (pace * interval_s))
         return pace
+
+    def rest_as_worker_s(self, cost_s: float) -> float:
+        """Seconds that this worker waits before it does again what cost that much; 0 where it is none."""
+        return self._share_of_server(cost_s, SERVER_RARE_SHARE)
+
+    def _share_of_server(self, cost_s: float, share: float) -> float:
+        return cost_s * self.n_workers / share if self.n_workers > 1 else 0.0

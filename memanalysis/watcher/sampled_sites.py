@@ -6,6 +6,7 @@ estimates with a standard error. A line is named as a suspect only where its gro
 
 from collections.abc import Callable, Sequence
 from math import sqrt
+from time import thread_time
 from typing import Any
 
 from memanalysis.capture import sampler
@@ -60,6 +61,8 @@ class SampledSites:
         Writes rows of ``sites``, without run, seq and time.
     update_run : callable
         Changes cells of the run's row.
+    choose_rest_s : callable
+        Returns the seconds that the next table waits at least, from the processor seconds that one took.
     begin : callable
         Called once memory is seen to grow.
     conclude : callable
@@ -75,6 +78,7 @@ class SampledSites:
         record_event: Callable[..., None],
         write_sites: Callable[[Sequence[Row]], None],
         update_run: Callable[[Row], None],
+        choose_rest_s: Callable[[float], float],
         begin: Callable[[], None],
         conclude: Callable[[], None],
     ) -> None:
@@ -84,6 +88,7 @@ class SampledSites:
         self._record_event = record_event
         self._write_sites = write_sites
         self._update_run = update_run
+        self._choose_rest_s = choose_rest_s
         self._interval_bytes = float(INTERVAL_BYTES)
         self._begin = begin
         self._conclude = conclude
@@ -118,9 +123,11 @@ class SampledSites:
     def check(self) -> None:
         """Write a table if one is due."""
         if self._tables_due and self._clock.monotonic() >= self._tables_due[0]:
+            began = thread_time()
             self.write_table()
+            rest_s = max(TABLE_INTERVAL_S, self._choose_rest_s(thread_time() - began))
             now = self._clock.monotonic()
-            self._tables_due = [due for due in self._tables_due if due > now] or [now + TABLE_INTERVAL_S]
+            self._tables_due = [due for due in self._tables_due if due > now] or [now + rest_s]
 
     def write_table(self) -> None:
         """Write a table now: the sites that hold the most, and those that grew most since the first one.

@@ -66,6 +66,23 @@ def test_cheap_ticks_keep_their_interval_and_expensive_ones_take_half_of_the_sha
     assert budget.max_expense_s == pytest.approx(0.9 * (0.45 - 0.25), rel=0.01)
 
 
+@pytest.mark.parametrize(("n_workers", "pace"), [(1, 1.0), (4, 1.0), (16, 1.0), (100, 6.25)])
+def test_ticks_of_all_workers_of_a_server_take_the_two_hundred_fiftieth_of_a_processor(budget, n_workers, pace):
+    """A tick of 0.25 ms once a second: of 16 workers 4 ms a second, which is the most."""
+    budget.n_workers = n_workers
+    for _ in range(200):
+        found = budget.choose_pace(0.00025, 1.0)
+
+    assert found == pytest.approx(pace, rel=0.01)
+    assert budget.is_slowed_for_server is (pace > 1)
+
+
+def test_one_of_many_workers_rests_for_long_after_what_costs_much(budget):
+    assert budget.rest_as_worker_s(0.01) == 0
+    budget.n_workers = 100
+    assert budget.rest_as_worker_s(0.01) == pytest.approx(500)  # 0.2 % of a processor for all
+
+
 def test_what_it_remembers_has_a_bound(budget, hand_clock):
     for _ in range(20_000):
         hand_clock.go(0.003)

@@ -14,7 +14,8 @@ pytestmark = needs_sampler
 
 def make_sites(**arguments):
     written_elsewhere = dict.fromkeys(("record_event", "write_sites", "update_run", "begin", "conclude"), ignore)
-    return SampledSites(**{"max_frames": 5, "top_sites": 10, "clock": SYSTEM_CLOCK, **written_elsewhere, **arguments})
+    usual = {"max_frames": 5, "top_sites": 10, "clock": SYSTEM_CLOCK, "choose_rest_s": lambda _: 0.0}
+    return SampledSites(**{**usual, **written_elsewhere, **arguments})
 
 
 def ignore(*_, **__):
