@@ -53,10 +53,9 @@ class PreforkRun:
     def measure_steady(self) -> float:
         """Return the processor seconds a second of all workers together, after their start."""
         shares = []
+        first = min(moment for own in self.times.values() for moment, _ in own)
+        begin = first + STARTED_SHARE * SECONDS
         for own in self.times.values():
-            begin = (
-                min(moment for of_worker in self.times.values() for moment, _ in of_worker) + STARTED_SHARE * SECONDS
-            )
             late = [(moment, used) for moment, used in own if moment >= begin]
             if len(late) > 1:
                 shares.append((late[-1][1] - late[0][1]) / (late[-1][0] - late[0][0]))
