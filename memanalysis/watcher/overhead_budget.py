@@ -9,7 +9,7 @@ from collections import deque
 
 from memanalysis.capture.sample import Clock
 
-__all__ = ["STRETCH_S", "OverheadBudget"]
+__all__ = ["SERVER_TICKS_SHARE", "STRETCH_S", "OverheadBudget"]
 
 STRETCH_S = 10.0
 """The share is held over each stretch of this length."""
