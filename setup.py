@@ -23,6 +23,7 @@ THREAD_LOCAL = ["-ftls-model=initial-exec"] if platform.libc_ver()[0] == "glibc"
 SAMPLER = Extension(
     "memanalysis.capture._sampler",
     sources=["memanalysis/capture/_sampler.c"],
+    depends=["memanalysis/capture/_ceiling.h"],
     extra_compile_args=["-std=gnu11", "-O2", *THREAD_LOCAL],
     libraries=["m"],
     optional=True,

@@ -22,6 +22,7 @@ BENCHMARKS = {
     "prefork": "benchmarks.prefork",
     "fleet": "benchmarks.fleet.run",
     "pivot": "benchmarks.fleet.pivot_run",
+    "run_index": "benchmarks.fleet.run_index_run",
     "compare": "benchmarks.compare_runs",
     "calls": "benchmarks.detection.calls",
     "enforcement": "benchmarks.enforcement",
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "host": "benchmarks.isolation",
     "sampler": "benchmarks.sampler.run",
     "notebook": "benchmarks.notebook.run",
+    "notebook_peers": "benchmarks.notebook.peers",
 }
 """Loaded one by one, the one that measures a small process first: what they import would weigh on it."""
 
@@ -40,11 +42,13 @@ ONLY_WHEN_NAMED = {
     "families",
     "fleet",
     "fuzz",
+    "notebook_peers",
     "packages",
     "pivot",
     "prefork",
     "programs",
     "pytest_suites",
+    "run_index",
     "services",
     "sweep",
 }

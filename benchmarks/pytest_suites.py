@@ -49,8 +49,9 @@ SUITES = (
     Suite("tomlkit==0.13.2", "tests"),
     Suite("markupsafe==3.0.2", "tests"),
     Suite("itsdangerous==2.2.0", "tests", ("freezegun",)),
+    Suite("networkx==3.4.2", "networkx"),
 )
-"""Pure functions and text, collections, hooks, generated classes, parsers, a C extension, and clocks."""
+"""Pure functions and text, collections, hooks, generated classes, parsers, a C extension, clocks, and many graphs."""
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 A cell that begins with ``%%memwatch`` stays the very cell that IPython runs: an input transformer replaces only its
 first line, by a call that starts the measurement, and the measurement ends when IPython reports the end of the cell.
 So the result, the errors and their line numbers, ``await`` and the names that it defines are what they are without it.
+
+Loading the extension is felt at every start of a kernel, so a command loads what it needs when it is typed.
 """
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.error import UsageError
@@ -17,39 +18,26 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display
 
 from memanalysis.errors import MemAnalysisError
-from memanalysis.notebook.cell_budget import CellBudget
-from memanalysis.notebook.cell_holders import find_result_holders
-from memanalysis.notebook.cell_log import cells, compare_cells
 from memanalysis.notebook.cell_notes import CellNotes
-from memanalysis.notebook.holder_table import show_holders
-from memanalysis.notebook.line_answers import install_extension, release_results, uninstall_extension
-from memanalysis.notebook.measure import CellMeter
-from memanalysis.notebook.memwatch_commands import COMMANDS
-from memanalysis.notebook.memwatch_completion import complete_line
-from memanalysis.notebook.memwatch_parser import HELP_WORDS, make_cell_parser, parse_line, render_help
+from memanalysis.notebook.measured_source import REST_OF_CELL, replace_first_line
 from memanalysis.notebook.names import CellNames
 from memanalysis.notebook.nested_cells import body_offset, forget_body, register_body
-from memanalysis.notebook.net_sentences import describe_error_locals, describe_holders, describe_rebound
-from memanalysis.notebook.plot import load_drawing
 from memanalysis.notebook.session import NotebookSession
 from memanalysis.notebook.shell_frames import lighten_frames, restore_frames
-from memanalysis.notebook.show import CellReport
 from memanalysis.notebook.statements import pass_through
-from memanalysis.notebook.variable_table import show_variables
 
-__all__ = ["MemwatchMagics", "load", "replace_first_line", "unload"]
+if TYPE_CHECKING:
+    from memanalysis.notebook.cell_budget import CellBudget
+    from memanalysis.notebook.measure import CellMeter
+
+__all__ = ["MemwatchMagics", "load", "unload"]
 
 pass_through(__file__)
-
-REST_OF_CELL = "# the rest of this cell"
-"""Body of the call that stands in for the first line of a ``%%memwatch`` cell."""
 
 USER_FRAME = 2
 """Calls between the line that is typed and IPython's expansion of its ``{names}``: the magic, and what runs magics."""
 
 _display: Callable[[object], object] = display
-_FIRST_LINE = re.compile(r"%%memwatch(?P<options>[ \t][^\n]*)?\n?")
-_OTHER_MAGIC = re.compile(r"%%(?P<name>\w+)[ \t]*(?P<options>[^\n]*)\n?(?P<body>.*)", re.DOTALL)
 _loaded: dict[int, "MemwatchMagics"] = {}
 
 
@@ -74,28 +62,6 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop("memwatch", None)
 
 
-def replace_first_line(lines: list[str]) -> list[str]:
-    """Input transformer: the first line of a ``%%memwatch`` cell becomes the call that starts the measurement.
-
-    The cell has its line numbers as before, unless another cell magic follows, which has to stand first. A first line
-    that asks for help is all that runs.
-    """
-    match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
-    if match is None:
-        return lines
-    options = (match["options"] or "").strip()
-    call = f"get_ipython().run_cell_magic('memwatch', {options!r}, {REST_OF_CELL!r})\n"
-    if not set(HELP_WORDS).isdisjoint(options.split()):
-        return [call]
-    if not "".join(lines[1:]).strip():
-        return lines
-    other = _OTHER_MAGIC.fullmatch("".join(lines[1:]).lstrip("\n"))
-    if other is None:
-        return [call, *lines[1:]]
-    arguments = ", ".join(repr(other[part] or "") for part in ("name", "options", "body"))
-    return [call, f"get_ipython().run_cell_magic({arguments})\n"]
-
-
 @magics_class
 class MemwatchMagics(Magics):
     """``%memwatch`` and ``%%memwatch`` of one shell."""
@@ -106,7 +72,7 @@ class MemwatchMagics(Magics):
         super().__init__(shell)
         self._names = CellNames(shell)
         self._session = NotebookSession()
-        self._budget = CellBudget(shell)
+        self._budget: CellBudget | None = None
         self._depth = 0
         self._measured: tuple[int, CellMeter, int] | None = None
         self._labels: list[tuple[str, int]] = []
@@ -197,6 +163,8 @@ class MemwatchMagics(Magics):
         many small objects take some ten times as long, and so do imports. The ledger is a folder that
         ``memanalysis.open_ledger`` reads, also after the kernel was killed.
         """
+        from memanalysis.notebook.memwatch_commands import COMMANDS
+
         try:
             command = COMMANDS.get(line.split()[0]) if line.strip() else None
             if command is None or not command.takes_statement:
@@ -208,6 +176,12 @@ class MemwatchMagics(Magics):
             raise UsageError(str(exc)) from exc
 
     def _run_line(self, line: str) -> Any:
+        from memanalysis.notebook.cell_log import cells, compare_cells
+        from memanalysis.notebook.holder_table import show_holders
+        from memanalysis.notebook.line_answers import install_extension, release_results, uninstall_extension
+        from memanalysis.notebook.memwatch_parser import parse_line, render_help
+        from memanalysis.notebook.variable_table import show_variables
+
         help_text = render_help(line)
         if help_text is not None:
             return self._show_text(help_text.rstrip())
@@ -226,7 +200,7 @@ class MemwatchMagics(Magics):
             "leak": self._find_leak,
             "log": lambda _: cells.to_frame(),
             "diff": lambda options: compare_cells(*map(cells.find, (options.first, options.second))),
-            "budget": lambda options: self._show_text(self._budget.set_session(options.size)),
+            "budget": lambda options: self._show_text(self._find_budget().set_session(options.size)),
         }
         return actions[options.word](options)
 
@@ -243,6 +217,8 @@ class MemwatchMagics(Magics):
         )
 
     def _show_report(self) -> None:
+        from memanalysis.notebook.cell_log import cells
+
         report = self._session.report(cells)
         if report is None:
             self._show_text("No cell was watched yet. %memwatch on watches every cell from the next one on.")
@@ -252,7 +228,7 @@ class MemwatchMagics(Magics):
     def _show_dashboard(self) -> None:
         from memanalysis.widgets.session_dashboard import make_session_dashboard  # it loads ipywidgets and numpy
 
-        text, dashboard = make_session_dashboard(self._session, self._budget, self._dashboards)
+        text, dashboard = make_session_dashboard(self._session, self._find_budget(), self._dashboards)
         if text:
             self._show_text(text)
         _display(dashboard)
@@ -269,7 +245,20 @@ class MemwatchMagics(Magics):
             max_s=options.seconds,
         )
 
+    def _find_budget(self) -> "CellBudget":
+        """Return what holds cells to a budget, made for the first one that is asked for."""
+        if self._budget is None:
+            from memanalysis.notebook.cell_budget import CellBudget
+
+            self._budget = CellBudget(self.shell)
+            self._budget.begin(self._read_label())
+        return self._budget
+
     def _start_measuring(self, line: str, cell: str) -> Any:
+        from memanalysis.notebook.measure import CellMeter
+        from memanalysis.notebook.memwatch_commands import COMMANDS
+        from memanalysis.notebook.memwatch_parser import make_cell_parser, render_help
+
         help_text = render_help(line, is_cell=True)
         if help_text is not None:
             return self._show_text(help_text.rstrip())
@@ -287,8 +276,10 @@ class MemwatchMagics(Magics):
             )
         label = self._read_label()
         if options.budget is not None:
-            self._budget.limit_cell(options.budget)
+            self._find_budget().limit_cell(options.budget)
         if getattr(self.shell, "kernel", None) is not None:  # a terminal shows text
+            from memanalysis.notebook.plot import load_drawing
+
             load_drawing()
         self._names.show_as_typed(label)
         register_body(label, body_offset(self._names.read_cell(label)))
@@ -300,7 +291,7 @@ class MemwatchMagics(Magics):
         self._stop_at_error(meter)
         return None
 
-    def _stop_at_error(self, meter: CellMeter) -> None:
+    def _stop_at_error(self, meter: "CellMeter") -> None:
         """End the measurement before IPython shows an error: that parses sources, and is not the cell's doing."""
         depth, show = self._depth, self.shell.showtraceback
 
@@ -321,13 +312,13 @@ class MemwatchMagics(Magics):
         if self._depth == 1:
             self._notes.begin(info.raw_cell)
             self._session.before_cell(label, info.raw_cell, getattr(info, "cell_id", None) or info.raw_cell)
-            if note := self._budget.begin(label):
+            if self._budget is not None and (note := self._budget.begin(label)):
                 self._show_text(note)
 
     def _after_cell(self, result: Any) -> None:
         depth, self._depth = self._depth, max(self._depth - 1, 0)
         label = self._labels.pop()[0] if self._labels else ""
-        if depth <= 1 and (note := self._budget.end(result)):
+        if depth <= 1 and self._budget is not None and (note := self._budget.end(result)):
             self._show_text(note)
         event = self._session.after_cell(result) if depth <= 1 else None
         if self._measured is not None and self._measured[0] >= depth:
@@ -347,6 +338,10 @@ class MemwatchMagics(Magics):
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         vars(self.shell).pop("showtraceback", None)
         cost = replace(meter.stop(), succeeded=bool(result is not None and result.success))
+        from memanalysis.notebook.cell_holders import find_result_holders  # only now: it would be taken for the cell's
+        from memanalysis.notebook.net_sentences import describe_error_locals, describe_holders, describe_rebound
+        from memanalysis.notebook.show import CellReport
+
         self._notes.cost = cost
         forget_body()
         self._names.forget_body()
@@ -377,6 +372,8 @@ def _make_matcher(shell: Any) -> Any:
 
     @context_matcher(identifier="memanalysis.memwatch")  # type: ignore[untyped-decorator]
     def match_memwatch(context: CompletionContext) -> SimpleMatcherResult:
+        from memanalysis.notebook.memwatch_completion import complete_line
+
         names = (name for name in shell.user_ns if not name.startswith("_") and name not in shell.user_ns_hidden)
         found = complete_line(context.line_with_cursor[: context.cursor_position], variables=sorted(names))
         completions = [SimpleCompletion(text=word, type="param") for word in found or ()]

@@ -19,6 +19,7 @@ __all__ = [
     "OBJECTS",
     "PRIVATE_METRIC",
     "PROPORTIONAL_METRIC",
+    "RESTART_EXIT_CODE",
     "RUNS",
     "SAMPLED_METRIC",
     "SAMPLES",
@@ -63,8 +64,8 @@ RUNS: Mapping[str, ColumnType] = {
     "ending": "json",
     "schema_version": "int64",
 }
-"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed. ``ending``
-shows how it ended, and ``at_start`` what is compared to find that out of one that is gone.
+"""One process lifetime a row. ``ended`` is null while the process lives, and for ever if it was killed and no parent
+noted that. ``ending`` shows how it ended, and ``at_start`` what is compared to find that out of one that is gone.
 ``program_pid`` is the program under ``memanalysis run``, from which all other processes descend."""
 
 SAMPLES: Mapping[str, ColumnType] = {
@@ -168,6 +169,9 @@ But for ``BYTE_METRICS`` they are read now and then, and a reading counts until 
 
 END_LABEL = "end"
 """Label of the sample at a program's end: the main function has returned and freed what it held. It is not judged."""
+
+RESTART_EXIT_CODE = 75
+"""How a program leaves that is to be started again; in ``ending`` of ``runs``."""
 
 SAMPLED_METRIC = "sampled_bytes"
 """The column that settles a verdict on RSS; none is given on it."""

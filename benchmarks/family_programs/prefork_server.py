@@ -1,7 +1,7 @@
 """A server of many forked workers that each watch themselves into one ledger; some are killed.
 
-Each worker retains a little of what it was asked. It writes to a pipe how many marks its recorder took, and what
-processor time it has used. ``prefork_server.py SECONDS WORKERS KILLS SEED OPTIONS``: options of ``watch`` as JSON, or
+Each worker retains a little of what it was asked. Once a second it writes to a pipe how many marks its recorder took,
+and what processor time it has used. ``prefork_server.py SECONDS WORKERS KILLS SEED OPTIONS``: options of ``watch`` as JSON, or
 nothing is watched where they are ``null``.
 """
 
@@ -15,21 +15,24 @@ import time
 
 ASKED = []
 STEP_S = 0.25
-STEPS_OF_A_MARK = 4
+STEPS_OF_A_REPORT = 4
+MARKS = 40
+"""That a worker takes. Each is written to disk at once: one a second would be half of what watching costs."""
 
 
-def serve(recorder, until, pipe):
+def serve(recorder, seconds, until, pipe):
     if recorder is not None:
         recorder.start()
-    step, marking_s = 0, 0.0
+    step, taken, marking_s = 0, 0, 0.0
+    steps_of_a_mark = STEPS_OF_A_REPORT * max(1, round(seconds / MARKS))
     while time.monotonic() < until:
         ASKED.append([{"path": f"/item/{number}", "body": "x" * 200} for number in range(25)])
         time.sleep(STEP_S)
         step += 1
-        if step % STEPS_OF_A_MARK == 0:
-            taken, began_s = step // STEPS_OF_A_MARK, time.thread_time()
-            if recorder is not None and not recorder.mark(f"mark {taken}"):
-                taken -= 1
+        if step % STEPS_OF_A_REPORT == 0:
+            began_s = time.thread_time()
+            if step % steps_of_a_mark == 0 and recorder is not None:
+                taken += recorder.mark(f"mark {taken + 1}")
             marking_s += time.thread_time() - began_s  # marks are the benchmark's own
             os.write(pipe, f"{os.getpid()} {taken} {time.monotonic()} {time.process_time() - marking_s}\n".encode())
     if recorder is not None:
@@ -51,7 +54,7 @@ def main():
     for _ in range(n_workers):
         child = os.fork()
         if child == 0:
-            serve(recorder, until, writing)
+            serve(recorder, seconds, until, writing)
         workers.append(child)
     os.close(writing)
     lines = []

@@ -41,7 +41,7 @@ class Written:
 
 
 def write_fleet(
-    plan: FleetPlan, services: Iterable[Sequence[PlannedRun]], target: str | PathLike[str]
+    plan: FleetPlan, services: Iterable[Sequence[PlannedRun]], target: str | PathLike[str], *, only_runs: bool = False
 ) -> dict[str, Written]:
     """Write the runs of the services, and return what was written by table.
 
@@ -53,6 +53,8 @@ def write_fleet(
         As `plan_services` gives them.
     target : path or URL
         A folder that is not there yet, or a place in a bucket that is.
+    only_runs : bool
+        Whether the table ``runs`` alone is written.
     """
     files = files_at(target)
     done = {table: Written() for table in ("runs", "samples", "sites")}
@@ -63,8 +65,7 @@ def write_fleet(
         _hand_over(files, folder, MARKER_NAME)
         for runs in services:
             for run in runs:
-                series = draw_series(plan, run)
-                for table, number, rows in _make_tables(plan, run, series):
+                for table, number, rows in _make_tables(plan, run, only_runs=only_runs):
                     stem = run.run_id if number == 1 else f"{run.run_id}.{number}"
                     path = f"{table}/{PARTITION_PREFIX}{slug_of_service(run.service)}/{stem}{PARQUET_SUFFIX}"
                     done[table].rows += rows.num_rows
@@ -74,9 +75,12 @@ def write_fleet(
     return done
 
 
-def _make_tables(plan: FleetPlan, run: PlannedRun, series: RunSeries) -> Iterator[tuple[str, int, pa.Table]]:
+def _make_tables(plan: FleetPlan, run: PlannedRun, *, only_runs: bool) -> Iterator[tuple[str, int, pa.Table]]:
     """Yield table, number of the file, and rows, of each file of a run."""
     yield "runs", 1, table_from_rows("runs", [_make_run_row(run)])
+    if only_runs:
+        return
+    series = draw_series(plan, run)
     edges = [0, *(np.flatnonzero(np.diff((run.started + series.elapsed_s) // plan.file_s)) + 1), series.elapsed_s.size]
     for number, (begin, end) in enumerate(pairwise(edges), start=1):
         yield "samples", number, _make_samples(run, series, int(begin), int(end))

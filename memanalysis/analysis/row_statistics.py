@@ -8,7 +8,7 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 
-__all__ = ["MAD_TO_SIGMA", "row_medians", "row_products"]
+__all__ = ["MAD_TO_SIGMA", "row_medians", "row_products", "share_row"]
 
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation of a normal sample times this is its standard deviation."""
@@ -59,3 +59,8 @@ def row_products(rows: FloatArray, curves: FloatArray) -> FloatArray:
     """
     products: FloatArray = np.einsum("mp,kp->mk", rows, curves)
     return products
+
+
+def share_row(rows: FloatArray) -> FloatArray:
+    """Return the first row alone where all are equal, as the times of a fleet are: what is computed once serves all."""
+    return rows[:1] if len(rows) > 1 and (rows == rows[0]).all() else rows

@@ -57,7 +57,9 @@ def _encode(texts: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], "pd.Inde
         codes, known = texts.array.codes, texts.array.categories
     else:
         codes, known = pd.factorize(texts)
-    return codes, pd.Index([*known, None], dtype=object)
+    names = np.empty(len(known) + 1, dtype=object)
+    names[:-1], names[-1] = known.to_numpy(dtype=object), None
+    return codes, pd.Index(names, dtype=object)
 
 
 def _ranks(names: "pd.Index[Any]") -> IntArray:

@@ -34,9 +34,9 @@ def frame_from_table(table: pd.DataFrame) -> VerdictFrame:
 
 
 def _join_codes(reasons: Any) -> Any:
-    joined: dict[tuple[Reason, ...], str] = {}
+    joined = {codes: " ".join(codes) for codes in set(reasons)}
     column = np.empty(len(reasons), dtype=object)
-    column[:] = [joined.setdefault(codes, " ".join(codes)) for codes in reasons]
+    column[:] = [joined[codes] for codes in reasons]
     return column
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from memanalysis.assistant.answer_text import fit_answer, plain_value, quote_name, quote_text
 from memanalysis.assistant.questions import ListRuns, ListServices
@@ -14,6 +16,13 @@ from memanalysis.verdicts.run_ends import RunEnd, read_run_ends
 __all__ = ["list_runs", "list_services"]
 
 _KEYS = ["service", "run_id"]
+
+_SPANS = [
+    ("timestamp", "count", pc.CountOptions(mode="all")),
+    *((column, end) for column in ("timestamp", "seq") for end in ("min", "max")),
+]
+
+_DTYPES = {pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}
 
 
 def list_services(served: ServedLedgers, question: ListServices) -> str:
@@ -95,18 +104,23 @@ def _find_number(value: Any) -> int | None:
 def _read_runs(ledger: Ledger, service: str | None = None) -> pd.DataFrame:
     """Return the runs that have samples: their number, and the span of their ``seq`` and of their time."""
     services = None if service is None else [service]
-    samples = ledger.read("samples", columns=[*_KEYS, "seq", "timestamp"], services=services)
+    found = ledger.aggregate("samples", _find_spans, columns=[*_KEYS, "seq", "timestamp"], services=services)
+    spans: pd.DataFrame = found.to_pandas(types_mapper=_DTYPES.get)
     return (
-        samples.groupby(_KEYS, dropna=False, observed=True)
+        spans.groupby(_KEYS, dropna=False, observed=True)
         .agg(
-            rows=("timestamp", "size"),
-            first=("timestamp", "min"),
-            last=("timestamp", "max"),
-            first_seq=("seq", "min"),
-            last_seq=("seq", "max"),
+            rows=("timestamp_count", "sum"),
+            first=("timestamp_min", "min"),
+            last=("timestamp_max", "max"),
+            first_seq=("seq_min", "min"),
+            last_seq=("seq_max", "max"),
         )
         .reset_index()
     )
+
+
+def _find_spans(rows: pa.Table) -> pa.Table:
+    return rows.group_by(_KEYS).aggregate(_SPANS)
 
 
 def _describe_span(row: "pd.Series[Any]") -> list[Any] | None:

@@ -58,8 +58,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <unistd.h>
+#include "_ceiling.h"
 
 #define CHUNK 16384       /* bytes between two checks of the epoch */
 #define FILTER_BITS 15    /* one byte each: 32 KiB */
@@ -351,7 +350,7 @@ static NOINLINE int is_hit(size_t size) {  /* thread.left is below 0 */
 static inline int is_due(size_t size) { return UNLIKELY((thread.left -= (int64_t)size) < 0); }
 static NOINLINE void *malloc_due(void *(*below)(void *, size_t), void *ctx, size_t size, int has_gil) {
     int hit = is_hit(size);
-    void *p = below(ctx, size);
+    void *p = is_refused(size) ? NULL : below(ctx, size);
     if (hit && p) record(p, size, has_gil);
     return p;
 }
@@ -373,7 +372,7 @@ static inline int may_be_known(void *p) { return UNLIKELY(LOAD(*filter_of((uintp
     }                                                                                                         \
     static void *name##_calloc(void *Py_UNUSED(ctx), size_t count, size_t n) {                                \
         __auto_type below = (BELOW);                                                                          \
-        void *p = below->calloc(below->ctx, count, n);                                                        \
+        void *p = is_refused(count * n) ? NULL : below->calloc(below->ctx, count, n);                         \
         if (p && is_due(count * n) && is_hit(count * n)) record(p, count * n, has_gil);                       \
         return p;                                                                                             \
     }                                                                                                         \
@@ -593,7 +592,8 @@ static int execute(PyObject *Py_UNUSED(module)) {
 static PyMethodDef methods[] = {
     {"start", start, METH_VARARGS, NULL}, {"stop", stop, METH_NOARGS, NULL}, {"check", check, METH_NOARGS, NULL},
     {"follow_numpy", follow_numpy, METH_O, NULL}, {"mark_peak", mark_peak, METH_NOARGS, NULL},
-    {"read_table", read_table, METH_O, NULL}, {"stats", stats, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL},
+    {"refuse_above", refuse_above, METH_O, NULL}, {"read_table", read_table, METH_O, NULL},
+    {"stats", stats, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL},
 };
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_sampler", NULL, 0, methods, slots, NULL, NULL, NULL};

@@ -1,8 +1,8 @@
 """What is in one tick? Everything that can be read in some 30 µs, and on a deep tick also what is expensive.
 
 A sample is a row of the table ``samples`` without the columns that only the recorder knows (``run_id``, ``service``,
-``seq``, ``label``). The object count is read on deep ticks alone. PSS, USS, threads, descriptors and the free bytes of
-the C allocator are read on these and rarely between them.
+``seq``, ``label``). The object count is read on deep ticks alone. PSS, USS, threads, descriptors, the limit and the
+free bytes of the C allocator are read on these and rarely between them.
 """
 
 import gc
@@ -91,6 +91,8 @@ class SampleReader:
     ----------
     n_siblings : int
         Workers of one server that this process is one of, as they were counted last; 1 where it is no worker.
+    rare_s : float
+        Processor seconds of the last reading that went into what is read rarely.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class SampleReader:
         self._groups = groups
         self._groups_due = float("-inf")
         self.n_siblings = 1
+        self.rare_s = 0.0
 
     def read(self, *, deep: bool = False) -> dict[str, Any]:
         """Read one sample; ``deep`` adds what costs milliseconds."""
@@ -119,9 +122,10 @@ class SampleReader:
         sample["timestamp"] = clock.wall()
         sample["elapsed_s"] = round((now - self._started) * 1e6) / 1e6  # few digits are written in half the time
         sample["rss_bytes"] = self._process.read_rss_bytes()
-        sample["limit_bytes"] = self._limit_bytes if now < self._limit_good_until else self._read_limit_bytes(now)
+        self.rare_s = 0.0
         if deep or now >= self._rare_due:
             self._read_rare(sample, now)
+        sample["limit_bytes"] = self._limit_bytes
         if self._groups is not None and now >= self._groups_due:
             started_s = thread_time()
             sample["family_bytes"], sample["container_bytes"] = self._groups.read()
@@ -140,14 +144,18 @@ class SampleReader:
     def _read_rare(self, sample: dict[str, Any], now: float) -> None:
         """Read what may take milliseconds, the next time after a pause that this takes a thousandth of, or less."""
         started = thread_time()  # on a busy machine the clock would put the next reading off for long
+        if now >= self._limit_good_until:
+            self._limit_bytes = read_limit_bytes(self._pid)
+            self._limit_good_until = now + LIMIT_GOOD_FOR_S
         process = self._process
         sample["pss_bytes"], sample["uss_bytes"] = process.read_pss_and_uss_bytes()
         sample["thread_count"] = process.read_thread_count()
         sample["descriptor_count"] = process.read_descriptor_count()
         if self._pid is None:
             sample["allocator_free_bytes"] = read_allocator_free_bytes()
-        pause_s = (thread_time() - started) / RARE_OVERHEAD
         self.n_siblings = count_siblings(self._pid)
+        self.rare_s = thread_time() - started
+        pause_s = self.rare_s / RARE_OVERHEAD
         shared_s = min(pause_s * self.n_siblings, FEWER_WITH_TIME * (now - self._started))
         self._rare_due = now + max(MIN_RARE_PAUSE_S, pause_s, shared_s)
 
@@ -168,8 +176,3 @@ class SampleReader:
             self._ticks_to_block_count -= 1
         if deep:
             sample["object_count"] = count_objects()
-
-    def _read_limit_bytes(self, now: float) -> int | None:
-        self._limit_bytes = read_limit_bytes(self._pid)
-        self._limit_good_until = now + LIMIT_GOOD_FOR_S
-        return self._limit_bytes

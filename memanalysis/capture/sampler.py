@@ -43,6 +43,7 @@ __all__ = [
     "read_peak",
     "read_peak_bytes",
     "read_stats",
+    "refuse_above",
     "start",
     "stop",
     "why_unavailable",
@@ -301,6 +302,16 @@ def read_stats() -> SamplerStats:
         n_frames=int(raw.get("frames", 0)),
         memory_bytes=int(raw.get("memory_bytes", 0)),
     )
+
+
+def refuse_above(resident_bytes: int | None) -> None:
+    """Refuse each block from now on that would take resident memory above this; None refuses nothing.
+
+    It holds for blocks of a mebibyte and more, and of a thirty-second of it, of what the sampler follows, while it
+    runs, and on Linux. Who asked for the block gets MemoryError.
+    """
+    if _sampler is not None:
+        _sampler.refuse_above(resident_bytes or 0)
 
 
 def _follow_numpy() -> None:

@@ -95,17 +95,27 @@ def command(
         from memanalysis.reports.json_report import render_verdicts_json
         from memanalysis.reports.last_deaths import read_last_deaths
         from memanalysis.reports.markdown_report import render_verdicts_markdown
-        from memanalysis.verdicts.assess import assess
-        from memanalysis.verdicts.known_leaks import render_known_leaks
-        from memanalysis.verdicts.sources import resolve_ledger
+        from memanalysis.verdicts.assess import assess_ledger
+        from memanalysis.verdicts.engines import resolve_engine
+        from memanalysis.verdicts.known_leaks import apply_known_leaks, render_known_leaks, resolve_known_leaks
+        from memanalysis.verdicts.run_ends import read_run_ends, read_runs
+        from memanalysis.verdicts.run_selection import RunSelection
+        from memanalysis.verdicts.sources import resolve_ledger, resolve_policy
 
         show(f"Assessing {ledger}")
-        files = {name: settings.pop(name) for name in ("policy", "known_leaks")}
-        works_on = make_engine(engine, scheduler, show)
+        policy = resolve_policy(settings.pop("policy"), call="assess")
+        known = resolve_known_leaks(settings.pop("known_leaks"), call="assess")
+        selection = RunSelection(**make_selection(**settings))
+        works_on = resolve_engine(make_engine(engine, scheduler, show), call="assess")
         opened = resolve_ledger(ledger, call="assess")
-        verdicts = assess(opened, **files, **make_selection(**settings), engine=works_on)
+        runs = read_runs(opened)
+        ends = read_run_ends(opened, runs)  # for the verdicts, and for the deaths below them
+        judged = assess_ledger(opened, policy, selection, runs=runs, ends=ends, engine=works_on)
+        verdicts = apply_known_leaks(judged, known, today=None)
         form = "json" if is_json else form
-        deaths = read_last_deaths(opened, verdicts, top=MAX_DEATHS) if form == "table" else None
+        deaths = (
+            read_last_deaths(opened, verdicts, ends, top=MAX_DEATHS, since=selection.since) if form == "table" else None
+        )
     worst = verdicts if top is None else order_verdicts(verdicts).head(top)
     render: dict[str, Callable[[pd.DataFrame], str]] = {
         "json": render_verdicts_json,

@@ -1,4 +1,4 @@
-"""``memanalysis compact LEDGER``: seal what killed runs left, merge small files, apply retention."""
+"""``memanalysis compact LEDGER``: seal what killed runs left, merge small files, apply retention, index the runs."""
 
 from typing import Any
 
@@ -22,6 +22,8 @@ memanalysis compact s3://bucket/ledger --max-size 2GB --dry-run
     cls=Command,
     help="""Seal the files that killed runs left, delete stale temporary files, merge the small files of runs that have
     ended into one per service and day (64 MiB at most), and drop whole files beyond the limits, the oldest first.
+
+    An index of the runs of each day is written, so that readers do not open a file for each run.
 
     Files of living processes are left alone. Without limits nothing is dropped. A file that cannot be treated is
     named, and the others are treated.
@@ -70,12 +72,14 @@ def command(ledger: str, policy: str | None, max_size: str | None, dry_run: bool
         print_line(console, f"uploaded      {done.uploaded:>8,} files")
     print_line(console, f"deleted       {done.temporaries:>8,} temporary files")
     print_line(console, f"merged        {done.merged.sources:>8,} files into {done.merged.files:,}")
+    if done.indexed.files:
+        print_line(console, f"indexed       {done.indexed.sources:>8,} files of runs in {done.indexed.files:,}")
     size, thinned = format_bytes(dropped.bytes_dropped), format_bytes(dropped.bytes_thinned)
     print_line(console, f"dropped       {dropped.files_dropped:>8,} files, {dropped.rows_dropped:,} rows, {size}")
     print_line(console, f"down-sampled  {dropped.files_thinned:>8,} files, {dropped.rows_thinned:,} rows, {thinned}")
     for path in done.unsealed:
         print_paragraph(console, f"left unsealed, because lines are corrupt: {path}")
-    for text in [*done.failed, *done.merged.failed, *done.retention.failed]:
+    for text in [*done.failed, *done.merged.failed, *done.retention.failed, *done.indexed.failed]:
         print_paragraph(console, f"skipped: {text}")
     return 0
 

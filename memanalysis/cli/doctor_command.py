@@ -61,11 +61,14 @@ def _examine() -> DoctorFindings:
     """Read what is there, and run the self-test."""
     from memanalysis.capture.forking import find_fork_obstacle
     from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes, read_limit_bytes
+    from memanalysis.cli.terminal import show_progress
     from memanalysis.watcher.trace_engine import choose_engine
 
     with ProcessReader() as process:
         rss_bytes, (pss_bytes, uss_bytes) = process.read_rss_bytes(), process.read_pss_and_uss_bytes()
-    engine = choose_engine("auto")
+    engine, obstacle = choose_engine("auto"), find_fork_obstacle()  # the thread that shows progress would be one
+    with show_progress("Allocating 16 MiB, and writing a ledger"):
+        self_test = run_self_test()
     return DoctorFindings(
         version=__version__,
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -75,11 +78,11 @@ def _examine() -> DoctorFindings:
         uss_bytes=uss_bytes,
         allocator_free_bytes=read_allocator_free_bytes(),
         limit_bytes=read_limit_bytes(),
-        fork_obstacle=find_fork_obstacle(),
+        fork_obstacle=obstacle,
         engine=engine.name,
         engine_reason=engine.reason,
         packages={name: _find_version(name) for name in PACKAGES},
-        self_test=run_self_test(),
+        self_test=self_test,
     )
 
 

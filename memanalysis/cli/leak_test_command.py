@@ -66,6 +66,7 @@ def command(call: str, setup: str | None, fail_on: str, is_json: bool, **bounds:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             repeated = _find_call(call, setup)
+            _announce(call, bounds["max_s"])
             finding = find_leak(repeated, **{name: bound for name, bound in bounds.items() if bound is not None})
     except MemAnalysisError:
         raise
@@ -81,6 +82,20 @@ def command(call: str, setup: str | None, fail_on: str, is_json: bool, **bounds:
         sys.stdout.write("".join(f"{make_printable(line)}\n" for line in str(finding).split("\n")))
     found = "leak" if finding.is_leak else "unknown" if finding.is_leak is None else None
     return EXIT_LEAK if found in kinds else 0
+
+
+def _announce(call: str, max_s: float | None) -> None:
+    """Show on a terminal what goes on, and for how long at most.
+
+    The line stands still: what draws progress meanwhile is a thread, and its memory would be measured with the call's.
+    """
+    if sys.stderr.isatty():
+        from memanalysis._text import make_printable
+        from memanalysis.leaktest.find_leak import MAX_S
+
+        longest = f"{MAX_S if max_s is None else max_s:g} s at most"
+        sys.stderr.write(f"Repeating {make_printable(call)} until it is known whether it leaks, for {longest}.\n")
+        sys.stderr.flush()
 
 
 def _find_call(call: str, setup: str | None) -> Callable[[], Any]:

@@ -10,10 +10,9 @@ import click
 from memanalysis.cli.command_help import PATH, Argument, Command
 from memanalysis.cli.shared_options import add_policy_option
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.ledger.paths import DEFAULT_LEDGER
 
-__all__ = ["DEFAULT_LEDGER", "add_watch_options", "command"]
-
-DEFAULT_LEDGER = "memanalysis-ledger"
+__all__ = ["add_watch_options", "command"]
 
 _EXAMPLES = """\
 memanalysis run train.py --epochs 3

@@ -20,7 +20,7 @@ from memanalysis.leaktest.measurements import CallRepeater
 from memanalysis.leaktest.sequential_test import judge_calls
 from memanalysis.verdicts.engine_loading import load_engine
 
-__all__ = ["find_leak"]
+__all__ = ["MAX_S", "find_leak"]
 
 MAX_CALLS = 1_000_000
 MAX_S = 15.0

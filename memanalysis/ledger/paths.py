@@ -18,6 +18,9 @@ from pathlib import Path
 from memanalysis.errors import InvalidArgumentError
 
 __all__ = [
+    "DEFAULT_LEDGER",
+    "INDEX_FOLDER",
+    "INDEX_PREFIX",
     "JSONL_SUFFIX",
     "LIVE_FOLDER",
     "MARKER_NAME",
@@ -33,8 +36,15 @@ __all__ = [
     "slug_of_service",
 ]
 
+DEFAULT_LEDGER = "memanalysis-ledger"
+"""Folder in the working folder, where neither an argument nor a policy names one."""
+
 MARKER_NAME = "ledger.json"
 LIVE_FOLDER = "live"
+INDEX_FOLDER = "_index"
+"""Holds the index of runs, ``runs-<day>.parquet``: copies of rows, and no rows of its own."""
+
+INDEX_PREFIX = "runs-"
 PARTITION_PREFIX = "service_key="
 JSONL_SUFFIX = ".jsonl"
 PARQUET_SUFFIX = ".parquet"

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.paths import (
+    INDEX_FOLDER,
+    INDEX_PREFIX,
     JSONL_SUFFIX,
     LIVE_FOLDER,
     MARKER_NAME,
@@ -88,10 +90,14 @@ class SkippedEntry:
 
 @dataclass(slots=True)
 class LedgerWalk:
-    """Files in the order of their names, live ones first; tables and folders of services; and what is passed over."""
+    """Files in the order of their names, live ones first; tables and folders of services; and what is passed over.
+
+    ``index`` has the names of the files of the index of runs, where it is asked for.
+    """
 
     files: list[FoundFile] = field(default_factory=list)
     folders: list[tuple[str, str]] = field(default_factory=list)
+    index: list[str] = field(default_factory=list)
     skipped: list[SkippedEntry] = field(default_factory=list)
 
 
@@ -101,6 +107,7 @@ def walk_ledger(
     tables: Iterable[str] = tuple(TABLES),
     is_wanted: Callable[[str], bool] = lambda partition: True,
     hidden: bool = False,
+    index: bool = False,
 ) -> LedgerWalk:
     """Find the files of a ledger that is a folder.
 
@@ -114,6 +121,9 @@ def walk_ledger(
         Takes the name of a service's folder, and returns whether to list it.
     hidden : bool
         True finds the files whose names begin with ``.`` or ``_`` as well, such as temporary ones.
+    index : bool
+        True lists the index of runs as well, before the tables: what it has of a file that is removed meanwhile is
+        not used, because the file is not found.
 
     Raises
     ------
@@ -125,9 +135,11 @@ def walk_ledger(
     live_kinds: dict[str, Kind] = {}
     if kinds.get(LIVE_FOLDER) == "folder":
         live_kinds = {entry.name: entry.kind for entry in _list(files, LIVE_FOLDER, walk)}
-    for name, wanted in ((MARKER_NAME, "file"), (LIVE_FOLDER, "folder")):
+    for name, wanted in ((MARKER_NAME, "file"), (LIVE_FOLDER, "folder"), (INDEX_FOLDER, "folder")):
         if kinds.get(name, wanted) != wanted:
             walk.skipped.append(SkippedEntry(name, _reason(kinds[name])))
+    if index and kinds.get(INDEX_FOLDER) == "folder":
+        _walk_index(files, walk)
     for table in tables:
         for parent, kind in ((f"{LIVE_FOLDER}/", live_kinds.get(table)), ("", kinds.get(table))):
             if kind == "folder":
@@ -191,6 +203,15 @@ def _walk_table(
         folder = FoundFile(table, name, "", is_live=bool(parent))
         listed = _list(files, folder.path.rstrip("/"), walk) if below is None else below.get(name, [])
         _walk_partition(folder, listed, walk, hidden=hidden)
+
+
+def _walk_index(files: "Files", walk: LedgerWalk) -> None:
+    for entry in _list(files, INDEX_FOLDER, walk):
+        if entry.name.startswith(INDEX_PREFIX) and entry.name.endswith(PARQUET_SUFFIX):
+            if entry.kind == "file":
+                walk.index.append(entry.name)
+            else:
+                walk.skipped.append(SkippedEntry(f"{INDEX_FOLDER}/{entry.name}", _reason(entry.kind)))
 
 
 def _walk_partition(folder: FoundFile, entries: "list[Entry]", walk: LedgerWalk, *, hidden: bool) -> None:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from memanalysis.notebook.cell_log import CellRecord, cells, make_record, source_identity
-from memanalysis.notebook.measure import CellCost
-from memanalysis.notebook.passive import CellEvent
 from memanalysis.notebook.rerun_growth import RerunWatch
+
+if TYPE_CHECKING:
+    from memanalysis.notebook.cell_log import CellRecord
+    from memanalysis.notebook.measure import CellCost
+    from memanalysis.notebook.passive import CellEvent
 
 __all__ = ["CellNotes"]
 
@@ -27,10 +29,12 @@ class CellNotes:
         self._source, self._started = source, datetime.now(UTC)
         self.cost = self.output_name = None
 
-    def end(self, label: str, event: CellEvent | None, result: Any) -> tuple[CellRecord | None, str | None]:
+    def end(self, label: str, event: "CellEvent | None", result: Any) -> "tuple[CellRecord | None, str | None]":
         """Note the cell; gives its record, and a line to show when something is established about its runs."""
         if event is None and self.cost is None:
             return None, None
+        from memanalysis.notebook.cell_log import cells, make_record, source_identity  # of cells that are watched
+
         error = None if result is None else (result.error_in_exec or result.error_before_exec)
         record = cells.add(
             make_record(

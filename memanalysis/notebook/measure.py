@@ -4,7 +4,6 @@
 the stand-in for a function of the shell. What the measurement itself takes is in no number.
 """
 
-import gc
 import sys
 import threading
 import time
@@ -14,7 +13,8 @@ from types import CodeType
 from typing import Any
 
 from memanalysis.capture import sampler
-from memanalysis.capture.process import ProcessReader
+from memanalysis.capture.process import ProcessReader, read_allocator_free_bytes
+from memanalysis.notebook.cell_garbage import CellGarbage
 from memanalysis.notebook.cell_memory import CellLine, CellMemory, CellRecorder, join_lines
 from memanalysis.notebook.curve import CurvePoint, CurveSampler, MemoryCurve
 from memanalysis.notebook.lines import Place
@@ -117,18 +117,20 @@ class CellMeter:
         self._hook = StatementHook(shell, before=self._before_statement, after=self._after_statement)
         self._names = getattr(shell, "user_ns", {})
         self._values: UserValues | None = None
+        self._garbage = CellGarbage(self._names)
         self._depth = 0
         self._thread = threading.get_ident()
         self._counters: dict[str, LibraryCounter] = {}
         self._children = _ChildrenPeak()
         self._rss_before: int | None = None
+        self._free_before = 0
         self._began = 0.0
         self._is_running = False
         self._cost: CellCost | None = None
 
     def start(self) -> None:
         """Collect garbage and give free memory back, so that neither is taken for the cell's doing, and begin."""
-        gc.collect(self._recorder.collect_before)
+        self._garbage.start(self._recorder.collect_before)
         return_free_memory()
         try:
             self._values = UserValues(self._names)
@@ -136,12 +138,14 @@ class CellMeter:
             self._counters = read_counters()
             self._children.start()
             self._rss_before = self._reader.read_rss_bytes()
+            self._free_before = read_allocator_free_bytes() or 0
             self._hook.attach()
+            self._sampler.start()
             self._recorder.before_statement(_find_place(sys._getframe(1)) or Place(self.label, 1))
             self._is_running = True
-            self._sampler.start()
             self._began = time.perf_counter()
         except BaseException:  # an interrupt too: nothing may stay on
+            self._sampler.stop()
             self._close()
             raise
 
@@ -161,7 +165,7 @@ class CellMeter:
         self._recorder.end()
         curve = self._sampler.stop()
         counters = [(self._counters.get(name), after) for name, after in read_counters().items()]
-        gc.collect()
+        self._garbage.collect(self._values, rise_bytes=self._read_rise_bytes())
         memory = self._recorder.finish()
         after = self._reader.read_rss_bytes()
         net = NetChange()
@@ -189,6 +193,13 @@ class CellMeter:
             net=net,
             notes=(*memory.notes, *_describe_error(self._hook.error)),
         )
+
+    def _read_rise_bytes(self) -> int | None:
+        """Memory in use over that before the cell; what the C allocator holds free is not in use."""
+        rss_bytes = self._reader.read_rss_bytes()
+        if rss_bytes is None or self._rss_before is None:
+            return None
+        return rss_bytes - (read_allocator_free_bytes() or 0) + self._free_before - self._rss_before
 
     def _close(self) -> None:
         self._hook.detach()

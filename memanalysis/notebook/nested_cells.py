@@ -57,9 +57,9 @@ def locate(file: str, line: int) -> tuple[str, int] | None:
     return (display_file(file), line) if _is_known_cell(file) else None
 
 
-def locate_frames(frames: Sequence[tuple[str, int]]) -> list[list[object]]:
+def locate_frames(frames: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     """Return frames in which code of cells has the cell's name and line; the others as they are."""
-    return [list(locate(file, line) or (file, line)) for file, line in frames]
+    return [locate(*frame) or frame for frame in frames]
 
 
 @lru_cache(maxsize=4096)

@@ -41,6 +41,14 @@ class UserValues:
         self._before = walk_names(names)
         self._blocks_before = sys.getallocatedblocks()
 
+    def explain(self, rise_bytes: int) -> bool:
+        """Return whether large values that came and went explain a rise, and none that went is still there."""
+        after = walk_names(self._names)
+        came_bytes = sum(value.size_bytes for value in self._list_made(after))
+        went = [value for key, value in self._before.items() if key not in after]
+        unseen_bytes = sum(value.size_bytes for value in went if value.is_gone is None)
+        return all(value.is_gone is not False for value in went) and rise_bytes < came_bytes - unseen_bytes + MIN_BYTES
+
     def compare(self, *, new_blocks: float) -> NetChange:
         """Compare with now, after a garbage collection.
 
@@ -58,8 +66,10 @@ class UserValues:
             if value.n_items and not is_there and freed_blocks >= MIN_BLOCKS_SHARE * value.n_items:
                 gone.append(value)
                 freed_blocks -= value.n_items
-        made = [grown for key, value in after.items() if (grown := _find_growth(self._before.get(key), value))]
-        return NetChange(gone=gone, made=sorted(made, key=lambda value: -value.size_bytes))
+        return NetChange(gone=gone, made=sorted(self._list_made(after), key=lambda value: -value.size_bytes))
+
+    def _list_made(self, after: Mapping[int, NamedValue]) -> list[NamedValue]:
+        return [grown for key, value in after.items() if (grown := _find_growth(self._before.get(key), value))]
 
 
 def find_rebound_line(source: str, name: str, names: Mapping[str, Any]) -> tuple[int, bool] | None:

@@ -162,6 +162,9 @@ class SampledCell:
         self.close()
         native = native if _is_native(native, max(live, 0)) else 0
         held = dict(self._native_held)
+        highest = sum_lines(self._before, self._highest, find_deep=self._find_statement)
+        notes = self._describe(stats)
+        self._before = self._highest = ()  # tables of some megabytes, and a cell may be kept until the next collection
         total = sum(held.values())
         native_retained = min(native, total)
         retained_native = {place: size * native_retained // total for place, size in held.items()} if total else {}
@@ -173,12 +176,10 @@ class SampledCell:
             rss_peak_bytes=self._highest_rise,
             is_resident=self._is_resident,
             peak_place=self._peak_place,
-            highest=add_native(
-                sum_lines(self._before, self._highest, find_deep=self._find_statement), self._native_at_peak
-            ),
+            highest=add_native(highest, self._native_at_peak),
             retained=add_native(retained, retained_native),
             is_exact=self._is_exact,
-            notes=self._describe(stats),
+            notes=notes,
         )
 
     def close(self) -> None:

@@ -3,30 +3,26 @@
 import os
 import re
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from memanalysis._machine import read_system
 from memanalysis.capture.process import ProcessReader, read_limit_bytes
-from memanalysis.capture.sample import SYSTEM_CLOCK
-from memanalysis.capture.sampler import why_unavailable
 from memanalysis.errors import LedgerError
-from memanalysis.notebook.cell_log import CellRecord
-from memanalysis.notebook.cell_record import CellJournal
-from memanalysis.notebook.child_report import read_report_of
-from memanalysis.notebook.last_death import announce_last_death
-from memanalysis.notebook.passive import CellEvent, PassiveMeter
-from memanalysis.notebook.plot import load_drawing
-from memanalysis.notebook.quiet_start import check_ledger_folder, start_silently
-from memanalysis.notebook.session_show import SessionReport, describe_cells, make_cell_table
+from memanalysis.ledger.paths import DEFAULT_LEDGER
 from memanalysis.notebook.shell_frames import CELL_TRACE_LIMIT
 from memanalysis.units import format_bytes
-from memanalysis.watcher.recorder import Recorder
-from memanalysis.watcher.run_row import read_system
-from memanalysis.watcher.settings import DEFAULT_LEDGER
-from memanalysis.watcher.watch import watch
+
+if TYPE_CHECKING:
+    from memanalysis.notebook.cell_log import CellRecord
+    from memanalysis.notebook.cell_record import CellJournal
+    from memanalysis.notebook.passive import CellEvent, PassiveMeter
+    from memanalysis.notebook.session_show import SessionReport
+    from memanalysis.watcher.recorder import Recorder
 
 __all__ = ["NotebookSession", "read_rss_text"]
 
@@ -64,7 +60,7 @@ class NotebookSession:
         return self._recorder is not None
 
     @property
-    def recorder(self) -> Recorder | None:
+    def recorder(self) -> "Recorder | None":
         """What watches; None while it is off."""
         return self._recorder
 
@@ -95,8 +91,14 @@ class NotebookSession:
         """
         if self._recorder is not None:
             return f"{self.describe()} %memwatch off first to watch in another way."
+        from memanalysis.capture.sampler import why_unavailable  # what watches is loaded when it is asked for
+        from memanalysis.notebook.quiet_start import check_ledger_folder, start_silently
+        from memanalysis.watcher.watch import watch
+
         check_ledger_folder(ledger or DEFAULT_LEDGER)
         if trace:
+            from memanalysis.notebook.plot import load_drawing
+
             load_drawing()  # before tracing starts: it is 20 times as slow after
         self._service = service or _notebook_name() or DEFAULT_SERVICE
         self._verbose = verbose
@@ -133,9 +135,11 @@ class NotebookSession:
 
         The service is that of this notebook; where Jupyter does not give its name, any.
         """
-        return announce_last_death(
-            ledger, service=service or _notebook_name(), host=read_system()[1], now=SYSTEM_CLOCK.wall()
-        )
+        if not Path(ledger).is_dir():
+            return None
+        from memanalysis.notebook.last_death import announce_last_death  # most notebooks have no ledger
+
+        return announce_last_death(ledger, service=service or _notebook_name(), host=read_system()[1], now=time.time())
 
     def stop(self) -> str:
         """Stop watching; gives the sentence to show."""
@@ -147,7 +151,7 @@ class NotebookSession:
         self._reader.close()
         return f"memwatch is off. {_count_cells(self.events)} in {self._ledger}: %memwatch report shows them."
 
-    def report(self, noted: Iterable[CellRecord]) -> SessionReport | None:
+    def report(self, noted: "Iterable[CellRecord]") -> "SessionReport | None":
         """The cells of this session and the verdict on its ledger; None where nothing was watched.
 
         ``noted`` are the cells of the log; those that this session watched are taken.
@@ -159,6 +163,9 @@ class NotebookSession:
         """
         if self._recorder is None and not self.events:
             return None
+        from memanalysis.notebook.child_report import read_report_of
+        from memanalysis.notebook.session_show import SessionReport, describe_cells, make_cell_table
+
         if self._recorder is not None:
             self._recorder.snapshot_now()
         watched = {event.cell for event in self.events}
@@ -181,6 +188,9 @@ class NotebookSession:
         """Begin to measure a cell, if watching is on and the cell does more than to ask us."""
         self._abandon_cell()
         if self._recorder is not None and not _ONLY_MEMWATCH.fullmatch(source):
+            from memanalysis.notebook.cell_record import CellJournal  # loaded by the first cell that is watched
+            from memanalysis.notebook.passive import PassiveMeter
+
             self._runs[identity] += 1
             self._recorder.label_samples(label)
             self._record = record = CellJournal(
@@ -193,13 +203,15 @@ class NotebookSession:
     def begin_again(self) -> None:
         """Leave out what this cell has done so far: it was our own doing."""
         if self._running is not None:
+            from memanalysis.notebook.passive import PassiveMeter
+
             running = self._running
             running.abandon()
             self._running = PassiveMeter(
                 running.label, self._reader, run_number=running.run_number, on_reading=running.on_reading
             )
 
-    def after_cell(self, result: Any) -> CellEvent | None:
+    def after_cell(self, result: Any) -> "CellEvent | None":
         """Record what the cell did, and return it; None where the cell was not watched."""
         meter, self._running = self._running, None
         if meter is None or self._recorder is None:
@@ -211,7 +223,7 @@ class NotebookSession:
         self._recorder.record_event("cell", message=event.render_line(), data=asdict(event))
         return event
 
-    def shows(self, event: CellEvent) -> bool:
+    def shows(self, event: "CellEvent") -> bool:
         """Whether a line about the cell is shown below it."""
         return self._verbose or event.is_notable
 
@@ -238,7 +250,7 @@ def _limit_text() -> str:
     return "" if limit_bytes is None else f" of the {format_bytes(limit_bytes)} that the container may use"
 
 
-def _count_cells(events: Collection[CellEvent]) -> str:
+def _count_cells(events: "Collection[CellEvent]") -> str:
     return "1 cell" if len(events) == 1 else f"{len(events)} cells"
 
 

@@ -12,6 +12,7 @@ from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -52,6 +53,9 @@ LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 64, 10, 44, 10
 
 LEGEND_ROW_PX, LEGEND_LINE_PX, LETTER_PX = 19, 48, 6.4
 """Space for a row of the legend, for the piece of line before a name, and for a letter, at 11 px."""
+
+LEVEL_TEXT_PX = 15
+"""Space for the name of a budget beside its line, at 10 px."""
 
 _BYTE_UNITS = ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 _TIME_UNITS = ((2 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"))
@@ -112,22 +116,22 @@ def draw_series(ax: Axes, chart: SeriesChart, *, colours: ChartColours = LIGHT) 
     _draw_legend(ax, colours)
 
 
-def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, colours: ChartColours = LIGHT) -> None:
-    """Draw what up to five allocation sites hold over time."""
+def draw_sites(ax: Axes, sites: Sequence[SiteLine], *, until_s: float = 0.0, colours: ChartColours = LIGHT) -> None:
+    """Draw what up to five allocation sites hold over time, until this moment at least: the last table comes before."""
     shown = [site for site in sites if site.elapsed_s.size][: len(LINE_STYLES)]
     if not shown:
         _show_empty(ax, "no allocation sites were recorded", colours)
         return
     factor, unit = choose_byte_unit(max(float(site.values.max()) for site in shown))
-    seconds, time_unit = _time_unit(max(float(site.elapsed_s[-1]) for site in shown))
+    longest_s = max(until_s, *(float(site.elapsed_s[-1]) for site in shown))
+    seconds, time_unit = _time_unit(longest_s)
     draw_frame(ax, colours, ylabel=f"held by the line ({unit})", xlabel=f"time since start ({time_unit})")
     for site, colour, style, marker in zip(shown, colours.sites, LINE_STYLES, LINE_MARKERS, strict=False):
         ax.plot(
             site.elapsed_s / seconds, site.values / factor,
             color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.6, label=site.name,
         )  # fmt: skip
-    ax.margins(x=0.02)
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.02 * longest_s / seconds)
     ax.set_ylim(bottom=0)
     _draw_legend(ax, colours)
 
@@ -225,21 +229,31 @@ def draw_frame(ax: Axes, colours: ChartColours, *, xlabel: str, ylabel: str) -> 
 
 
 def _draw_levels(ax: Axes, levels: Sequence[Level], *, high: float, factor: int, colours: ChartColours) -> None:
-    """Lines of the budgets in sight, and a note on the least of those above; names stand apart, not over each other."""
-    places = ((0.99, "right"), (0.5, "center"), (0.01, "left"))
+    """Lines of the budgets in sight, and a note on the least of those above; no name stands on another or on a line.
+
+    A name stands above its line, or below it where the next line is too near. Between two near lines there is none.
+    """
     seen = sorted((level for level in levels if level.size_bytes <= high), key=lambda level: -level.size_bytes)
     above = sorted((level for level in levels if level.size_bytes > high), key=lambda level: level.size_bytes)
+    places = [(0.99, "right"), (0.5, "center"), (0.01, "left")]
+    places = places[::-1] if above else places  # the note on what is above stands on the right
+    bottom, top = ax.get_ylim()
+    sizes = [level.size_bytes / factor for level in seen]
+    edges_px = ax.bbox.height * POINTS / ax.figure.dpi * (np.array([top, *sizes, bottom]) - bottom) / (top - bottom)
     for number, level in enumerate(seen):
         at, align = places[number % len(places)]
-        ax.axhline(level.size_bytes / factor, color=colours.budget, linewidth=1.4, linestyle=(0, (6, 2)))
+        ax.axhline(sizes[number], color=colours.budget, linewidth=1.4, linestyle=(0, (6, 2)))
+        above_px, below_px = -np.diff(edges_px[number : number + 3])
+        if max(above_px, below_px) < LEVEL_TEXT_PX:
+            continue
         text = f"{level.name} {format_bytes(level.size_bytes)}"
         write_text(
             ax,
             at,
-            level.size_bytes / factor,
+            sizes[number],
             text,
             colours.budget,
-            va="bottom",
+            va="bottom" if above_px >= LEVEL_TEXT_PX else "top",
             ha=align,
             transform=ax.get_yaxis_transform(),
         )

@@ -1,7 +1,8 @@
 """Name and text of each thing that is known of the end of a run, as its post-mortem lists them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,15 +19,36 @@ from memanalysis.reports.verdict_cells import known_number, render_place
 from memanalysis.units import format_bytes, format_duration
 from memanalysis.verdicts.run_ends import RunEnd
 
-__all__ = ["find_grown_types", "format_moment", "list_facts"]
+__all__ = ["GrownType", "find_grown_types", "format_moment", "list_facts"]
 
-MAX_TYPES = 4
+MAX_TYPES = 5
 MIN_TYPE_GROWTH_BYTES = 256 * 1024
-"""Types whose objects grew by less explain nothing."""
+MIN_TYPE_GROWTH = 1_000
+"""Types whose objects grew by less than both explain nothing. Few own bytes are no sign: what an object refers to, such
+as the buffer of a session, counts as another type."""
 
 NEAR_MARK_S = 60.0
 NEAR_MARK_SHARE = 0.1
 """A mark counts as what growth began with when it lies no further before it than this, or this part of the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrownType:
+    """A type whose objects became more.
+
+    Parameters
+    ----------
+    name : str
+    first, last : int
+        How many there were in the first census and in the last.
+    own_growth_bytes : float
+        What they grew by themselves, without the objects that they refer to.
+    """
+
+    name: str
+    first: int
+    last: int
+    own_growth_bytes: float
 
 
 def list_facts(
@@ -61,7 +83,7 @@ def list_facts(
     if isinstance(verdict["held_by"], str):
         facts.append(("Held by", make_printable(verdict["held_by"])))
     if types := find_grown_types(tables["objects"]):
-        facts.append(("Types", ", ".join(f"{make_printable(name)} {a:,} to {b:,}" for name, a, b in types)))
+        facts.append(("Objects that became more", _describe_types(types)))
     if parts := _describe_parts(tables["samples"]):
         facts.append(("Memory, as last read", parts))
     if not breaches.empty:
@@ -69,6 +91,14 @@ def list_facts(
     if forecast := _describe_forecast(verdict, memory):
         facts.append(("Forecast at its last sample", forecast))
     return facts + _describe_process(run, memory, has_source=has_source)
+
+
+def _describe_types(types: Sequence[GrownType]) -> str:
+    rows = (
+        f"{make_printable(one.name)} {one.first:,} to {one.last:,} ({format_bytes(one.own_growth_bytes, sign=True)})"
+        for one in types
+    )
+    return f"{', '.join(rows)}; sizes are their own, without the objects that they refer to"
 
 
 def _describe_breaches(breaches: pd.DataFrame, memory: DeathMemory) -> str:
@@ -180,8 +210,8 @@ def _describe_process(run: Mapping[str, Any], memory: DeathMemory, *, has_source
     return facts
 
 
-def find_grown_types(objects: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Return the types whose objects became most more, in bytes, from the first census to the last."""
+def find_grown_types(objects: pd.DataFrame) -> list[GrownType]:
+    """Return the types whose objects became more from the first census to the last, the most own bytes first."""
     known = objects.dropna(subset=["timestamp", "count"])
     if known["timestamp"].nunique() < 2:
         return []
@@ -191,12 +221,20 @@ def find_grown_types(objects: pd.DataFrame) -> list[tuple[str, int, int]]:
         for moment in (moments.min(), moments.max())
     ]
     before, after = (frame.add_suffix(name) for frame, name in zip(ends, ("_first", "_last"), strict=True))
-    both = before.join(after, how="right").fillna(0)
-    both = both.astype("float64")
-    more = both[both["count_last"] > both["count_first"]]
-    order = (more["size_bytes_last"] - more["size_bytes_first"]).sort_values(ascending=False, kind="stable")
-    rows = more.loc[order[order >= MIN_TYPE_GROWTH_BYTES].index[:MAX_TYPES]]
-    return [(str(name), int(row["count_first"]), int(row["count_last"])) for name, row in rows.iterrows()]
+    both = before.join(after, how="right").fillna(0).astype("float64")
+    more = (both["count_last"] - both["count_first"]).rename("more")
+    grown = (both["size_bytes_last"] - both["size_bytes_first"]).rename("grown")
+    is_shown = (more > 0) & ((grown >= MIN_TYPE_GROWTH_BYTES) | (more >= MIN_TYPE_GROWTH))
+    rows = both.assign(more=more, grown=grown)[is_shown].sort_values(["grown", "more"], ascending=False, kind="stable")
+    return [
+        GrownType(
+            name=str(name),
+            first=int(row["count_first"]),
+            last=int(row["count_last"]),
+            own_growth_bytes=float(row["grown"]),
+        )
+        for name, row in rows.head(MAX_TYPES).iterrows()
+    ]
 
 
 def format_moment(moment: datetime) -> str:

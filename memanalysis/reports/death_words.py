@@ -65,6 +65,8 @@ def describe_proof(end: RunEnd) -> str:
         return f"its cgroup counts {_count_kills(kills)} since the run began"
     if kills := ending.get("host_oom_kills"):
         return f"the machine counts {_count_kills(kills)} since the run began, which may be another process"
+    if end.cause is Cause.KILLED and end.ending.get("exit_status") is not None:
+        return "its parent was given this signal as its end"
     if end.cause is Cause.KILLED:
         sees = isinstance(end.run.get("at_start"), Mapping) and end.run["at_start"].get("sees_signals")
         others = "no exit handler and no signal handler ran" if sees else "no exit handler ran"
@@ -92,6 +94,7 @@ def list_next_steps(
     is_growing: bool,
     is_native: bool,
     is_traced: bool,
+    later_run: str | None = None,
 ) -> list[str]:
     """Return what to do, the most useful first; a few lines.
 
@@ -107,6 +110,8 @@ def list_next_steps(
         Whether memory grew, and not by Python's objects.
     is_traced : bool
         Whether the run was to find the lines that grow.
+    later_run : str or None
+        ID of the run that came after.
     """
     steps = []
     is_memory = (
@@ -144,8 +149,11 @@ def list_next_steps(
         pid = end.run.get("pid")
         steps.append(
             f"Ask the kernel and the supervisor: journalctl -k | grep -i 'killed process {pid}', "
-            "then stops that timed out and failed health checks. Search the program for os._exit()."
+            "then stops that timed out and failed health checks."
+            + ("" if end.ending.get("exit_status") is not None else " Search the program for os._exit().")
         )
+    if later_run is not None:
+        steps.append(f"Check the run since then: memanalysis report LEDGER --run {later_run}")
     return steps
 
 

@@ -183,11 +183,18 @@ def describe_line_growth(section: "ServiceSection") -> str:
             f"Sizes are estimates up to {until}: what survived tracing windows, scaled to the growth of the whole run."
         )
     error = ", within the error of the sampler" if section.trace == "sampled" else ""
-    outside = _describe_outside(section)
+    outside = _describe_later(section.sites["last_table"].iloc[0], until_moment) + _describe_outside(section)
     if pd.isna(since):
         return f"Growth is what a line held at {until}, all of it since recording began{error}.{outside}"
     began = f"{since:%H:%M:%S}" if since.date() == until_moment.date() else f"{since:%Y-%m-%d %H:%M:%S}"
     return f"Growth is what a line held at {until} less what it held at {began}{error}.{outside}"
+
+
+def _describe_later(last_table: pd.Timestamp, until: pd.Timestamp) -> str:
+    """Return a sentence on what was allocated after the last table, where some time went by."""
+    if (until - last_table).total_seconds() < 1:
+        return ""
+    return f" The last table is of {last_table:%H:%M:%S}: what was allocated since is shared out as before."
 
 
 def _describe_outside(section: "ServiceSection") -> str:

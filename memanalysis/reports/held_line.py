@@ -143,7 +143,10 @@ def grew_outside_python(samples: pd.DataFrame, events: pd.DataFrame, *, trace: s
 
 
 def _find_callers(sites: pd.DataFrame, file: str, line: int) -> tuple[tuple[str, int], ...]:
-    """Return the user's lines above a line, in the stack that held the most in the last table."""
+    """Return the user's lines above a line, in the stack that held the most in the last table.
+
+    A comprehension is a frame of its own on Python 3.11, in the same line: that is no other one.
+    """
     there = sites[(sites["file"] == file) & (sites["line"] == line)]
     if there.empty or "traceback" not in there:
         return ()
@@ -155,7 +158,8 @@ def _find_callers(sites: pd.DataFrame, file: str, line: int) -> tuple[tuple[str,
     if (file, line) not in places:
         return ()
     own = places[: len(places) - 1 - places[::-1].index((file, line))]
-    return tuple(place for place in own[::-1] if place[0] and not is_library_file(place[0]))[:MAX_CALLERS]
+    others = dict.fromkeys(place for place in own[::-1] if place != (file, line))
+    return tuple(place for place in others if place[0] and not is_library_file(place[0]))[:MAX_CALLERS]
 
 
 def estimate_held_bytes(
@@ -225,17 +229,20 @@ def use_held_bytes(
     Returns
     -------
     DataFrame
-        Columns of `shown`. ``last_bytes`` is held at the end, and ``growth_bytes`` is that less ``first_bytes``:
+        Columns of `shown`, and ``last_table``, the moment of the last one.
+        ``last_bytes`` is held at the end, and ``growth_bytes`` is that less ``first_bytes``:
         ``judged_to`` is the last sample. Where the program freed much before its last table, growth is up to the table
         before. Of windows, what survived them shows neither how much a line grew nor how much it held: both are the
         estimate, from the start on.
     """
+    last_table = pd.to_datetime(sites["timestamp"], utc=True).max()
+    shown = shown.assign(last_table=last_table)
     if trace is None or sites.empty:
         return shown
     held = estimate_held_bytes(sites, samples, events, trace=trace)
     sizes = [held.get((file, line), np.nan) for file, line in zip(shown["file"], shown["line"], strict=True)]
     known = pd.Series(sizes, index=shown.index, dtype="float64")
-    is_to_end = shown["judged_to"] == pd.to_datetime(sites["timestamp"], utc=True).max()
+    is_to_end = shown["judged_to"] == last_table
     end = max(shown["judged_to"].max(), samples["timestamp"].max()) if len(samples) else shown["judged_to"]
     if trace == "windows":
         unknown = pd.Series(pd.NaT, index=shown.index)

@@ -27,6 +27,7 @@ from memanalysis.reports.growth_split import GrowthSplit, split_growth
 from memanalysis.reports.headline import order_verdicts, render_headline
 from memanalysis.reports.held_line import use_held_bytes
 from memanalysis.reports.hidden_source import hide_folders, hide_in_tables, hide_message
+from memanalysis.reports.later_runs import LaterRuns, find_later_runs
 from memanalysis.reports.open_cell import find_open_cell
 from memanalysis.reports.post_mortem import make_post_mortem
 from memanalysis.reports.reading import ServiceReader
@@ -121,8 +122,8 @@ def report(
 ) -> Report:
     """Report on a ledger: its verdicts, with charts, guilty lines, breaches and events.
 
-    Where the latest run of a service did not end in order, the report begins with its post-mortem: a sentence for a
-    ticket, what is known of the end, and what to do next.
+    Where the latest run of a service did not end in order, or the run before it was started again, the report begins
+    with its post-mortem: a sentence for a ticket, what is known of the end, and what to do next.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def report(
         The day by which they expire; today in UTC when not given.
     run_id : str, optional
         Report on this run alone, and not on every run of the ledger. If it died, the report begins with its
-        post-mortem, also where the service was started again.
+        post-mortem, also if that was long ago.
     source : bool
         False hides code, arguments, the folders of files and the text of an exception, as for a ticket that others
         read.
@@ -189,7 +190,9 @@ def report(
     if not source:
         verdicts = hide_folders(verdicts)
     judged = verdicts[~is_unreadable(verdicts)]
-    deaths = find_deaths(spans, judged, ends, only_latest=run_id is None)
+    spans = spans if run_id is None else pick_runs(spans, judged)
+    deaths = find_deaths(pick_runs(spans, judged), judged, ends)
+    later_runs = {service: find_later_runs(death, spans, ends) for service, death in deaths.items()}
     services = list(dict.fromkeys([*deaths, *judged["service"]]))
     budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
     read = ServiceReader(opened)
@@ -205,6 +208,7 @@ def report(
                     budgets.get(service),
                     ends=ends,
                     death=deaths.get(service),
+                    later_runs=later_runs.get(service),
                     source=source,
                 )
             )
@@ -218,7 +222,7 @@ def report(
             fleet = summarize_fleet(judged, hosts, pivot_verdicts(runs, judged, path=opened.path))
         except Exception as exc:  # the boundary of the fleet: whatever its labels hold, its services are shown
             damage.append(SkippedRows("the fleet", None, f"its part cannot be made: {type(exc).__name__}: {exc}"))
-    started, ended = find_range(spans if run_id is None else pick_runs(spans, judged))
+    started, ended = find_range(spans)
     return Report(
         title=f"{'Post-mortem' if deaths and len(services) == 1 else 'Memory'} of {_name_services(services)}",
         ledger=str(opened.path) if source else PurePath(opened.path).name,
@@ -242,6 +246,7 @@ def _make_section(
     *,
     ends: Mapping[tuple[str, str], RunEnd],
     death: RunEnd | None,
+    later_runs: LaterRuns | None,
     source: bool,
 ) -> ServiceSection:
     """Make the part of a service, on the run that died last, else on its worst."""
@@ -292,7 +297,9 @@ def _make_section(
         open_cell=find_open_cell(events, has_source=source),
         post_mortem=None
         if death is None
-        else make_post_mortem(death, verdict=verdict, tables=tables, breaches=breaches, has_source=source),
+        else make_post_mortem(
+            death, verdict=verdict, tables=tables, breaches=breaches, later_runs=later_runs, has_source=source
+        ),
     )
 
 
@@ -306,8 +313,10 @@ def _split_growth(samples: pd.DataFrame, shown_sites: pd.DataFrame) -> GrowthSpl
 
 def _write_headline(sections: Sequence[ServiceSection], verdicts: pd.DataFrame) -> str:
     """Return the sentence on the first run that died, how many others did, and the headline on the memory of all."""
-    deaths = [section.post_mortem.sentence for section in sections if section.post_mortem is not None]
-    more, parts = len(deaths) - 1, deaths[:1]
+    deaths = [section.post_mortem for section in sections if section.post_mortem is not None]
+    more, parts = len(deaths) - 1, [death.sentence for death in deaths[:1]]
+    if deaths and deaths[0].later_runs is not None:
+        parts.append(deaths[0].later_runs)
     if more > 0:
         parts.append(f"{more} more {'service' if more == 1 else 'services'} died, see below.")
     is_open = bool(verdicts["shape"].eq("inconclusive").all())

@@ -47,7 +47,10 @@ def draw_sites_picture(section: ServiceSection, *, salt: str) -> Picture | None:
     if not lines:
         return None
     caption = f"Bytes held over time by {', '.join(line.name for line in lines)}"
-    return _draw_twice(lambda ax: draw_sites(ax, lines, colours=CSS_COLOURS), caption=caption, salt=salt)
+    until_s = float(section.series["elapsed_s"].max())
+    return _draw_twice(
+        lambda ax: draw_sites(ax, lines, until_s=until_s, colours=CSS_COLOURS), caption=caption, salt=salt
+    )
 
 
 def make_series_chart(section: ServiceSection) -> SeriesChart:

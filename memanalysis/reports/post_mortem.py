@@ -16,6 +16,7 @@ from memanalysis.reports.death_facts import find_grown_types, format_moment, lis
 from memanalysis.reports.death_memory import MIN_GROWTH_BYTES, DeathMemory, read_death_memory
 from memanalysis.reports.death_words import describe_cause, list_next_steps
 from memanalysis.reports.held_line import HeldLine, find_held_line, grew_outside_python
+from memanalysis.reports.later_runs import LaterRuns
 from memanalysis.reports.open_cell import OpenCell, find_open_cell
 from memanalysis.reports.source_text import SourceText, read_source
 from memanalysis.reports.verdict_cells import render_place
@@ -44,9 +45,12 @@ class PostMortem:
     source : SourceText or None
         Its text, where the file is here.
     types : sequence of (str, int, int)
-        Types whose objects became more, with their numbers in the first census and the last.
+        Types whose objects became more, with their numbers in the first census and the last; those first whose own
+        bytes grew most.
     next_steps : sequence of str
         What to do, the most useful first.
+    later_runs : str or None
+        A sentence on the starts of the service since; None where there is none.
     """
 
     service: str
@@ -60,6 +64,7 @@ class PostMortem:
     source: SourceText | None
     types: Sequence[tuple[str, int, int]]
     next_steps: Sequence[str]
+    later_runs: str | None
 
 
 def make_post_mortem(
@@ -68,6 +73,7 @@ def make_post_mortem(
     verdict: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     breaches: pd.DataFrame,
+    later_runs: LaterRuns | None = None,
     has_source: bool = True,
 ) -> PostMortem:
     """Join what is known of the end of a run.
@@ -81,6 +87,8 @@ def make_post_mortem(
         Its rows of ``samples``, ``sites``, ``objects`` and ``events``.
     breaches : DataFrame
         As `find_breaches` gives them.
+    later_runs : LaterRuns, optional
+        The starts of the service since.
     has_source : bool
         Whether code and the folders of files may be shown.
     """
@@ -95,6 +103,8 @@ def make_post_mortem(
     if place is None:
         is_native |= grew_outside_python(tables["samples"], tables["events"], trace=trace)
     held_by = verdict["held_by"] if isinstance(verdict["held_by"], str) else None
+    facts = list_facts(end, memory, line, verdict=verdict, tables=tables, breaches=breaches, has_source=has_source)
+    since = None if later_runs is None else later_runs.write_sentence()
     return PostMortem(
         service=make_printable(end.run["service"]),
         run_id=str(end.run["run_id"]),
@@ -102,10 +112,10 @@ def make_post_mortem(
         cause=str(end.cause),
         ended=ended,
         last_seen=memory.last,
-        facts=list_facts(end, memory, line, verdict=verdict, tables=tables, breaches=breaches, has_source=has_source),
+        facts=facts if since is None else [*facts, ("Since then", since)],
         line=line,
         source=read_source(line.file, line.line, ended=ended or memory.last) if line and has_source else None,
-        types=find_grown_types(tables["objects"]),
+        types=[(one.name, one.first, one.last) for one in find_grown_types(tables["objects"])],
         next_steps=list_next_steps(
             end,
             place=place,
@@ -115,7 +125,9 @@ def make_post_mortem(
             is_growing=memory.is_growing,
             is_native=is_native,
             is_traced=trace not in (None, "off"),
+            later_run=None if later_runs is None else later_runs.run_id,
         ),
+        later_runs=since,
     )
 
 

@@ -41,16 +41,21 @@ _VERDICT_COLUMNS = (
 
 
 def verdict_table(verdicts: pd.DataFrame, *, max_rows: int | None = None) -> Table:
-    """Return a row a verdict, in the order of the frame; the first ``max_rows`` alone, where that is given."""
-    runs = Counter(str(service) for service in verdicts["service"])
-    shown = verdicts if max_rows is None else verdicts.head(max_rows)
-    are_several = [runs[str(service)] > 1 for service in shown["service"]]
-    rows = zip(render_all_cells(shown), are_several, strict=True)
-    return Table(
-        _VERDICT_COLUMNS,
-        [_verdict_row(cell, is_one_of_several=is_one) for cell, is_one in rows],
-        label="Verdicts",
+    """Return a row a verdict, in the order of the frame; the first ``max_rows`` alone, where that is given.
+
+    Of a service with several runs each is named, and of one that goes on those that have ended are marked.
+    """
+    services, have_ended = [str(service) for service in verdicts["service"]], verdicts["has_ended"].astype(bool)
+    runs, ended = (
+        Counter(services),
+        Counter(service for service, is_over in zip(services, have_ended, strict=True) if is_over),
     )
+    shown = verdicts if max_rows is None else verdicts.head(max_rows)
+    rows = []
+    for cell, service, is_over in zip(render_all_cells(shown), services, have_ended, strict=False):
+        mark = ", ended" if is_over and ended[service] < runs[service] else ""
+        rows.append(_verdict_row(cell, run=f"run {cell.run}{mark}" if runs[service] > 1 else ""))
+    return Table(_VERDICT_COLUMNS, rows, label="Verdicts")
 
 
 def describe_more_runs(verdicts: pd.DataFrame, table: Table) -> str:
@@ -122,10 +127,10 @@ def damage_table(report: ReportModel) -> Table:
     return Table([Column("file"), Column("what was left out, and why")], rows, label="Left out")
 
 
-def _verdict_row(cell: VerdictCells, *, is_one_of_several: bool) -> list[CellText]:
+def _verdict_row(cell: VerdictCells, *, run: str) -> list[CellText]:
     has_line = ":" in cell.responsible
     return [
-        Cell(cell.service, note=f"run {cell.run}" if is_one_of_several else "", kind="name"),
+        Cell(cell.service, note=run, kind="name"),
         cell.shape,
         cell.leak,
         Cell(cell.severity, kind="badge", mark=SEVERITY_MARKS[cell.severity]),

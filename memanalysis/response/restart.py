@@ -16,13 +16,11 @@ from collections.abc import Callable
 from types import FrameType
 
 from memanalysis.errors import InvalidArgumentError
+from memanalysis.schema import RESTART_EXIT_CODE
 
-__all__ = ["CHILD", "LEAVE_WITHIN_S", "RESTART_EXIT_CODE", "Restart", "leave_now"]
+__all__ = ["CHILD", "LEAVE_WITHIN_S", "Restart", "leave_now"]
 
 _LOGGER = logging.getLogger("memanalysis")
-
-RESTART_EXIT_CODE = 75
-"""How a program leaves that is to be started again."""
 
 LEAVE_WITHIN_S = 60.0
 """A program that has not left so long after it was asked is ended without its exit handlers."""

@@ -4,9 +4,13 @@ Code that goes over it is interrupted there. What was only high for a moment is 
 notes the highest point.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+import _pytest
+import pluggy
 
 from memanalysis.capture.high_water import mark_high_water, read_resident
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
@@ -21,6 +25,9 @@ __all__ = ["limit_item", "parse_limit"]
 register_wrapper_frame(__file__)
 
 MAX_FRAMES = 10_000
+
+PYTEST_FOLDERS = tuple(f"{package.__path__[0]}{os.sep}" for package in (_pytest, pluggy))
+"""Where pytest's own code is. It calls the test, and gets what the test raises."""
 
 
 @contextmanager
@@ -53,7 +60,7 @@ def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
         )
 
     block = GuardedBlock(
-        start_bytes + limit_bytes, is_running=lambda frame: _is_on_stack(owner, frame), describe=describe
+        start_bytes + limit_bytes, is_running=lambda frame: _is_test_running(owner, frame), describe=describe
     )
     is_exact = mark_high_water()
     guard.add(block)
@@ -85,9 +92,15 @@ def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
         )
 
 
-def _is_on_stack(owner: FrameType, frame: FrameType | None) -> bool:
+def _is_test_running(owner: FrameType, frame: FrameType | None) -> bool:
+    """Whether code of the test is on the stack, not only pytest's.
+
+    A test that was refused memory is over. Pytest is about to hand its MemoryError on, which knows the line.
+    """
+    is_test = False
     for _ in range(MAX_FRAMES):
         if frame is None or frame is owner:
             break
+        is_test = is_test or not frame.f_code.co_filename.startswith(PYTEST_FOLDERS)
         frame = frame.f_back
-    return frame is owner
+    return is_test and frame is owner

@@ -1,7 +1,7 @@
 """May this recording pass? What a gate finds in it: leaks, breaches of limits, regressions, and what is not judged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import PurePath
 from typing import Any, Literal, get_args
@@ -9,19 +9,23 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from memanalysis._text import make_printable
-from memanalysis.analysis.budgets.budget_breaches import find_breaches
+from memanalysis.analysis.budgets.budget_breaches import Budget, find_breaches
 from memanalysis.analysis.comparison import WORSE
 from memanalysis.analysis.leaks.accepted_leaks import are_unaccepted
 from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError, LedgerError
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
 from memanalysis.policy.places import nearest
+from memanalysis.schema import BUDGET_METRICS
 from memanalysis.units import format_bytes, format_duration
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.change_sentences import describe_change
 from memanalysis.verdicts.compare import compare
+from memanalysis.verdicts.engines import IN_PROCESS
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
+from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.run_ends import Cause, RunEnd, read_run_ends
 from memanalysis.verdicts.run_selection import RunSelection, select_runs
@@ -39,6 +43,12 @@ DEFAULT_FAIL_ON: tuple[Kind, ...] = ("leak", "breach", "regression")
 
 BREACH_LEVELS = ("critical",)
 """Levels of a budget that fail: a warning is no failure."""
+
+BREACH_SAMPLE_COLUMNS = (
+    *("service", "run_id", "timestamp", "elapsed_s"),
+    *dict.fromkeys(column for columns in BUDGET_METRICS.values() for column in columns),
+)
+"""What of the samples shows a breach, whichever memory a budget counts."""
 
 LACKS_OF_MEMORY = (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT)
 """Ends that are a breach of a limit: a kill by the kernel, and a MemoryError under a limit of the process."""
@@ -188,9 +198,9 @@ def _find_breaches(
                 f"A check for breaches needs budgets, but {ledger.path} has no limit of a container. Name a policy."
             )
         return
-    samples = ledger.read("samples", services=sorted(runs["service"].dropna().unique()))
-    breaches = find_breaches(samples.merge(runs, on=["service", "run_id"]), budgets)
-    breaches = breaches[breaches["level"].isin(BREACH_LEVELS)]
+    parts = plan_service_parts([ledger], max_bytes=IN_PROCESS.max_part_bytes)
+    found = [_find_breaches_of(ledger, part, runs, budgets) for part in parts]
+    breaches = pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
     for (service, run_id), own in breaches.groupby(["service", "run_id"], dropna=False, observed=True):
         worst = own.sort_values("worst_bytes").iloc[-1]
         times = "once" if len(own) == 1 else f"{len(own)} times"
@@ -200,6 +210,21 @@ def _find_breaches(
             f"at most. It began at {worst['first']:%Y-%m-%d %H:%M:%S} UTC."
         )
         yield Finding(kind="breach", service=_name(service), run_id=str(run_id), text=text)
+
+
+def _find_breaches_of(
+    ledger: Ledger, part: LedgerPart, runs: pd.DataFrame, budgets: Mapping[str, Budget]
+) -> pd.DataFrame:
+    """Return the breaches of a part of the ledger that fail, of the runs that are asked about."""
+    run_ids = runs["run_id"].astype(object).where(runs["run_id"].notna(), None)
+    samples = ledger.read(
+        "samples",
+        columns=BREACH_SAMPLE_COLUMNS,
+        services=sorted(runs["service"].dropna().unique()),
+        part=replace(part, run_ids=tuple(dict.fromkeys(run_ids))),
+    )
+    breaches = find_breaches(samples.merge(runs, on=["service", "run_id"]), budgets)
+    return breaches[breaches["level"].isin(BREACH_LEVELS)]
 
 
 def _compare_with(baseline: Ledger, ledger: Ledger, *, services: Collection[str], is_strict: bool) -> Iterable[Finding]:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
+import pyarrow as pa
 
 from memanalysis.analysis.leaks.kindred_runs import Groups, find_kindred
 from memanalysis.ledger.paths import PARTITION_PREFIX, is_service_slug, slug_of_service
@@ -120,11 +121,13 @@ class _Kindred:
 
 def _split_runs(ledger: Ledger, names: Sequence[str], kindred: _Kindred, *, max_share: float) -> list[LedgerPart]:
     """Cut the runs of some folders into parts of at most a share of their rows each."""
-    rows = ledger.read_unordered("samples", columns=["run_id"], part=LedgerPart(partitions=tuple(names)))
-    if "run_id" not in rows.column_names:
-        return [LedgerPart(partitions=tuple(names))]
-    counted = rows["run_id"].value_counts()
-    counts = Counter(dict(zip(*(counted.field(name).to_pylist() for name in ("values", "counts")), strict=True)))
+    part = LedgerPart(partitions=tuple(names))
+    found = ledger.aggregate("samples", _count_rows, columns=["run_id"], part=part)
+    counts: Counter[str | None] = Counter()
+    for run_id, n_rows in zip(found["run_id"].to_pylist(), found["n_rows"].to_pylist(), strict=True):
+        counts[run_id] += n_rows
+    if set(counts) <= {None}:
+        return [part]
     run_ids = sorted(counts, key=lambda run_id: (run_id is None, run_id))
     max_rows = max_share * counts.total()
     parts: list[LedgerPart] = []
@@ -136,3 +139,8 @@ def _split_runs(ledger: Ledger, names: Sequence[str], kindred: _Kindred, *, max_
             open_runs = []
         open_runs = open_runs + members
     return [*parts, LedgerPart(partitions=tuple(names), run_ids=tuple(open_runs))]
+
+
+def _count_rows(rows: pa.Table) -> pa.Table:
+    counted = rows["run_id"].value_counts()
+    return pa.table({"run_id": counted.field("values"), "n_rows": counted.field("counts")})

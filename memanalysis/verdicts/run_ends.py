@@ -9,14 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS
 from memanalysis.analysis.verdict import Reason
 from memanalysis.analysis.verdict_frame import frame_from_table
 from memanalysis.analysis.verdict_sentence import write_sentence
-from memanalysis.ledger.maintenance.note_ends import find_unnoted_end
+from memanalysis.ledger.maintenance.note_ends import find_unnoted_end, list_live_files
 from memanalysis.ledger.reading.ledger import Ledger
+from memanalysis.schema import RESTART_EXIT_CODE
 
 __all__ = [
     "DEATHS",
@@ -54,6 +56,9 @@ DEATHS = frozenset(Cause) - {Cause.UNKNOWN, Cause.RETURNED, Cause.STOPPED, Cause
 CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"})
 
 SIGKILL = 9
+
+STOPS = {15: "SIGTERM", 2: "SIGINT", 1: "SIGHUP", 3: "SIGQUIT"}
+"""Signals by which a process is asked to end, by their numbers on every system that has them."""
 
 _TIME_CODES = f"{Reason.AT_LIMIT}|{Reason.OVER_LIMIT}|{Reason.REACHES_LIMIT}"
 
@@ -107,6 +112,15 @@ class RunEnd:
         return self.cause in DEATHS and not is_stopped
 
     @property
+    def was_asked(self) -> bool:
+        """Whether somebody asked it to end, as a deploy or a policy does by a signal or the code of a restart."""
+        status = self.ending.get("exit_status")
+        if self.cause is Cause.SIGNAL:
+            number = -status if isinstance(status, int) else 0
+            return self.ending.get("signal") in STOPS.values() or number in STOPS
+        return RESTART_EXIT_CODE in (self.ending.get("exit_code"), status)
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is known to be over."""
         return self.cause is not Cause.UNKNOWN or self.run.get("ended") is not None
@@ -121,13 +135,14 @@ def read_run_ends(ledger: Ledger, runs: pd.DataFrame | None = None) -> dict[tupl
     """Return by service and run how each run of a ledger ended; ``runs`` are its rows, where they were read before."""
     rows = read_runs(ledger) if runs is None else runs[list(RUN_COLUMNS)]
     root = Path(ledger.path)
+    live = list_live_files(root) if root.is_dir() else None
     ends: dict[tuple[str, str], RunEnd] = {}
     noting = _find_noting_families(rows)
     for row in rows.to_dict("records"):
         run = {str(name): _plain(value) for name, value in row.items()}
         ending = run["ending"] if isinstance(run["ending"], Mapping) else {}
-        if not ending and run["ended"] is None and root.is_dir():
-            ending = find_unnoted_end(root, _with_seconds(run)) or {}
+        if not ending and run["ended"] is None and live is not None:
+            ending = find_unnoted_end(live, _with_seconds(run)) or {}
         ends[run["service"], run["run_id"]] = RunEnd(
             run=run, ending=ending, cause=find_cause(ending), notes_end=_is_end_noted(run, noting)
         )
@@ -185,17 +200,22 @@ def mark_ended(verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]) -
     ended = {key for key, end in ends.items() if end.has_ended}
     is_family = verdicts["role"].eq("family").fillna(value=False).astype(bool)
     run_ids = verdicts["run_id"].where(~is_family, verdicts["family_id"])
-    keys = list(zip(verdicts["service"], run_ids, strict=True))
+    keys = _list_keys(verdicts["service"], run_ids)
     members = verdicts[~is_family & verdicts["family_id"].notna()]
-    has_member_ended = [key in ended for key in zip(members["service"], members["run_id"], strict=True)]
+    has_member_ended = [key in ended for key in _list_keys(members["service"], members["run_id"])]
     are_all_ended = pd.Series(has_member_ended, index=members.index, dtype=bool).groupby(members["family_id"]).all()
     over = set(are_all_ended[are_all_ended].index) - set(verdicts.loc[verdicts["role"].eq("master"), "family_id"])
     has_ended = [key in ended or (is_sum and key[1] in over) for key, is_sum in zip(keys, is_family, strict=True)]
     marked = verdicts.assign(has_ended=has_ended)
-    names_time = marked["has_ended"] & marked["reasons"].astype("string").str.contains(_TIME_CODES, na=False).astype(
-        bool
-    )
-    return rewrite_sentences(marked, names_time)
+    names_time = np.array(has_ended, dtype=bool)
+    reasons = marked.loc[names_time, "reasons"].astype("string")
+    names_time[names_time] = reasons.str.contains(_TIME_CODES, na=False).to_numpy(dtype=bool)
+    return rewrite_sentences(marked, pd.Series(names_time, index=marked.index))
+
+
+def _list_keys(services: "pd.Series[str]", run_ids: "pd.Series[str]") -> list[tuple[Any, Any]]:
+    """Return service and run of each row; Arrow gives its texts faster all at once than one by one."""
+    return list(zip(services.to_numpy(dtype=object), run_ids.to_numpy(dtype=object), strict=True))
 
 
 def rewrite_sentences(verdicts: pd.DataFrame, are_chosen: "pd.Series[bool]") -> pd.DataFrame:

@@ -12,7 +12,7 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.policy.places import nearest
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
-from memanalysis.verdicts.run_ends import RunEnd
+from memanalysis.verdicts.run_ends import Cause, RunEnd
 from memanalysis.verdicts.run_spans import Moment, read_spans
 
 __all__ = ["RunSelection", "find_deaths", "find_latest", "parse_since", "select_runs"]
@@ -24,6 +24,9 @@ MAX_NAMES = 20
 
 TOGETHER_S = 5.0
 """Seconds between the last samples of processes that died of one thing: workers are sampled every few seconds."""
+
+RECENT_S = 7 * 86_400.0
+"""A death before a restart is named for a week, counted to the last sample of the service. `trend` lists all."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -94,42 +97,69 @@ def _list_names(names: Collection[str]) -> str:
 
 
 def find_deaths(
-    spans: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    ends: Mapping[tuple[str, str], RunEnd],
-    *,
-    only_latest: bool = True,
+    spans: pd.DataFrame, verdicts: pd.DataFrame, ends: Mapping[tuple[str, str], RunEnd]
 ) -> dict[str, RunEnd]:
     """Return by service the run that died last, where that is its latest run or was recorded beside it.
 
-    Without ``only_latest`` it may be an earlier one: of the runs with a verdict, the one that died last. Of several
-    that died together, as a master and its workers do, it is the one that held the most. The service whose run died
-    last comes first.
+    A service that was started again died nevertheless: where no run of its latest start died, it is the run before
+    that did, as `_find_earlier_death` states it. Of several that died together, as a master and its workers do, it is
+    the one that held the most. The service whose run died last comes first.
 
     Parameters
     ----------
     spans : DataFrame
-        As `read_spans` gives them, of all services in ``verdicts``.
+        As `read_spans` gives them, of the runs that may be named.
     verdicts : DataFrame
-        As `assess` gives them. A run without a verdict in it is left out.
+        As `assess` gives them. A service without a verdict in it is left out.
     ends : mapping
         As `read_run_ends` gives them.
     """
-    judged = {(row["service"], row["run_id"]) for row in verdicts[_KEYS].to_dict("records")}
-    dead = {key: end for key, end in ends.items() if end.is_death and key in judged}
+    judged = set(verdicts["service"].dropna())
+    dead = {key: end for key, end in ends.items() if end.is_death and key[0] in judged}
     if not dead:
         return {}
     spans = spans[spans["service"].isin({service for service, _ in dead})]
-    latest = find_latest(spans) if only_latest else spans
-    times = {(row["service"], row["run_id"]): row["last"] for row in latest.to_dict("records")}
+    times = {(row["service"], row["run_id"]): row["last"] for row in spans.to_dict("records")}
     sizes = {(row["service"], row["run_id"]): row["latest_bytes"] for row in verdicts.to_dict("records")}
-    found = sorted((key for key in times if key in dead), key=lambda key: times[key], reverse=True)
+    latest = {(service, run_id) for service, run_id in find_latest(spans)[_KEYS].itertuples(index=False, name=None)}
+    named = {key for key in latest if key in dead}
+    for service in {service for service, _ in latest} - {service for service, _ in named}:
+        own = sorted((key for key in times if key[0] == service), key=lambda key: times[key], reverse=True)
+        named |= _find_earlier_death(own, ends, times)
+    found = sorted(named, key=lambda key: times[key], reverse=True)
     deaths: dict[str, tuple[str, str]] = {}
     for key in found:
         first = deaths.setdefault(key[0], key)
-        if (times[first] - times[key]).total_seconds() <= TOGETHER_S and sizes[key] > sizes[first]:
+        is_together = (times[first] - times[key]).total_seconds() <= TOGETHER_S
+        if is_together and sizes.get(key, 0) > sizes.get(first, 0):
             deaths[key[0]] = key
     return {service: dead[key] for service, key in deaths.items()}
+
+
+def _find_earlier_death(
+    newest_first: Sequence[tuple[str, str]],
+    ends: Mapping[tuple[str, str], RunEnd],
+    times: Mapping[tuple[str, str], pd.Timestamp],
+) -> set[tuple[str, str]]:
+    """Return the runs of a service that died together before it was started again, unless that is long ago or settled.
+
+    It is settled once a later run has ended in order. One that goes on, that was asked to end, or that left to be
+    started again settles nothing.
+    """
+    found: list[tuple[str, str]] = []
+    for key in newest_first:
+        end = ends.get(key)
+        if end is None or (times[newest_first[0]] - times[key]).total_seconds() > RECENT_S:
+            continue
+        if found:
+            if (times[found[0]] - times[key]).total_seconds() > TOGETHER_S:
+                break
+            found += [key] * end.is_death
+        elif end.cause is Cause.RETURNED and not end.is_worker and not end.was_asked:
+            break
+        elif end.is_death and not end.was_asked:
+            found = [key]
+    return set(found)
 
 
 def find_latest(spans: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from memanalysis.policy.model import Policy
 from memanalysis.verdicts.assess import assess_ledger
 from memanalysis.verdicts.comparison_sides import find_releases
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
+from memanalysis.verdicts.family_runs import list_runs
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
 from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.recorded_limits import read_limits
@@ -346,10 +347,8 @@ def _make_services(
 
 def _choose_verdicts(verdicts: pd.DataFrame, latest: pd.DataFrame) -> pd.DataFrame:
     """Return one verdict a service, on the worst of its latest runs."""
-    is_family = verdicts["role"].eq("family").fillna(value=False).astype(bool)
     keys = set(zip(latest["service"], latest["run_id"], strict=True))
-    run_ids = verdicts["run_id"].where(~is_family, verdicts["family_id"])
-    own = verdicts[[key in keys for key in zip(verdicts["service"], run_ids, strict=True)]]
+    own = verdicts[[any(key in keys for key in runs) for runs in list_runs(verdicts)]]
     rank = own.assign(
         leak=own["is_leak"].astype(bool), slope=own["slope_bytes_per_s"].astype("float64").fillna(-np.inf)
     )

@@ -7,6 +7,7 @@ import pandas as pd
 
 from memanalysis.analysis.budgets.breach_forecast import LATEST, forecast_breaches
 from memanalysis.analysis.budgets.budget_breaches import Budget
+from memanalysis.verdicts.family_runs import list_runs
 from memanalysis.verdicts.part_verdicts import pick_runs
 
 __all__ = ["FORECAST_COLUMNS", "find_returns", "forecast_services"]
@@ -48,23 +49,25 @@ def forecast_services(
     latest : DataFrame
         The latest runs, with ``last`` and ``is_running``.
     verdicts : DataFrame
-        As `assess` gives them.
+        As `assess` gives them. A family without a recorded master goes on while one of its members does, and has the
+        run of the one that was recorded last.
     returns : DataFrame
         As `find_returns` gives them. They count where a service has no leak.
     """
     running = latest[latest["is_running"] & latest["service"].isin(services["service"])]
     ends = running.set_index(["service", "run_id"])["last"].to_dict()
     rows = []
-    leaks = verdicts[verdicts["is_leak"].astype(bool) & verdicts["time_to_exhaustion_s"].notna()]
-    for row in leaks.to_dict("records"):
-        run_id = row["family_id"] if row["role"] == "family" else row["run_id"]
-        if (row["service"], run_id) in ends:
+    is_dated = (verdicts["is_leak"].astype(bool) & verdicts["time_to_exhaustion_s"].notna()).to_list()
+    for row, runs, is_wanted in zip(verdicts.to_dict("records"), list_runs(verdicts), is_dated, strict=True):
+        going_on = [key for key in runs if key in ends] if is_wanted else []
+        if going_on:
+            run_id = max(going_on, key=lambda key: (ends[key], key[1]))[1]
             last = ends[row["service"], run_id]
             times = (row[f"time_to_exhaustion_{end}s"] for end in ("", "low_", "high_"))
             moments = [_find_moment(last, float(in_s)) for in_s in times]
             rows.append((row["service"], run_id, row["limit_bytes"], "growth", *moments))
-    is_wanted = returns["service"].isin(services["service"]) & ~returns["service"].isin({row[0] for row in rows})
-    rows += returns[is_wanted].itertuples(index=False, name=None)
+    are_left = returns["service"].isin(services["service"]) & ~returns["service"].isin({row[0] for row in rows})
+    rows += returns[are_left].itertuples(index=False, name=None)
     frame = pd.DataFrame(rows, columns=list(FORECAST_COLUMNS))
     for name in ("next", "next_low", "next_high"):
         frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")

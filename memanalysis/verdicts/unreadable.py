@@ -1,7 +1,7 @@
 """Add what of a ledger could not be read or judged as rows beside the verdicts: one a service, with what and why.
 
 A row has the shape ``unreadable``, no numbers and no leak. A torn last line is no such thing: every killed process
-leaves one.
+leaves one. Neither is a broken index of runs, beside which all rows are read.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def add_unreadable(
     """
     by_service: dict[str | None, list[SkippedRows]] = {}
     for record in damage:
-        if not record.is_torn_tail:
+        if not record.is_torn_tail and not record.is_of_index:
             by_service.setdefault(_slug_of(record.file), []).append(record)
     services = verdicts["service"].dropna().unique() if by_service else ()  # a fleet has many, and mostly no damage
     names = {slug_of_service(name): name for name in services if name}

@@ -143,8 +143,8 @@ class BudgetGuard:
 
     @property
     def refuses_allocations(self) -> bool:
-        """Whether the system refuses what goes far beyond the budget."""
-        return self._address_limit.is_lowered
+        """Whether an allocation that goes far beyond the budget may be refused."""
+        return self._address_limit.is_refusing
 
     def read_rss_bytes(self, *, limit_bytes: int | None = None) -> int | None:
         """Resident memory of this process; where it is above a limit, without what the allocator holds free."""

@@ -9,9 +9,9 @@ hours. It may be wrong, such as about garbage that waits for the collector: whoe
 from collections import deque
 from itertools import pairwise
 
-from memanalysis.units import KIB
+from memanalysis.units import KIB, MIB
 
-__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "STEPS", "GrowthSignal"]
+__all__ = ["BLOCKS_STEP", "RSS_STEP_BYTES", "STEPS", "FastRise", "GrowthSignal"]
 
 RSS_STEP_BYTES = 256 * KIB
 """Resident memory wobbles by less than this when nothing grows (the heap's top moves by 132 KiB)."""
@@ -32,6 +32,13 @@ STEPS = 4
 SLOWED = 1 / 3
 """The last rise is less than this part of the first: a warm-up or a cache that fills."""
 
+
+MIN_RISE_BYTES = 8 * MIB
+MIN_RISE_SHARE = 0.1
+"""Resident memory that rose by both since the first value rose fast: so much is also named in the report on a death."""
+
+NEXT_RISE = 2.0
+"""After that it rises fast again at twice the level, so that a program which grows as it starts is seen a few times."""
 
 SWINGS = 2.0
 """The rise in all is at least this many times the widest swing in one stretch; of a straight line it is 4 or more."""
@@ -66,6 +73,35 @@ class GrowthSignal:
             low, high = stretch.lows[-1], stretch.highs[-1]
             grows = stretch.rises(self.min_step) or grows
         return grows
+
+
+class FastRise:
+    """Shows at once that resident memory stands far above where it was first; holds two numbers.
+
+    It may be a warm-up, which a `GrowthSignal` distinguishes from growth by waiting. A program may not live that long.
+    """
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._next_at = float("inf")
+
+    def add(self, rss_bytes: float | None) -> None:
+        """Take the next value. An unknown one is passed over."""
+        if rss_bytes is None:
+            return
+        if self._last is None:
+            self._next_at = max(rss_bytes + MIN_RISE_BYTES, rss_bytes / (1 - MIN_RISE_SHARE))
+        self._last = rss_bytes
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the last value stands that far above."""
+        return self._last is not None and self._last >= self._next_at
+
+    def clear(self) -> None:
+        """Wait for the next one, from the last value on."""
+        if self._last is not None:
+            self._next_at = NEXT_RISE * self._last
 
 
 class _Stretch:

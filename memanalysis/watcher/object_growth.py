@@ -3,7 +3,8 @@
 One is taken at the start, one as growth is first seen, one every ten minutes and one at the end. Once a line is a
 suspect, or where memory grew by the end, the chains that hold the type that grew most are found. A census lifts RSS by
 half a megabyte, so there is none more, but for the one after ten seconds where sampled bytes settle what RSS leaves
-open: imports are over then, and a leak too slow to be seen as growth within a minute is counted from there.
+open: imports are over then, and a leak too slow to be seen as growth within a minute is counted from there. The workers
+of one server take turns: each touches every object, and what all see at once one of them describes soon.
 """
 
 import sys
@@ -86,11 +87,12 @@ class ObjectGrowth:
         self._census_s = 0.0
         self._blocks = 1
         self._waiting: Callable[[], None] | None = None
+        self._turn_at: float | None = None
 
     @property
     def is_waiting(self) -> bool:
         """Whether something is to be done as soon as it can be afforded."""
-        return self._waiting is not None
+        return self._waiting is not None and (self._turn_at is None or self._clock.monotonic() >= self._turn_at)
 
     def read(self) -> list[dict[str, Any]]:
         """Read a census; empty where there are too many objects, or none is wanted."""
@@ -138,17 +140,21 @@ class ObjectGrowth:
 
     def check(self) -> None:
         """Do what is waiting, or a census that is due, if it can be afforded."""
-        due = self._clock.monotonic() >= self._next_census_at
-        if self._waiting is None and not due:
+        now = self._clock.monotonic()
+        if self._waiting is None and now < self._next_census_at:
             return
         needed_s = self._estimate_census()
+        if self._turn_at is None:
+            self._turn_at = now + self._budget.wait_for_turn_s(needed_s)
+        if now < self._turn_at:
+            return
         if self._waiting == self._report_holders:
             needed_s = min(needed_s + HOLDERS_S, max(needed_s + MIN_HOLDERS_S, self._budget.max_expense_s))
         if needed_s > self._budget.max_expense_s:  # it never can
-            self._waiting = None
-            self._next_census_at = self._clock.monotonic() + CENSUS_INTERVAL_S
+            self._waiting = self._turn_at = None
+            self._next_census_at = now + CENSUS_INTERVAL_S
         elif needed_s <= self._budget.available_s():
-            work, self._waiting = self._waiting, None
+            work, self._waiting, self._turn_at = self._waiting, None, None
             if work is None:
                 census = self.read()
                 self._first_census = self._first_census or _count_types(census)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Observer"]
 
 MEASURED_EVERY = 20
-"""One tick in this many is measured: asking for the processor time of a thread takes as long as a third of a tick."""
+"""One tick in this many is measured: asking for the processor time of a thread takes as long as a third of a tick. Each
+is where workers share what ticks may take: theirs are few, and cost more, as each finds the processor's caches cold."""
 
 SEALING_S = 0.4
 """Set aside for sealing the files at the end: most of it is the loading of pyarrow, in a process of its own."""
@@ -203,7 +204,7 @@ class Observer:
         """Take one sample, and a full snapshot when one is due; none after the last."""
         if self._has_last:
             return
-        measured = self.ticks % MEASURED_EVERY == 0
+        measured = self.ticks % MEASURED_EVERY == 0 or self._reader.n_siblings > 1
         due = self._snapshots.is_due()
         started = time.thread_time() if measured or due else None
         self._take(snapshot=due)
@@ -215,7 +216,7 @@ class Observer:
         tick_s = time.thread_time() - started
         self._budget.spend(tick_s)
         if not due:
-            self._choose_pace(tick_s)
+            self._choose_pace(max(0.0, tick_s - self._reader.rare_s))  # that has a share of its own
 
     def check(self) -> float | None:
         """Do what is due between two ticks: what waits for the overhead budget, and tracing windows.

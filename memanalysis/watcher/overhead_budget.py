@@ -5,6 +5,7 @@ spends what it took. Ticks are spent as they come: where they alone would take m
 The workers of one server share a part of a processor that is small for all of them together.
 """
 
+import os
 from collections import deque
 
 from memanalysis.capture.sample import Clock
@@ -33,11 +34,19 @@ SAFE_SHARE = 0.9
 """One thing takes at most this part of what ticks leave of a stretch: costs are estimates until they are spent."""
 
 
-SERVER_TICKS_SHARE = 0.004
-"""Of a processor, for the ticks of all workers of one server. Twenty workers or so leave it at a tick a second."""
+SERVER_TICKS_SHARE = 0.002
+"""Of a processor, for the ticks of all workers of one server. Half a dozen workers or so still tick once a second."""
 
-SERVER_RARE_SHARE = 0.002
+SERVER_RARE_SHARE = 0.001
 """Of a processor, for all workers of one server and each thing that is done once a minute."""
+
+FEW_WORKERS = 8
+"""Up to eight workers take twice that share, and more of them ever less of its second half. What a few workers found
+out is to be known within a minute."""
+
+
+GOLDEN_SHARE = (5**0.5 - 1) / 2
+"""Multiples of it, without their whole part, lie evenly between 0 and 1: so do the turns of successive processes."""
 
 
 class OverheadBudget:
@@ -116,7 +125,14 @@ class OverheadBudget:
 
     def rest_as_worker_s(self, cost_s: float) -> float:
         """Seconds that this worker waits before it does again what cost that much; 0 where it is none."""
-        return self._share_of_server(cost_s, SERVER_RARE_SHARE)
+        return self._share_of_server(cost_s, SERVER_RARE_SHARE * (1 + min(1, FEW_WORKERS / self.n_workers)))
+
+    def wait_for_turn_s(self, cost_s: float) -> float:
+        """Seconds that this worker waits to do what all workers are about to do, and costs that much; 0 where none.
+
+        Workers take turns: the first does it soon, the last after `rest_as_worker_s`.
+        """
+        return self.rest_as_worker_s(cost_s) * (os.getpid() * GOLDEN_SHARE % 1)
 
     def _share_of_server(self, cost_s: float, share: float) -> float:
         return cost_s * self.n_workers / share if self.n_workers > 1 else 0.0

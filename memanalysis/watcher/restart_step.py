@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memanalysis.policy.enforcer import BudgetCheck
-from memanalysis.response.restart import CHILD, RESTART_EXIT_CODE, Restart
+from memanalysis.response.restart import CHILD, Restart
+from memanalysis.schema import RESTART_EXIT_CODE
 from memanalysis.watcher.run_request import read_program_pid
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,9 +37,10 @@ def run_program(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     environment = make_environment(options, os.environ)
     if sys.platform != "win32":  # exec there starts another process and ends this one at once
         _become(command, environment)
+    started_at = time.time()
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603  the program that was asked for
         status = process.wait()
-    _note_end(process.pid, status, options=options)
+    _note_end(process.pid, status, started_at, options=options)
     return status
 
 
@@ -70,18 +72,19 @@ def make_environment(options: Mapping[str, Any], environment: Mapping[str, str])
     return {**environment, "PYTHONPATH": os.pathsep.join(paths), RUN_VARIABLE: request}
 
 
-def _note_end(pid: int, status: int, *, options: Mapping[str, Any]) -> None:
+def _note_end(pid: int, status: int, started_at: float, *, options: Mapping[str, Any]) -> None:
     """Note in the run of a process that has ended what its parent alone is given: its exit status.
 
     A program that a signal ended could not show the next step, so that is done here. After Ctrl-C Python has shown it.
     """
-    from memanalysis.ledger.maintenance.note_ends import note_ends  # needed here only
+    from memanalysis.ledger.maintenance.note_ends import EndedChild, note_ends  # needed here only
 
     if status < 0 and -status != signal.SIGINT:
         from memanalysis.watcher.joining import show_next_step
 
         show_next_step(str(options["ledger"]))
-    note_ends(Path(options["ledger"]), service=str(options["service"]), exit_statuses={pid: status})
+    child = EndedChild(pid=pid, exit_status=status, started_at=started_at)
+    note_ends(Path(options["ledger"]), service=str(options["service"]), child=child)
 
 
 def _become(command: list[str], environment: Mapping[str, str]) -> NoReturn:

@@ -13,6 +13,7 @@ from typing import Any
 
 from memanalysis._forked_child import is_forked
 from memanalysis._gone_process import read_state
+from memanalysis._machine import read_system
 from memanalysis.capture.fatal_signals import are_signals_seen
 from memanalysis.capture.process import find_oom_file
 from memanalysis.schema import SCHEMA_VERSION
@@ -22,7 +23,7 @@ from memanalysis.watcher.redaction import ArgvMode, select_arguments
 from memanalysis.watcher.release import find_release
 from memanalysis.watcher.run_request import read_program_pid
 
-__all__ = ["make_run_id", "make_run_row", "read_system"]
+__all__ = ["make_run_id", "make_run_row"]
 
 COMMIT_VARIABLE = "MEMANALYSIS_COMMIT"
 """Names the commit of the program's code, as in a container without a ``.git`` folder."""
@@ -97,14 +98,6 @@ def make_run_row(
         "at_start": read_state(find_oom_file()) | {"sees_signals": are_signals_seen(), "notes_end": _is_end_noted()},
         "schema_version": SCHEMA_VERSION,
     }
-
-
-def read_system() -> tuple[str, str | None]:
-    """Return the operating system in a few words, and the host's name."""
-    if hasattr(os, "uname"):
-        uname = os.uname()
-        return f"{uname.sysname} {uname.release} {uname.machine}", uname.nodename
-    return sys.platform, os.environ.get("COMPUTERNAME")
 
 
 def _is_end_noted() -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.maintenance.retention import Retention
+from memanalysis.ledger.paths import DEFAULT_LEDGER
 from memanalysis.ledger.writing.spool import is_url, local_path, spool_folder
 from memanalysis.watcher.redaction import ARGV_MODES, ArgvMode
 from memanalysis.watcher.run_labels import check_labels
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from memanalysis.policy.model import Policy
 
 __all__ = [
-    "DEFAULT_LEDGER",
     "DEFAULT_MAX_OVERHEAD",
     "METRIC_COLUMNS",
     "TRACE_MODES",
@@ -33,9 +33,6 @@ TraceMode = Literal["auto", "sampled", "windows", "full", "off"]
 TRACE_MODES: tuple[TraceMode, ...] = ("auto", "sampled", "windows", "full", "off")
 
 DEFAULT_MAX_OVERHEAD = 0.05
-
-DEFAULT_LEDGER = "memanalysis-ledger"
-"""Folder in the working folder, where neither an argument nor a policy names one."""
 
 UNDELIVERED_FOLDER = "undelivered"
 """Folder in a ledger for alerts that are not delivered yet."""

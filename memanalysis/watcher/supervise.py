@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from memanalysis.errors import CaptureError
-from memanalysis.response.restart import RESTART_EXIT_CODE
+from memanalysis.schema import RESTART_EXIT_CODE
 from memanalysis.units import format_duration
 from memanalysis.watcher.run_request import RESTART_VARIABLE
 
@@ -86,7 +87,7 @@ def supervise_program(
     make_command: Callable[[Mapping[str, str]], tuple[Sequence[str], Mapping[str, str]]],
     *,
     judge: Callable[[int], Mapping[str, Any] | None],
-    note_end: Callable[[int, int], object],
+    note_end: Callable[[int, int, float], object],
 ) -> int:
     """Run a program until it ends for good, and return its exit code.
 
@@ -98,8 +99,8 @@ def supervise_program(
     judge : callable
         Given the pid of a run that has ended: what is found about it.
     note_end : callable
-        Given the pid of each run that has ended, and its exit code, or less than 0 the signal that ended it. Whatever
-        it raises is printed, and changes nothing.
+        Given the pid of each run that has ended, its exit code, or less than 0 the signal that ended it, and when it
+        was started, in epoch seconds. Whatever it raises is printed, and changes nothing.
 
     Raises
     ------
@@ -115,10 +116,10 @@ def supervise_program(
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     backoff, number, earlier = Backoff(), 0, None
     while True:
-        started = time.monotonic()
+        started, started_at = time.monotonic(), time.time()
         pid = _start(make_command, earlier, mask=before)
         code, is_stopping = _wait_for(pid, signals)
-        _note(note_end, pid, code)
+        _note(partial(note_end, pid, code, started_at))
         if code != RESTART_EXIT_CODE or is_stopping:
             break
         left, number = time.monotonic(), number + 1
@@ -148,7 +149,7 @@ def judge_run(pid: int, *, ledger: str, service: str, policy: str | None) -> Map
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     known = [row for row in rows if f"-{pid}-" in str(row.get("run_id"))]
-    return known[0] if known else None
+    return max(known, key=lambda row: str(row["run_id"]), default=None)  # the latest: they begin with their time
 
 
 def _start(
@@ -194,9 +195,9 @@ def _wait_for(pid: int, signals: set[signal.Signals]) -> tuple[int, bool]:
             return os.waitstatus_to_exitcode(status), is_stopping
 
 
-def _note(note_end: Callable[[int, int], object], pid: int, code: int) -> None:
+def _note(note_end: Callable[[], object]) -> None:
     try:
-        note_end(pid, code)
+        note_end()
     except (
         Exception
     ) as exc:  # the boundary of the ledger: the exit code of the program is to be passed on whatever it is

@@ -5,6 +5,9 @@ program holds only for a while survives one window by chance; the sites whose su
 the suspects. The bytes written for a site are those of all windows so far, so that they can be compared as those of
 full snapshots are.
 
+A program may not live until growth is believed, so where resident memory rises fast an early window is opened at once.
+It names no suspect and drops none.
+
 Nothing waits here: a window is opened and closed by `check`, which is called between ticks, and samples are taken
 meanwhile. A window ends when its cost reaches what the overhead budget allows. One that had to end early is continued
 when there is budget again, as the next slice of the same window.
@@ -21,7 +24,7 @@ from memanalysis.capture.sites import describe_place, make_rows, read_site_table
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.schema import Row
 from memanalysis.units import format_bytes
-from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, STEPS, GrowthSignal
+from memanalysis.watcher.growth_signal import BLOCKS_STEP, RSS_STEP_BYTES, STEPS, FastRise, GrowthSignal
 from memanalysis.watcher.overhead_budget import OverheadBudget
 from memanalysis.watcher.survivors import Survivors
 from memanalysis.watcher.window_cost import WindowCost
@@ -39,8 +42,14 @@ WANTED_S = 0.5
 
 READY_SHARE = 0.6
 
+EARLY_READY_SHARE = 0.3
+"""The same for an early window, which is wanted as soon as can be: it is short, or is traced in slices."""
+
 MAX_SLICE_S = 5.0
 """An idle program is traced for no longer than this at once."""
+
+MAX_EARLY_SLICE_S = 2.0
+"""The same in an early window: what it sees is written when it closes, and the program may die before."""
 
 MIN_STEP_S = 0.02
 MAX_STEP_S = 0.25
@@ -107,6 +116,7 @@ class TracingWindows:
         self._report_conclusion = conclude
         self._cost = WindowCost(clock=clock) if cost is None else cost
         self._signals = {"rss_bytes": GrowthSignal(RSS_STEP_BYTES), "live_allocations": GrowthSignal(BLOCKS_STEP)}
+        self._fast_rise = FastRise()
         self._at_first_sign: dict[str, int | None] | None = None
         self._windows_due = 0
         self._rest_s = FIRST_REST_S
@@ -119,13 +129,14 @@ class TracingWindows:
 
     @property
     def n_windows(self) -> int:
-        """Windows so far."""
+        """Windows so far, without early ones."""
         return self._survivors.n_windows
 
     def on_sample(self, sample: Row) -> None:
         """Check a tick's sample for growth. One that was taken in a window shows nothing: it holds the tracer too."""
         if self.is_open:
             return
+        self._fast_rise.add(sample["rss_bytes"])
         signs = [name for name, signal in self._signals.items() if signal.add(sample[name])]
         if signs and not self._windows_due and self._clock.monotonic() >= self._rest_until:
             self._judge(signs)
@@ -146,7 +157,8 @@ class TracingWindows:
             return None
         cost_s = self._cost.measure() + self._cost.estimate_close(at_once=self._budget.max_expense_s)
         elapsed_s = now - self._opened_at
-        left_s = min(MAX_SLICE_S - elapsed_s, (self._allowed_s - cost_s) * elapsed_s / max(cost_s, 1e-9))
+        longest_s = MAX_SLICE_S if self._windows_due else MAX_EARLY_SLICE_S
+        left_s = min(longest_s - elapsed_s, (self._allowed_s - cost_s) * elapsed_s / max(cost_s, 1e-9))
         if left_s < MIN_STEP_S:
             self._close()
             return None
@@ -157,7 +169,7 @@ class TracingWindows:
         if self.is_open and tracemalloc.is_tracing():
             self._close()
         self.release()
-        if self._window.seconds > 0 and self._windows_due and self.n_windows == 0:
+        if self._window.seconds > 0 and self.n_windows == 0:
             self._end_window()
 
     def release(self) -> None:
@@ -196,12 +208,14 @@ class TracingWindows:
 
     def _open(self) -> bool:
         """Start tracing if a window is due and can be afforded, unless somebody else traces."""
-        if not self._windows_due or tracemalloc.is_tracing():
+        is_early = self.n_windows == 0 and self._fast_rise.is_seen
+        if not (self._windows_due or is_early) or tracemalloc.is_tracing():
             return False
+        ready_share = READY_SHARE if self._windows_due else EARLY_READY_SHARE
         at_once, available_s = self._budget.max_expense_s, self._budget.available_s()
         wanted_s = self._cost.estimate(WANTED_S, at_once=at_once)
         shortest_s = self._cost.estimate(MIN_SLICE_S, at_once=at_once)
-        if available_s < max(shortest_s, min(wanted_s, READY_SHARE * at_once)):
+        if available_s < max(shortest_s, min(wanted_s, ready_share * at_once)):
             return False
         self._allowed_s = min(at_once, available_s, max(available_s / 2, wanted_s))
         self._cost.open()
@@ -245,12 +259,17 @@ class TracingWindows:
         return groups, _subtract(rss_bytes, self._rss_at_open, tracer_bytes), seconds
 
     def _end_window(self) -> None:
-        """Write what the window saw, and name the suspects after the last one due."""
+        """Write what the window saw, and name the suspects after the last one due; an early one has none."""
         started = time.thread_time()
         window, self._window = self._window, _Window()
         survived_bytes = self._survivors.window_bytes
-        self._survivors.end_window()
-        self._windows_due -= 1
+        is_early = not self._windows_due
+        if is_early:
+            self._survivors.end_early_window()
+            self._fast_rise.clear()
+        else:
+            self._survivors.end_window()
+            self._windows_due -= 1
         suspects = self._survivors.find_suspects()
         rows = make_rows(suspects[: self._top_sites])
         self._rss_growth_bytes = _add(self._rss_growth_bytes, window.rss_growth_bytes)
@@ -260,14 +279,14 @@ class TracingWindows:
             "slices": window.slices,
             "survived_bytes": survived_bytes,
             "rss_growth_bytes": window.rss_growth_bytes,
-            "suspects": len(suspects),
-            "suspect_bytes": sum(size for _, size, _ in suspects),
+            "suspects": 0 if is_early else len(suspects),
+            "suspect_bytes": None if is_early else self._survivors.suspect_bytes,
             "cost_s": round(window.cost_s, 4),
         }
         self._record_event("window", level="info", message=_describe_window(data), data=data)
         if rows:
             self._write_sites(rows)
-        if not self._windows_due:
+        if not self._windows_due and not is_early:
             self._conclude(rows)
         self._budget.spend(time.thread_time() - started)
 
@@ -319,7 +338,7 @@ def _subtract(rss_after: int | None, rss_before: int | None, tracer_bytes: int) 
 
 
 def _describe_window(data: dict[str, Any]) -> str:
-    return (
-        f"Traced for {data['seconds']:.1f} s: {format_bytes(data['survived_bytes'])} survived, "
-        f"{data['suspects']} sites are suspects."
-    )
+    seen = f"Traced for {data['seconds']:.1f} s: {format_bytes(data['survived_bytes'])} survived"
+    if not data["window"]:
+        return f"{seen}, early, as memory rises fast."
+    return f"{seen}, {data['suspects']} sites are suspects."

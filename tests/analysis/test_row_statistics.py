@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memanalysis.analysis.row_statistics import row_medians, row_products
+from memanalysis.analysis.row_statistics import row_medians, row_products, share_row
 
 
 @pytest.mark.slow
@@ -27,3 +27,8 @@ def test_products_of_rows_and_curves_are_those_of_a_matrix_product() -> None:
     rows, curves = rng.normal(size=(7, 64)), rng.normal(size=(3, 64))
 
     np.testing.assert_allclose(row_products(rows, curves), rows @ curves.T)
+
+
+@pytest.mark.parametrize(("rows", "shared"), [([[1.0, 2.0]] * 3, 1), ([[1.0, 2.0], [1.0, 2.5]], 2), ([[1.0, 2.0]], 1)])
+def test_rows_that_are_all_equal_are_one(rows: list[list[float]], shared: int) -> None:
+    assert share_row(np.array(rows)).tolist() == rows[:shared]

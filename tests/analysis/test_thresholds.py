@@ -83,6 +83,7 @@ NO_THRESHOLDS = {
     "PAIRS_AT_ONCE": "how much is reckoned at once, for speed",
     "ROWS_AT_ONCE": "the same",
     "SERIES_IN_ONE_THREAD": "the same",
+    "SLOPES_AT_ONCE": "the same",
     "SAME_SHARE": "numeric noise",
     "NUMERIC_NOISE": "the same",
     "GRID": "how finely a distribution is tabulated",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from needs import needs_sampler
+from pseudo_terminal import run_in_terminal
 
 from memanalysis.cli.self_test import THREAD_NAME, describe_self_test, run_self_test
 from memanalysis.watcher.trace_engine import choose_engine
@@ -34,6 +35,16 @@ def test_it_names_the_engine_and_sees_what_it_allocates() -> None:
     assert "16.1 MiB were allocated" in text
     assert "100 rows were written into a ledger, 100 of them were read as written. All is well." in text
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_what_the_self_test_does_and_the_result_is_the_same() -> None:
+    done = run_in_terminal("doctor", columns=200)
+
+    assert "Allocating 16 MiB, and writing a ledger" in done.errors
+    assert "Allocating" not in done.output
+    assert "All is well." in " ".join(done.output.split())
+    assert f"snapshots {'in a forked copy' if sys.platform == 'linux' else 'in'}" in " ".join(done.output.split())
 
 
 @needs_sampler

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import run_in_terminal
 
 from memanalysis.cli import EXIT_ERROR, main
 from memanalysis.cli.leak_test_command import EXIT_LEAK
@@ -75,3 +76,14 @@ def test_what_cannot_be_tested_is_an_error_and_no_pass(
 ) -> None:
     assert main(["test", *arguments]) == EXIT_ERROR
     assert error in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_beforehand_what_is_repeated_and_for_how_long() -> None:
+    done = run_in_terminal("test", "kept.append(bytes(1000))", "--setup", "kept = []", *BOUNDS, "--max-s", "7.5")
+
+    assert done.errors == (
+        "Repeating kept.append(bytes(1000)) until it is known whether it leaks, for 7.5 s at most.\n"
+    )
+    assert done.code == EXIT_LEAK
+    assert "Repeating" not in done.output

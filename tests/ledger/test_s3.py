@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row, write_ledger
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
-from moto.server import ThreadedMotoServer
 from processes import running
+from s3_server import make_bucket, serve_s3
 
 from memanalysis.ledger.convert import convert_ledger
 from memanalysis.ledger.maintenance.compact import compact_ledger
@@ -48,33 +48,17 @@ print(sorted({"numpy", "pandas", "pyarrow", "fsspec", "s3fs"} & set(sys.modules)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    fsspec.get_filesystem_class("s3").clear_instance_cache()  # a server of before had another port
-    yield f"http://{host}:{port}"
-    running.stop()
+    with serve_s3() as address:
+        yield address
 
 
 @pytest.fixture
 def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",  # a server of our own takes any
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-        "MEMANALYSIS_SPOOL": str(tmp_path / "spool"),
-    }.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(
         "memanalysis.ledger.writing.full_segments.URL_CLOSE_TIMEOUT_S", 120.0
     )  # of writers in this process
-    system = fsspec.filesystem("s3")
-    bucket = f"bucket-{abs(hash(str(tmp_path)))}"
-    system.mkdir(bucket)
-    yield f"s3://{bucket}/ledger"
-    system.rm(bucket, recursive=True)
+    with make_bucket(server, monkeypatch, tmp_path, settings={"AWS_MAX_ATTEMPTS": "1"}) as bucket_url:
+        yield bucket_url
 
 
 def dead_endpoint() -> str:

@@ -210,7 +210,7 @@ class TestTracing:
         kernel.run("%%memwatch\nx = 1")
         kernel.run("%%memwatch\n1 / 0")
 
-        assert kernel.run("tracemalloc.is_tracing()").result == "False"
+        assert kernel.run("import tracemalloc\ntracemalloc.is_tracing()").result == "False"
 
     def test_tracing_that_was_on_is_left_on_with_its_frames_and_its_peak(self, kernel: Kernel) -> None:
         kernel.run("import tracemalloc; tracemalloc.start(1)\npeak = bytearray(2**23); del peak")

@@ -1,5 +1,6 @@
 """What one block cost, by the sampler and without it."""
 
+import threading
 from collections.abc import Callable
 from subprocess import CompletedProcess
 
@@ -62,3 +63,17 @@ def test_line_events_leave_a_debugger_its_trace_function(run_program: Callable[.
 
     assert is_left == "True"
     assert int(retained_bytes) == pytest.approx(8 * MIB, rel=0.2)
+
+
+def test_an_interrupt_as_the_measurement_begins_leaves_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = CellMeter("In[1]")
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(meter._recorder, "before_statement", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        meter.start()
+
+    assert "memwatch-curve" not in {thread.name for thread in threading.enumerate()}
+    assert not sampler.is_running()

@@ -1,5 +1,6 @@
 """A block measured by the sampler, statement by statement."""
 
+import gc
 import importlib
 from collections.abc import Iterator
 
@@ -23,6 +24,11 @@ def stopped() -> Iterator[None]:
     register_cell("<sampled cell>", CELL)
     yield
     sampler.stop()
+
+
+def call(depth: int) -> bytearray:
+    """Allocate so deep."""
+    return call(depth - 1) if depth else bytearray(65_536)
 
 
 def measure(*statements: str) -> CellMemory:
@@ -72,3 +78,19 @@ def test_a_block_of_nothing_adds_nothing() -> None:
     lines = [*memory.highest, *memory.retained]  # what runs the cell here allocates, and is sampled now and then
     assert [line for line in lines if line.place.file == CELL] == []
     assert memory.native_retained_bytes == 0
+
+
+def test_what_was_read_is_let_go_with_the_measurement() -> None:
+    """What many stacks hold takes megabytes, and the cell's record may wait for the next full collection."""
+    cell = SampledCell()
+    cell.start()
+    cell.before_statement(Place(CELL, 1))
+    kept = [call(depth) for depth in range(100) for _ in range(20)]
+    cell.after_statement()
+    gc.collect()
+    n_read = len(gc.get_objects())
+    cell.finish()
+    n_left = len(gc.get_objects())
+
+    assert len(kept) == 2000
+    assert n_left < n_read - 80

@@ -1,4 +1,5 @@
 import re
+from itertools import combinations
 from xml.etree import ElementTree
 
 import numpy as np
@@ -154,3 +155,52 @@ def test_a_png_is_as_large_as_it_is_asked_to_be() -> None:
 
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert [int.from_bytes(content[at : at + 4], "big") for at in (16, 20)] == [800, 400]
+
+
+@pytest.mark.parametrize(
+    ("sizes_mib", "named"),
+    [
+        ((80, 95, 100), ["budget 100 MiB", "critical 95.0 MiB", "warning 80.0 MiB"]),
+        ((95, 96, 97), ["budget 97.0 MiB", "warning 95.0 MiB"]),
+        ((20, 60, 100), ["budget 100 MiB", "critical 60.0 MiB", "warning 20.0 MiB"]),
+    ],
+)
+def test_no_line_of_a_budget_strikes_through_the_name_of_another(sizes_mib: tuple[int, ...], named: list[str]) -> None:
+    """A series of 30 to 180 MiB, as of a service that went far beyond its budget, in a picture of both widths."""
+    times = np.arange(60.0)
+    levels = [Level(name, size * MIB) for name, size in zip(("warning", "critical", "budget"), sizes_mib, strict=True)]
+    for width, height in ((880, 300), (430, 290)):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        ax = figure.add_subplot()
+        draw_series(ax, chart(values=(30 + 2.5 * times) * MIB, levels=levels))
+        figure.canvas.draw()
+        boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
+        lines_px = [ax.transData.transform((0.0, size))[1] for size in sizes_mib]
+
+        assert sorted(boxes) == sorted(named)
+        for name, box in boxes.items():
+            assert not [line for line in lines_px if box.y0 < line < box.y1], name
+
+
+@pytest.mark.parametrize("levels_mib", [(64, 128), (64, 90, 128), (102, 122, 128)])
+def test_no_name_of_a_budget_stands_on_another_or_outside(levels_mib: tuple[int, ...]) -> None:
+    """A series of 30 to 60 MiB, and a budget far above it, on which a note stands in the corner."""
+    levels = [Level(f"level {size}", size * MIB) for size in levels_mib]
+    for width, height in ((880, 300), (430, 290)):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        ax = figure.add_subplot()
+        draw_series(ax, chart(values=(30 + np.arange(60.0) / 2) * MIB, levels=levels))
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in ax.texts]
+
+        assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)]
+        assert all(box.y1 <= ax.bbox.y1 + 1 for box in boxes)
+
+
+def test_the_lines_of_code_have_the_axis_of_the_run_and_not_that_of_their_last_table() -> None:
+    """Tables come less often than samples, so the last one may be half a minute before the end."""
+    times = np.array([5.0, 10.0, 20.0])
+    ax = Figure().add_subplot()
+    draw_sites(ax, [SiteLine(name="a.py:1", elapsed_s=times, values=times * MIB)], until_s=36.0)
+
+    assert ax.get_xlim() == (0.0, pytest.approx(1.02 * 36.0))

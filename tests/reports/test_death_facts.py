@@ -14,6 +14,7 @@ from processes import running
 from memanalysis import open_ledger
 from memanalysis.capture.sampler import why_unavailable
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
+from memanalysis.reports.death_facts import GrownType, find_grown_types
 from memanalysis.reports.make_report import report
 from memanalysis.units import MIB, format_bytes
 
@@ -74,9 +75,29 @@ def test_growth_began_when_the_program_began_to_keep_and_has_its_size(dead):
 @pytest.mark.slow
 def test_the_types_are_those_of_which_the_program_kept_more(dead):
     facts, _ = dead
-    first, last = map(int, re.search(r"\blist ([\d,]+) to ([\d,]+)", facts["Types"].replace(",", "")).groups())
+    text = facts["Objects that became more"]
+    first, last = map(int, re.search(r"\blist ([\d,]+) to ([\d,]+)", text.replace(",", "")).groups())
 
     assert last - first == pytest.approx(ROWS, abs=100)
+    assert text.endswith("; sizes are their own, without the objects that they refer to")
+
+
+def test_a_type_of_few_own_bytes_is_listed_where_its_objects_became_many():
+    """A session of 48 bytes holds a buffer of 20 KB, which is an object of another type."""
+    start, end = pd.Timestamp("2026-11-30", tz="UTC"), pd.Timestamp("2026-12-01", tz="UTC")
+    counts = {"bytearray": (10, 2834, 20_057), "app.Session": (0, 2824, 48), "module": (90, 95, 72)}
+    objects = pd.DataFrame(
+        [
+            {"timestamp": moment, "type": name, "count": row[index], "size_bytes": row[index] * row[2]}
+            for index, moment in enumerate((start, end))
+            for name, row in counts.items()
+        ]
+    )
+
+    assert find_grown_types(objects) == [
+        GrownType(name="bytearray", first=10, last=2834, own_growth_bytes=2824 * 20_057),
+        GrownType(name="app.Session", first=0, last=2824, own_growth_bytes=2824 * 48),
+    ]
 
 
 @pytest.mark.slow

@@ -46,6 +46,19 @@ def test_tables_from_after_the_growth_name_what_holds_it_and_not_what_moved_sinc
     assert found.share > 0.99
 
 
+def test_a_comprehension_is_no_caller_of_its_own_line():
+    """On Python 3.11 it is a frame, so line 4 stands twice in the stack, below lines 9 and 12."""
+    times = pd.to_datetime([0.0, 60.0], unit="s", utc=True)
+    samples = pd.DataFrame({"timestamp": times, "rss_bytes": [20 * MIB, 120 * MIB], "traced_bytes": [0, 100 * MIB]})
+    stack = [["/srv/app.py", line, name] for line, name in ((12, "main"), (9, "run"), (4, "keep"), (4, "<listcomp>"))]
+    row = {"service": "api", "run_id": "r", "timestamp": times[1], "site_id": "1", "file": "/srv/app.py", "line": 4,
+           "function": "keep", "size_bytes": 100 * MIB, "traceback": stack}  # fmt: skip
+    found = find_held_line(pd.DataFrame([row]), samples, NO_EVENTS, trace="full")
+
+    assert found is not None
+    assert found.callers == (("/srv/app.py", 9), ("/srv/app.py", 12))
+
+
 def grow(**columns):
     """Return samples of a run whose resident memory grows by 100 MiB."""
     return pd.DataFrame({"rss_bytes": [20 * MIB, 70 * MIB, 120 * MIB], **columns})

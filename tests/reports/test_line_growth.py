@@ -85,7 +85,10 @@ def test_growth_is_what_the_program_kept_between_the_two_moments(tmp_path, trace
     assert line["last_bytes"] == pytest.approx(ended * BLOCK_BYTES, abs=off)
     assert line["growth_bytes"] == line["last_bytes"] - line["first_bytes"]
     assert line["growth_bytes"] > 10 * MIB
-    assert line["judged_to"].strftime("held at %Y-%m-%d %H:%M:%S UTC") in describe_line_growth(section)
+    described = describe_line_growth(section)
+    assert line["judged_to"].strftime("held at %Y-%m-%d %H:%M:%S UTC") in described
+    later_s = (line["judged_to"] - line["last_table"]).total_seconds()
+    assert (line["last_table"].strftime("The last table is of %H:%M:%S") in described) == (later_s >= 1)
 
 
 def test_of_windows_growth_is_estimated_from_that_of_the_whole_run(tmp_path):

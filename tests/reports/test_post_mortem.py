@@ -11,6 +11,7 @@ from processes import running
 from memanalysis.capture.fatal_signals import are_signals_seen
 from memanalysis.capture.sampler import why_unavailable
 from memanalysis.cli import main
+from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.reports.make_report import report
 from memanalysis.units import MIB
 
@@ -122,6 +123,34 @@ def test_a_run_that_followed_no_lines_is_to_be_recorded_with_them(tmp_path):
 
     assert found is not None
     assert found.next_steps[0] == 'Record the next run with trace="auto", which names the line that grows.'
+
+
+IN_WINDOWS = """
+import os, signal, time
+from memanalysis import watch
+CACHE = []
+recorder = watch("api", ledger="ledger", interval=0.2, trace="windows", max_overhead=1.0, seal=False)
+recorder.start()
+def keep():
+    CACHE.append(bytearray(200_000))
+while recorder.status().ticks < 28:
+    keep()
+    time.sleep(0.005)
+"""
+WINDOWED_LINE = 1 + IN_WINDOWS.splitlines().index("    CACHE.append(bytearray(200_000))")
+
+
+@pytest.mark.slow
+def test_a_death_before_growth_was_believed_names_the_line_that_an_early_window_saw(tmp_path):
+    """Growth is believed after thirty ticks; the program ends before the 29th."""
+    ledger = die(tmp_path, KILL, start=IN_WINDOWS)
+    found = report(ledger).sections[0].post_mortem
+
+    assert "growth" not in set(open_ledger(ledger).read("events")["kind"])
+    assert found is not None
+    assert found.line is not None
+    assert (found.line.function, found.line.line) == ("keep", WINDOWED_LINE)
+    assert f"program.py:{WINDOWED_LINE} in keep holds" in found.sentence
 
 
 @pytest.mark.slow

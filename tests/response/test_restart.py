@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.response.restart import CHILD, RESTART_EXIT_CODE, Restart
+from memanalysis.response.restart import CHILD, Restart
+from memanalysis.schema import RESTART_EXIT_CODE
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
 from pandas.testing import assert_frame_equal
+from s3_server import make_bucket, serve_s3
 
 from memanalysis.errors import LedgerNotFoundError
 from memanalysis.verdicts.assess import assess
@@ -16,37 +16,25 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",  # a server of our own takes any
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        fsspec.get_filesystem_class("s3").clear_instance_cache()  # a server of before had another port
-        fsspec.filesystem("s3").mkdir("fleet")
-        yield "s3://fleet"
-    server.stop()
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with serve_s3() as server, pytest.MonkeyPatch.context() as patch, make_bucket(server, patch, folder) as bucket_url:
+        yield bucket_url
 
 
 def test_a_bucket_gives_the_frame_of_the_folder_with_one_corrupt_file_named(
-    bucket: str, three_services: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, three_services: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(DaskEngine, "max_part_bytes", 1)
     system = fsspec.filesystem("s3")
     for path in three_services.rglob("*.*"):
         if path.is_file():
-            system.put_file(str(path), f"{bucket}/ledger/{path.relative_to(three_services).as_posix()}")
-    broken = system.glob(f"{bucket}/ledger/samples/service_key=warming_cache/*.parquet")[0]
+            system.put_file(str(path), f"{url}/{path.relative_to(three_services).as_posix()}")
+    broken = system.glob(f"{url}/samples/service_key=warming_cache/*.parquet")[0]
     system.pipe_file(broken, b"PAR1 no more")
 
     with DaskEngine(show=lambda text: None, n_workers=1) as engine:
-        verdicts = assess(f"{bucket}/ledger", engine=engine)
+        verdicts = assess(url, engine=engine)
         with pytest.raises(LedgerNotFoundError, match="nothing is at s3://no-such-bucket/ledger"):
             assess("s3://no-such-bucket/ledger", engine=engine)
 

@@ -1,10 +1,12 @@
 """When is a family of processes over? With its master, or with the last of its members where that was not recorded."""
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from memanalysis import assess
+from memanalysis import assess, trend
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import MIB
 
@@ -53,3 +55,27 @@ def test_the_sentence_on_a_family_that_has_ended_forecasts_nothing(tmp_path):
 
     assert family["is_leak"]
     assert "When it ended it was about " in family["sentence"]
+
+
+def forecast(path):
+    """Return what `trend` forecasts under a budget of 1,000 MiB."""
+    policy = {"memory_budgets": {"services": {"api": "1000MiB"}}}
+    return json.loads(trend(path, policy=policy).to_json())["forecasts"]
+
+
+def test_the_trend_forecasts_a_family_without_a_master_while_a_member_goes_on(tmp_path):
+    """Two workers of 49.5 MiB each leak 1 MiB a second together: 901 s are left, and one alone has 1,901 s."""
+    for pid in (11, 12):
+        write_member(tmp_path, pid, has_ended=pid == 11)
+    (row,) = forecast(tmp_path)
+    left_s = (pd.Timestamp(row["next"]) - pd.Timestamp(START + 59, unit="s", tz="UTC")).total_seconds()
+
+    assert row["method"] == "growth"
+    assert 0.9 * 901 < left_s < 1.1 * 901
+
+
+def test_the_trend_forecasts_no_family_that_is_over(tmp_path):
+    for pid in (11, 12):
+        write_member(tmp_path, pid, has_ended=True)
+
+    assert forecast(tmp_path) == []

@@ -7,7 +7,7 @@ import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
 from memanalysis import assess
-from memanalysis.ledger.reading import dataset_source
+from memanalysis.ledger.reading import pieces
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.units import GIB, MIB
@@ -64,7 +64,7 @@ def test_a_limit_that_changed_is_the_last_of_the_last_run_and_a_machine_stands_i
     tmp_path: Path, batch_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``grown`` went down within its last run, ``lost`` has it from the run before, ``bare`` has none."""
-    monkeypatch.setattr(dataset_source, "_BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(pieces, "_BATCH_ROWS", batch_rows)
     write_limits(tmp_path, "grown", "r1", GIB, 4 * GIB)
     write_limits(tmp_path, "grown", "r2", 3 * GIB, 3 * GIB, 2 * GIB, None)
     write_limits(tmp_path, "lost", "r1", GIB)

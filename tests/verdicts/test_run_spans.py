@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
-from memanalysis.ledger.reading import dataset_source
+from memanalysis.ledger.reading import pieces
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 from memanalysis.verdicts.run_spans import find_range, read_spans
@@ -35,7 +35,7 @@ def moment(at_s: float) -> pd.Timestamp:
 def test_each_run_has_its_first_and_last_moment_and_its_number_of_samples(
     ledger: Path, batch_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_source, "_BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(pieces, "_BATCH_ROWS", batch_rows)
     spans = read_spans(open_ledger(ledger))
 
     assert spans.to_dict("records") == [

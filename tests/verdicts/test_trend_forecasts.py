@@ -109,6 +109,22 @@ def test_a_family_goes_on_as_long_as_its_master() -> None:
     assert forecast(make_leak("api", 3600, role="worker", run_id="api-7", family_id="api-1")) == []
 
 
+def test_a_family_without_a_master_goes_on_as_long_as_one_of_its_members() -> None:
+    """It has the run of the member that was recorded last; a family whose master has ended has no day."""
+    family = make_leak("api", 3600, role="family", run_id="family 7-1750000000", family_id="7-1750000000")
+    members = [
+        make_leak("api", 0, role=role, run_id=f"api-{n}", family_id="7-1750000000", is_leak=False)
+        for n, role in enumerate(("worker", "worker", "worker"), start=1)
+    ]
+    latest = (("api", "api-1", LAST - HOUR, True), ("api", "api-2", LAST, True), ("api", "api-3", LAST, False))
+    over = tuple((*run[:3], False) for run in latest)
+
+    found = forecast(*members, family, latest=latest)
+    assert [(row["run_id"], row["next"]) for row in found] == [("api-2", LAST + HOUR)]
+    assert forecast(*members, family, latest=over) == []
+    assert forecast(members[0], members[1], members[2] | {"role": "master"}, family, latest=latest) == []
+
+
 def test_a_day_from_2200_on_is_not_given() -> None:
     left = (LATEST - LAST).total_seconds()
     (row,) = forecast(make_leak("api", left - 1, time_to_exhaustion_high_s=left))

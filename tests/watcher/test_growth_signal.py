@@ -5,7 +5,7 @@ import random
 import pytest
 
 from memanalysis.units import MIB
-from memanalysis.watcher.growth_signal import RSS_STEP_BYTES, GrowthSignal
+from memanalysis.watcher.growth_signal import RSS_STEP_BYTES, FastRise, GrowthSignal
 
 
 def first_sign(values):
@@ -56,3 +56,30 @@ def test_what_it_keeps_does_not_grow():
         signal.add(tick)
 
     assert sum(len(stretch.lows) for stretch in signal._stretches) == 30
+
+
+@pytest.mark.parametrize(
+    ("first_mib", "next_mib", "is_fast"),
+    [(20, 27, False), (20, 28, True), (900, 990, False), (900, 1000, True), (20, 19, False)],
+)
+def test_a_rise_is_fast_from_8_mib_and_a_tenth_of_the_last_level_on(first_mib, next_mib, is_fast):
+    rise = FastRise()
+    rise.add(first_mib * MIB)
+    assert not rise.is_seen
+    rise.add(next_mib * MIB)
+
+    assert rise.is_seen is is_fast
+
+
+def test_unknown_values_are_no_rise():
+    rise = FastRise()
+    for value in (None, 20 * MIB, None, 100 * MIB, None):
+        rise.add(value)
+
+    assert rise.is_seen
+    rise.clear()
+    assert not rise.is_seen
+    rise.add(199 * MIB)
+    assert not rise.is_seen
+    rise.add(200 * MIB)
+    assert rise.is_seen

@@ -25,10 +25,11 @@ class Recorded:
         self.events: list[str] = []
         self.censuses: list[int] = []
         clock = Clock(monotonic=lambda: self.seconds, wall=lambda: self.seconds)
+        self.budget = OverheadBudget(1.0, clock=clock)
         self.growth = ObjectGrowth(
             top_types=20,
             is_early=is_early,
-            budget=OverheadBudget(1.0, clock=clock),
+            budget=self.budget,
             clock=clock,
             write=lambda rows: self.censuses.append(len(rows)),
             record_event=lambda kind, *, message, **_: self.events.append(f"{kind}: {message}"),
@@ -124,3 +125,18 @@ def test_the_early_census_is_taken_once(recorded):
         early.growth.check()
 
     assert len(early.censuses) == 2
+
+
+def test_one_of_many_workers_waits_for_its_turn_to_count_objects(recorded, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 1)  # its turn is after 62 % of the time that all of them take
+    recorded.growth.write(recorded.growth.read())
+    recorded.budget.n_workers = 10_000
+    recorded.growth._census_s = 0.001  # for all 10,000 s, at 0.1 % of a processor, and a quarter more to be safe
+    recorded.growth._blocks = 10**9
+    recorded.growth.note_growth()
+    counted = []
+    for recorded.seconds in (1.0, 600.0, 7600.0, 7800.0):
+        recorded.growth.check()
+        counted.append(len(recorded.censuses))
+
+    assert counted == [1, 1, 1, 2]

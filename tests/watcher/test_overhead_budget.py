@@ -1,5 +1,7 @@
 """The overhead budget: the share holds over the run and over every ten seconds, whatever is spent and when."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,9 +68,9 @@ def test_cheap_ticks_keep_their_interval_and_expensive_ones_take_half_of_the_sha
     assert budget.max_expense_s == pytest.approx(0.9 * (0.45 - 0.25), rel=0.01)
 
 
-@pytest.mark.parametrize(("n_workers", "pace"), [(1, 1.0), (4, 1.0), (16, 1.0), (100, 6.25)])
-def test_ticks_of_all_workers_of_a_server_take_the_two_hundred_fiftieth_of_a_processor(budget, n_workers, pace):
-    """A tick of 0.25 ms once a second: of 16 workers 4 ms a second, which is the most."""
+@pytest.mark.parametrize(("n_workers", "pace"), [(1, 1.0), (4, 1.0), (8, 1.0), (100, 12.5)])
+def test_ticks_of_all_workers_of_a_server_take_two_thousandths_of_a_processor(budget, n_workers, pace):
+    """A tick of 0.25 ms once a second: of 8 workers 2 ms a second, which is the most."""
     budget.n_workers = n_workers
     for _ in range(200):
         found = budget.choose_pace(0.00025, 1.0)
@@ -79,8 +81,24 @@ def test_ticks_of_all_workers_of_a_server_take_the_two_hundred_fiftieth_of_a_pro
 
 def test_one_of_many_workers_rests_for_long_after_what_costs_much(budget):
     assert budget.rest_as_worker_s(0.01) == 0
+    budget.n_workers = 8
+    assert budget.rest_as_worker_s(0.01) == pytest.approx(40)  # 0.2 % of a processor for all
+    budget.n_workers = 400
+    assert budget.rest_as_worker_s(0.01) == pytest.approx(4000 / 1.02)  # 0.102 %
+
+
+def test_a_hundred_workers_take_turns_one_after_another(budget, monkeypatch):
+    assert budget.wait_for_turn_s(0.01) == 0  # no worker
     budget.n_workers = 100
-    assert budget.rest_as_worker_s(0.01) == pytest.approx(500)  # 0.2 % of a processor for all
+    waits = []
+    for pid in range(40_000, 40_100):
+        monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
+        waits.append(budget.wait_for_turn_s(0.01))
+    waits.sort()
+
+    assert 0 <= waits[0] < 20
+    assert 900 < waits[-1] < 1 / 0.00108  # all wait 926 s then, at 0.108 % of a processor for all
+    assert max(later - earlier for earlier, later in pairwise(waits)) < 20
 
 
 def test_what_it_remembers_has_a_bound(budget, hand_clock):

@@ -254,20 +254,25 @@ def test_whoever_supervises_notes_the_exit_status_in_the_run(tmp_path: Path, sou
     program = "import os, time\nfrom pathlib import Path\nwhile not any(Path('ledger').glob('**/samples/*/*')):\n"
     with running(start(tmp_path, f"{program}    time.sleep(0.01)\n{source}\n", TINY, "--supervise")) as process:
         process.communicate(timeout=DEADLINE_S)
+        ended = time.time()
     ledger = open_ledger(tmp_path / "ledger")
     ending = ledger.runs["ending"].iloc[0]
+    found = json.loads(report(ledger).to_json())["services"][0]["post_mortem"]
 
     assert process.returncode == status
     assert (ending["how"], ending["exit_status"]) == (how, status)
     if how == "gone":
         assert ending["seen_by"] == "parent"
+    assert "os._exit()" not in " ".join(found["next_steps"])  # the status shows which of the two it was
+    last_seen, noted = (pd.Timestamp(found[name]).timestamp() for name in ("last_seen", "ended"))
+    assert last_seen <= noted <= ended
     assert sentence in report(ledger).headline
 
 
 UNNOTED = """
 import sys
 from memanalysis.watcher.supervise import supervise_program
-def note(pid, code):
+def note(pid, code, started_at):
     raise OSError(f"no space for {code}")
 command = [sys.executable, "-c", "raise SystemExit(7)"]
 sys.exit(supervise_program(lambda environment: (command, environment), judge=lambda pid: None, note_end=note))

@@ -20,6 +20,8 @@ class Program:
         self.clock = clock
         self.busy = busy
         self.grows = grows
+        self.leak_elsewhere = False
+        self.began = clock.monotonic()
         self.cpu_s = 0.0
         self.rss = 100 * MIB
         self.kept = []
@@ -50,6 +52,12 @@ class Program:
         if self.grows:
             self.rss += int(MIB * seconds)
             self.kept.append(bytearray(1000))  # the leak
+        if self.leak_elsewhere:
+            self.leak(seconds)
+
+    def leak(self, seconds):
+        self.rss += int(MIB * seconds)
+        self.kept.append(bytearray(2000))
 
     def run(self, seconds, *, until=lambda: False):
         """Tick once a second, as the recorder does; note what was spent when."""
@@ -107,10 +115,10 @@ def test_windows_of_five_minutes_hold_the_share_in_every_ten_seconds(make_progra
 def test_a_busy_program_is_traced_for_as_long_as_ten_seconds_allow_and_an_idle_one_for_longer(make_program):
     program = make_program(busy=1.0)
     program.run(120, until=lambda: program.concluded)
-    busy = [data["seconds"] for _, data in program.find("window")]
+    busy = [data["seconds"] for _, data in program.find("window") if data["window"]]
     idle_program = make_program(busy=0.01)
     idle_program.run(120, until=lambda: idle_program.concluded)
-    idle = [data["seconds"] for _, data in idle_program.find("window")]
+    idle = [data["seconds"] for _, data in idle_program.find("window") if data["window"]]
 
     assert len(busy) == len(idle) == 3
     assert all(MIN_WINDOW_S <= seconds <= 0.5 / 0.9 for seconds in busy)
@@ -158,8 +166,8 @@ def test_what_is_left_open_at_the_end_does_not_acquit_the_suspects_of_whole_wind
     program.go(0.01)
     program.windows.finish()
 
-    assert program.windows.n_windows == 1
-    assert len(program.rows) == 1
+    assert [data["window"] for _, data in program.find("window")] == [0, 1]
+    assert len(program.rows) == 2
     assert not tracemalloc.is_tracing()
 
 
@@ -173,6 +181,70 @@ def test_tracing_that_the_program_stops_ends_the_window_and_the_next_one_is_trie
 
     program.run(60, until=lambda: program.windows.n_windows == 3)
     assert program.windows.n_windows == 3
+
+
+def test_a_program_that_dies_in_its_first_half_minute_was_traced_once_early(make_program):
+    """It grows by 1 MiB a second: 8 % after eight seconds, and more than a tenth of its last level from the 12th on."""
+    program = make_program(busy=0.05)
+    program.run(29)
+
+    ((at, data),) = program.find("window")
+    assert 11 <= at - program.began <= 16
+    assert data["survived_bytes"] > 0
+    assert data["suspect_bytes"] is None
+    assert program.rows[0][0]["function"] == "Program.go"
+    assert program.concluded == 0
+
+
+def test_an_early_window_is_within_the_overhead_budget(make_program):
+    program = make_program(busy=1.0)
+    program.run(29)
+
+    assert len(program.find("window")) == 1
+    assert program.budget.spent_s <= 0.05 * 29
+    assert max(cost for _, cost in program.spent) <= 0.05 * STRETCH_S
+
+
+def test_a_warm_up_that_was_traced_early_acquits_no_line_that_leaks_later(make_program):
+    """The first ten seconds fill a cache of 1 MiB a second; what leaks a thousand seconds later is named alone."""
+    program = make_program(busy=0.01)
+    program.run(12)
+    program.grows = False
+    program.run(1000)
+    assert [data["window"] for _, data in program.find("window")] == [0]
+    assert program.find("suspect") == []
+
+    program.leak_elsewhere = True
+    program.run(200, until=lambda: program.concluded)
+
+    ((_, suspect),) = program.find("suspect")
+    assert suspect["place"].endswith("in Program.leak")
+
+
+def test_what_survived_an_early_window_is_in_the_tables_and_not_among_the_suspects_bytes(make_program):
+    program = make_program(busy=0.01)
+    program.run(120, until=lambda: program.windows.n_windows == 1)
+    (_, early), (_, first) = program.find("window")
+    before, after = (
+        next(row["size_bytes"] for row in rows if row["function"] == "Program.go") for rows in program.rows
+    )
+
+    assert (early["window"], first["window"]) == (0, 1)
+    assert after > before > 0
+    assert first["suspect_bytes"] == first["survived_bytes"] > 0
+
+
+def test_memory_that_doubles_again_and_again_is_traced_a_few_times_early(make_program):
+    """After the first, at 120 MiB, only at twice the level of the last one or more: at 260 and 600 MiB."""
+    program = make_program(busy=0.01, max_overhead=1.0)
+    for level in (100, 120, 190, 260, 300, 450, 600, 800):
+        program.rss = level * MIB
+        program.windows.on_sample(program.read_sample())
+        program.go(0.5)
+        while program.windows.check() is not None:
+            program.clock.go(0.5)
+
+    assert [data["window"] for _, data in program.find("window")] == [0, 0, 0]
 
 
 def test_without_growth_nothing_is_traced(make_program):

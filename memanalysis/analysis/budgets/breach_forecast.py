@@ -21,7 +21,7 @@ from memanalysis.analysis.trend.shape_readings import classify_shapes
 from memanalysis.analysis.trend.trend_shape import GROWING
 from memanalysis.schema import BUDGET_METRICS, BYTE_METRICS
 
-__all__ = ["FORECAST_COLUMNS", "LATEST", "LEVELS", "forecast_breaches"]
+__all__ = ["FORECAST_COLUMNS", "LATEST", "LEVELS", "METHODS", "forecast_breaches"]
 
 FORECAST_COLUMNS = (
     "service",
@@ -42,6 +42,9 @@ FORECAST_COLUMNS = (
 
 LEVELS = {"warning": "warning_bytes", "critical": "critical_bytes", "budget": "max_bytes"}
 """Levels of a budget, and the fields that hold them."""
+
+METHODS = ("growth", "recurrence", "unknown")
+"""What a forecast extends: the line of a leak, or the gaps between rises; of ``unknown`` there is none."""
 
 LATEST = pd.Timestamp("2200-01-01", tz="UTC")
 """A moment after this is not given as a date."""

@@ -11,7 +11,7 @@ from memanalysis.analysis.budgets.budget_metric import read_budget_series
 from memanalysis.analysis.input_frames import require_columns, with_elapsed
 from memanalysis.analysis.run_groups import group_runs
 
-__all__ = ["BREACH_COLUMNS", "Budget", "find_breaches"]
+__all__ = ["BREACH_COLUMNS", "Budget", "Level", "find_breaches"]
 
 BREACH_COLUMNS = (
     "service",
@@ -28,6 +28,7 @@ BREACH_COLUMNS = (
 """Columns of the frame that ``find_breaches`` gives."""
 
 Level = Literal["ok", "warning", "critical"]
+"""How far a budget is used up; an episode begins at ``warning``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

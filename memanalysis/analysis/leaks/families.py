@@ -95,7 +95,7 @@ def judge_families(
     named = frame | {name: np.full(size, None, dtype=object) for name in ("role", "family_id")}
     named |= {name: np.full(size, np.nan) for name in ("process_count", "growing_count")}
     table = read_table(runs) if size > 1 and samples is not None else None
-    if table is None or samples is None or not {"parent_pid", "program_pid"} <= set(table):
+    if table is None or table.empty or samples is None or not {"parent_pid", "program_pid"} <= set(table):
         return named
     from memanalysis.analysis.leaks.family_members import find_families
 

@@ -52,10 +52,11 @@ def _read_last(samples: RunSamples, n_readings: int) -> FloatArray:
     """Return the middle of the last known readings of each run."""
     from memanalysis.analysis.input_frames import known_floats
 
-    values = known_floats(samples.frame, COLUMN)
     last = np.full(samples.counts.size, np.nan)
-    known = np.isfinite(values)
-    if not known.any():
+    if COLUMN not in samples.frame:
+        return last
+    values = known_floats(samples.frame, COLUMN)
+    if not np.isfinite(values).any():
         return last
     stops = np.cumsum(samples.counts)
     for i, (stop, count) in enumerate(zip(stops.tolist(), samples.counts.tolist(), strict=True)):

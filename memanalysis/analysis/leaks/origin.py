@@ -137,9 +137,9 @@ def _is_known(samples: RunSamples, column: str) -> NDArray[np.bool_]:
     """Return for each run whether a column is known in more than half of its samples."""
     from memanalysis.analysis.input_frames import known_floats
 
-    known = np.isfinite(known_floats(samples.frame, column))
-    if not known.any():
+    if column not in samples.frame:
         return np.zeros(samples.counts.size, dtype=bool)
+    known = np.isfinite(known_floats(samples.frame, column))
     of_run = np.repeat(np.arange(samples.counts.size), samples.counts)
     n_known = np.bincount(of_run, weights=known, minlength=samples.counts.size)
     is_known: NDArray[np.bool_] = n_known > samples.counts / 2
@@ -150,6 +150,8 @@ def _fit_slopes(samples: RunSamples, column: str, wanted: NDArray[np.bool_], thr
     """Return the growth of a column in bytes per second; 0 where too little of it is known to explain anything."""
     from memanalysis.analysis.input_frames import known_floats
 
+    if column not in samples.frame:
+        return np.zeros(samples.counts.size)
     values = np.where(np.repeat(wanted, samples.counts), known_floats(samples.frame, column), np.nan)
     batch = prepare_grouped(samples.counts, samples.elapsed_s, values, thresholds=thresholds.series)
     return np.nan_to_num(classify_shapes(batch, thresholds=thresholds).slope)
@@ -188,8 +190,11 @@ def _classify_by_windows(
 
 
 def _sum_windows(cells: "pd.Series[Any]") -> tuple[float, float, float]:
-    """Return seconds, growth of RSS and survivors of the suspects over all windows of a run; NaN where unknown."""
-    known = [cell for cell in cells if isinstance(cell, dict)]
+    """Return seconds, growth of RSS and survivors of the suspects over all windows of a run; NaN where unknown.
+
+    An early window, whose number is 0, came before growth was believed, and has no suspects.
+    """
+    known = [cell for cell in cells if isinstance(cell, dict) and cell.get("window") != 0]
     seconds, grown = (_sum_cells(known, name) for name in ("seconds", "rss_growth_bytes"))
     return seconds, grown, _sum_cells(known[-1:], "suspect_bytes")  # which are added up as they are written
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from memanalysis.analysis.arrays import FloatArray, IntArray
-from memanalysis.analysis.row_statistics import row_medians
+from memanalysis.analysis.row_statistics import row_medians, share_row
 from memanalysis.analysis.series.prepare import SeriesBatch
 from memanalysis.analysis.series.warm_up import find_warm_up_ends
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, SeriesThresholds
@@ -93,25 +93,41 @@ def take_rows(matrix: SeriesMatrix, rows: NDArray[np.bool_]) -> SeriesMatrix:
 def _find_lows(batch: SeriesBatch, starts: IntArray, size: int, max_points: int) -> FloatArray:
     """Return the least value of the samples of each point: garbage collection frees in moments that medians miss."""
     edges = np.linspace(0, size, max_points + 1).round().astype(int)
-    lows: FloatArray = np.minimum.reduceat(batch.values[starts[:, None] + np.arange(size)], edges[:-1], axis=1)
+    lows: FloatArray = np.minimum.reduceat(_take_rows(batch.values, starts, size), edges[:-1], axis=1)
     return lows
 
 
 def _resample(batch: SeriesBatch, starts: IntArray, size: int, max_points: int) -> tuple[FloatArray, FloatArray]:
     """Return rows of ``size`` samples from ``starts`` on, as at most ``max_points`` medians each."""
+    times, values = _take_rows(batch.elapsed_s, starts, size), _take_rows(batch.values, starts, size)
     if size <= max_points:
-        places = starts[:, None] + np.arange(size)
-        return batch.elapsed_s[places], batch.values[places]
+        return times, values
     edges = np.linspace(0, size, max_points + 1).round().astype(int)
     counts = np.diff(edges)
     if counts.max() <= 2:
-        first, last = starts[:, None] + edges[:-1], starts[:, None] + edges[1:] - 1
-        times, values = batch.elapsed_s[first], batch.values[first]
-        times += batch.elapsed_s[last]
-        values += batch.values[last]
-        return times / 2, values / 2
-    places = starts[:, None] + np.arange(size)
-    times, values = batch.elapsed_s[places], batch.values[places]
+        means = _average_ends(share_row(times), edges)
+        return np.repeat(means, starts.size // len(means), axis=0), _average_ends(values, edges)
     means = np.add.reduceat(times, edges[:-1], axis=1) / counts
-    medians = [row_medians(values[:, a:b]) for a, b in pairwise(edges)]
-    return means, np.stack(medians, axis=1)
+    medians = np.empty(means.shape)
+    for count in np.unique(counts):  # two at the most, and all points of that number of samples at once
+        of_count = counts == count
+        samples = values[:, edges[:-1][of_count, None] + np.arange(count)].reshape(-1, count)
+        medians[:, of_count] = row_medians(samples, overwrite=True).reshape(starts.size, -1)
+    return means, medians
+
+
+def _take_rows(flat: FloatArray, starts: IntArray, size: int) -> FloatArray:
+    """Return the ``size`` values from each start on, one row each."""
+    if starts.size == 1:
+        return flat[np.newaxis, starts[0] : starts[0] + size]
+    step = flat.strides[0]
+    rows: FloatArray = as_strided(flat, (flat.size - size + 1, size), (step, step), writeable=False)[starts]
+    return rows
+
+
+def _average_ends(rows: FloatArray, edges: IntArray) -> FloatArray:
+    """Return the mean of the first and the last value between two edges: the median of one or two."""
+    means = rows.take(edges[:-1], axis=1)
+    means += rows.take(edges[1:] - 1, axis=1)
+    means /= 2
+    return means

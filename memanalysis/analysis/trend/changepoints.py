@@ -35,29 +35,34 @@ def find_level_changes(levels: FloatArray, *, thresholds: LevelChangeThresholds 
     centred = levels - levels.mean(axis=1, keepdims=True)
     whole = np.sum(centred**2, axis=1)
     sums = np.concatenate([np.zeros((rows, 1)), np.cumsum(centred, axis=1)], axis=1)
-    edges = np.full((rows, thresholds.max_changes + 2), points, dtype=np.int64)
-    edges[:, 0] = 0
-    for found in range(1, thresholds.max_changes + 1):
-        gain, cut = _best_cuts(sums, edges, thresholds.min_piece)
-        helps = (gain > thresholds.min_gain * whole) & (whole > 0)
-        edges[helps, found] = cut[helps]
-        edges.sort(axis=1)
-    return edges[:, 1:-1]
+    changes = np.full((rows, thresholds.max_changes), points, dtype=np.int64)
+    left = np.flatnonzero(whole > 0)
+    first, last = np.zeros((left.size, 1), dtype=np.int64), np.full((left.size, 1), points)
+    for found in range(thresholds.max_changes):
+        gain, cut = _best_cuts(sums[left], first, last, thresholds.min_piece)
+        helps = gain > thresholds.min_gain * whole[left]
+        left, cut, first, last = left[helps], cut[helps, None], first[helps], last[helps]  # the others have all theirs
+        changes[left, found] = cut[:, 0]
+        is_after = np.arange(points) >= cut
+        first, last = np.where(is_after, np.maximum(first, cut), first), np.where(is_after, last, np.minimum(last, cut))
+    changes.sort(axis=1)
+    return changes
 
 
 def are_stepped(levels: FloatArray, *, thresholds: LevelChangeThresholds = _DEFAULT) -> NDArray[np.bool_]:
     """Return whether a few sudden jumps explain nearly all of the movement of each row."""
     points = levels.shape[1]
     changes = find_level_changes(levels, thresholds=thresholds)
-    piece = np.sum(np.arange(points)[None, :, None] >= changes[:, None, :], axis=2)
-    pieces = thresholds.max_changes + 1
-    means, left_over = np.zeros((levels.shape[0], pieces)), np.zeros(levels.shape[0])
-    for place in range(pieces):
-        inside = piece == place
-        count = np.maximum(1, inside.sum(axis=1))
-        mean = np.sum(np.where(inside, levels, 0.0), axis=1) / count
-        left_over += np.sum(np.where(inside, levels - mean[:, None], 0.0) ** 2, axis=1)
-        means[:, place] = mean
+    piece = np.zeros(levels.shape, dtype=np.int64)
+    for change in changes.T:
+        piece += np.arange(points) >= change[:, None]
+    means, left_over = np.zeros((levels.shape[0], thresholds.max_changes + 1)), np.zeros(levels.shape[0])
+    for place in range(thresholds.max_changes + 1):
+        rows = np.flatnonzero(piece[:, -1] >= place)
+        inside, own = piece[rows] == place, levels[rows]
+        mean = np.sum(np.where(inside, own, 0.0), axis=1) / inside.sum(axis=1)
+        left_over[rows] += np.sum(np.where(inside, own - mean[:, None], 0.0) ** 2, axis=1)
+        means[rows, place] = mean
     whole = np.sum((levels - levels.mean(axis=1, keepdims=True)) ** 2, axis=1)
     explained = left_over <= (1 - thresholds.explained_share) * whole
     are_sudden = _are_sudden(levels, changes, means, thresholds)
@@ -84,19 +89,17 @@ def _are_sudden(
     return sudden
 
 
-def _best_cuts(sums: FloatArray, edges: IntArray, min_piece: int) -> tuple[FloatArray, IntArray]:
-    """Return the most variance that one more cut removes from each row, and where; ``sums`` are running sums."""
+def _best_cuts(sums: FloatArray, first: IntArray, last: IntArray, min_piece: int) -> tuple[FloatArray, IntArray]:
+    """Return the most variance that one more cut removes from each row, and where.
+
+    ``sums`` are running sums, and ``first`` and ``last`` the bounds of the piece that each point lies in.
+    """
     rows, points = sums.shape[0], sums.shape[1] - 1
-    cuts = np.arange(points)
-    after = np.sum(edges[:, None, :] <= cuts[None, :, None], axis=2)
-    first = np.take_along_axis(edges, after - 1, axis=1)
-    last = np.take_along_axis(edges, np.minimum(after, edges.shape[1] - 1), axis=1)
-    left, length = cuts - first, np.maximum(1, last - first)
+    left, right = np.arange(points) - first, last - np.arange(points)
     start = np.take_along_axis(sums, first, axis=1)
-    mean = (np.take_along_axis(sums, last, axis=1) - start) / length
+    mean = (np.take_along_axis(sums, last, axis=1) - start) / (last - first)
     imbalance = sums[:, :-1] - start - left * mean
-    right = length - left
     allowed = (left >= min_piece) & (right >= min_piece)
-    gains = np.where(allowed, imbalance**2 * (1 / np.maximum(left, 1) + 1 / np.maximum(right, 1)), 0.0)
+    gains = np.where(allowed, imbalance**2 * (1 / np.maximum(left, 1) + 1 / right), 0.0)
     best = np.argmax(gains, axis=1)
     return gains[np.arange(rows), best], best

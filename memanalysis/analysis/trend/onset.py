@@ -3,6 +3,7 @@
 import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
+from memanalysis.analysis.row_statistics import share_row
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, OnsetThresholds
 
 __all__ = ["find_onsets"]
@@ -24,7 +25,7 @@ def find_onsets(
     -----
     Least squares over a grid of bends: Hudson (1966), J. Am. Stat. Assoc. 61, 1097-1129.
     """
-    share = (times - times[:, :1]) / (times[:, -1:] - times[:, :1])
+    share = share_row((times - times[:, :1]) / (times[:, -1:] - times[:, :1]))
     grid = np.linspace(thresholds.first_share, thresholds.last_bend, thresholds.onsets)
     centred = levels - levels.mean(axis=1, keepdims=True)
     power = np.sum(centred * centred, axis=1)
@@ -40,6 +41,7 @@ def find_onsets(
     rows = np.arange(times.shape[0])
     onsets, rises = grid[best], rise[rows, best]
     fits = (rises > 0) & (explained[rows, best] >= thresholds.min_explained * power) & (power > 0)
+    share = np.broadcast_to(share, levels.shape)
     fits[fits] &= _are_flat_before(share[fits], levels[fits], onsets[fits], rises[fits], thresholds)
     onsets_s: FloatArray = np.where(fits, times[:, 0] + onsets * (times[:, -1] - times[:, 0]), np.nan)
     return onsets_s

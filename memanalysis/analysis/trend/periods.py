@@ -4,8 +4,8 @@ import numpy as np
 from numpy import fft
 from numpy.typing import NDArray
 
-from memanalysis.analysis.arrays import FloatArray
-from memanalysis.analysis.row_statistics import row_products
+from memanalysis.analysis.arrays import FloatArray, IntArray
+from memanalysis.analysis.row_statistics import row_products, share_row
 from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, PeriodThresholds
 
 __all__ = ["find_periods"]
@@ -30,6 +30,7 @@ def find_periods(times: FloatArray, levels: FloatArray, *, thresholds: PeriodThr
     periods = np.full(rows, np.nan)
     if points < thresholds.min_points:
         return periods
+    times = share_row(times)
     step = (times[:, -1] - times[:, 0]) / (points - 1)
     rest = _detrended(_on_even_steps(times, levels, step, thresholds.max_uneven_steps))
     power = np.sum(rest**2, axis=1)
@@ -38,13 +39,20 @@ def find_periods(times: FloatArray, levels: FloatArray, *, thresholds: PeriodThr
     lags = points // 2 + 1
     correlation = fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :lags] / np.where(moves, power, 1.0)[:, None]
     correlation *= points / (points - np.arange(lags))
-    past_zero = np.cumsum(correlation < 0, axis=1) > 0
-    peaks = np.where(past_zero, correlation, -np.inf)
-    high = peaks.max(axis=1)
-    lag = np.argmax(_is_local_peak(correlation) & (peaks >= thresholds.first_peak_share * high[:, None]), axis=1)
-    found = moves & (high >= thresholds.min_power) & (lag > 0) & (lag <= points // thresholds.min_periods)
-    periods[found] = (lag * step)[found]
+    peaks = np.where(np.logical_or.accumulate(correlation < 0, axis=1), correlation, -np.inf)
+    may_repeat = moves & (peaks.max(axis=1) >= thresholds.min_power)
+    lag = _find_first_peak(correlation[may_repeat], peaks[may_repeat], thresholds.first_peak_share)
+    found = (lag > 0) & (lag <= points // thresholds.min_periods)
+    periods[np.flatnonzero(may_repeat)[found]] = lag[found]
+    periods *= step
     return periods
+
+
+def _find_first_peak(correlation: FloatArray, peaks: FloatArray, least: float) -> IntArray:
+    """Return the lag of the first local peak that is at least this share of the highest peak; 0 where there is none."""
+    is_high = peaks >= least * peaks.max(axis=1, keepdims=True)
+    first: IntArray = np.argmax(_is_local_peak(correlation) & is_high, axis=1)
+    return first
 
 
 def _is_local_peak(correlation: FloatArray) -> NDArray[np.bool_]:
@@ -56,11 +64,13 @@ def _is_local_peak(correlation: FloatArray) -> NDArray[np.bool_]:
 def _on_even_steps(times: FloatArray, levels: FloatArray, step: FloatArray, max_uneven: float) -> FloatArray:
     """Levels at evenly spaced times; rows that are even already stay as they are."""
     even = times[:, :1] + step[:, None] * np.arange(times.shape[1])
-    uneven = np.flatnonzero(np.max(np.abs(times - even), axis=1) > max_uneven * step)
-    if uneven.size:
-        levels = levels.copy()
-        for i in uneven:
-            levels[i] = np.interp(even[i], times[i], levels[i])
+    is_uneven = np.max(np.abs(times - even), axis=1, keepdims=True) > max_uneven * step[:, None]
+    if not is_uneven.any():
+        return levels
+    levels = levels.copy()
+    times, even, is_uneven = (np.broadcast_to(one, levels.shape) for one in (times, even, is_uneven))
+    for i in np.flatnonzero(is_uneven[:, 0]):
+        levels[i] = np.interp(even[i], times[i], levels[i])
     return levels
 
 

@@ -16,6 +16,7 @@ from memanalysis.errors import LedgerFormatError
 from memanalysis.ledger.arrow import conform_table
 from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.maintenance.downsample import downsample
+from memanalysis.ledger.maintenance.index_runs import index_runs, measure_index
 from memanalysis.ledger.maintenance.merge import finish_merge
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
 from memanalysis.ledger.maintenance.seal import SealedWriter
@@ -102,6 +103,7 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
         stay = _few_enough(stay, retention.max_entries, _count_live_samples(files))
     if retention.max_bytes is not None:
         free_bytes = retention.max_bytes - sum(file.size for file in sealed if file.table == "runs")
+        free_bytes -= measure_index(files)
         stay = _small_enough(stay, free_bytes)
     kept = {file.path for file in stay}
     live = _live_stems(files)
@@ -120,6 +122,8 @@ def apply_retention(files: Files, retention: Retention, *, now: float, dry_run: 
             result.paths.append(file.path)
             if not dry_run:
                 files.remove(file.path)
+    if not dry_run and any(path.startswith("runs/") for path in result.paths):
+        result.failed += index_runs(files, adds=False).failed  # nothing of a run outlasts it there
     if retention.downsample_after_days is not None:
         before = (now - retention.downsample_after_days * SECONDS_A_DAY) * 1e6
         for file in stay:

@@ -1,4 +1,4 @@
-"""Puts a ledger in order from outside its writers: killed runs sealed, small files merged, old rows dropped.
+"""Puts a ledger in order from outside: killed runs sealed, small files merged, old rows dropped, runs indexed.
 
 A shard belongs to a live process as long as that holds its lock. Where a shard was written on another machine, or files
 cannot be locked, it must have rested for a day. Who compacts holds the lock of ``.compact.lock``; writers and readers
@@ -20,6 +20,7 @@ from memanalysis.errors import InvalidArgumentError, LedgerBusyError, LedgerErro
 from memanalysis.ledger.files import Files, LocalFiles, files_at
 from memanalysis.ledger.jsonl import MAX_LINE_BYTES
 from memanalysis.ledger.maintenance.apply_retention import RetentionResult, apply_retention
+from memanalysis.ledger.maintenance.index_runs import Indexed, index_runs
 from memanalysis.ledger.maintenance.merge import Merged, merge_sealed
 from memanalysis.ledger.maintenance.note_ends import note_ends
 from memanalysis.ledger.maintenance.retention import SECONDS_A_DAY, Retention
@@ -56,6 +57,7 @@ class Compacted:
     temporaries: int = 0
     uploaded: int = 0
     merged: Merged = field(default_factory=Merged)
+    indexed: Indexed = field(default_factory=Indexed)
     failed: list[str] = field(default_factory=list)
     retention: RetentionResult = field(default_factory=RetentionResult)
 
@@ -67,18 +69,19 @@ def compact_ledger(
     now: float | None = None,
     dry_run: bool = False,
 ) -> Compacted:
-    """Seal what killed runs left, clear stale temporary files, merge small files, and apply a retention.
+    """Seal what killed runs left, clear stale temporary files, merge small files, apply a retention, index the runs.
 
     Parameters
     ----------
     path_or_url : path or URL
-        A ledger that is a folder. Of a URL, what waits on this machine to be uploaded is uploaded first.
+        A ledger that is a folder. Of a URL, what waits on this machine to be uploaded is uploaded first, and nothing
+        is merged.
     retention : Retention, optional
         What is kept; without it nothing is dropped.
     now : float, optional
         Epoch seconds from which ages count; the clock's, if not given.
     dry_run : bool
-        True reports what would be done, and does nothing.
+        True reports what would be done, and does nothing. The index is counted as if nothing were merged before.
 
     Raises
     ------
@@ -94,13 +97,14 @@ def compact_ledger(
     done = Compacted()
     try:
         with hold_lock(root, dry_run=dry_run):
-            skipped = sorted(walk_ledger(LocalFiles(root)).skipped, key=lambda entry: entry.path)
+            skipped = sorted(walk_ledger(LocalFiles(root), index=True).skipped, key=lambda entry: entry.path)
             done.failed += [f"{root}/{entry.path}: {entry.reason}" for entry in skipped]
             done.temporaries = clear_temporaries(root, now=moment, dry_run=dry_run, failed=done.failed)
             seal_abandoned(root, done, dry_run=dry_run)
             if retention is not None:  # before merging, which makes files coarser
                 done.retention = apply_retention(files, retention, now=moment, dry_run=dry_run)
             done.merged = merge_sealed(LocalFiles(root), dry_run=dry_run)
+            done.indexed = index_runs(LocalFiles(root), dry_run=dry_run)
     except LedgerError:
         raise
     except OSError as exc:
@@ -187,13 +191,14 @@ def _compact_url(url: str, files: Files, retention: Retention | None, now: float
             if not dry_run:
                 done.uploaded = upload_spool(spool, url)
     _check_folder(files)
-    if retention is not None:
-        try:
+    try:
+        if retention is not None:
             done.retention = apply_retention(files, retention, now=now, dry_run=dry_run)
-        except LedgerError:
-            raise
-        except OSError as exc:
-            raise LedgerError(f"compact needs to change the files of {url}, but cannot: {exc}.") from exc
+        done.indexed = index_runs(files, dry_run=dry_run)
+    except LedgerError:
+        raise
+    except OSError as exc:
+        raise LedgerError(f"compact needs to change the files of {url}, but cannot: {exc}.") from exc
     return done
 
 

@@ -25,7 +25,7 @@ from memanalysis.ledger.paths import sealed_path
 from memanalysis.ledger.reading.row_order import OrderCheck
 from memanalysis.schema import SCHEMA_VERSION, TABLES
 
-__all__ = ["SealedWriter", "remove_sealed_lines", "seal_shard"]
+__all__ = ["SealedWriter", "copy_permissions", "remove_sealed_lines", "seal_shard"]
 
 ROW_GROUP_ROWS = 50_000
 """Rows a row group, as Arrow some 10 MB at most."""
@@ -63,13 +63,23 @@ def seal_shard(path: Path, table: str, *, cut_tail: bool = False) -> Path:
     try:
         # the temporary file lies beside the lines: a table's folder holds whole Parquet only
         with open_atomic(sealed, file_mode=0o600, temporary_folder=path.parent) as stream:
-            _copy_permissions(path, stream.fileno())
+            copy_permissions(path, stream.fileno())
             _check_whole(path, _write_rows(path, stream, table), cut_tail=cut_tail)
             _make_sealed_folder(sealed.parent, live=path.parent)
     except pa.ArrowException as exc:
         raise LedgerError(f"Sealing needs rows that Parquet can hold, but {path} has others: {exc}.") from exc
     remove_sealed_lines(path)
     return sealed
+
+
+def copy_permissions(path: Path, target: Path | int) -> None:
+    """Give a file or folder the mode of another, and its owner where root compacts for others."""
+    if not hasattr(os, "fchmod"):
+        return
+    status = path.stat()
+    if os.geteuid() == 0:
+        os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, stat.S_IMODE(status.st_mode))  # noqa: PTH101  an open file too
 
 
 def remove_sealed_lines(path: Path) -> None:
@@ -194,16 +204,6 @@ def _write_rows(path: Path, stream: Any, table: str) -> Counter[str]:
     return skipped
 
 
-def _copy_permissions(path: Path, target: Path | int) -> None:
-    """Give a file or folder the mode of another, and its owner where root compacts for others."""
-    if not hasattr(os, "fchmod"):
-        return
-    status = path.stat()
-    if os.geteuid() == 0:
-        os.chown(target, status.st_uid, status.st_gid)
-    os.chmod(target, stat.S_IMODE(status.st_mode))  # noqa: PTH101  an open file too
-
-
 def _make_sealed_folder(folder: Path, *, live: Path) -> None:
     """Make a service's folder and that of its table, with the permissions and owners of those of the live files."""
     root = live.parents[2]
@@ -214,7 +214,7 @@ def _make_sealed_folder(folder: Path, *, live: Path) -> None:
     for made, like in ((folder.parent, live.parent), (folder, live)):
         if not made.is_dir():
             made.mkdir(exist_ok=True)
-            _copy_permissions(like, made)
+            copy_permissions(like, made)
             sync_folder(made.parent)
 
 

@@ -7,9 +7,7 @@ listed as `SkippedRows` of that file.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +17,7 @@ from memanalysis.ledger.files import Files, LocalFiles
 from memanalysis.ledger.jsonl import iter_rows
 from memanalysis.ledger.marker import parse_marker
 from memanalysis.ledger.paths import (
+    INDEX_FOLDER,
     JSONL_SUFFIX,
     MARKER_NAME,
     PARQUET_SUFFIX,
@@ -32,6 +31,7 @@ from memanalysis.ledger.reading.file_sources import (
     ScanRequest,
     ScanResult,
     SkippedRows,
+    check_parquet,
     damages,
     names_in,
     read_parquet,
@@ -47,17 +47,16 @@ from memanalysis.ledger.reading.fragments import (
 )
 from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
 from memanalysis.ledger.reading.map_ahead import map_ahead
-from memanalysis.ledger.reading.row_order import FileOrder, OrderCheck, is_in_order
+from memanalysis.ledger.reading.pieces import Piece, fill_service, put_in_order, reduce_read, reduce_rows, split_batches
+from memanalysis.ledger.reading.row_order import OrderCheck
+from memanalysis.ledger.reading.run_index import read_index
 from memanalysis.ledger.reading.shards import Stems, find_stems, measure_partitions
 from memanalysis.ledger.reading.size_limits import check_decoded_size
 from memanalysis.ledger.reading.small_files import SMALL_ROWS, read_small
-from memanalysis.ledger.walk import FoundFile, walk_ledger
+from memanalysis.ledger.walk import FoundFile, LedgerWalk, walk_ledger
 from memanalysis.schema import TABLES
 
 __all__ = ["FolderSource"]
-
-_BATCH_ROWS = 500_000
-"""Rows that are read at once and checked; a single file may have more."""
 
 THREADS = 4
 MANY_FILES = 1_000
@@ -71,17 +70,8 @@ READ_TRIES = 10
 """Times a folder is read until no file vanishes meanwhile: one that was merged is in another file then."""
 
 
-@dataclass(slots=True)
-class _Piece:
-    """Rows of one file: read already, or to be read from a fragment of a data set."""
-
-    path: str
-    service: str | None
-    order: FileOrder | None = None
-    rows: pa.Table | None = None
-    fragment: Any = None
-    n_rows: int = 0
-    is_reduced: bool = False
+_Shard = tuple[str, str, set[str]]
+"""Folder of a service, name of a shard without its suffix, and the suffixes that it has."""
 
 
 class FolderSource:
@@ -124,13 +114,13 @@ class FolderSource:
         result = ScanResult(empty_table(table, columns))
         found = self._pieces(table, columns, request, result)
         if request.reduce is not None:  # a file is closed as soon as its rows are reduced
-            pieces: Iterable[_Piece] = _reduce_read(found, columns, request)
+            pieces: Iterable[Piece] = reduce_read(found, columns, request)
         else:
-            pieces, is_ordered = _put_in_order(found, table)
+            pieces, is_ordered = put_in_order(found, table)
             if is_ordered:
                 columns = [column for column in columns if column not in request.order_columns]
                 result.is_ordered = True
-        tables = [_reduce(empty_table(table, columns), request)]
+        tables = [reduce_rows(empty_table(table, columns), request)]
         tables += self._read_all(pieces, table, columns, result, request)
         result.table = pa.concat_tables(tables)
         return result
@@ -149,7 +139,7 @@ class FolderSource:
                 names[partition] = self._names_in_rows(table, partition, stems) if service is None else {service}
         return sorted(set().union(*names.values()))
 
-    def _pieces(self, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult) -> Iterator[_Piece]:
+    def _pieces(self, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult) -> Iterator[Piece]:
         wanted = (
             None if request.services is None else {slug_of_service(name) for name in request.services if name != ""}
         )
@@ -162,24 +152,54 @@ class FolderSource:
             is_part = partitions is None or partition in partitions or not is_service_slug(slug)
             return is_part and (wanted is None or slug in wanted or not is_service_slug(slug))
 
-        walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted)
+        walk = walk_ledger(self._files, tables=[table], is_wanted=is_wanted, index=table == "runs")
         for entry in walk.skipped:
             result.damage[entry.path] = [SkippedRows(entry.path, None, entry.reason)]
         stems = find_stems(self._files, walk)
         shards = [(partition, *stem) for (_, partition), of_folder in stems.items() for stem in of_folder]
 
-        def open_shard(shard: tuple[str, str, set[str]]) -> _Piece | None:
+        def open_shard(shard: _Shard | Piece) -> Piece | None:
+            if isinstance(shard, Piece):
+                return shard
             piece = self._open_stem(*shard, table, columns, request, result)
             if piece is None:
                 return None
             piece.service = service_of_slug(shard[0].removeprefix(PARTITION_PREFIX))
             is_large = piece.rows is not None and piece.n_rows > SMALL_ROWS
-            return next(_reduce_read(iter([piece]), columns, request)) if is_large else piece
+            return next(reduce_read(iter([piece]), columns, request)) if is_large else piece
 
         is_local = isinstance(self._files, LocalFiles)
         threads, many = (THREADS, MANY_FILES) if is_local else (REMOTE_THREADS, MANY_REMOTE_FILES)
-        opened = map(open_shard, shards) if len(shards) < many else map_ahead(open_shard, shards, threads=threads)
+        many = 1 if request.checks_files else many  # a file is decoded where it is opened
+        work = self._take_indexed(shards, walk, columns, request, result) if walk.index else shards
+        opened = map(open_shard, work) if len(work) < many else map_ahead(open_shard, work, threads=threads)
         yield from filter(None, opened)
+
+    def _take_indexed(
+        self,
+        shards: Sequence[_Shard],
+        walk: LedgerWalk,
+        columns: Sequence[str],
+        request: ScanRequest,
+        result: ScanResult,
+    ) -> Sequence[_Shard | Piece]:
+        """Put the rows that the index of runs has in the place of their files, where that saves reading any."""
+        if not request.checks_files and len(shards) <= len(walk.index):
+            return shards
+        paths = [
+            FoundFile("runs", partition, stem + PARQUET_SUFFIX).path if PARQUET_SUFFIX in suffixes else None
+            for partition, stem, suffixes in shards
+        ]
+        sizes = {file.path: file.size_bytes for file in walk.files if file.size_bytes is not None}
+        indexed = read_index(self._files, walk.index, columns, paths, sizes)
+        result.damage |= indexed.damage
+        if request.checks_files:
+            return shards
+        result.is_indexed = len(indexed.places) > 0
+        return [
+            shards[piece] if isinstance(piece, int) else Piece(INDEX_FOLDER, None, rows=piece, n_rows=piece.num_rows)
+            for piece in indexed.split(len(shards))
+        ]
 
     def _open_stem(
         self,
@@ -190,7 +210,7 @@ class FolderSource:
         columns: Sequence[str],
         request: ScanRequest,
         result: ScanResult,
-    ) -> _Piece | None:
+    ) -> Piece | None:
         """One shard: its Parquet if that is there, else its lines, and none if it went away meanwhile."""
         for suffix in (PARQUET_SUFFIX, JSONL_SUFFIX, PARQUET_SUFFIX):
             if suffix not in suffixes:
@@ -210,7 +230,12 @@ class FolderSource:
 
     def _open_parquet(
         self, path: str, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
-    ) -> _Piece:
+    ) -> Piece:
+        if request.checks_files:
+            found: Removed = Counter()
+            check_parquet(self._files, path, table, found)
+            result.damage[path] = removals(path, found)
+            return Piece(path, None, rows=empty_table(table, columns))
         if not isinstance(self._files, LocalFiles):
             return self._read_parquet(path, table, columns, request, result)
         small = read_small(self._files, path, table, columns, run_ids=request.part.run_ids)
@@ -218,7 +243,7 @@ class FolderSource:
             removed: Removed = Counter()
             rows = null_impossible(small[1], table, removed)
             result.damage[path] = removals(path, removed)
-            return _Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
+            return Piece(path, None, order=None if removed else small[0], rows=rows, n_rows=rows.num_rows)
         name = f"{self._files.root}/{path}"
         fragment = make_fragment(name)
         try:
@@ -234,17 +259,17 @@ class FolderSource:
         check_decoded_size(metadata, TABLES[table], name=name)
         result.damage[path] = []
         narrowed = narrow_fragment(fragment, metadata, table, request)
-        return _Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
+        return Piece(path, None, order=footer.order, fragment=narrowed, n_rows=footer.n_rows)
 
     def _read_parquet(
         self, path: str, table: str, columns: Sequence[str], request: ScanRequest, result: ScanResult
-    ) -> _Piece:
+    ) -> Piece:
         removed: Removed = Counter()
         rows = read_parquet(self._files, path, table, columns, run_ids=request.part.run_ids, removed=removed)
         result.damage[path] = removals(path, removed)
-        return _Piece(path, None, rows=rows, n_rows=rows.num_rows)
+        return Piece(path, None, rows=rows, n_rows=rows.num_rows)
 
-    def _read_lines(self, path: str, table: str, columns: Sequence[str], result: ScanResult) -> _Piece:
+    def _read_lines(self, path: str, table: str, columns: Sequence[str], result: ScanResult) -> Piece:
         skipped: Counter[str] = Counter()
         removed: Removed = Counter()
         with self._files.open(path) as stream:
@@ -252,11 +277,11 @@ class FolderSource:
         result.damage[path] = damages(path, skipped) + removals(path, removed)
         check = OrderCheck(table)
         check.update(rows)
-        return _Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
+        return Piece(path, None, order=check.found, rows=rows, n_rows=rows.num_rows)
 
     def _read_all(
         self,
-        pieces: Iterable[_Piece],
+        pieces: Iterable[Piece],
         table: str,
         columns: Sequence[str],
         result: ScanResult,
@@ -264,16 +289,16 @@ class FolderSource:
     ) -> Iterator[pa.Table]:
         for is_fragment, group in groupby(pieces, lambda piece: piece.fragment is not None):
             if is_fragment:
-                for batch in _batches(group):
+                for batch in split_batches(group):
                     for rows in self._read_batch(batch, table, columns, result):
-                        yield _reduce(rows, request)
+                        yield reduce_rows(rows, request)
                 continue
             for piece in group:
                 if piece.rows is not None:
-                    yield piece.rows if piece.is_reduced else _fill_service(piece.rows, piece.service).select(columns)
+                    yield piece.rows if piece.is_reduced else fill_service(piece.rows, piece.service).select(columns)
 
     def _read_batch(
-        self, members: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
+        self, members: Sequence[Piece], table: str, columns: Sequence[str], result: ScanResult
     ) -> Iterator[pa.Table]:
         """Rows of many files at once; where something is wrong with one, of each alone, to learn which."""
         removed: Removed = Counter()
@@ -290,7 +315,7 @@ class FolderSource:
             yield found
 
     def _read_one_by_one(
-        self, members: Sequence[_Piece], table: str, columns: Sequence[str], result: ScanResult
+        self, members: Sequence[Piece], table: str, columns: Sequence[str], result: ScanResult
     ) -> Iterator[pa.Table]:
         for piece in members:
             removed: Removed = Counter()
@@ -304,7 +329,7 @@ class FolderSource:
                 result.damage[piece.path] = [SkippedRows(piece.path, None, reason)]
                 continue
             result.damage[piece.path] = removals(piece.path, removed)
-            yield _fill_service(rows, piece.service)
+            yield fill_service(rows, piece.service)
 
     def _names_in_rows(self, table: str, partition: str, stems: Stems) -> set[str]:
         """Names in the first file that has any: its footer has it where the rows came in order."""
@@ -320,62 +345,3 @@ class FolderSource:
                 if names := names_in(rows):
                     return names
         return set()
-
-
-def _put_in_order(found: Iterable[_Piece], table: str) -> tuple[list[_Piece], bool]:
-    """Return the pieces that have rows, and whether these are in order, as far as all of their files state one."""
-    pieces = [piece for piece in found if piece.rows is None or piece.rows.num_rows]
-    orders = [piece.order for piece in pieces if piece.order is not None and piece.order.by == "time"]
-    if table == "runs" or len(orders) < len(pieces):
-        return pieces, False
-    pieces.sort(key=_sort_key)
-    return pieces, is_in_order([piece.order for piece in pieces if piece.order is not None])
-
-
-def _batches(members: Iterable[_Piece]) -> Iterator[list[_Piece]]:
-    """Pieces that are read at once: enough to keep every core at work, few enough to be held twice."""
-    batch: list[_Piece] = []
-    n_rows = 0
-    for piece in members:
-        if batch and n_rows + piece.n_rows > _BATCH_ROWS:
-            yield batch
-            batch, n_rows = [], 0
-        batch.append(piece)
-        n_rows += piece.n_rows
-    if batch:
-        yield batch
-
-
-def _reduce_read(pieces: Iterator[_Piece], columns: Sequence[str], request: ScanRequest) -> Iterator[_Piece]:
-    """Reduce the pieces that are read already, some at a time, so that no more of their rows are held."""
-    held: list[pa.Table] = []
-    n_rows = 0
-    for piece in pieces:
-        if request.reduce is None or piece.rows is None or piece.is_reduced:
-            yield piece
-            continue
-        held.append(_fill_service(piece.rows, piece.service).select(columns))
-        n_rows += piece.n_rows
-        if n_rows >= _BATCH_ROWS:
-            yield _Piece("", None, rows=_reduce(pa.concat_tables(held), request), is_reduced=True)
-            held, n_rows = [], 0
-    if held:
-        yield _Piece("", None, rows=_reduce(pa.concat_tables(held), request), is_reduced=True)
-
-
-def _reduce(rows: pa.Table, request: ScanRequest) -> pa.Table:
-    return rows if request.reduce is None else request.reduce(rows)
-
-
-def _sort_key(piece: _Piece) -> tuple[str, str, list[int]]:
-    if piece.order is None:
-        raise AssertionError
-    return piece.order.service, piece.order.run_id, piece.order.first
-
-
-def _fill_service(piece: pa.Table, service: str | None) -> pa.Table:
-    """Name the service after the folder where rows have none, as in Parquet that another tool partitioned."""
-    if service is None or "service" not in piece.column_names or piece["service"].null_count == 0:
-        return piece
-    position = piece.column_names.index("service")
-    return piece.set_column(position, piece.schema.field(position), piece["service"].fill_null(service))

@@ -12,14 +12,16 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from memanalysis import schema
 from memanalysis.errors import LedgerFormatError
-from memanalysis.ledger.arrow import conform_table, empty_table, table_from_rows
+from memanalysis.ledger.arrow import arrow_schema, conform_table, empty_table, table_from_rows
 from memanalysis.ledger.files import Files
 from memanalysis.ledger.json_array import parse_entries, rows_from_entries
 from memanalysis.ledger.jsonl import NOT_A_ROW, TORN_TAIL, iter_objects, row_from_object
 from memanalysis.ledger.marker import check_version
+from memanalysis.ledger.paths import INDEX_FOLDER
 from memanalysis.ledger.reading.footers import broken_parquet, find_groups_of_runs, open_parquet, read_footer
 from memanalysis.ledger.reading.impossible_values import Removed, null_impossible
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
@@ -36,6 +38,7 @@ __all__ = [
     "ScanResult",
     "SkippedRows",
     "Source",
+    "check_parquet",
     "damages",
     "names_in",
     "read_parquet",
@@ -45,6 +48,9 @@ __all__ = [
 
 _PARSED_ROWS = 10_000
 """Rows held as Python objects at a time: each takes ten times what it does in Arrow."""
+
+_CHECKED_ROWS = 50_000
+"""Rows of a file that are checked at a time: those of a row group of samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,11 @@ class SkippedRows:
     values_removed: int = 0
 
     @property
+    def is_of_index(self) -> bool:
+        """Whether it is of the index of runs, beside which no row is lost."""
+        return self.file.split("/")[0] == INDEX_FOLDER
+
+    @property
     def is_torn_tail(self) -> bool:
         """Whether it is only the last line of a file whose writer was killed, or writes at this moment."""
         return self.reason == TORN_TAIL
@@ -87,11 +98,15 @@ class SkippedRows:
 
 @dataclass(slots=True)
 class ScanResult:
-    """What one read gave: the rows, and for each file that was read, what had to be left out of those columns."""
+    """What one read gave: the rows, and for each file that was read, what had to be left out of those columns.
+
+    Where rows came from the index of runs, ``is_indexed``, their files were not read.
+    """
 
     table: pa.Table
     damage: dict[str, list[SkippedRows]] = field(default_factory=dict)
     is_ordered: bool = False
+    is_indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,9 @@ class ScanRequest:
 
     Where ``unordered`` is set, a source may give text as dictionaries, and leave out columns that are not there. A
     folder gives no rows of other partitions than those of ``part``; of other runs any source may. Where ``reduce`` is
-    set, a folder gives what that makes of some rows at a time, so that a large table is not held.
+    set, a folder gives what that makes of some rows at a time, so that a large table is not held. Of a request that
+    ``checks_files``, every page of every file is read, of Parquet no rows are given, and the index of runs is only
+    checked.
     """
 
     services: Collection[str] | None = None
@@ -110,6 +127,7 @@ class ScanRequest:
     unordered: bool = False
     part: LedgerPart = WHOLE
     reduce: Callable[[pa.Table], pa.Table] | None = None
+    checks_files: bool = False
 
 
 EVERYTHING = ScanRequest()
@@ -152,6 +170,9 @@ class ParquetSource:
         if table != "samples":
             return ScanResult(empty_table(table, columns))
         removed: Removed = Counter()
+        if request.checks_files:
+            check_parquet(self._files, "", table, removed)
+            return ScanResult(empty_table(table, columns), {self._files.root: removals(self._files.root, removed)})
         rows = read_parquet(self._files, "", table, columns, unordered=request.unordered, removed=removed)
         return ScanResult(rows, {self._files.root: removals(self._files.root, removed)})
 
@@ -287,6 +308,49 @@ def read_parquet(
         rows = [migrate_row(table, row, version=version) for row in found.to_pylist()]
         found = pa.Table.from_pylist([dict(row) for row in rows if row is not None]) if rows else found
     return conform_table(found, table, name=name, columns=columns, unordered=unordered, removed=removed)
+
+
+def check_parquet(files: Files, path: str, table: str, removed: Removed) -> None:
+    """Read one Parquet file as `read_parquet` does, some rows at a time with text as dictionaries, and give none back.
+
+    Every page is decoded: neither the footer nor the statistics show that one is corrupt, or that text is no UTF-8.
+
+    Raises
+    ------
+    LedgerFormatError, LedgerVersionError
+        As `read_parquet` does.
+    """
+    name = f"{files.root}/{path}" if path else files.root
+    texts = [column for column, kind in TABLES[table].items() if kind in {"string", "json"}]
+    with files.open(path) as stream, open_parquet(stream, name, dictionaries=texts) as parquet:
+        check_decoded_size(parquet.metadata, TABLES[table], name=name)
+        is_old = read_footer(parquet.metadata, table, name=name).version < schema.SCHEMA_VERSION
+        present = [one for one in parquet.schema_arrow if one.name in TABLES[table]]
+        is_plain = _are_promised(present, table)
+        if not (is_plain or is_old):
+            conform_table(pa.schema(present).empty_table(), table, name=name, unordered=True)
+        for rows in _iter_checked(parquet, [one.name for one in present], name=name) if present and not is_old else ():
+            if is_plain:
+                null_impossible(rows, table, removed)
+            else:
+                conform_table(rows, table, name=name, unordered=True, removed=removed)
+    if is_old:
+        read_parquet(files, path, table, list(TABLES[table]), removed=removed)
+
+
+def _are_promised(fields: Sequence[pa.Field], table: str) -> bool:
+    """Return whether columns are those of a table, each once; text may be dictionaries."""
+    wanted = arrow_schema(table)
+    types = {one.name: one.type.value_type if pa.types.is_dictionary(one.type) else one.type for one in fields}
+    return len(types) == len(fields) and all(wanted.field(name).type == kind for name, kind in types.items())
+
+
+def _iter_checked(parquet: pq.ParquetFile, columns: Sequence[str], *, name: str) -> Iterator[pa.Table]:
+    try:
+        for batch in parquet.iter_batches(_CHECKED_ROWS, columns=columns, use_threads=False):
+            yield pa.Table.from_batches([batch])
+    except Exception as exc:  # what is corrupt makes Arrow and Python's codecs raise in many ways
+        raise broken_parquet(name, exc) from exc
 
 
 def _read_groups(parquet: Any, columns: Sequence[str], run_ids: Collection[str | None] | None) -> pa.Table:

@@ -78,11 +78,14 @@ def null_impossible(rows: pa.Table, table: str, removed: Removed) -> pa.Table:
 def _null_outside(values: pa.ChunkedArray, low: float, high: float | None) -> pa.ChunkedArray:
     """Null what lies outside; the same object where nothing does. NaN lies nowhere and stays."""
     numbers = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
+    found = pc.min_max(numbers).as_py()  # once over the values: mostly nothing lies outside
+    has_low = found["min"] is not None and found["min"] < low
+    has_high = high is not None and found["max"] is not None and found["max"] > high
+    if not has_low and not has_high:
+        return values
     is_outside = pc.less(numbers, low)
     if high is not None:
         is_outside = pc.or_(is_outside, pc.greater(numbers, high))
-    if not pc.any(is_outside).as_py():
-        return values
     return pc.if_else(pc.fill_null(is_outside, False), pa.scalar(None, values.type), values)
 
 

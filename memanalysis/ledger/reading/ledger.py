@@ -133,7 +133,7 @@ class Ledger:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One process lifetime a row; ``ended`` is null for one that lives, or was killed."""
+        """One process lifetime a row; ``ended`` is null for one that lives, or was killed unseen."""
         return self.read("runs")
 
     @property
@@ -158,10 +158,12 @@ class Ledger:
 
     @property
     def damage(self) -> list[SkippedRows]:
-        """What had to be left out, a record a file and reason; what was not read yet is read first, and not held."""
+        """What had to be left out, a record a file and reason; of what was not read yet every page is decoded first."""
         for table in TABLES:
             if table not in self._checked:
-                result = self._read_source(table, list(TABLES[table]), ScanRequest(reduce=_drop_rows))
+                result = self._read_source(
+                    table, list(TABLES[table]), ScanRequest(reduce=_drop_rows, checks_files=True)
+                )
                 self._note_damage(table, result, columns=TABLES[table], is_whole=True)
         return self.damage_found
 
@@ -299,7 +301,7 @@ class Ledger:
             earlier = [] if any(record.lines_skipped is None for record in records) else self._damage.get(file, [])
             others = [record for record in earlier if record.column is not None and record.column not in columns]
             self._damage[file] = [*records, *others]
-        if is_whole and set(columns) >= set(TABLES[table]):
+        if is_whole and not result.is_indexed and set(columns) >= set(TABLES[table]):
             self._checked.add(table)
         found = {record for records in result.damage.values() for record in records}
         if fresh := found - self._logged:

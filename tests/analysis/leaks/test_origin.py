@@ -96,6 +96,17 @@ def test_survivors_that_are_not_known_show_no_origin(unknown):
     assert judge(make_leak(), events) == ("unknown", ())
 
 
+@pytest.mark.parametrize("n", [0, 3])
+def test_an_early_window_shows_no_origin_and_is_not_among_those_that_do(n):
+    """It saw 200 MiB of a warm-up in 20 s; with it the suspects would have kept a twelfth of the growth."""
+    early = {"window": 0, "seconds": 20.0, "rss_growth_bytes": 200 * MIB, "suspect_bytes": None}
+    events = make_windows(kept=12 * MIB, grown=4 * MIB)
+    events["data"] = [cell | {"window": number} for number, cell in enumerate(events["data"], start=1)]
+    events = pd.concat([events.head(1).assign(data=[early]), events.head(n)], ignore_index=True)
+
+    assert judge(make_leak(), events)[0] == ("python" if n else "unknown")
+
+
 def test_each_run_is_explained_by_its_own_windows_and_the_input_stays():
     one, two = make_leak(), make_leak(run_id="r2")
     frame = {name: np.concatenate([one[name], two[name]]) for name in one}

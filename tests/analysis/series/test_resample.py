@@ -1,5 +1,7 @@
 """Series of many lengths as matrices: rows grouped by length, medians as numpy takes them, warm-up cut by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,24 @@ def test_a_short_series_is_taken_as_it_is():
     assert matrix.whole.tolist() == [batch.values.tolist()]
     assert matrix.levels.tolist() == [batch.values[10:].tolist()]
     assert matrix.times.tolist() == [batch.elapsed_s[10:].tolist()]
+
+
+@pytest.mark.parametrize("n", [100, 150])
+def test_points_of_unequal_numbers_of_samples_are_the_medians_of_their_own(n):
+    """Also where one of two series has times of its own."""
+    rng = np.random.default_rng(n)
+    times, values = np.arange(float(2 * n)), rng.random(2 * n) + 1
+    times[n:] += rng.uniform(0, 0.5, n)
+    batch = prepare_batch(np.repeat([0, 1], n), times, values, n_series=2)
+    (group,) = group_equal_lengths(batch)
+    matrix = make_series_matrix(batch, group)
+
+    edges = [round(point * n / 64) for point in range(65)]
+    pieces = [slice(*ends) for ends in pairwise(edges)]
+    for row, first in enumerate((0, n)):
+        own_s, own = times[first : first + n], values[first : first + n]
+        assert matrix.whole[row].tolist() == [float(np.median(own[piece])) for piece in pieces]
+        assert matrix.whole_s[row] == pytest.approx([own_s[piece].mean() for piece in pieces])
 
 
 def test_a_long_series_is_taken_as_medians_at_mean_times():

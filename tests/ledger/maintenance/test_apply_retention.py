@@ -49,7 +49,7 @@ def runs(root: Path) -> list[str]:
 def states(root: Path) -> dict[str, tuple[int, int]]:
     return {
         path.relative_to(root).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
-        for path in root.rglob("*.parquet")
+        for path in root.glob("*/service_key=*/*.parquet")
     }
 
 

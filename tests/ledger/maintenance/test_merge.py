@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deadly_calls import run_until_killed
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
 from memanalysis.ledger.convert import convert_ledger
@@ -30,27 +31,9 @@ pytestmark = pytest.mark.slow
 DAY = 86_400.0
 TABLES_WRITTEN = ("samples", "sites", "objects", "events", "runs")
 
-COMPACT_AND_DIE = """
-import os, signal, sys
-from pathlib import Path
+COMPACT = """
 from memanalysis.ledger.maintenance.compact import compact_ledger
-
-root, step = sys.argv[1], int(sys.argv[2])
-n_calls = 0
-
-def deadly(call):
-    def wrapper(*args, **kwargs):
-        global n_calls
-        n_calls += 1
-        if n_calls == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*args, **kwargs)
-    return wrapper
-
-for name in ("fsync", "replace", "rename", "unlink"):  # each step that changes a folder or makes one last
-    setattr(os, name, deadly(getattr(os, name)))
 compact_ledger(root)
-print(n_calls)
 """
 
 
@@ -174,9 +157,7 @@ def test_a_kill_at_any_step_leaves_each_row_exactly_once(tmp_path: Path) -> None
             writer.append("samples", [sample_row(seq) for seq in range(2)])
             writer.close(ended=NEW_YEAR + number)
         before = frames(root)
-        done = subprocess.run(
-            [sys.executable, "-c", COMPACT_AND_DIE, str(root), str(step)], capture_output=True, text=True, check=False
-        )
+        done = run_until_killed(COMPACT, root, step=step)
         check_same(root, before)
         if done.returncode == 0:
             break
@@ -193,7 +174,7 @@ def test_a_kill_at_any_step_leaves_each_row_exactly_once(tmp_path: Path) -> None
 def test_a_copy_of_a_ledger_amid_a_merge_reads_each_row_once(root: Path, tmp_path: Path) -> None:
     """The sources are known by size and checksum, which a copy keeps."""
     before = frames(root)
-    done = subprocess.run([sys.executable, "-c", COMPACT_AND_DIE, str(root), "10"], capture_output=True, check=False)
+    done = run_until_killed(COMPACT, root, step=10)
     assert done.returncode == -signal.SIGKILL
     assert read_journal(LocalFiles(root)) is not None
     subprocess.run(["cp", "-r", str(root), str(tmp_path / "copy")], check=True)

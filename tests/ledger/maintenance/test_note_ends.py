@@ -4,11 +4,12 @@ import json
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from memanalysis._gone_process import read_state
-from memanalysis.ledger.maintenance.note_ends import note_ends
+from memanalysis.ledger.maintenance.note_ends import EndedChild, find_unnoted_end, list_live_files, note_ends
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
@@ -87,8 +88,33 @@ def test_the_exit_status_that_a_parent_was_given_is_added(tmp_path, gone_pid):
     LedgerWriter(tmp_path, run=row("r", gone_pid)).close(ending={"how": "returned", "seen_by": "program"}, seal=False)
     leave(tmp_path, row("s", gone_pid))
 
-    assert note_ends(tmp_path, exit_statuses={gone_pid: -9}) == 2
+    assert note_ends(tmp_path, child=EndedChild(pid=gone_pid, exit_status=-9, started_at=STARTED)) == 2
     assert [(ending["how"], ending["exit_status"]) for ending in endings(tmp_path)] == [("returned", -9), ("gone", -9)]
+
+
+def test_an_earlier_run_under_the_same_number_is_not_the_childs(tmp_path, gone_pid):
+    """In a container that starts again, the program often has the number that it had before."""
+    leave(tmp_path, row("r", gone_pid))
+    leave(tmp_path, row("s", gone_pid, started=STARTED + 60))
+    note_ends(tmp_path)
+    note_ends(tmp_path, child=EndedChild(pid=gone_pid, exit_status=0, started_at=STARTED + 59))
+    runs = open_ledger(tmp_path).runs.sort_values("run_id")
+
+    assert [ending.get("exit_status") for ending in runs["ending"]] == [None, 0]
+    assert runs["ended"].isna().tolist() == [True, False]
+
+
+def test_a_parent_that_was_given_the_status_has_seen_when_it_ended(tmp_path, gone_pid):
+    """The run that noted its own end keeps that time."""
+    LedgerWriter(tmp_path, run=row("r", gone_pid)).close(ended=STARTED + 7, seal=False)
+    leave(tmp_path, row("s", gone_pid))
+    before = time.time()
+    note_ends(tmp_path, child=EndedChild(pid=gone_pid, exit_status=-9, started_at=STARTED))
+    after = time.time()
+    first, second = (moment.timestamp() for moment in open_ledger(tmp_path).runs.sort_values("run_id")["ended"])
+
+    assert first == STARTED + 7
+    assert before - 1e-3 <= second <= after + 1e-3
 
 
 def test_a_half_line_of_a_kill_is_cut_off(tmp_path, gone_pid):
@@ -119,4 +145,23 @@ def test_a_row_with_an_odd_cell_raises_nothing(tmp_path, gone_pid, cell):
         )
 
     assert note_ends(tmp_path) <= 9
-    assert note_ends(tmp_path, exit_statuses={gone_pid: 0}) <= 9
+    assert note_ends(tmp_path, child=EndedChild(pid=gone_pid, exit_status=0, started_at=STARTED)) <= 9
+
+
+def test_an_end_is_found_for_the_run_itself_whose_writer_let_go_of_every_file(tmp_path, gone_pid):
+    """Files are listed once for all runs: that of `rr` is not one of `r`, and a sealed run has none."""
+    writer = LedgerWriter(tmp_path, run=row("rr", gone_pid))
+    leave(tmp_path, row("r", gone_pid))
+    leave(tmp_path, row("elsewhere", gone_pid, service="other"))
+
+    live = list_live_files(tmp_path)
+
+    assert sorted(live) == [
+        ("service_key=api", "r"),
+        ("service_key=api", "rr"),
+        ("service_key=other", "elsewhere"),
+    ]
+    assert find_unnoted_end(live, row("rr", gone_pid)) is None
+    for run in (row("r", gone_pid), row("elsewhere", gone_pid, service="other"), row("sealed", gone_pid)):
+        assert find_unnoted_end(live, run)["how"] == "gone"
+    writer.close(seal=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
+from s3_server import serve_s3
 
 from memanalysis.errors import LedgerError
 from memanalysis.ledger.maintenance.compact import compact_ledger
@@ -62,11 +62,8 @@ class _Forbids(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+    with serve_s3() as address:
+        yield address
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
 from memanalysis.ledger.convert import convert_ledger
-from memanalysis.ledger.reading import dataset_source
+from memanalysis.ledger.reading import dataset_source, pieces
 from memanalysis.ledger.reading.ledger import Ledger, open_ledger
 from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.ledger.reading.small_files import SMALL_ROWS
@@ -51,7 +51,7 @@ def test_services_time_and_part_choose_as_they_do_for_a_read(root: Path) -> None
 
 def test_no_more_rows_than_a_batch_are_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six files of 40 rows, and batches of 100: three files at a time where they are read as they are opened."""
-    monkeypatch.setattr(dataset_source, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(pieces, "_BATCH_ROWS", 100)
     for number in range(6):
         writer = LedgerWriter(tmp_path, run=run_row(run_id=f"r{number}"))
         writer.append("samples", [sample_row(seq) for seq in range(40)])
@@ -78,7 +78,7 @@ def test_a_file_is_opened_when_the_rows_of_the_ones_before_are_reduced(
         writer = LedgerWriter(tmp_path, run=run_row(run_id=f"r{number}"))
         writer.append("samples", [sample_row(seq) for seq in range(SMALL_ROWS + 1)])
         writer.close(ended=NEW_YEAR)
-    monkeypatch.setattr(dataset_source, "_BATCH_ROWS", SMALL_ROWS + 1)
+    monkeypatch.setattr(pieces, "_BATCH_ROWS", SMALL_ROWS + 1)
     opened: list[str] = []
     make_fragment = dataset_source.make_fragment
 
