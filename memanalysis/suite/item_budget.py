@@ -4,15 +4,12 @@ Code that goes over it is interrupted there. What was only high for a moment is 
 notes the highest point.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import _pytest
-import pluggy
-
 from memanalysis.capture.high_water import mark_high_water, read_resident
+from memanalysis.capture.user_frames import is_library_file
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.errors import MemoryBudgetExceeded
 from memanalysis.response.trim import return_free_memory
@@ -26,12 +23,9 @@ register_wrapper_frame(__file__)
 
 MAX_FRAMES = 10_000
 
-PYTEST_FOLDERS = tuple(f"{package.__path__[0]}{os.sep}" for package in (_pytest, pluggy))
-"""Where pytest's own code is. It calls the test, and gets what the test raises."""
-
 
 @contextmanager
-def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
+def limit_item(limit_bytes: int, owner: FrameType, *, file: str) -> Iterator[None]:
     """Interrupt what runs below a frame when it adds more than a number of bytes.
 
     Parameters
@@ -40,6 +34,8 @@ def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
         Resident memory above that of the beginning.
     owner : frame
         On the stack as long as the test runs.
+    file : str
+        Of the test, which may lie among the installed packages.
 
     Raises
     ------
@@ -60,7 +56,7 @@ def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
         )
 
     block = GuardedBlock(
-        start_bytes + limit_bytes, is_running=lambda frame: _is_test_running(owner, frame), describe=describe
+        start_bytes + limit_bytes, is_running=lambda frame: _is_test_running(owner, frame, file), describe=describe
     )
     is_exact = mark_high_water()
     guard.add(block)
@@ -92,15 +88,17 @@ def limit_item(limit_bytes: int, owner: FrameType) -> Iterator[None]:
         )
 
 
-def _is_test_running(owner: FrameType, frame: FrameType | None) -> bool:
-    """Whether code of the test is on the stack, not only pytest's.
+def _is_test_running(owner: FrameType, frame: FrameType | None, file: str) -> bool:
+    """Whether code of the user is on the stack, or of the test's own file.
 
-    A test that was refused memory is over. Pytest is about to hand its MemoryError on, which knows the line.
+    A test that was refused memory is over while pytest, and what pytest calls, hand its MemoryError on, which knows the
+    line. Functions that are generated from a string belong to whoever calls them.
     """
     is_test = False
     for _ in range(MAX_FRAMES):
         if frame is None or frame is owner:
             break
-        is_test = is_test or not frame.f_code.co_filename.startswith(PYTEST_FOLDERS)
+        code_file = frame.f_code.co_filename
+        is_test = is_test or code_file == file or not (code_file == "<string>" or is_library_file(code_file))
         frame = frame.f_back
     return is_test and frame is owner

@@ -115,7 +115,7 @@ class SuiteHooks:
             vars(sys).pop(name, None)
         gc.collect()
         try:
-            with limit_item(limit_bytes, sys._getframe(1)):
+            with limit_item(limit_bytes, sys._getframe(1), file=str(item.path)):
                 return (yield)
         except MemoryBudgetExceeded as error:
             breach = str(error)

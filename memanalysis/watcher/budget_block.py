@@ -158,7 +158,7 @@ def describe_breach(frame: FrameType | None, *, limit_bytes: int, rss_bytes: int
         frames.append((step.f_code.co_filename, step.f_lineno))
         step = step.f_back
     growing = guard.sampling.find_line()
-    where = _find_user_place(frames if growing is None else [growing])
+    where = _find_user_place(frames if growing is None else [growing, *frames])
     names = find_largest_names(frame)
     held = ", ".join(f"`{name.name}` ({name.type_name}) {format_bytes(name.size_bytes)}" for name in names)
     text = f"The process holds {format_bytes(rss_bytes)}, over its memory budget of {format_bytes(limit_bytes)}{where}."
