@@ -49,7 +49,7 @@ if is_first:  # a cycle that only the cleanup collects
 try:
     for _ in range(12 if is_first else 0):  # around the warning threshold of 200 MB, above and below
         grow_to(193)
-        swing = bytearray(b"x" * 14_000_000)
+        swing = b"x" * 14_000_000
         time.sleep(0.15)
         del swing
         time.sleep(0.15)
