@@ -7,6 +7,8 @@ notebook. Each name is imported when it is first used, so ``import memanalysis``
 pytest starts.
 """
 
+import sys
+
 from memanalysis._version import __version__
 
 TYPE_CHECKING = False
@@ -85,6 +87,8 @@ def __getattr__(name: str) -> "Any":
 
 
 def __dir__() -> list[str]:
+    if _is_clock_replaced():
+        return sorted(globals())
     return sorted({*globals(), *__all__})
 
 
@@ -100,3 +104,16 @@ def unload_ipython_extension(shell: "Any") -> None:
     from memanalysis.magic import unload
 
     unload(shell)
+
+
+def _is_clock_replaced() -> bool:
+    """Whether a test holds the clock, as freezegun does, which asks every loaded module for each name of `dir`.
+
+    pandas crashes in C where it is imported with another class as ``datetime.datetime``, so `dir` has loaded names
+    alone meanwhile. freezegun asks again once it has put back that class, and before it puts back ``time.time``.
+    """
+    datetime_class = getattr(sys.modules.get("datetime"), "datetime", None)
+    if datetime_class is not None and (type(datetime_class) is not type or datetime_class.__module__ != "datetime"):
+        return True
+    read_time = getattr(sys.modules.get("time"), "time", len)
+    return type(read_time) is not type(len)
