@@ -1,7 +1,8 @@
 """The hook of pytest that runs a test again where ``no_leak`` or ``--memwatch-repeat`` asks for it.
 
 A test that is marked is checked to the smallest leak. In a suite that was not made for it, tests whose first run kept
-little are taken as they are: to run each test again would take several times as long.
+little are taken as they are: to run each test again would take several times as long. The time of the other checks is
+bounded there.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from _pytest.runner import runtestprotocol
 
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.suite.allocated import Allocated, read_allocated
+from memanalysis.suite.check_allowance import OUT_OF_TIME, CheckAllowance, CheckDeadline
 from memanalysis.suite.repeated_test import (
     MIN_BYTES,
     MIN_REPEATS,
@@ -60,6 +62,7 @@ class RepeatHooks:
         self._note = note
         self._of_all = int(config.option.memwatch_repeat)
         self._is_running, self._n_sent = False, 0
+        self._allowance = CheckAllowance()
         if self._of_all and self._of_all < MIN_REPEATS:
             raise pytest.UsageError(f"--memwatch-repeat needs at least {MIN_REPEATS} runs, but got {self._of_all}.")
 
@@ -73,6 +76,7 @@ class RepeatHooks:
         if problem is not None and mark is None:
             self._note(RepeatOutcome(repeats=0, unchecked=problem, leak_bytes=None))
             return None
+        self._allowance.begin()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         self._is_running, self._n_sent = True, 0
         before = read_allocated()
@@ -83,7 +87,7 @@ class RepeatHooks:
         check = RepeatCheck(reason=problem)
         has_passed = all(report.passed and not hasattr(report, "wasxfail") for report in reports)
         if has_passed and problem is None:
-            check = self._check(item, mark, before)
+            check = self._check(item, mark, before, first_run_s=sum(report.duration for report in reports))
         _tear_down_rest(item, nextitem, reports)
         self._judge(reports, check, is_asked=mark is not None and has_passed)
         for report in reports:
@@ -95,17 +99,32 @@ class RepeatHooks:
         """Count the reports that a test sends while it runs: those of its subtests."""
         self._n_sent += self._is_running
 
-    def _check(self, item: pytest.Item, mark: pytest.Mark | None, before: Allocated) -> RepeatCheck:
+    def _check(
+        self, item: pytest.Item, mark: pytest.Mark | None, before: Allocated, *, first_run_s: float
+    ) -> RepeatCheck:
         allocated = read_allocated()
         if mark is not None:
             return check_repeats(
-                item, repeats=_read_repeats(mark), allocated=allocated, may_clear=_never, min_bytes=MIN_BYTES
+                item,
+                repeats=_read_repeats(mark),
+                allocated=allocated,
+                may_clear=_never,
+                min_bytes=MIN_BYTES,
+                deadline=CheckDeadline(),
             )
         if _is_little(before, allocated):
             return RepeatCheck()
-        return check_repeats(
-            item, repeats=self._of_all, allocated=allocated, may_clear=_is_little, min_bytes=MIN_SUITE_BYTES
-        )
+        with self._allowance.check(first_run_s) as deadline:
+            if deadline is None:
+                return RepeatCheck(reason=OUT_OF_TIME)
+            return check_repeats(
+                item,
+                repeats=self._of_all,
+                allocated=allocated,
+                may_clear=_is_little,
+                min_bytes=MIN_SUITE_BYTES,
+                deadline=deadline,
+            )
 
     def _judge(self, reports: list[pytest.TestReport], check: RepeatCheck, *, is_asked: bool) -> None:
         finding = check.finding

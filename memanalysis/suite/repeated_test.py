@@ -21,6 +21,7 @@ from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
 from memanalysis.leaktest.finding import LeakFinding
 from memanalysis.suite.allocated import Allocated, read_allocated
+from memanalysis.suite.check_allowance import OUT_OF_TIME, CheckDeadline
 from memanalysis.suite.repeat_growth import FRAMES, RunReadings, SteadyGrowth, why_untraceable
 from memanalysis.suite.run_holders import HeldByRuns, find_held
 from memanalysis.units import format_bytes
@@ -95,6 +96,7 @@ def check_repeats(
     allocated: Allocated,
     may_clear: Callable[[Allocated, Allocated], bool],
     min_bytes: int,
+    deadline: CheckDeadline,
 ) -> RepeatCheck:
     """Repeat a test that has passed once, until it is known whether each run keeps memory.
 
@@ -111,6 +113,8 @@ def check_repeats(
         to be traced.
     min_bytes : int
         Less that every run keeps is no leak.
+    deadline : CheckDeadline
+        Ends the check, between two runs or amid one that is traced; a leak that is found by then is described.
     """
     runner = _Repeater(item)
     started = time.perf_counter()
@@ -121,16 +125,22 @@ def check_repeats(
         gc.collect()
         if may_clear(allocated, read_allocated()):
             return RepeatCheck(repeats=runner.runs)
-        problem = why_untraceable()
+        problem = OUT_OF_TIME if deadline.is_over() else why_untraceable()
         if problem is not None:
             return RepeatCheck(reason=problem, repeats=runner.runs)
-        return _check_traced(item, runner, repeats=repeats, started=started, min_bytes=min_bytes)
+        return _check_traced(item, runner, repeats=repeats, started=started, min_bytes=min_bytes, deadline=deadline)
     finally:
         runner.close()
 
 
 def _check_traced(
-    item: pytest.Item, runner: "_Repeater", *, repeats: int, started: float, min_bytes: int
+    item: pytest.Item,
+    runner: "_Repeater",
+    *,
+    repeats: int,
+    started: float,
+    min_bytes: int,
+    deadline: CheckDeadline,
 ) -> RepeatCheck:
     tracing = TracingUse(trace_limit=FRAMES)
     readings = RunReadings(item.path)
@@ -139,9 +149,7 @@ def _check_traced(
     tracing.start()
     try:
         while runner.runs < repeats:
-            problem = runner.run()
-            if problem is None and not tracemalloc.is_tracing():
-                problem = "the test turns tracemalloc off"
+            problem = _run_traced(runner, tracing, deadline)
             if problem is not None:
                 return RepeatCheck(reason=problem, repeats=runner.runs)
             gc.collect()
@@ -169,6 +177,17 @@ def _check_traced(
         ),
         repeats=runner.runs,
     )
+
+
+def _run_traced(runner: "_Repeater", tracing: TracingUse, deadline: CheckDeadline) -> str | None:
+    """Run the test once more under tracing; a reason where that cannot be read."""
+    if deadline.is_over():
+        return OUT_OF_TIME
+    with deadline.ends(tracing):
+        problem = runner.run()
+    if problem is None and not tracemalloc.is_tracing():
+        return OUT_OF_TIME if deadline.is_over() else "the test turns tracemalloc off"
+    return problem
 
 
 def _native_bytes_per_run(native: list[int], growth: SteadyGrowth) -> int:

@@ -112,6 +112,24 @@ def test_a_suite_is_checked_for_leaks_where_a_run_keeps_much(tmp_path: Path):
     assert "not checked for leaks: 1, because run 2 of it did not pass" in done.output
 
 
+NO_TIME_LEFT = """
+from memanalysis.suite import check_allowance
+check_allowance.MIN_ALLOWED_S = check_allowance.MAX_SHARE = 0.0
+"""
+
+
+def test_tests_that_no_time_is_left_for_are_counted(tmp_path: Path):
+    """Marked ones are checked all the same, and those that keep little needed no check."""
+    marked = (
+        "import pytest\nfrom grows import *\ntest_leaks = pytest.mark.no_leak(test_leaks)\ndef test_little(): pass\n"
+    )
+    done = run_suite(tmp_path, "--memwatch-repeat=5", "marked.py", grows=GROWS, marked=marked, conftest=NO_TIME_LEFT)
+
+    assert (done.count("passed"), done.count("failed")) == (3, 1), done.output
+    assert "A leak: each run of the test keeps" in done.section("test_leaks")
+    assert "not checked for leaks: 2, because all checks together may take" in done.output
+
+
 def test_too_few_repeats_are_a_usage_error(tmp_path: Path):
     done = run_suite(tmp_path, "--memwatch-repeat=1", "nothing.py", nothing="")
 
