@@ -7,13 +7,14 @@ that froze its objects before (``gc.freeze``) keeps the lists out of sight, and 
 Hooks of the standard library and of memanalysis do not count.
 """
 
-import gc
 import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
 from typing import Any
+
+from memanalysis.capture.referrers import find_referrers
 
 __all__ = ["find_fork_hooks"]
 
@@ -51,7 +52,7 @@ def find_fork_hooks() -> str | None:
 
 
 def _find_lists() -> list[list[Callable[[], Any]]]:
-    found = [holder for holder in gc.get_referrers(*_MARKERS) if type(holder) is list and all(map(callable, holder))]
+    found = [holder for holder in find_referrers(_MARKERS) if type(holder) is list and all(map(callable, holder))]
     return [holder for holder in found if sum(hook in _MARKERS for hook in holder) == 1]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from memanalysis.capture.chains import describe_chain, list_running_locals
 from memanalysis.capture.objects import name_type
+from memanalysis.capture.referrers import find_referrers
 from memanalysis.capture.stranded_tasks import find_stranded_tasks, is_waiting_task
 
 __all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
@@ -194,7 +195,7 @@ class _Climb:
         self.ignore(frontier, below, self._kept, sys._getframe(), sys._getframe(1))
         above: list[Any] = []
         self.ignore(above)
-        found = gc.get_referrers(*frontier)
+        found = find_referrers(frontier)
         self.ignore(found)
         for holder in found:
             if id(holder) in self._ignored or id(holder) in self._seen or _is_of_ours(holder):

@@ -2,7 +2,8 @@
 
 A task waits until its future is done. Only what can reach the future can do that: a queue's other end, a timer of the
 loop, a thread. Where each reference to the future, and each to what holds it, is that of a task that waits in the same
-way, nothing is left that could wake it. It can still be cancelled by whoever holds the task itself.
+way, nothing is left that could wake it. It can still be cancelled by whoever holds the task itself, which counts where
+that is sure to happen: under ``asyncio.timeout``, which ``asyncio.wait_for`` uses from Python 3.12 on.
 
 Every reference is accounted for: one that the garbage collector cannot attribute, such as of C code, of a running frame
 or a weak one, counts as a way to wake the task. So does all that changes meanwhile: other threads go on. Nothing of the
@@ -20,6 +21,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from types import FrameType, ModuleType
 from typing import Any
+
+from memanalysis.capture.referrers import find_referrers
 
 __all__ = ["find_stranded_tasks", "is_waiting_task"]
 
@@ -80,6 +83,13 @@ def _index_tasks() -> dict[int, list[Any]]:
     return found
 
 
+def _find_tasks_with_timeout() -> set[int]:
+    """Return the ids of the tasks that a running ``asyncio.timeout`` will cancel."""
+    kind = getattr(sys.modules.get("asyncio.timeouts"), "Timeout", None)
+    found = [item for item in gc.get_objects() if kind is not None and type(item) is kind]
+    return {id(item._task) for item in found if getattr(item, "_timeout_handler", None) is not None}
+
+
 def _is_reached(holder: Any) -> bool:
     """Return whether a program that runs reaches it at once, so that it need not be followed."""
     kind = type(holder)
@@ -107,7 +117,7 @@ class _Search:
     def climb(self, deadline: float) -> None:
         """Collect the holders, level by level."""
         while self._level and len(self._nodes) < MAX_NODES and time.thread_time() < deadline:
-            found = gc.get_referrers(*self._level)
+            found = find_referrers(self._level)
             for node in self._level:
                 found += self._task_holders.get(id(node), ())
             node = None
@@ -143,7 +153,7 @@ class _Search:
     def list_stranded(self) -> set[int]:
         """Check all references at one moment, and follow what is alive down to the tasks."""
         nodes = list(self._nodes.values())
-        found = gc.get_referrers(*nodes)
+        found = find_referrers(nodes)
         ours = self._ours | {id(nodes), id(found)}
         del nodes
         edges: Counter[int] = Counter()
@@ -167,6 +177,7 @@ class _Search:
         alive.update(key for key, node in self._nodes.items() if weakref.getweakrefcount(node))
         alive.update(key for key, task in self._tasks.items() if id(task._fut_waiter) != self._awaited.get(key))
         alive.update(key for key, node in self._nodes.items() if _is_done(node))
+        alive.update(self._tasks.keys() & _find_tasks_with_timeout())
         self._spread(alive, held)
         return self._awaited.keys() - alive
 

@@ -64,6 +64,16 @@ async def _time_limit() -> None:
     await asyncio.wait_for(_future(), 1000)
 
 
+async def _time_limit_of_a_block() -> None:
+    async with asyncio.timeout(1000):
+        await _future()
+
+
+async def _time_limit_without_end() -> None:
+    async with asyncio.timeout(None):
+        await _future()
+
+
 async def _known_queue() -> None:
     QUEUES.append(asyncio.Queue())
     await QUEUES[-1].get()
@@ -103,10 +113,12 @@ STRANDED: list[Waiting] = [
     _child,
     _children,
     _forgotten_callback,
+    _time_limit_without_end,
 ]
 WAKEABLE: list[Waiting] = [
     _sleep,
     _time_limit,
+    _time_limit_of_a_block,
     _known_queue,
     _known_future,
     _child_that_sleeps,
@@ -213,7 +225,7 @@ def test_the_chain_that_holds_tasks_says_how_many_nothing_can_wake(kind: type) -
 
     (text,) = run_beside([_own_queue] * 60 + [_known_queue] * 60, check)
 
-    assert "-> list -> Task" in text
+    assert f"-> list -> {name_type(asyncio.Task)}" in text
     assert text.endswith(f"{kind.__name__} (nothing can wake 5 of 10 tasks checked)")
 
 

@@ -68,9 +68,9 @@ def test_arrays_frames_and_what_holds_them(value: object, expected: int):
     ("value", "each"),
     [
         (list(range(1000, 301_000)), 8 + 28),
-        (tuple(f"{number:09}" for number in range(100_000)), 8 + 58),
+        (tuple(f"{number:09}" for number in range(100_000)), 8 + sys.getsizeof("0" * 9)),
         ([{"a": float(number)} for number in range(50_000)], 8 + sys.getsizeof({"a": 1.0}) + 24),
-        (np.array([f"{number:09}" for number in range(100_000)], dtype=object), 8 + 58),
+        (np.array([f"{number:09}" for number in range(100_000)], dtype=object), 8 + sys.getsizeof("0" * 9)),
     ],
     ids=["ints", "texts", "records", "object array"],
 )
