@@ -86,6 +86,7 @@ class Membership:
         self._late: LateStart | None = None
         self._had_logging = "logging" in sys.modules
         self._program_pid: int | None = None
+        self._worker_ending: dict[str, Any] | None = None
 
     def load(self) -> "Recorder":
         """Make the recorder, for which most of the package is imported."""
@@ -146,7 +147,17 @@ class Membership:
         """Stop the recorder of a worker, whose files stay JSON lines."""
         self._end_late()
         if self._recorder is not None:
-            self._recorder.stop_at_exit(may_seal=False)
+            self._recorder.stop_at_exit(may_seal=False, ending=self._worker_ending)
+
+    def note_worker_error(self, error: BaseException) -> None:
+        """Note the exception that ends a worker; raises nothing."""
+        try:
+            if self._recorder is not None:
+                from memanalysis.watcher.run_ending import describe_error
+
+                self._worker_ending = describe_error(error, self._recorder.settings.argv)
+        except Exception as exc:
+            _warn(exc)
 
     def _end_late(self) -> None:
         """Wait until the thread that waits has ended, and what it began is loaded.
@@ -297,7 +308,10 @@ def _note_restart(recorder: "Recorder") -> None:
 def _end_with_worker(membership: Membership) -> None:
     from multiprocessing.util import Finalize
 
+    from memanalysis.watcher.worker_error import note_printed_error
+
     Finalize(None, membership.end_worker, exitpriority=0)
+    note_printed_error(membership.note_worker_error)
 
 
 def _hold_logging_lock() -> None:

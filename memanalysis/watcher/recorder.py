@@ -169,13 +169,12 @@ class Recorder:
             atexit.unregister(self.stop_at_exit)
             return True
 
-    def stop_at_exit(self, *, may_seal: bool = True) -> None:
+    def stop_at_exit(self, *, may_seal: bool = True, ending: Mapping[str, Any] | None = None) -> None:
         """Stop as the interpreter or a worker ends; a program's end is not the moment to load pyarrow."""
         self.label_end()
-        ending: Mapping[str, Any] = RETURNED
         with self._boundary.guard("describe the end"):
-            ending = describe_program_end(self.settings.argv)
-        self._stop(ending, seal=may_seal and self.settings.seal and "pyarrow" in sys.modules)
+            ending = ending or describe_program_end(self.settings.argv)
+        self._stop(ending or RETURNED, seal=may_seal and self.settings.seal and "pyarrow" in sys.modules)
 
     def label_end(self) -> None:
         """Label the next sample as that of the program's end, unless a mark labels it."""

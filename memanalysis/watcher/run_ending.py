@@ -1,8 +1,9 @@
 """Describe how the watched program ends, as far as it can still record it: what its run has in ``runs.ending``.
 
 Python keeps the exception that ended the main code (``sys.last_value``), so nothing of the program is wrapped. A worker
-of `multiprocessing` ends amid its exception. What is kept of one: its type, its text without secrets, where it was
-raised, and where it was refused memory that, and the limits that the system holds the process to.
+of `multiprocessing` ends amid its exception; from Python 3.13 on it is noted as it is printed (`worker_error`). What is
+kept of one: its type, its text without secrets, where it was raised, and where it was refused memory that, and the
+limits that the system holds the process to.
 """
 
 import errno

@@ -144,12 +144,19 @@ if __name__ == "__main__":
     (tmp_path / "program.py").write_text(source)
     command = [sys.executable, "-m", "memanalysis", "run", "--interval", "0.1", "--ledger", "ledger", "program.py"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with running(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)) as process:
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        running(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=errors)) as process,
+    ):
         process.wait(60)
     runs = open_ledger(tmp_path / "ledger").runs
     worker = runs[runs["pid"] != runs["program_pid"]].iloc[0]
+    printed = (tmp_path / "errors").read_text()
 
     assert worker["ending"]["exception"]["type"] == "LookupError"
+    assert worker["ending"]["exception"]["line"] == 5
+    assert printed.count("Traceback (most recent call last)") == printed.count("LookupError: lost") == 1
+    assert "worker_error" not in printed
     assert runs[runs["pid"] == runs["program_pid"]].iloc[0]["ending"]["how"] == "returned"
 
 
