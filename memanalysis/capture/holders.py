@@ -30,7 +30,11 @@ MAX_AT_A_LEVEL = 2_000
 MIN_GROWTH = 100
 """A type grows from this many more objects on."""
 
-OLDEST_GENERATION = 2
+GENERATIONS = (2, 1, 0)
+"""Of the collector, the oldest first: objects of each are in the order of their age."""
+
+MIN_OUTLIVED_SHARE = 0.5
+"""Where this share of the newest objects has outlived collections, younger ones are passed over: many are gone soon."""
 
 SAMPLE = 50
 """Objects of the type that are followed, spread over all of them."""
@@ -76,25 +80,41 @@ def find_holders(
     sample : int
         Objects of the type to follow, at most.
     newest : int, optional
-        Follow some of the last `newest` ones and outlived collections; spread over all when not given. What a program
-        leaks is among them, while all objects of a type such as ``dict`` are mostly those of its modules.
+        Follow some of the last `newest` ones, without the youngest where most of them outlived collections; spread over
+        all when not given. What a program leaks is among them, while all objects of a type such as ``dict`` are mostly
+        those of its modules.
 
     Returns
     -------
     list of HolderChain
         Empty when there are no such objects. Those whose chain did not end in time are under ``... -> type``.
     """
-    chosen = [] if newest is None else _list_objects(type_name, OLDEST_GENERATION)  # there in the order of age
-    if len(chosen) < MIN_GROWTH:  # of what allocates seldom, next to nothing has outlived collections
-        chosen = _list_objects(type_name, None)
-    chosen = chosen[-(newest or 0) :]
+    chosen = _list_newest(type_name, newest) if newest else _list_objects(type_name, None)
     chosen = chosen[:: max(1, -(-len(chosen) // sample))]
     return find_object_holders(chosen, seconds=seconds)
 
 
+def _list_newest(type_name: str, newest: int) -> list[Any]:
+    """Return objects of a type that came last, from the oldest generations of the collector that have most of them.
+
+    A program that makes few containers has no full collection for minutes: then its new objects are all young.
+    """
+    by_age = [_list_objects(type_name, generation) for generation in GENERATIONS]
+    before = sum(map(len, by_age)) - newest
+    listed: list[Any] = []
+    for group in by_age:
+        listed += group
+        if len(listed) - before >= MIN_OUTLIVED_SHARE * newest:
+            break
+    return listed[max(0, before) :]
+
+
 def _list_objects(type_name: str, generation: int | None) -> list[Any]:
     """Return the objects of a type that are tracked; of all generations where none is given."""
-    return [item for item in gc.get_objects(generation=generation) if name_type(type(item)) == type_name]
+    objects = gc.get_objects(generation=generation)
+    kinds = {id(type(item)): type(item) for item in objects}
+    named = {key for key, kind in kinds.items() if name_type(kind) == type_name}
+    return [item for item in objects if id(type(item)) in named]
 
 
 def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[HolderChain]:

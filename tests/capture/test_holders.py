@@ -105,6 +105,21 @@ def test_the_newest_objects_are_followed_where_that_is_asked(holders_of):
     assert lines[0] == "50 app.new -> dict -> app.Held"
 
 
+@pytest.mark.parametrize("collect", ["", "gc.collect(0)\n"])
+def test_the_newest_objects_are_followed_before_any_of_them_outlived_a_full_collection(holders_of, collect):
+    """The oldest generation has only ``old``: a program that makes few containers has no full collection for long."""
+    lines = holders_of(
+        "old = [Held() for _ in range(900)]\nnew = {}\n",
+        main="import gc\ngc.collect()\ngc.disable()\n"
+        "app.new.update((i, app.Held()) for i in range(200))\n"
+        + collect
+        + "for chain in find_holders('app.Held', newest=200):\n    print(chain.count, chain.text)\n"
+        "print('of all')\n",
+    )
+
+    assert lines[: lines.index("of all")] == ["50 app.new -> dict -> app.Held"]
+
+
 def test_what_gives_itself_out_for_a_module_is_passed_over(holders_of):
     """The library of cffi stands among the modules, claims to be one, and has no names of its own."""
     lines = holders_of(
