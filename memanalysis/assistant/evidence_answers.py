@@ -90,7 +90,7 @@ def give_holders(served: ServedLedgers, question: AboutRun) -> str:
         "chains_from": None if last is None else {"kind": "holders", **refer_to("events", found.iloc[-1:])},
         "types": _find_grown_types(objects),
         "types_from": refer_to("objects", objects, ["count"]) if len(objects) else None,
-        "note": None if chains else "No holders were recorded: no type grew by 100 objects, or nothing was found.",
+        "note": None if chains else "No holders were recorded: no type or container grew by enough.",
     }
     return dump_answer(answer)
 

@@ -1,5 +1,6 @@
 """Describe a chain of holders for people: by variable, attribute and type, with the names that notebooks use."""
 
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ __all__ = ["describe_chain", "list_running_locals"]
 
 ARROW = " -> "
 
+_READ_CLASS_NAMES = type.__dict__["__dict__"].__get__
 _HISTORY = re.compile(r"__main__\.(?:Out|_oh)")
 _SHOWN = re.compile(r"__main__\.(_{1,3}|_\d+|_i{1,3})")
 _TOO_MANY = 100_000
@@ -39,7 +41,9 @@ def describe_chain(root: str | None, chain: Sequence[Any]) -> str:
         key = _find_key(chain[0], chain[1])
         parts, start = [f"Out[{key}]"], 1
     for place in range(start, len(chain) - 1):
-        parts.append(_name_link(chain[place], chain[place + 1], None if place == 0 else chain[place - 1]))
+        past_names = place + 2 < len(chain) and _has_names(chain[place], chain[place + 1])
+        held = chain[place + 2] if past_names else chain[place + 1]
+        parts.append(_name_link(chain[place], held, None if place == 0 else chain[place - 1]))
     parts.append(name_type(type(chain[-1])))
     return ARROW.join(part for part in parts if part)
 
@@ -98,7 +102,7 @@ def _has_names(owner: Any, names: dict[Any, Any]) -> bool:
 
 
 def _find_attribute(holder: Any, held: Any) -> str | None:
-    """Name of the attribute through which an object of a class holds another, directly or in its own dict."""
+    """Name of the attribute through which an object, or a class, holds another, directly or in its own dict."""
     names = _read_names(holder)
     if names is None:
         return None
@@ -110,8 +114,9 @@ def _find_attribute(holder: Any, held: Any) -> str | None:
 
 def _read_names(owner: Any) -> dict[Any, Any] | None:
     """Attributes of an object, without asking its class."""
-    if isinstance(owner, type):
-        return None
+    if issubclass(type(owner), type):
+        inner = gc.get_referents(_READ_CLASS_NAMES(owner))  # past its read-only view
+        return inner[0] if len(inner) == 1 and type(inner[0]) is dict else None
     try:
         names = object.__getattribute__(owner, "__dict__")
     except AttributeError:

@@ -19,7 +19,7 @@ from memanalysis.capture.objects import name_type
 from memanalysis.capture.referrers import find_referrers
 from memanalysis.capture.stranded_tasks import find_stranded_tasks, is_waiting_task
 
-__all__ = ["HolderChain", "find_growing_type", "find_holders", "find_object_holders"]
+__all__ = ["HolderChain", "describe_holders", "find_growing_type", "find_holders", "find_object_holders"]
 
 MAX_LEVELS = 10
 """A chain longer than this helps nobody."""
@@ -129,11 +129,8 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
     """
     if not chosen:
         return []
-    climb = _Climb(chosen)
-    climb.ignore(chosen)
     deadline = time.thread_time() + seconds
-    while climb.is_open and time.thread_time() < deadline:
-        climb.go_up()
+    climb = _climb(chosen, deadline=deadline)
     texts = {id(item): climb.describe(item) for item in chosen}
     tasks = {id(item): task for item in chosen if (task := climb.find_task(item)) is not None}
     climb.close()
@@ -142,6 +139,30 @@ def find_object_holders(chosen: list[Any], *, seconds: float = 1.0) -> list[Hold
         HolderChain(text + notes.get(text, ""), count, count / len(chosen))
         for text, count in Counter(texts.values()).most_common()
     ]
+
+
+def describe_holders(chosen: list[Any], *, seconds: float) -> list[str]:
+    """Describe the chain that holds each of these objects; the list itself is no holder.
+
+    Parameters
+    ----------
+    chosen : list
+        Objects, also those that the garbage collector does not track.
+    seconds : float
+        Of processor time of this thread; then no further level is visited, and one may be under way.
+    """
+    climb = _climb(chosen, deadline=time.thread_time() + seconds)
+    texts = [climb.describe(item) for item in chosen]
+    climb.close()
+    return texts
+
+
+def _climb(chosen: list[Any], *, deadline: float) -> "_Climb":
+    climb = _Climb(chosen)
+    climb.ignore(chosen)
+    while climb.is_open and time.thread_time() < deadline:
+        climb.go_up()
+    return climb
 
 
 def _note_stranded(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Any, cast
 
-__all__ = ["count_objects", "name_type", "read_object_census", "read_own_bytes"]
+__all__ = ["count_objects", "group_by_type", "name_type", "read_object_census", "read_own_bytes"]
 
 GC_HEADER_BYTES = sys.getsizeof([]) - [].__sizeof__()
 """What the collector keeps before each object that it tracks."""
@@ -31,7 +31,7 @@ def read_object_census(*, top: int | None = None) -> list[dict[str, Any]]:
         Rows to give at most; all when not given.
     """
     named: dict[str, list[int]] = {}
-    for group in _group_by_type(gc.get_objects()):
+    for group in group_by_type(gc.get_objects()):
         kind = type(group[0])
         row = named.setdefault(name_type(kind), [0, 0])
         row[0] += len(group)
@@ -40,7 +40,7 @@ def read_object_census(*, top: int | None = None) -> list[dict[str, Any]]:
     return [{"type": name, "count": count, "size_bytes": size} for name, (count, size) in ranked[:top]]
 
 
-def _group_by_type(objects: list[object]) -> list[list[object]]:
+def group_by_type(objects: list[object]) -> list[list[object]]:
     """Sort objects by type, in C from end to end and without an object made for each."""
     groups: defaultdict[Any, list[object]] = defaultdict(list)
     try:

@@ -1,10 +1,11 @@
 """Which types of objects grow in number, and who holds them? A census at a few moments, each only if affordable.
 
 One is taken at the start, one as growth is first seen, one every ten minutes and one at the end. Once a line is a
-suspect, or where memory grew by the end, the chains that hold the type that grew most are found. A census lifts RSS by
-half a megabyte, so there is none more, but for the one after ten seconds where sampled bytes settle what RSS leaves
-open: imports are over then, and a leak too slow to be seen as growth within a minute is counted from there. The workers
-of one server take turns: each touches every object, and what all see at once one of them describes soon.
+suspect, or where memory grew by the end, the chains that hold what grew most are found: the type that grew most in
+number, or the containers whose new entries take more. A census lifts RSS by half a megabyte, so there is none more, but
+for the one after ten seconds where sampled bytes settle what RSS leaves open: imports are over then, and a leak too
+slow to be seen as growth within a minute is counted from there. The workers of one server take turns: each touches
+every object, and what all see at once one of them describes soon.
 """
 
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 from memanalysis.capture.holders import find_growing_type, find_holders
 from memanalysis.capture.objects import count_objects, read_object_census
 from memanalysis.capture.sample import Clock
+from memanalysis.units import format_bytes
+from memanalysis.watcher.entry_growth import EntryGrowth
 from memanalysis.watcher.overhead_budget import OverheadBudget
 
 __all__ = ["ObjectGrowth"]
@@ -44,6 +47,12 @@ MAX_CHAINS = 5
 MIN_HELD_SHARE = 0.2
 """Where fewer of the new objects are held in one way, they are no heap that somebody fills: nothing is written."""
 
+MIN_SHARE_OF_GROWTH = 0.2
+"""Of the growth of resident memory: new entries of containers that take less do not explain it."""
+
+MIN_SHARE_BESIDE_A_TYPE = 0.5
+"""The same where a type grows in number: then that may be what leaks."""
+
 
 class ObjectGrowth:
     """The objects of one run, by type.
@@ -62,6 +71,8 @@ class ObjectGrowth:
         Writes rows of ``objects`` without run, seq and time.
     record_event : callable
         Writes an event.
+    read_rss_bytes : callable
+        Returns resident memory, None where it is not known.
     """
 
     def __init__(
@@ -73,6 +84,7 @@ class ObjectGrowth:
         clock: Clock,
         write: Callable[[list[dict[str, Any]]], None],
         record_event: Callable[..., None],
+        read_rss_bytes: Callable[[], int | None],
     ) -> None:
         self._top_types = top_types
         self._next_pause_s = EARLY_CENSUS_S if is_early else CENSUS_INTERVAL_S
@@ -80,6 +92,8 @@ class ObjectGrowth:
         self._clock = clock
         self._write = write
         self._record_event = record_event
+        self._entries = EntryGrowth(clock=clock, read_rss_bytes=read_rss_bytes)
+        self._takes_entries = True
         self._first_census: dict[str, int] = {}
         self._at_start: dict[str, int] = {}
         self._is_growth_seen = self._is_explained = False
@@ -118,11 +132,11 @@ class ObjectGrowth:
         self._waiting = self._note_types
 
     def report_holders(self) -> None:
-        """Describe who holds the type that grew most since growth was seen."""
+        """Describe who holds what grew most since growth was seen."""
         self._waiting = self._report_holders
 
     def report_now(self) -> None:
-        """Take a census, and describe who holds the type that grew most: the program is about to be restarted.
+        """Take a census, and describe who holds what grew most: the program is about to be restarted.
 
         Where growth was not seen yet, it counts from the start of the run.
         """
@@ -144,6 +158,10 @@ class ObjectGrowth:
         if self._waiting is None and now < self._next_census_at:
             return
         needed_s = self._estimate_census()
+        walk_s = self._estimate_walk()
+        self._takes_entries = needed_s + walk_s <= self._budget.max_expense_s
+        if self._takes_entries:
+            needed_s += walk_s
         if self._turn_at is None:
             self._turn_at = now + self._budget.wait_for_turn_s(needed_s)
         if now < self._turn_at:
@@ -157,7 +175,8 @@ class ObjectGrowth:
             work, self._waiting, self._turn_at = self._waiting, None, None
             if work is None:
                 census = self.read()
-                self._first_census = self._first_census or _count_types(census)
+                if not self._first_census:
+                    self._count_from(census)
                 self.write(census)
             else:
                 work()
@@ -166,27 +185,60 @@ class ObjectGrowth:
         growth = sys.getallocatedblocks() / self._blocks
         return min(MAX_CENSUS_S, 1.25 * self._census_s * max(1.0, growth))
 
+    def _estimate_walk(self) -> float:
+        """Seconds of the walk over the containers, where one is made with the census."""
+        if self._waiting is None and self._first_census:
+            return 0.0
+        return min(MAX_CENSUS_S, self._entries.estimate_s(self._estimate_census()))
+
     def _note_types(self) -> None:
         census = self.read()
-        self._first_census = _count_types(census)
+        self._count_from(census)
         self._is_growth_seen, self._is_explained = True, False
         self.write(census)
+
+    def _count_from(self, census: list[dict[str, Any]]) -> None:
+        """Count growth from this census on, and from the entries of containers now."""
+        self._first_census = _count_types(census)
+        if census and self._takes_entries:
+            started = time.thread_time()
+            self._entries.note()
+            self._budget.spend(time.thread_time() - started)
 
     def _report_holders(self, max_s: float | None = None) -> None:
         self._is_explained = True
         census = self.read()
-        grown = find_growing_type(self._first_census, census)
-        if grown is not None:
-            started = time.thread_time()
-            seconds = max_s or min(HOLDERS_S, max(MIN_HOLDERS_S, self._budget.available_s()))
-            now = next(row["count"] for row in census if row["type"] == grown)
-            chains = find_holders(grown, seconds=seconds, newest=now - self._first_census.get(grown, 0))
-            if chains and chains[0].share >= MIN_HELD_SHARE:
-                data = [{"chain": chain.text, "share": round(chain.share, 3)} for chain in chains[:MAX_CHAINS]]
-                message = f"{grown} is what grows most in number. Held by {chains[0].text}."
-                self._record_event("holders", level="info", message=message, data=data)
-            self._budget.spend(time.thread_time() - started)
+        started = time.thread_time()
+        if census:
+            self._describe_holders(census, max_s or min(HOLDERS_S, max(MIN_HOLDERS_S, self._budget.available_s())))
+        self._budget.spend(time.thread_time() - started)
         self.write(census)
+
+    def _describe_holders(self, census: list[dict[str, Any]], seconds: float) -> None:
+        """Describe who holds the entries of containers that take most, or else the type that grew most in number."""
+        grown = find_growing_type(self._first_census, census)
+        deadline = time.thread_time() + seconds
+        if self._takes_entries:
+            min_share = MIN_SHARE_OF_GROWTH if grown is None else MIN_SHARE_BESIDE_A_TYPE
+            entries = self._entries.find(min_share=min_share, seconds=seconds)
+            if entries and not entries[0].text.endswith(f" -> {grown}"):
+                size = format_bytes(entries[0].size_bytes)
+                message = f"The entries that came to containers take most, about {size}. Held by {entries[0].text}."
+                self._write_holders(message, [(row.text, row.share) for row in entries])
+                return
+        if grown is None:
+            return
+        seconds = max(MIN_HOLDERS_S, deadline - time.thread_time())
+        now = next(row["count"] for row in census if row["type"] == grown)
+        chains = find_holders(grown, seconds=seconds, newest=now - self._first_census.get(grown, 0))
+        if chains and chains[0].text != f"... -> {grown}":  # that names no holder
+            message = f"{grown} is what grows most in number. Held by {chains[0].text}."
+            self._write_holders(message, [(chain.text, chain.share) for chain in chains])
+
+    def _write_holders(self, message: str, chains: list[tuple[str, float]]) -> None:
+        if chains[0][1] >= MIN_HELD_SHARE:
+            data = [{"chain": text, "share": round(share, 3)} for text, share in chains[:MAX_CHAINS]]
+            self._record_event("holders", level="info", message=message, data=data)
 
 
 def _count_types(census: list[dict[str, Any]]) -> dict[str, int]:

@@ -108,6 +108,7 @@ class Observer:
             clock=clock,
             write=partial(output.write_rows, "objects"),
             record_event=output.record_event,
+            read_rss_bytes=lambda: output.last.get("rss_bytes"),
         )
         self._packages = ImportedPackages(
             run.get("packages") or {},

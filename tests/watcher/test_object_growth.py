@@ -15,6 +15,7 @@ class Session:
 
 
 kept: list[Session] = []
+texts: list[bytes] = [bytes(10)] * 10
 
 
 class Recorded:
@@ -22,6 +23,7 @@ class Recorded:
 
     def __init__(self, *, is_early: bool = False) -> None:
         self.seconds = 0.0
+        self.rss_bytes: int | None = None
         self.events: list[str] = []
         self.censuses: list[int] = []
         clock = Clock(monotonic=lambda: self.seconds, wall=lambda: self.seconds)
@@ -33,6 +35,7 @@ class Recorded:
             clock=clock,
             write=lambda rows: self.censuses.append(len(rows)),
             record_event=lambda kind, *, message, **_: self.events.append(f"{kind}: {message}"),
+            read_rss_bytes=lambda: self.rss_bytes,
         )
 
 
@@ -44,6 +47,7 @@ def recorded(monkeypatch):
     monkeypatch.setattr(object_growth, "HOLDERS_S", 60.0)
     yield Recorded()
     kept.clear()
+    del texts[10:]
 
 
 def grow() -> None:
@@ -132,6 +136,7 @@ def test_one_of_many_workers_waits_for_its_turn_to_count_objects(recorded, monke
     recorded.growth.write(recorded.growth.read())
     recorded.budget.n_workers = 10_000
     recorded.growth._census_s = 0.001  # for all 10,000 s, at 0.1 % of a processor, and a quarter more to be safe
+    recorded.growth._entries.walk_s = 0.0
     recorded.growth._blocks = 10**9
     recorded.growth.note_growth()
     counted = []
@@ -140,3 +145,70 @@ def test_one_of_many_workers_waits_for_its_turn_to_count_objects(recorded, monke
         counted.append(len(recorded.censuses))
 
     assert counted == [1, 1, 1, 2]
+
+
+ENTRIES = (
+    f"holders: The entries that came to containers take most, about 3.9 MiB. Held by {__name__}.texts -> list -> bytes."
+)
+
+
+def add_bytes() -> None:
+    texts.extend(bytes(4000) for _ in range(1000))
+
+
+def test_bytes_that_no_census_counts_are_found_by_the_container_that_holds_them(recorded):
+    recorded.growth._note_types()
+    add_bytes()
+    recorded.growth._report_holders()
+
+    assert recorded.events == [ENTRIES]
+
+
+def test_entries_that_explain_little_of_the_growth_are_not_named(recorded):
+    """4 MB of 40 MB: the rest may be of C code."""
+    recorded.rss_bytes = 100_000_000
+    recorded.growth._note_types()
+    add_bytes()
+    recorded.rss_bytes = 140_000_000
+    recorded.growth._report_holders()
+
+    assert recorded.events == []
+
+
+@pytest.mark.parametrize(("grown_bytes", "named"), [(6_000_000, ENTRIES), (12_000_000, HELD)])
+def test_a_type_that_grows_comes_before_entries_that_explain_less_than_half(recorded, grown_bytes, named):
+    recorded.rss_bytes = 100_000_000
+    recorded.growth._note_types()
+    add_bytes()
+    grow()
+    recorded.rss_bytes += grown_bytes
+    recorded.growth._report_holders()
+
+    assert recorded.events == [named]
+
+
+def test_a_walk_over_containers_that_cannot_be_afforded_is_left_out_and_the_census_is_not(recorded):
+    recorded.growth.write(recorded.growth.read())
+    recorded.growth._census_s = 0.001
+    recorded.growth._entries.walk_s = 0.2
+    recorded.budget.max_overhead = 0.02  # 162 ms in ten seconds
+    recorded.seconds = 1000.0
+    recorded.growth.note_growth()
+    recorded.growth.check()
+    add_bytes()
+    recorded.growth._report_holders()
+
+    assert len(recorded.censuses) == 3
+    assert recorded.events == []
+
+
+def test_containers_are_walked_over_once_a_minute_at_most(recorded):
+    recorded.growth._note_types()
+    lengths = recorded.growth._entries._lengths
+    recorded.seconds = 59.0
+    recorded.growth._note_types()
+    assert recorded.growth._entries._lengths is lengths
+
+    recorded.seconds = 61.0
+    recorded.growth._note_types()
+    assert recorded.growth._entries._lengths is not lengths

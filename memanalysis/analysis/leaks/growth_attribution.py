@@ -92,8 +92,9 @@ def attribute_growth(
         ``ATTRIBUTION_COLUMNS``, the largest share of a run and kind first and the row of the rest last. ``kind`` is
         ``site`` (``name`` is file and line), ``type`` or ``holder`` (``name`` is the chain). The shares of a run and
         kind add up to 1: of sites and types they are parts of all that grew, of holders parts of the objects of the
-        fastest growing type that were examined, whose ``growth_bytes`` are not known. ``growth_bytes`` is the fitted
-        slope times the time judged. Where nothing grew there is no row.
+        fastest growing type that were examined, or of the bytes of the entries that came to containers, whose
+        ``growth_bytes`` are not known. ``growth_bytes`` is the fitted slope times the time judged. Where nothing grew
+        there is no row.
 
     Raises
     ------
