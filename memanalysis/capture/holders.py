@@ -104,7 +104,7 @@ def _list_newest(type_name: str, newest: int) -> list[Any]:
     listed: list[Any] = []
     for group in by_age:
         listed += group
-        if len(listed) - before >= MIN_OUTLIVED_SHARE * newest:
+        if before > 0 and len(listed) - before >= MIN_OUTLIVED_SHARE * newest:
             break
     return listed[max(0, before) :]
 

@@ -11,6 +11,7 @@ import numpy as np
 from memanalysis.capture.containers import read_remaining_capacities
 from memanalysis.capture.tracing import TracingUse
 from memanalysis.capture.wrapper_frames import register_wrapper_frame
+from memanalysis.leaktest.block_growth import judge_by_blocks
 from memanalysis.leaktest.call_growth import CallGrowthDetails, find_call_growth
 from memanalysis.leaktest.call_verdict import GrowthChecks, describe_cleared, describe_finding
 from memanalysis.leaktest.finding import LeakFinding
@@ -207,12 +208,16 @@ class LeakTest:
     def _check(self) -> GrowthChecks:
         rss = self._judge_rss() if self._readings.has_rss else None
         return GrowthChecks(
-            traced=self._judge("traced"),
+            traced=self._judge_traced(),
             native=self._judge("native") if self._readings.has_native else None,
             rss=rss,
             is_rss_open=rss is not None and rss.is_rising and self._retained_rss_bytes() > MAX_RSS_GROWTH_BYTES,
             is_native_cleared=self._untraced is not None and self._untraced.is_native_quiet,
         )
+
+    def _judge_traced(self) -> CallGrowth:
+        calls, traced, blocks = (np.array(self._readings.take(name)) for name in ("calls", "traced", "blocks"))
+        return judge_by_blocks(self._judge("traced"), calls, traced, blocks, min_per_call=self._least)
 
     def _judge(self, name: str) -> CallGrowth:
         return judge_calls(

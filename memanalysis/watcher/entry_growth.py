@@ -70,6 +70,6 @@ class EntryGrowth:
             return []
         rss_bytes = self._read_rss_bytes()
         grown_bytes = 0 if rss_bytes is None or self._rss_bytes is None else rss_bytes - self._rss_bytes
-        least_bytes = max(MIN_GROWN_BYTES, min_share * grown_bytes)
-        found = find_grown_entries(self._lengths, min_bytes=least_bytes, seconds=seconds)
-        return found if found and found[0].size_bytes >= least_bytes else []
+        min_bytes = max(MIN_GROWN_BYTES, min_share * grown_bytes)
+        found = find_grown_entries(self._lengths, min_bytes=min_bytes, seconds=seconds)
+        return found if found and found[0].size_bytes >= min_bytes else []
