@@ -1,8 +1,8 @@
 """Does this call leak? It is repeated until that is known, or time is over: like ``timeit``, for leaks.
 
-What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, and
-the resident size, in pages. When growth counts, and with which probability of error, is documented in
-`memanalysis.leaktest.sequential_test`.
+What is measured: bytes that tracemalloc follows and bytes that the C allocator has handed out, both to the byte, blocks
+of Python's allocator, and the resident size, in pages. Where bytes come in jumps, the blocks decide. When
+growth counts, and with which probability of error, is documented in `memanalysis.leaktest.sequential_test`.
 """
 
 import time
