@@ -64,7 +64,8 @@ def submit_batch(client: Client, leaking: str, steady: str) -> list[Any]:
     futures, held = [], []
     for number in range(TASKS_OF_A_BATCH):
         at = begin + number * INTERVAL_S
-        futures += [client.submit(task, at, workers=leaking, pure=False) for task in (remember, tokenize)]
+        for task, moment in ((remember, at), (tokenize, at + INTERVAL_S / 2)):
+            futures.append(client.submit(task, moment, workers=leaking, pure=False))
         futures.append(client.submit(tokenize, at, workers=steady, pure=False))
         if number % 10 == 0:
             held.append(client.submit(load, at, workers=steady, pure=False))

@@ -17,6 +17,8 @@ from memanalysis.analysis.thresholds import DEFAULT_THRESHOLDS, TaskThresholds
 
 __all__ = ["GrowingTask", "find_growing_task", "measure_tasks"]
 
+TASK_COLUMNS = ("prefix", "tasks", "growth_bytes", "stderr_bytes", "ahead_stderr_bytes")
+
 Block = Mapping[str, Any]
 """Sums of an interval, as `memanalysis.dask` records them."""
 
@@ -45,8 +47,9 @@ def find_growing_task(
 ) -> GrowingTask | None:
     """Return the kind of tasks that grows the memory, or None where none is shown to.
 
-    It carries at least half of the growth, beyond three standard errors. Where other kinds take and give as much
-    memory, nothing is named: what they hold for each other, such as results that are sized wrongly, hides a leak.
+    It carries at least half of the growth, and more than each other kind, both beyond three standard errors. Where
+    other kinds take and give as much memory, nothing is named: what they hold for each other, such as results that are
+    sized wrongly, hides a leak. Nor is it where two kinds always run together, and share the growth.
 
     Parameters
     ----------
@@ -63,8 +66,10 @@ def find_growing_task(
     total = sum(block["growth"].get(size) or 0.0 for block in blocks)
     moved = max(total, tasks["growth_bytes"].abs().sum())
     first = tasks.iloc[0]
+    ahead = first["growth_bytes"] - tasks["growth_bytes"].iloc[1:]
+    is_first = bool((ahead > thresholds.min_sigmas * tasks["ahead_stderr_bytes"].iloc[1:]).all())
     is_shown = first["growth_bytes"] > thresholds.min_sigmas * first["stderr_bytes"]
-    if not is_shown or first["tasks"] < 1 or first["growth_bytes"] < thresholds.min_share * moved:
+    if not (is_shown and is_first) or first["tasks"] < 1 or first["growth_bytes"] < thresholds.min_share * moved:
         return None
     return GrowingTask(
         prefix=str(first["prefix"]),
@@ -76,9 +81,10 @@ def find_growing_task(
 def measure_tasks(
     blocks: Sequence[Block], *, size: str, thresholds: TaskThresholds = DEFAULT_THRESHOLDS.task
 ) -> pd.DataFrame:
-    """Return ``prefix``, ``tasks``, ``growth_bytes`` and ``stderr_bytes`` of each kind of tasks.
+    """Return ``prefix``, ``tasks``, ``growth_bytes``, ``stderr_bytes`` and ``ahead_stderr_bytes`` of each kind.
 
-    The first grew most. Empty where there are too few blocks to judge by.
+    The first grew most, and the last column is the standard error of what it grew more than this kind. Empty where
+    there are too few blocks to judge by.
 
     Notes
     -----
@@ -87,14 +93,14 @@ def measure_tasks(
     names = list(dict.fromkeys(name for block in blocks for name in block["prefixes"]))
     groups = [group for group in np.array_split(np.arange(len(blocks)), thresholds.groups) if group.size]
     if not names or len(groups) < thresholds.min_groups:
-        return pd.DataFrame({"prefix": [], "tasks": [], "growth_bytes": [], "stderr_bytes": []})
+        return pd.DataFrame({name: [] for name in TASK_COLUMNS})
     sums = [_add_up([blocks[i] for i in group], names, size) for group in groups]
     together, grown, tasks = (np.sum([part[i] for part in sums], axis=0) for i in range(3))
     growth = _fit_sizes(together, grown, thresholds) * tasks
     without = np.array([_fit_sizes(together - part[0], grown - part[1], thresholds) * tasks for part in sums])
-    n_groups = len(groups)
-    stderr = np.sqrt((n_groups - 1) / n_groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    found = pd.DataFrame({"prefix": names, "tasks": tasks, "growth_bytes": growth, "stderr_bytes": stderr})
+    ahead = without[:, [int(np.argmax(growth))]] - without
+    columns = (names, tasks, growth, _jackknife(without), _jackknife(ahead))
+    found = pd.DataFrame(dict(zip(TASK_COLUMNS, columns, strict=True)))
     return found.sort_values("growth_bytes", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -109,6 +115,13 @@ def _add_up(blocks: Sequence[Block], names: Sequence[str], size: str) -> tuple[F
             grown[own] += np.array(block["growth_by_task"][size], dtype=np.float64)
             tasks[own] += np.array(block["tasks"], dtype=np.float64)
     return together, grown, tasks
+
+
+def _jackknife(without: FloatArray) -> FloatArray:
+    """Return the standard error of each column from what it is without each group."""
+    n_groups = len(without)
+    stderr = np.sqrt((n_groups - 1) / n_groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    return np.asarray(stderr, dtype=np.float64)
 
 
 def _fit_sizes(together: FloatArray, grown: FloatArray, thresholds: TaskThresholds) -> FloatArray:

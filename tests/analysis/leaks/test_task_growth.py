@@ -1,5 +1,6 @@
 """The kind of tasks that grows a worker's memory is named, and none where none is shown to."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,26 @@ def test_nothing_is_named_where_memory_only_swings():
 
 def test_nothing_is_named_where_all_tasks_leak_alike():
     assert find_growing_task(run_tasks(lambda *_: 100_000.0, threads=1), size="rss_bytes") is None
+
+
+def test_nothing_is_named_where_two_kinds_always_run_together():
+    """As short tasks do that follow each other: the fit cannot part them, and gives each one half."""
+    random, memory, blocks = np.random.default_rng(11), 1e9, []
+    clock = itertools.count()
+    accounts = TaskAccounts(lambda: {"rss_bytes": round(memory)}, lambda: float(next(clock)))
+    for number in range(300):
+        accounts.begin(number, "load")
+        accounts.begin(-number - 1, "keep")
+        memory += 100_000.0 + random.normal(0.0, 20_000.0)
+        accounts.end(number)
+        accounts.end(-number - 1)
+        if number % 10 == 9 and (block := accounts.take_block()) is not None:
+            blocks.append(block)
+
+    tasks = measure_tasks(blocks, size="rss_bytes")
+
+    assert (tasks["growth_bytes"] > 3 * tasks["stderr_bytes"]).any()
+    assert find_growing_task(blocks, size="rss_bytes") is None
 
 
 def test_results_that_are_sized_wrongly_name_no_task():
