@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 # the oldest releases have wheels for the oldest Python only
 OLDEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
+NEWEST := .venv-newest
+NEWEST_NEEDS := 'hypothesis>=6.100' 'polars>=1.2' 'pytest>=8.0' 'pytest-timeout>=2.3.1' 'pytest-xdist>=3.5' 'scipy>=1.12'
+# a shim of pyenv is on the path also where it starts nothing
+NEWEST_PYTHON ?= $(shell for each in python3.13 python3.12; do $$each -c 'import venv, ensurepip' 2>/dev/null && echo $$each && break; done)
 
 # a file's tests share what they set up, so a file runs in one process; many wait for a program, so one more than cores
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell expr $(CORES) + 1)
 PARALLEL := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test check test-oldest lint types docs wheel bench clean help
+.PHONY: demo test check test-oldest test-newest lint types docs wheel bench clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +35,10 @@ check: lint types  ## lint, types and the tests that are not marked slow: two mi
 # old releases beside new ones of others: what those deprecate is not ours
 test-oldest: $(OLDEST)/.test  ## the suite beside the oldest releases that pyproject.toml allows, in an environment of its own
 	$(OLDEST)/bin/python $(PARALLEL) -W ignore::DeprecationWarning $(PYTEST)
+
+# what the parts that touch the interpreter need, and not what the whole suite needs
+test-newest: $(NEWEST)/.test  ## the suite, or a part, on the newest Python that is found here, in an environment of its own
+	$(NEWEST)/bin/python $(PARALLEL) $(PYTEST)
 
 lint: $(VENV)/.dev  ## ruff
 	$(BIN)/ruff check .
@@ -55,7 +63,7 @@ bench: $(VENV)/.bench  ## measure every figure that the documents state
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) $(OLDEST) build dist site memanalysis/capture/*.so memanalysis-demo
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) build dist site memanalysis/capture/*.so memanalysis-demo
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
@@ -72,6 +80,12 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml
 $(OLDEST)/.test: pyproject.toml .ci/oldest.txt
 	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --constraint .ci/oldest.txt --editable '.[test]'
+	touch $@
+
+$(NEWEST)/.test: pyproject.toml Makefile
+	@test -n "$(NEWEST_PYTHON)" || { echo "No python3.13 or python3.12 here."; exit 1; }
+	$(NEWEST_PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/pip install --quiet --editable . $(NEWEST_NEEDS)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
