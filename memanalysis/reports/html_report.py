@@ -25,6 +25,7 @@ from memanalysis.reports.report_tables import (
     damage_table,
     describe_more_runs,
     event_table,
+    find_held_places,
     site_table,
     verdict_table,
 )
@@ -47,7 +48,7 @@ def render_fragment(report: ReportModel) -> str:
 
 def _render_body(report: ReportModel) -> Markup:
     leading = find_leading(report)
-    verdicts = verdict_table(report.verdicts, max_rows=MAX_ROWS)
+    verdicts = verdict_table(report.verdicts, max_rows=MAX_ROWS, held_places=find_held_places(report))
     return render_template(
         "report_body.html.j2",
         report=report,

@@ -23,6 +23,7 @@ from memanalysis.reports.report_tables import (
     breach_table,
     damage_table,
     describe_more_runs,
+    find_held_places,
     site_table,
     verdict_table,
 )
@@ -41,7 +42,7 @@ def render_markdown(report: ReportModel) -> str:
         f"Ledger: {escape_markdown(make_printable(report.ledger))}  \n"
         f"Recorded: {describe_range(report.started, report.ended)}",
         *_fleet(report),
-        *_verdicts(report.verdicts),
+        *_verdicts(report),
     ]
     for section in report.sections:
         parts += _section_or_note(section, leading)
@@ -56,10 +57,10 @@ def render_verdicts_markdown(verdicts: pd.DataFrame) -> str:
     return render_markdown_table(verdict_table(verdicts))
 
 
-def _verdicts(verdicts: pd.DataFrame) -> list[str]:
+def _verdicts(report: ReportModel) -> list[str]:
     """Return the table of the worst runs, and how many more there are."""
-    table = verdict_table(verdicts, max_rows=MAX_ROWS_IN_TEXT)
-    more = describe_more_runs(verdicts, table)
+    table = verdict_table(report.verdicts, max_rows=MAX_ROWS_IN_TEXT, held_places=find_held_places(report))
+    more = describe_more_runs(report.verdicts, table)
     return [render_markdown_table(table).rstrip("\n"), *([more] if more else [])]
 
 

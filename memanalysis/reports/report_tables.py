@@ -1,12 +1,13 @@
 """The tables of a report, as records that HTML and Markdown render."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pandas as pd
 
 from memanalysis._tables import Cell, CellText, Column, Table
 from memanalysis.reports.report_model import ReportModel, ServiceSection
-from memanalysis.reports.verdict_cells import SEVERITY_MARKS, VerdictCells, render_all_cells, render_place
+from memanalysis.reports.verdict_cells import NOTHING, SEVERITY_MARKS, VerdictCells, render_all_cells, render_place
 from memanalysis.units import format_bytes, format_duration
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "damage_table",
     "describe_more_runs",
     "event_table",
+    "find_held_places",
     "site_table",
     "verdict_table",
 ]
@@ -40,10 +42,19 @@ _VERDICT_COLUMNS = (
 )
 
 
-def verdict_table(verdicts: pd.DataFrame, *, max_rows: int | None = None) -> Table:
+def find_held_places(report: ReportModel) -> dict[str, str]:
+    """Return, by run, the line that held most at the end of each run that died, as its post-mortem names it."""
+    dead = [section.post_mortem for section in report.sections if section.post_mortem is not None]
+    return {each.run_id: render_place(each.line.file, each.line.line, short=True) for each in dead if each.line}
+
+
+def verdict_table(
+    verdicts: pd.DataFrame, *, max_rows: int | None = None, held_places: Mapping[str, str] | None = None
+) -> Table:
     """Return a row a verdict, in the order of the frame; the first ``max_rows`` alone, where that is given.
 
-    Of a service with several runs each is named, and of one that goes on those that have ended are marked.
+    Of a service with several runs each is named, and of one that goes on those that have ended are marked. Where a verdict
+    names no line, as of a run too short to be judged, ``held_places`` has the one that held most as it died.
     """
     services, have_ended = [str(service) for service in verdicts["service"]], verdicts["has_ended"].astype(bool)
     runs, ended = (
@@ -51,10 +62,12 @@ def verdict_table(verdicts: pd.DataFrame, *, max_rows: int | None = None) -> Tab
         Counter(service for service, is_over in zip(services, have_ended, strict=True) if is_over),
     )
     shown = verdicts if max_rows is None else verdicts.head(max_rows)
-    rows = []
-    for cell, service, is_over in zip(render_all_cells(shown), services, have_ended, strict=False):
+    rows, held = [], held_places or {}
+    cells = zip(render_all_cells(shown), services, shown["run_id"], have_ended, strict=False)
+    for cell, service, run_id, is_over in cells:
         mark = ", ended" if is_over and ended[service] < runs[service] else ""
-        rows.append(_verdict_row(cell, run=f"run {cell.run}{mark}" if runs[service] > 1 else ""))
+        run = f"run {cell.run}{mark}" if runs[service] > 1 else ""
+        rows.append(_verdict_row(cell, run=run, held_place=held.get(str(run_id))))
     return Table(_VERDICT_COLUMNS, rows, label="Verdicts")
 
 
@@ -127,8 +140,12 @@ def damage_table(report: ReportModel) -> Table:
     return Table([Column("file"), Column("what was left out, and why")], rows, label="Left out")
 
 
-def _verdict_row(cell: VerdictCells, *, run: str) -> list[CellText]:
+def _verdict_row(cell: VerdictCells, *, run: str, held_place: str | None) -> list[CellText]:
     has_line = ":" in cell.responsible
+    if cell.responsible == NOTHING and held_place is not None:
+        place: CellText = Cell(held_place, note="held most", kind="code")
+    else:
+        place = Cell(cell.responsible, kind="code", hint=cell.responsible_path) if has_line else cell.responsible
     return [
         Cell(cell.service, note=run, kind="name"),
         cell.shape,
@@ -136,5 +153,5 @@ def _verdict_row(cell: VerdictCells, *, run: str) -> list[CellText]:
         Cell(cell.severity, kind="badge", mark=SEVERITY_MARKS[cell.severity]),
         Cell(cell.growth, note=cell.growth_interval),
         Cell(cell.time, note=cell.time_interval),
-        Cell(cell.responsible, kind="code", hint=cell.responsible_path) if has_line else cell.responsible,
+        place,
     ]

@@ -4,7 +4,13 @@ from memanalysis._tables import render_text_table
 from memanalysis._text import make_printable
 from memanalysis.reports.facts import describe_line_growth, describe_no_sites, describe_range
 from memanalysis.reports.report_model import ReportModel, ServiceSection
-from memanalysis.reports.report_tables import MAX_ROWS_IN_TEXT, describe_more_runs, site_table, verdict_table
+from memanalysis.reports.report_tables import (
+    MAX_ROWS_IN_TEXT,
+    describe_more_runs,
+    find_held_places,
+    site_table,
+    verdict_table,
+)
 from memanalysis.reports.verdict_cells import render_cells
 
 __all__ = ["render_text"]
@@ -19,7 +25,7 @@ def render_text(report: ReportModel) -> str:
     if report.fleet is not None:
         parts.append(report.fleet.pivot.sentence)
     if len(report.verdicts):
-        table = verdict_table(report.verdicts, max_rows=MAX_ROWS_IN_TEXT)
+        table = verdict_table(report.verdicts, max_rows=MAX_ROWS_IN_TEXT, held_places=find_held_places(report))
         more = describe_more_runs(report.verdicts, table)
         parts += [render_text_table(table), *([more] if more else [])]
     parts += [part for section in report.sections[:MAX_SECTIONS] for part in _render_section(section)]

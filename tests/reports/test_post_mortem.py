@@ -154,6 +154,18 @@ def test_a_death_before_growth_was_believed_names_the_line_that_an_early_window_
 
 
 @pytest.mark.slow
+def test_a_run_whose_verdict_names_no_line_has_that_of_its_post_mortem_in_the_table(tmp_path):
+    made = report(die(tmp_path, KILL))
+    rows = [line for line in made.to_markdown().splitlines() if line.startswith("| api")]
+
+    assert made.verdicts["responsible_file"].isna().all()
+    assert len(rows) == 1
+    assert f"program.py:{KEEP_LINE}" in rows[0]
+    assert "held most" in rows[0]
+    assert f"program.py:{KEEP_LINE}" in made.to_html().split("<table", 2)[1]
+
+
+@pytest.mark.slow
 def test_a_program_that_ended_in_order_has_none(tmp_path):
     assert report(die(tmp_path, "")).sections[0].post_mortem is None
 
