@@ -99,9 +99,9 @@ def _damage(report: ReportModel) -> list[str]:
 def _post_mortem(found: PostMortem, *, is_leading: bool) -> list[str]:
     """Return what is known of the end of a run; where it does not lead the report, what to do next too."""
     parts = [] if is_leading else [f"**{escape_markdown(found.sentence)}**", *_next_steps(found)]
-    if found.source is not None:
-        parts.append("\n".join(f"    {make_printable(line)}" for line in found.source.render().splitlines()))
-        if found.source.is_newer:
+    for source in found.sources:
+        parts.append("\n".join(f"    {make_printable(line)}" for line in source.render().splitlines()))
+        if source.is_newer:
             parts.append("The file was changed after the run: it may be another line now.")
     facts = (f"- {escape_markdown(f'{name}: {text}')}" for name, text in found.facts)
     return [*parts, "\n".join(["**How it ended**", "", *facts])]

@@ -14,11 +14,12 @@ import pandas as pd
 from memanalysis._text import make_printable
 from memanalysis.reports.death_facts import find_grown_types, format_moment, list_facts
 from memanalysis.reports.death_memory import MIN_GROWTH_BYTES, DeathMemory, read_death_memory
+from memanalysis.reports.death_sources import read_death_sources
 from memanalysis.reports.death_words import describe_cause, list_next_steps
 from memanalysis.reports.held_line import HeldLine, find_held_line, grew_outside_python
 from memanalysis.reports.later_runs import LaterRuns
 from memanalysis.reports.open_cell import OpenCell, find_open_cell
-from memanalysis.reports.source_text import SourceText, read_source
+from memanalysis.reports.source_text import SourceText
 from memanalysis.reports.verdict_cells import render_place
 from memanalysis.units import format_bytes
 from memanalysis.verdicts.run_ends import RunEnd
@@ -42,8 +43,8 @@ class PostMortem:
         Name and text of each thing that is known of the end.
     line : HeldLine or None
         The line that explains most of what it held.
-    source : SourceText or None
-        Its text, where the file is here.
+    sources : sequence of SourceText
+        Its text, that of the lines that called it, and of the line that raised, where their files are here.
     types : sequence of (str, int, int)
         Types whose objects became more, with their numbers in the first census and the last; those first whose own
         bytes grew most.
@@ -61,7 +62,7 @@ class PostMortem:
     last_seen: datetime | None
     facts: Sequence[tuple[str, str]]
     line: HeldLine | None
-    source: SourceText | None
+    sources: Sequence[SourceText]
     types: Sequence[tuple[str, int, int]]
     next_steps: Sequence[str]
     later_runs: str | None
@@ -114,7 +115,7 @@ def make_post_mortem(
         last_seen=memory.last,
         facts=facts if since is None else [*facts, ("Since then", since)],
         line=line,
-        source=read_source(line.file, line.line, ended=ended or memory.last) if line and has_source else None,
+        sources=read_death_sources(line, end.ending, ended=ended or memory.last) if has_source else (),
         types=[(one.name, one.first, one.last) for one in find_grown_types(tables["objects"])],
         next_steps=list_next_steps(
             end,

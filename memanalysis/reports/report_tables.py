@@ -53,8 +53,8 @@ def verdict_table(
 ) -> Table:
     """Return a row a verdict, in the order of the frame; the first ``max_rows`` alone, where that is given.
 
-    Of a service with several runs each is named, and of one that goes on those that have ended are marked. Where a verdict
-    names no line, as of a run too short to be judged, ``held_places`` has the one that held most as it died.
+    Of a service with several runs each is named, and of one that goes on those that have ended are marked. Where a
+    verdict names no line, as of a run too short to be judged, ``held_places`` has the one that held most as it died.
     """
     services, have_ended = [str(service) for service in verdicts["service"]], verdicts["has_ended"].astype(bool)
     runs, ended = (

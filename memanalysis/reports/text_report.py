@@ -48,6 +48,6 @@ def _render_post_mortem(section: ServiceSection) -> list[str]:
     if found is None:
         return []
     steps = [f"  {number}. {step}" for number, step in enumerate(found.next_steps, start=1)]
-    source = [] if found.source is None else ["", *found.source.render().splitlines()]
+    source = [line for each in found.sources for line in ("", *each.render().splitlines())]
     facts = [f"  {name}: {text}" for name, text in found.facts]
     return [*(["What to do next:", *steps] if steps else []), *source, "", "How it ended:", *facts, ""]

@@ -88,7 +88,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     dead = report(folder / "dead", policy={"memory_budgets": {"services": {"checkout*": "250MB"}}})
     found = dead.sections[0].post_mortem
     assert found is not None
-    assert found.source is not None
+    assert found.sources
     return {
         "post-mortem": dead.to_html(),
         "report": report(LEDGER).to_html(),

@@ -88,8 +88,12 @@ def test_each_death_has_its_own_first_sentence_with_the_line_and_what_it_holds(t
     assert found.line is not None
     assert found.line.line == KEEP_LINE
     assert abs(found.line.held_bytes - HELD_BYTES) < 0.3 * HELD_BYTES
-    assert found.source is not None
-    assert ">  8     CACHE.append(bytearray(1024 * 1024))" in found.source.render().splitlines()
+    held, caller, *raised = [each.render().splitlines() for each in found.sources]
+    assert held[0] == f"Holds the memory: program.py:{KEEP_LINE}"
+    assert ">  8     CACHE.append(bytearray(1024 * 1024))" in held
+    assert caller[0].startswith("Called from program.py:")
+    assert any(line.startswith("> ") and line.endswith("keep()") for line in caller)
+    assert [lines[0].startswith("Raised at program.py:") for lines in raised] == [True] * ("Error" in found.sentence)
     assert any(step.startswith(f"Start at program.py:{KEEP_LINE}, called from ") for step in found.next_steps)
     assert "\n&gt;  8     CACHE.append(bytearray(1024 * 1024))\n" in made.to_html()
 
