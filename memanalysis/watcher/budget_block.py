@@ -141,12 +141,12 @@ def _describe_refusal(block: GuardedBlock, error: MemoryError) -> MemoryBudgetEx
         f"An allocation beyond the memory budget of {format_bytes(block.limit_bytes)} was refused before it was "
         f"made{_find_user_place(_list_frames(error.__traceback__))}: {make_printable(error) or 'MemoryError'}."
     )
+    frame = _find_innermost(error.__traceback__)
     if rss_bytes is not None and rss_bytes > block.limit_bytes:  # faster than the guard reads
-        frame = _find_innermost(error.__traceback__)
         held = describe_breach(frame, limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
         text = f"{held} {refused}"
     else:
-        text = f"{refused} The process holds {format_bytes(rss_bytes)}."
+        text = f"{refused} The process holds {format_bytes(rss_bytes)}.{_describe_names(frame)}"
     return MemoryBudgetExceeded(text, limit_bytes=block.limit_bytes, rss_bytes=rss_bytes)
 
 
@@ -159,10 +159,15 @@ def describe_breach(frame: FrameType | None, *, limit_bytes: int, rss_bytes: int
         step = step.f_back
     growing = guard.sampling.find_line()
     where = _find_user_place(frames if growing is None else [growing, *frames])
+    text = f"The process holds {format_bytes(rss_bytes)}, over its memory budget of {format_bytes(limit_bytes)}{where}."
+    return text + _describe_names(frame)
+
+
+def _describe_names(frame: FrameType | None) -> str:
+    """Return a sentence on the variables that hold most, with a space before it; empty where there is none."""
     names = find_largest_names(frame)
     held = ", ".join(f"`{name.name}` ({name.type_name}) {format_bytes(name.size_bytes)}" for name in names)
-    text = f"The process holds {format_bytes(rss_bytes)}, over its memory budget of {format_bytes(limit_bytes)}{where}."
-    return f"{text} Most is held by {held}." if held else text
+    return f" Most is held by {held}." if held else ""
 
 
 def cut_own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -131,6 +131,15 @@ def test_one_huge_allocation_is_refused_before_it_is_made() -> None:
     assert isinstance(caught.value.__cause__, MemoryError)
 
 
+@LINUX
+def test_a_refusal_names_the_variables_that_hold_the_most_too() -> None:
+    rows: list[object] = [bytearray(b"x") * (30 * MIB)]
+    with pytest.raises(MemoryBudgetExceeded, match="refused before it was made") as caught, budget(level()):
+        rows.append(np.ones(100 * 10**9 // 8))
+
+    assert "Most is held by `rows` (list) 30" in str(caught.value)
+
+
 def test_code_within_its_budget_is_left_alone_and_gives_its_result() -> None:
     @budget(10**13)
     def add(first: int, second: int) -> int:
