@@ -64,7 +64,7 @@ def test_real_deaths_are_as_the_schema_describes_them(tmp_path, capsys, source):
     read_schema(capsys).validate(made)
     assert found["cause"] == DEATHS[source]
     assert found["line"]["held_bytes"] == pytest.approx(40 * MIB, rel=0.05)
-    assert found["source"]["lines"]
+    assert found["sources"][0]["lines"]
     assert dict(found["facts"])["Why"].startswith("It ")
 
 
