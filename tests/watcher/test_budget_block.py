@@ -227,6 +227,15 @@ def test_a_budget_below_what_the_process_holds_is_refused_at_the_beginning() -> 
     assert not ran
 
 
+@pytest.fixture
+def python_handles_control_c() -> Iterator[None]:
+    """As in a terminal, also where the tests themselves run behind ``&`` in a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_handles_control_c")
 def test_control_c_still_comes_through() -> None:
     with pytest.raises(KeyboardInterrupt), budget(10**13):
         signal.raise_signal(signal.SIGINT)
