@@ -1,16 +1,11 @@
 """The containers whose new entries take most, found in programs of a few lines in processes of their own."""
 
-import os
-import subprocess
-import sys
 from collections import deque
-from pathlib import Path
 
 import pytest
+from app_program import run_beside_app
 
 from memanalysis.capture.objects import name_type
-
-ROOT = Path(__file__).parents[2]
 
 MEASURE = """
 
@@ -33,14 +28,7 @@ def find_in(tmp_path):
     """Run a module ``app`` whose ``add`` is called a thousand times; give the container whose entries take most."""
 
     def find(source):
-        (tmp_path / "app.py").write_text(source)
-        (tmp_path / "main.py").write_text(MEASURE)
-        done = subprocess.run(
-            [sys.executable, "main.py"], capture_output=True, text=True, timeout=60, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+        return run_beside_app(tmp_path, app=source, main=MEASURE)
 
     return find
 

@@ -1,15 +1,9 @@
 """Who holds what: chains as a person would say them, checked on programs of a few lines in processes of their own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from app_program import run_beside_app
 
 from memanalysis.capture.holders import find_growing_type
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -17,17 +11,9 @@ def holders_of(tmp_path):
     """Run some lines, and give the chains that hold the objects of the type ``app.Held``."""
 
     def find(source, *, main=""):
-        (tmp_path / "app.py").write_text("class Held:\n    pass\n" + source)
-        (tmp_path / "main.py").write_text(
-            "import app\nfrom memanalysis.capture.holders import find_holders\n" + main
-            + "\nfor chain in find_holders('app.Held', seconds=20):\n    print(chain.count, chain.text)\n"
-        )  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "main.py"], capture_output=True, text=True, timeout=60, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+        search = "import app\nfrom memanalysis.capture.holders import find_holders\n"
+        show = "\nfor chain in find_holders('app.Held', seconds=20):\n    print(chain.count, chain.text)\n"
+        return run_beside_app(tmp_path, app="class Held:\n    pass\n" + source, main=search + main + show)
 
     return find
 
