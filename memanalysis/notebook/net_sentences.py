@@ -18,6 +18,9 @@ MAX_NAMED = 3
 MIN_SHARE = 0.5
 """A rebound name is worth a sentence where the line that made the new value held at least this much of the old."""
 
+NEARLY_ALL = 0.9
+"""A value of the cell has its own size where this share of it was retained: older memory that was freed is the rest."""
+
 
 def describe_rebound(cost: CellCost, source: str, names: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each old value that lived while its name was given a new one, and so raised the peak."""
@@ -57,7 +60,7 @@ def describe_holders(cost: CellCost, *, is_shown: bool = False) -> list[str]:
     for name, values in by_name.items():
         paths = {value.path for value in values}
         path = paths.pop() if len(paths) == 1 else name
-        sizes[path] = min(sum(value.size_bytes for value in values), max(cost.retained_bytes or 0, 0))
+        sizes[path] = _limit_size(sum(value.size_bytes for value in values), max(cost.retained_bytes or 0, 0))
         by_path[path] = values
         others[path] = tuple(dict.fromkeys(other for value in values for other in value.others))
     largest = sorted((path for path in sizes if sizes[path] >= MIB), key=lambda path: -sizes[path])[:MAX_NAMED]
@@ -70,6 +73,11 @@ def describe_holders(cost: CellCost, *, is_shown: bool = False) -> list[str]:
         size = "" if is_partly_sized else f" ({format_bytes(sizes[path])}{also})"  # objects hold more than is seen
         parts.append(f"`{path}`{size}")
     return [f"Held by {_join(parts)}.{'' if is_shown else _describe_cure(largest, by_path)}"]
+
+
+def _limit_size(size_bytes: int, retained_bytes: int) -> int:
+    """The size of what a name holds; no more than was retained where that is much less, as other values are older."""
+    return size_bytes if retained_bytes >= NEARLY_ALL * size_bytes else min(size_bytes, retained_bytes)
 
 
 def _describe_cure(paths: Sequence[str], by_path: Mapping[str, Sequence[NamedValue]]) -> str:
