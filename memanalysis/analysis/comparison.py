@@ -100,7 +100,7 @@ def compare_samples(
     DataFrame
         ``COMPARISON_COLUMNS``, two rows a service: the level after warm-up, and the slope. ``verdict`` is ``more`` or
         ``less`` if the change is large enough to matter and would occur by chance in fewer than 1 % of comparisons.
-        Otherwise it is ``same``.
+        Otherwise it is ``same``. A slope changed only if a run of either side grows, as `assess` decides it.
 
     Raises
     ------
@@ -131,10 +131,13 @@ def contrast_samples(
         slope_before, slope_after = (side.slopes(scatter=rule.slope_scatter) for side in (first, second))
         min_change = max(rule.min_change_bytes, rule.min_change_share * level_before.mean)
         judged_s = max(float(np.mean(first.last_s - first.first_s)), 1.0)
+        is_growth = first.grows.any() or second.grows.any()  # what slows down or steps has changed its level
         level, slope = ({"service": service, "what": what} for what in ("level_bytes", "slope_bytes_per_s"))
         changes += [
             ServiceChange(level, contrast_sides(level_before, level_after, rule), min_change),
-            ServiceChange(slope, contrast_sides(slope_before, slope_after, rule), min_change / judged_s),
+            ServiceChange(
+                slope, contrast_sides(slope_before, slope_after, rule), min_change / judged_s if is_growth else np.inf
+            ),
         ]
     return changes
 

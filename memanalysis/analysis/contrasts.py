@@ -7,20 +7,22 @@ import numpy as np
 
 from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.quantiles import student_t_p_value, student_t_quantile
+from memanalysis.analysis.run_levels import MANY
 from memanalysis.analysis.thresholds import ComparisonThresholds
 
 __all__ = ["Contrast", "Side", "adjust_p_values", "contrast_sides"]
 
-MANY = 1000.0
-"""Degrees of freedom from which Student's t is normal."""
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One quantity on one side: a value a run, and the standard error of each."""
+    """One quantity on one side: a value a run, the standard error of each, and the degrees of freedom of that.
+
+    Without ``freedoms`` the errors are taken as known.
+    """
 
     values: FloatArray
     errors: FloatArray
+    freedoms: FloatArray | None = None
 
     @property
     def mean(self) -> float:
@@ -34,8 +36,12 @@ class Side:
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of the variance; many where it is that within the runs, which is taken as known."""
-        return self.values.size - 1.0 if self._between > self._within else MANY
+        """Degrees of freedom of the variance: of what the runs differ by, or of their own errors."""
+        if self._between > self._within:
+            return self.values.size - 1.0
+        if self.freedoms is None or not self._within:
+            return MANY
+        return float(np.sum(self.errors**2) ** 2 / np.sum(self.errors**4 / self.freedoms))
 
     @property
     def _within(self) -> float:
@@ -101,4 +107,4 @@ def adjust_p_values(p_values: Sequence[float]) -> list[float]:
 def _find_freedom(before: Side, after: Side) -> float:
     parts = [(side.variance_of_mean, side.freedom) for side in (before, after)]
     whole = before.variance_of_mean + after.variance_of_mean
-    return max(2.0, whole**2 / sum(part**2 / degrees for part, degrees in parts)) if whole else MANY
+    return max(1.0, whole**2 / sum(part**2 / degrees for part, degrees in parts)) if whole else MANY

@@ -1,8 +1,6 @@
 """Level and slope of each run of a service, with standard errors, at a moment that runs of two sides have in common."""
 
-import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,11 @@ from memanalysis.analysis.arrays import FloatArray
 from memanalysis.analysis.budgets.budget_metric import primary_metric
 from memanalysis.analysis.contrasts import Side
 from memanalysis.analysis.input_frames import known_floats, with_elapsed, without_end
-from memanalysis.analysis.quantiles import student_t_quantile
+from memanalysis.analysis.run_levels import combine_freedom, measure_level
 from memanalysis.analysis.series.prepare import prepare_batch
 from memanalysis.analysis.thresholds import Thresholds
-from memanalysis.analysis.trend.periods import find_periods
 from memanalysis.analysis.trend.shape_readings import classify_shapes
+from memanalysis.analysis.trend.trend_shape import GROWING
 
 __all__ = ["MeasuredRuns", "find_moments", "measure_runs"]
 
@@ -32,10 +30,12 @@ class MeasuredRuns:
         Of each run.
     slope, slope_error, low, high : arrays of float
         Bytes per second, with the standard error and the ends of the interval.
-    intercept, level_error : arrays of float
-        The fitted line at ``elapsed_s`` 0, and the standard error of its middle.
+    intercept, level_error, level_freedom : arrays of float
+        The fitted line at ``elapsed_s`` 0, the standard error of its middle, and the degrees of freedom of that.
     first_s, last_s : arrays of float
         Ends of the judged stretch, after warm-up.
+    grows : array of bool
+        Whether the shape of the run is that of growth, as the verdict on it reads it.
     """
 
     run_ids: list[Any]
@@ -45,8 +45,10 @@ class MeasuredRuns:
     high: FloatArray
     intercept: FloatArray
     level_error: FloatArray
+    level_freedom: FloatArray
     first_s: FloatArray
     last_s: FloatArray
+    grows: NDArray[np.bool_]
 
     @property
     def size(self) -> int:
@@ -75,8 +77,9 @@ class MeasuredRuns:
         """
         at_s = np.where(self.is_trending, moments_s, self.middle_s)
         levels = self.intercept + self.slope * at_s
-        errors = np.hypot(self.level_error, self.slope_error * (at_s - self.middle_s))
-        return Side(levels, np.hypot(errors, scatter * np.abs(levels)))
+        known = np.hypot(self.slope_error * (at_s - self.middle_s), scatter * np.abs(levels))
+        errors = np.hypot(self.level_error, known)
+        return Side(levels, errors, combine_freedom(self.level_error**2, self.level_freedom, errors**2))
 
     def slopes(self, *, scatter: float) -> Side:
         """Return the slope of each run, which differs by this share of itself from run to run of one program."""
@@ -101,18 +104,18 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
     known = np.isfinite(fits.slope)
     first_s = batch.judged_until_s - fits.judged_s
     intercept, level_error = fits.intercept.copy(), fits.noise / np.sqrt(np.maximum(1.0, fits.n_effective))
+    freedom = np.maximum(1.0, fits.n_effective - 2.0)
     for i in np.flatnonzero(known):
         times, values = batch.take(int(i))
         is_judged = times >= first_s[i]
-        rest = values[is_judged] - fits.intercept[i] - fits.slope[i] * times[is_judged]
-        periods, coarseness = _read_whole_periods(times[is_judged], rest, thresholds)
-        if periods.size:
-            intercept[i] += periods.mean()
-            level_error[i] = math.hypot(_standard_error(periods), coarseness)
-        elif rest.size >= thresholds.comparison.blocks * thresholds.comparison.min_samples_of_block:
-            cut = np.array_split(rest, thresholds.comparison.blocks)
-            blocks = np.array([np.median(block) for block in cut])
-            level_error[i] = min(level_error[i], _standard_error(blocks))
+        times, values = times[is_judged], values[is_judged]
+        rest = values - fits.intercept[i] - fits.slope[i] * times
+        drift = fits.slope[i] * (times - (first_s[i] + batch.judged_until_s[i]) / 2)
+        is_trending = fits.low[i] > 0 or fits.high[i] < 0
+        level = measure_level(times, rest, thresholds, drift=0.0 if is_trending else drift)
+        if level is not None:
+            intercept[i] += level.shift
+            level_error[i], freedom[i] = level.error, level.freedom
     return MeasuredRuns(
         run_ids=[run for run, is_known in zip(runs, known, strict=True) if is_known],
         slope=fits.slope[known],
@@ -121,39 +124,11 @@ def measure_runs(samples: pd.DataFrame, thresholds: Thresholds) -> MeasuredRuns:
         high=fits.high[known],
         intercept=intercept[known],
         level_error=level_error[known],
+        level_freedom=freedom[known],
         first_s=first_s[known],
         last_s=batch.judged_until_s[known],
+        grows=(fits.shape == GROWING)[known],
     )
-
-
-def _read_whole_periods(times: FloatArray, rest: FloatArray, thresholds: Thresholds) -> tuple[FloatArray, float]:
-    """Return the median of each whole period, counted back from the end; empty where nothing is seen to repeat.
-
-    A cycle is no noise: whole periods differ far less than samples do. The other value is by how much such a median may
-    be off because a period has few samples: in each period alike, so that their scatter does not show it.
-    """
-    step = max(1, times.size // thresholds.comparison.max_points_of_a_period)
-    period_s = float(find_periods(times[None, ::step], rest[None, ::step], thresholds=thresholds.period)[0])
-    if not np.isfinite(period_s):
-        return np.empty(0), 0.0
-    back = ((times[-1] - times) / period_s).astype(np.int64)
-    count = int((times[-1] - times[0]) / period_s)
-    whole = [np.sort(rest[back == number]) for number in range(count) if (back == number).any()]
-    if len(whole) < thresholds.period.min_periods:
-        return np.empty(0), 0.0
-    return np.array([np.median(part) for part in whole]), float(np.mean([_measure_coarseness(part) for part in whole]))
-
-
-def _measure_coarseness(values: FloatArray) -> float:
-    """Return half of the distance from the median of sorted values to those beside it, on the mean of both sides."""
-    above, below = values.size // 2 + values.size % 2, (values.size - 1) // 2 - values.size % 2
-    return float(values[min(above, values.size - 1)] - values[max(below, 0)]) / 4
-
-
-def _standard_error(values: FloatArray) -> float:
-    """Return that of the mean of a few values, so wide that the normal quantile gives the interval of Student's t."""
-    wider = float(student_t_quantile(0.975, np.array([values.size - 1.0]))[0]) / NormalDist().inv_cdf(0.975)
-    return wider * float(values.std(ddof=1)) / math.sqrt(values.size)
 
 
 def find_moments(before: MeasuredRuns, after: MeasuredRuns) -> tuple[FloatArray, FloatArray]:

@@ -234,9 +234,13 @@ class ComparisonThresholds:
         0.05, "share of the slope", CONVENTION, "The same for growth, whose pace follows the load of the machine"
     )
     blocks: int = make_number(
-        8, "blocks", CONVENTION, "A series is cut into as many: their medians differ by what its level is uncertain by"
+        8, "blocks", CONVENTION, "A series is cut into as many: their means differ by what its level is uncertain by"
     )
-    min_samples_of_block: int = make_number(5, "samples", CONVENTION, "Fewer have no median to speak of")
+    min_blocks: int = make_number(4, "blocks", CONVENTION, "Fewer do not show how much they differ")
+    min_samples_of_block: int = make_number(5, "samples", CONVENTION, "Shorter blocks are not independent")
+    max_variance_without: float = make_number(
+        0.1, "share of the variance", CONVENTION, "First blocks are left out where the level then has at most as much"
+    )
     max_points_of_a_period: int = make_number(
         1024, "points", SPEED, "Of a longer series as many are searched for a period"
     )

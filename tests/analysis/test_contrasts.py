@@ -23,3 +23,12 @@ def test_several_runs_a_side_are_welchs_test():
 
     assert found.p_value == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)), rel=1e-3)
+
+
+def test_one_run_a_side_is_the_test_of_two_means_with_errors_of_their_own_freedom():
+    """Welch's t of two samples from their means, standard errors and sizes."""
+    expected = stats.ttest_ind_from_stats(13.0, 2.0, 9, 10.0, 1.5, 6, equal_var=False)
+    before = Side(np.array([10.0]), np.array([1.5 / np.sqrt(6)]), np.array([5.0]))
+    after = Side(np.array([13.0]), np.array([2.0 / 3]), np.array([8.0]))
+
+    assert contrast_sides(before, after, ComparisonThresholds()).p_value == pytest.approx(expected.pvalue)

@@ -24,8 +24,10 @@ def make_runs(spans: dict[str, tuple[float, float]], *, slope: float = 2.0, half
         high=(slope + half_width) * ones,
         intercept=100.0 * ones,
         level_error=3.0 * ones,
+        level_freedom=1000.0 * ones,
         first_s=first_s,
         last_s=last_s,
+        grows=ones > 0,
     )
 
 
@@ -209,13 +211,17 @@ def test_the_level_of_a_cycle_is_the_middle_of_its_swing_within_its_error(period
 
 
 def test_two_records_of_one_program_have_one_level_whether_a_cycle_is_seen_in_them_or_not() -> None:
-    """Batches of 50 MiB for a fifth of each minute: 100 s are too short to see them repeat, an hour is not."""
+    """Batches of 50 MiB for a fifth of each minute, 210 MiB on average: an hour has 60, two minutes hardly two."""
     rng = np.random.default_rng(7)
-    levels = []
+    levels, errors = [], []
     for seconds in (140, 3600):
         t = np.arange(float(seconds))
         size = 200 + 50 * ((t + 7) % 60 < 12) + rng.normal(0, 0.5, t.size)
         found = measure(as_samples(Series(t, size * MIB, 0.0), run_id="one"))
         levels.append((found.intercept + found.slope * found.middle_s)[0] / MIB)
+        errors.append(found.level_error[0] / MIB)
 
-    assert levels == pytest.approx([200, 200], abs=1)
+    assert levels[0] == pytest.approx(210, abs=2 * errors[0])
+    assert levels[1] == pytest.approx(210, abs=2 * errors[1])
+    assert errors[0] < 15
+    assert errors[1] < 1
