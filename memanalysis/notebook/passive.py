@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from memanalysis.capture.process import ProcessReader
-from memanalysis.notebook.curve import CurveSampler, read_highest_rss_bytes
+from memanalysis.notebook.cell_readings import CellReadings
+from memanalysis.notebook.curve import read_highest_rss_bytes
 from memanalysis.units import MIB, format_bytes, format_duration
 
 __all__ = ["CellEvent", "PassiveMeter"]
@@ -21,9 +22,6 @@ NOTABLE_BYTES = 32 * MIB
 
 NOTABLE_SHARE = 0.05
 """... and so is one that leaves less than this share of what there was."""
-
-READ_EVERY_S = 0.05
-"""Seconds between two readings of resident memory while a cell runs: 20 wake-ups a second have no measurable cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,34 +82,40 @@ class PassiveMeter:
 
     Parameters
     ----------
+    readings : CellReadings
+        Reads resident memory while the cell runs.
     on_reading : callable
         Called with resident memory some times a second, from another thread.
     """
 
     def __init__(
-        self, label: str, reader: ProcessReader, *, run_number: int, on_reading: Callable[[int | None], None]
+        self,
+        label: str,
+        reader: ProcessReader,
+        readings: CellReadings,
+        *,
+        run_number: int,
+        on_reading: Callable[[int | None], None],
     ) -> None:
         self.label = label
         self.run_number = run_number
         self.on_reading = on_reading
         self._reader = reader
-        self._sampler = CurveSampler(
-            reader.read_rss_bytes, period_s=READ_EVERY_S, on_point=lambda point: on_reading(point.rss_bytes)
-        )
+        self._readings = readings
         self._rss_before = reader.read_rss_bytes()
         self._traced_before = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else None
         self._highest_before = read_highest_rss_bytes()
-        self._sampler.start()
+        readings.begin(on_reading)
         self._began = time.perf_counter()
 
     def abandon(self) -> None:
         """End the readings of a cell whose end was not seen."""
-        self._sampler.stop()
+        self._readings.end()
 
     def finish(self, result: Any) -> CellEvent:
         """Take the last readings and put them into one record."""
         seconds = time.perf_counter() - self._began
-        curve = self._sampler.stop()
+        highest_read = _larger(self._rss_before, self._readings.end())
         rss_after = self._reader.read_rss_bytes()
         highest = read_highest_rss_bytes()
         rose = highest is not None and self._highest_before is not None and highest > self._highest_before
@@ -127,7 +131,7 @@ class PassiveMeter:
             rss_before_bytes=self._rss_before,
             rss_after_bytes=rss_after,
             rss_delta_bytes=_difference(self._rss_before, rss_after),
-            rss_peak_bytes=_larger(highest if rose else curve.highest_rss_bytes, rss_after),
+            rss_peak_bytes=_larger(highest if rose else highest_read, rss_after),
             rss_peak_is_exact=rose,
             traced_retained_bytes=_difference(self._traced_before, traced),
         )

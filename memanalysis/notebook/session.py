@@ -19,6 +19,7 @@ from memanalysis.units import format_bytes
 
 if TYPE_CHECKING:
     from memanalysis.notebook.cell_log import CellRecord
+    from memanalysis.notebook.cell_readings import CellReadings
     from memanalysis.notebook.cell_record import CellJournal
     from memanalysis.notebook.passive import CellEvent, PassiveMeter
     from memanalysis.notebook.session_show import SessionReport
@@ -53,6 +54,7 @@ class NotebookSession:
         self._record: CellJournal | None = None
         self._runs: Counter[object] = Counter()
         self._reader = ProcessReader()
+        self._readings: CellReadings | None = None
 
     @property
     def is_on(self) -> bool:
@@ -147,6 +149,9 @@ class NotebookSession:
             return "memwatch is off already."
         recorder, self._recorder = self._recorder, None
         self._abandon_cell()
+        if self._readings is not None:
+            self._readings.close()
+            self._readings = None
         recorder.stop(seal="pyarrow" in sys.modules)  # JSON lines read as well: nothing is loaded for the end
         self._reader.close()
         return f"memwatch is off. {_count_cells(self.events)} in {self._ledger}: %memwatch report shows them."
@@ -197,7 +202,11 @@ class NotebookSession:
                 label, source, rss_bytes=self._reader.read_rss_bytes(), record_event=self._recorder.record_event
             )
             self._running = PassiveMeter(
-                label, self._reader, run_number=self._runs[identity], on_reading=record.on_reading
+                label,
+                self._reader,
+                self._start_readings(),
+                run_number=self._runs[identity],
+                on_reading=record.on_reading,
             )
 
     def begin_again(self) -> None:
@@ -208,7 +217,11 @@ class NotebookSession:
             running = self._running
             running.abandon()
             self._running = PassiveMeter(
-                running.label, self._reader, run_number=running.run_number, on_reading=running.on_reading
+                running.label,
+                self._reader,
+                self._start_readings(),
+                run_number=running.run_number,
+                on_reading=running.on_reading,
             )
 
     def after_cell(self, result: Any) -> "CellEvent | None":
@@ -226,6 +239,14 @@ class NotebookSession:
     def shows(self, event: "CellEvent") -> bool:
         """Whether a line about the cell is shown below it."""
         return self._verbose or event.is_notable
+
+    def _start_readings(self) -> "CellReadings":
+        """What reads memory while a cell runs: the same for all cells until watching is off."""
+        if self._readings is None:
+            from memanalysis.notebook.cell_readings import CellReadings
+
+            self._readings = CellReadings(self._reader.read_rss_bytes)
+        return self._readings
 
     def _abandon_cell(self) -> None:
         if self._running is not None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from memanalysis.capture.process import ProcessReader
+from memanalysis.notebook.cell_readings import CellReadings
 from memanalysis.notebook.passive import CellEvent, PassiveMeter
 from memanalysis.units import MIB
 
@@ -67,11 +68,14 @@ def test_the_line_says_what_is_known_and_nothing_else() -> None:
 
 @pytest.mark.alone
 def test_a_meter_costs_no_more_than_a_few_milliseconds_a_cell() -> None:
-    """The median of 50 cells that do nothing, each with its thread begun and ended."""
+    """The median of 50 cells that do nothing."""
     with ProcessReader() as reader:
+        readings = CellReadings(reader.read_rss_bytes)
         events = [
-            PassiveMeter("In[1]", reader, run_number=1, on_reading=lambda _: None).finish(None) for _ in range(50)
+            PassiveMeter("In[1]", reader, readings, run_number=1, on_reading=lambda _: None).finish(None)
+            for _ in range(50)
         ]
+        readings.close()
 
     assert sorted(event.seconds for event in events)[25] < 0.005
     assert all(event.rss_peak_bytes is not None for event in events)
