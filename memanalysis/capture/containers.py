@@ -8,11 +8,11 @@ they fill, and then stop: they are known by what they are. Nothing of the watche
 import functools
 import gc
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["GrownContainers", "find_grown_containers", "read_container_lengths", "read_remaining_capacities"]
 
@@ -47,12 +47,7 @@ class GrownContainers:
 def read_container_lengths() -> dict[int, int]:
     """Entries of every container that has some, by its ``id()``."""
     with _no_collection():
-        lengths: dict[int, int] = {}
-        for item in _iter_objects():
-            length = _length(item)
-            if length:
-                lengths[id(item)] = length
-        return lengths
+        return {id(item): length for item, length in _iter_filled()}
 
 
 def find_grown_containers(
@@ -72,12 +67,12 @@ def find_grown_containers(
     with _no_collection():
         grown, tables = [], set(map(id, (before, ours, *ours)))
         tables.add(id(tables))
-        for item in _iter_objects():
+        for item, length in _iter_filled():
             if type(item) is _LRU_CACHE:
                 tables.update(map(id, gc.get_referents(item)))
                 if _is_own_cache(item):
                     continue
-            more = _length(item) - before.get(id(item), 0)
+            more = length - before.get(id(item), 0)
             if more >= least:
                 grown.append((more, id(item), item))
         found = nlargest(most, [entry for entry in grown if entry[1] not in tables])
@@ -106,27 +101,37 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _iter_objects() -> Iterator[object]:
-    """Everything that the collector tracks, and the dicts that it does not: those without a key or value to track."""
+def _iter_filled() -> Iterator[tuple[Any, int]]:
+    """Every container or cache that has entries, with their number.
+
+    Those that the collector tracks, and the dicts that it does not: those without a key or value to track. How
+    is counted is found once, by its ``id()``: a metaclass of the program may compare in a way of its own.
+    """
     objects = gc.get_objects()
-    yield from objects
+    kinds = {id(kind): kind for kind in map(type, objects)}
+    counts = {key: count for key, kind in kinds.items() if (count := _find_count(kind)) is not None}
+    for item in [item for item in objects if id(type(item)) in counts]:
+        length = counts[id(type(item))](item)
+        if length:
+            yield item, length
     seen = set[int]()
     for first in range(0, len(objects), AT_ONCE):
-        for inner in gc.get_referents(*objects[first : first + AT_ONCE]):
-            if type(inner) is dict and not gc.is_tracked(inner) and id(inner) not in seen:
-                seen.add(id(inner))
-                yield inner
+        referents = gc.get_referents(*objects[first : first + AT_ONCE])
+        for item in [inner for inner in referents if type(inner) is dict and not gc.is_tracked(inner)]:
+            if item and id(item) not in seen:
+                seen.add(id(item))
+                yield item, len(item)
 
 
-def _length(item: object) -> int:
-    """Entries of a container or cache, past a ``__len__`` of the program; 0 for anything else."""
-    kind = type(item)
+def _find_count(kind: type) -> Callable[[Any], int] | None:
+    """What counts the entries of a type, past a ``__len__`` of the program; None for what is no container."""
     if kind is _LRU_CACHE:
-        return _LRU_CACHE.cache_info(cast("Any", item)).currsize
-    for base in _KINDS:
-        if issubclass(kind, base):
-            return base.__len__(cast("Any", item))
-    return 0
+        return _count_cached
+    return next((base.__len__ for base in _KINDS if issubclass(kind, base)), None)
+
+
+def _count_cached(cache: Any) -> int:
+    return _LRU_CACHE.cache_info(cache).currsize
 
 
 def _is_own_cache(cache: Any) -> bool:

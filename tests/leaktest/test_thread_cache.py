@@ -5,7 +5,7 @@ import ctypes
 import pytest
 
 from memanalysis.capture.process import read_allocator_used_bytes
-from memanalysis.leaktest.thread_cache import ThreadCache
+from memanalysis.leaktest.thread_cache import ThreadCache, _count_blocks
 
 pytestmark = pytest.mark.skipif(read_allocator_used_bytes() is None, reason="the C allocator has no mallinfo2")
 
@@ -42,3 +42,12 @@ def test_a_block_that_is_kept_is_seen():
         libc.free(pointer)
 
     assert 20_000 < grown < 24_000
+
+
+@pytest.mark.parametrize(
+    ("library", "blocks"),
+    [(("glibc", "2.36"), 7), (("glibc", "2.41"), 7), (("glibc", "2.42"), 16), (("glibc", "3.0"), 16), (("", ""), 16)],
+)
+def test_as_many_blocks_are_filled_as_the_c_library_keeps(library, blocks):
+    """``TCACHE_FILL_COUNT`` of glibc's malloc.c: 7 up to release 2.41, 16 from 2.42 on."""
+    assert _count_blocks(library) == blocks
