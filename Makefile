@@ -14,6 +14,8 @@ NEWEST_PYTHON ?= $(shell for each in python3.13 python3.12; do $$each -c 'import
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell expr $(CORES) + 1)
 PARALLEL := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
+# these tests walk through all objects of their process, again and again: they run where little else is loaded
+WALKING := tests/capture tests/classes tests/leaktest tests/watcher
 
 .PHONY: demo test check test-oldest test-newest lint types docs wheel bench clean help
 
@@ -26,7 +28,8 @@ demo: $(VENV)/.core  ## watch three small programs for 20 s and find the one tha
 # those that need the machine to themselves come last, one by one; exit code 5: there is none among those asked for
 test: $(VENV)/.test  ## everything the suite needs, then the whole suite, on all cores
 	$(BIN)/python tests/browser.py --install
-	$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST)
+	$(if $(filter tests/%,$(PYTEST)),,$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST) $(WALKING))
+	$(BIN)/python $(PARALLEL) -m "not alone" $(PYTEST) $(if $(filter tests/%,$(PYTEST)),,$(WALKING:%=--ignore=%))
 	$(BIN)/python -m pytest -m alone $(PYTEST) || test $$? -eq 5
 
 check: lint types  ## lint, types and the tests that are not marked slow: two minutes on two cores
@@ -34,7 +37,8 @@ check: lint types  ## lint, types and the tests that are not marked slow: two mi
 
 # old releases beside new ones of others: what those deprecate is not ours
 test-oldest: $(OLDEST)/.test  ## the suite beside the oldest releases that pyproject.toml allows, in an environment of its own
-	$(OLDEST)/bin/python $(PARALLEL) -W ignore::DeprecationWarning $(PYTEST)
+	$(OLDEST)/bin/python $(PARALLEL) -W ignore::DeprecationWarning -m "not alone" $(PYTEST)
+	$(OLDEST)/bin/python -m pytest -W ignore::DeprecationWarning -m alone $(PYTEST) || test $$? -eq 5
 
 # what the parts that touch the interpreter need, and not what the whole suite needs
 test-newest: $(NEWEST)/.test  ## the suite, or a part, on the newest Python that is found here, in an environment of its own

@@ -28,6 +28,8 @@ SHOWN_S = 150
 
 TASKS_OF_A_LOG = 400
 INTERVAL_S = 0.05
+"""Between two tasks of a worker: a machine that does something else misses their moments."""
+
 TASKS_OF_A_BATCH = 120
 
 
@@ -74,6 +76,7 @@ def submit_batch(client: Client, leaking: str, steady: str) -> list[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @needs_sampler
 def test_a_leaking_kind_of_tasks_is_named_and_results_are_no_growth(client: Client, tmp_path: Path):
     leaking, steady = sorted(client.scheduler_info()["workers"])

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +45,10 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3), st.tuples(inner)),
     max_leaves=6,
 )
-relaxed = settings(deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
-"""All in all 20,000 policies; most of them where one costs least."""
+N_POLICIES = int(os.environ.get("MEMANALYSIS_POLICIES", "4000"))
+"""All in all, most of them where one costs least. ``MEMANALYSIS_POLICIES=20000`` tries more, in a minute and a half."""
+
+relaxed = settings(deadline=None, max_examples=N_POLICIES // 20, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -101,13 +104,13 @@ def read_text(text: str) -> Policy:
     return parse_policy(document.data, source="p", line_of=document.line_of)
 
 
-@settings(relaxed, max_examples=5000)
+@settings(relaxed, max_examples=N_POLICIES // 4)
 @given(values)
 def test_any_value_is_a_policy_or_a_policy_error(value: Any) -> None:
     parses(value)
 
 
-@settings(relaxed, max_examples=3000)
+@settings(relaxed, max_examples=3 * N_POLICIES // 20)
 @given(mutated_policies())
 def test_a_policy_with_any_change_is_a_policy_or_a_policy_error(mapping: dict[str, Any]) -> None:
     policy = parses(mapping)
@@ -119,7 +122,7 @@ def test_a_policy_with_any_change_is_a_policy_or_a_policy_error(mapping: dict[st
             assert 0 < budget.warning_mb <= budget.critical_mb <= budget.max_memory_mb * (1 + 1e-12) < math.inf
 
 
-@settings(relaxed, max_examples=7000)
+@settings(relaxed, max_examples=7 * N_POLICIES // 20)
 @given(st.text(alphabet=st.sampled_from([*"abc:-[]{},&*#?|>!%@'\" \n\t<=~019._", "\x00", "é", "\ufeff", "\u2028"])))
 def test_any_text_is_a_document_or_a_policy_error(text: str) -> None:
     problem = error_of(lambda: parse_document(text, source="p"))
@@ -137,7 +140,7 @@ def test_the_shipped_text_with_any_cut_is_a_policy_or_a_policy_error(start: int,
     assert problem is None or problem.startswith("p:")
 
 
-@settings(relaxed, max_examples=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(relaxed, max_examples=3 * N_POLICIES // 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200))
 def test_any_file_is_a_policy_or_a_policy_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "policy.yaml"

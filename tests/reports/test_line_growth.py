@@ -69,10 +69,11 @@ def read_error_bytes(folder):
     return 3 * 2**0.5 * errors.max()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("end", ["return", "kill"])
 @pytest.mark.parametrize("trace", ["sampled", "full"])
 def test_growth_is_what_the_program_kept_between_the_two_moments(tmp_path, trace, end):
-    """By the times that the program wrote. It may have a block more or less by the time that a table was read."""
+    """By the times that the program wrote, one each 10 ms. It may have a block more or less by the time of a table."""
     if trace == "sampled" and why_unavailable() is not None:
         pytest.skip("the compiled sampler is not here")
     section, had = grow(tmp_path, trace=trace, end=end)
