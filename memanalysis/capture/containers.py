@@ -104,8 +104,8 @@ def _no_collection() -> Iterator[None]:
 def _iter_filled() -> Iterator[tuple[Any, int]]:
     """Every container or cache that has entries, with their number.
 
-    Those that the collector tracks, and the dicts that it does not: those without a key or value to track. How
-    is counted is found once, by its ``id()``: a metaclass of the program may compare in a way of its own.
+    Those that the collector tracks, and the dicts that it does not: those without a key or value to track. What counts
+    a type is found once, by the ``id()`` of the type: a metaclass of the program may compare in a way of its own.
     """
     objects = gc.get_objects()
     kinds = {id(kind): kind for kind in map(type, objects)}

@@ -1,7 +1,7 @@
 """Read resident memory some times a second while a cell runs: one thread for all cells, asleep between them.
 
-Starting a thread waits until it runs, and ending one waits for its end. Both cost a cell more than everything else that
-watching does, so the thread stays, and a cell only hands it what to call.
+Starting a thread waits until it runs, and ending one waits for its end. For each cell that was a third of what watching
+took, so the thread stays, and a cell only hands it what to call.
 """
 
 import threading
