@@ -10,6 +10,8 @@ from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 
+from benchmarks.measure import Demand, print_demands
+
 __all__ = ["main"]
 
 KILLS = 20
@@ -32,8 +34,8 @@ CELLS = (
 _DIED = re.compile(r"Your last kernel died in In\[(\d+)\] at \S+ \S+.*?, at line (\d+)")
 
 
-def main(*, kills: int = KILLS) -> None:
-    """Print how many of the killed kernels were named by the one after them."""
+def main(*, kills: int = KILLS) -> int:
+    """Print how many of the killed kernels were named by the one after them; return how many demands are missed."""
     cells = lines = 0
     for number in range(kills):
         source, line = CELLS[number % len(CELLS)]
@@ -41,7 +43,13 @@ def main(*, kills: int = KILLS) -> None:
         match = _DIED.search(shown)
         cells += match is not None and match[1] == "4"
         lines += match is not None and int(match[2]) == line
-    print(f"killed in a cell: {kills} SIGKILLs, cell named {cells} times, its line {lines} times")
+    return print_demands(
+        "Kernels killed in a cell",
+        [
+            Demand(f"{what} named by the next kernel", f"{named} of {kills}", "all", named == kills)
+            for what, named in (("cell", cells), ("line", lines))
+        ],
+    )
 
 
 def kill_and_ask(source: str, *, after_s: float) -> str:

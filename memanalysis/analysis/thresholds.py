@@ -225,7 +225,12 @@ class ComparisonThresholds:
         0.01, "probability", CONVENTION, "Chance makes a change of less than this in a comparison with none"
     )
     min_change_bytes: int = make_number(512 * KIB, "bytes", CONVENTION, "A process is never twice the same size")
-    min_change_share: float = make_number(0.02, "share of the level", CONVENTION, "The same for large processes")
+    min_change_share: float = make_number(
+        0.03,
+        "share of the level",
+        CONVENTION,
+        "Memory that stays at its highest so far differs by less from run to run",
+    )
     min_site_bytes: int = make_number(64 * KIB, "bytes", CONVENTION, "The same for one allocation site")
     level_scatter: float = make_number(
         0.005, "share of the level", DETECTION, "Two runs of one program differ by this, which one run does not show"
