@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_extension_array_dtype, is_numeric_dtype
 
 from memanalysis._text import make_printable
 from memanalysis.analysis.arrays import FloatArray
@@ -125,13 +124,8 @@ def read_run_tables(
 ) -> RunTables:
     """Take the rows of the selected run out of the tables of a ledger."""
     run = samples.find(selection.service, selection.run_id)
-    types = {column: "category" for column in ("service", "run_id") if column in run}
-    types |= {
-        str(column): "float64"
-        for column, kind in run.dtypes.items()
-        if is_extension_array_dtype(kind) and is_numeric_dtype(kind)
-    }
-    run = run.astype(types)  # once for all judgements: names as numbers, numbers as what those reckon with
+    # once for all judgements of the run: names as numbers
+    run = run.astype({column: "category" for column in ("service", "run_id") if column in run})
     elapsed_s = with_elapsed(run)
     zero_s = float(elapsed_s[np.isfinite(elapsed_s)].min(initial=np.inf))
     return RunTables(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_extension_array_dtype, is_numeric_dtype
 
 from memanalysis.analysis.input_frames import known_floats, with_elapsed
 from memanalysis.reports.verdict_cells import METRIC_NAMES
@@ -56,10 +57,11 @@ class SampleRuns:
     Parameters
     ----------
     samples : DataFrame
+        Its nullable numbers are made plain ones, which judgements reckon with, here and not for each run.
     """
 
     def __init__(self, samples: pd.DataFrame) -> None:
-        self._rows = RunRows(samples)
+        self._rows = RunRows(_with_plain_numbers(samples))
         self._runs: dict[str, list[str]] = {}
         for service, run_id in self._rows.list_runs():
             self._runs.setdefault(service, []).append(run_id)
@@ -88,6 +90,13 @@ class SampleRuns:
         if key not in self._lengths_s:
             self._lengths_s[key] = _measure_lengths(self.find(service, run_id)) or {BYTE_METRICS[0]: 0.0}
         return self._lengths_s[key]
+
+
+def _with_plain_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    are_nullable = {
+        str(column): is_extension_array_dtype(kind) and is_numeric_dtype(kind) for column, kind in table.dtypes.items()
+    }
+    return table.astype({column: "float64" for column, is_nullable in are_nullable.items() if is_nullable})
 
 
 def _name_run(key: Any) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from benchmarks.fuzz.run import run_cases
 pytestmark = pytest.mark.slow
 
 SEED = 20250101
-N_CASES = {"parquet": 30, "lines": 20, "single": 30, "entries": 20, "policies": 100}
-PER_TEST = 10
+N_CASES = {"parquet": 15, "lines": 10, "single": 15, "entries": 10, "policies": 50}
+PER_TEST = 5
 
 CHUNKS = [(kind, begin) for kind in KINDS for begin in range(0, N_CASES[kind], PER_TEST)]
 

@@ -60,7 +60,8 @@ def start_watching() -> contextlib.AbstractContextManager[object]:
     interval_s, trace = float(os.environ.get("INTERVAL", "1.0")), os.environ.get("TRACE", "auto")
     if ledger == "-":
         return contextlib.nullcontext()
-    return watch("web", ledger=ledger, interval=interval_s, trace=trace, seal=False)
+    max_overhead = float(os.environ.get("MAX_OVERHEAD", "0.05"))
+    return watch("web", ledger=ledger, interval=interval_s, trace=trace, max_overhead=max_overhead, seal=False)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deadly_calls import run_until_killed
+from deadly_calls import runs_until_killed
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
 from memanalysis.ledger.files import LocalFiles
@@ -24,11 +24,10 @@ from memanalysis.ledger.writing.ledger_writer import LedgerWriter
 
 DAY = 86_400.0
 
-INDEX = """
-from memanalysis.ledger.files import LocalFiles
-from memanalysis.ledger.maintenance.index_runs import index_runs
-index_runs(LocalFiles(root))
-"""
+INDEX = (
+    "from memanalysis.ledger.files import LocalFiles; from memanalysis.ledger.maintenance.index_runs import index_runs",
+    "index_runs(LocalFiles(root))",
+)
 
 
 def write_run(root: Path, service: str, *, day: int = 1, number: int = 0, file_mode: int = 0o600) -> str:
@@ -158,16 +157,17 @@ def test_a_kill_at_any_step_changes_no_answer(root: Path) -> None:
     write_run(root, "f", day=2, number=8)
     expected = open_ledger(root).runs
     step = n_kills = 0
-    while True:
-        step += 1
-        done = run_until_killed(INDEX, root, step=step)
-        ledger = open_ledger(root)
-        assert ledger.runs.equals(expected)
-        assert ledger.damage == []
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        n_kills += 1
+    with runs_until_killed(*INDEX) as run:
+        while True:
+            step += 1
+            done = run(root, step=step)
+            ledger = open_ledger(root)
+            assert ledger.runs.equals(expected)
+            assert ledger.damage == []
+            if done.returncode == 0:
+                break
+            assert done.returncode == -signal.SIGKILL
+            n_kills += 1
     assert n_kills >= 3
     assert sum(len(services) for services in indexed(root).values()) == 12
 

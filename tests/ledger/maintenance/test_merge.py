@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deadly_calls import run_until_killed
+from deadly_calls import runs_until_killed
 from ledger_rows import NEW_YEAR, run_row, sample_row
 
 from memanalysis.ledger.convert import convert_ledger
@@ -31,10 +31,7 @@ pytestmark = pytest.mark.slow
 DAY = 86_400.0
 TABLES_WRITTEN = ("samples", "sites", "objects", "events", "runs")
 
-COMPACT = """
-from memanalysis.ledger.maintenance.compact import compact_ledger
-compact_ledger(root)
-"""
+COMPACT = ("from memanalysis.ledger.maintenance.compact import compact_ledger", "compact_ledger(root)")
 
 
 def write_run(root: Path, run_id: str, begin: float, *, service: str = "api", rows: int = 2) -> None:
@@ -131,7 +128,7 @@ def test_files_of_a_living_run_and_of_another_tool_stay(root: Path) -> None:
 def test_a_row_group_of_a_merged_file_holds_neighbouring_runs_only(tmp_path: Path) -> None:
     """Statistics of `run_id` then show which row groups to read for one run."""
     for number in range(6):
-        write_run(tmp_path, f"run-{number}", NEW_YEAR + number, rows=20_000)
+        write_run(tmp_path, f"run-{number}", NEW_YEAR + number, rows=10_000)
 
     compact_ledger(tmp_path)
 
@@ -149,32 +146,34 @@ def test_a_row_group_of_a_merged_file_holds_neighbouring_runs_only(tmp_path: Pat
 def test_a_kill_at_any_step_leaves_each_row_exactly_once(tmp_path: Path) -> None:
     """SIGKILL before each call that changes a folder, in a process of its own: then read, then compact and read."""
     step = n_kills = 0
-    while True:
-        step += 1
-        root = tmp_path / str(step)
-        for number in range(3):
-            writer = LedgerWriter(root, run=run_row(run_id=f"run-{number}", started=NEW_YEAR + number))
-            writer.append("samples", [sample_row(seq) for seq in range(2)])
-            writer.close(ended=NEW_YEAR + number)
-        before = frames(root)
-        done = run_until_killed(COMPACT, root, step=step)
-        check_same(root, before)
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        n_kills += 1
-        compact_ledger(root)
-        check_same(root, before)
-        assert len(sealed(root, "samples")) == 1
-        assert not (root / JOURNAL_NAME).exists()
-    assert n_kills == int(done.stdout)
+    with runs_until_killed(*COMPACT) as run:
+        while True:
+            step += 1
+            root = tmp_path / str(step)
+            for number in range(3):
+                writer = LedgerWriter(root, run=run_row(run_id=f"run-{number}", started=NEW_YEAR + number))
+                writer.append("samples", [sample_row(seq) for seq in range(2)])
+                writer.close(ended=NEW_YEAR + number)
+            before = frames(root)
+            done = run(root, step=step)
+            check_same(root, before)
+            if done.returncode == 0:
+                break
+            assert done.returncode == -signal.SIGKILL
+            n_kills += 1
+            compact_ledger(root)
+            check_same(root, before)
+            assert len(sealed(root, "samples")) == 1
+            assert not (root / JOURNAL_NAME).exists()
+    assert n_kills == done.n_calls
     assert n_kills >= 2 * 10  # of each table: four syncs, two renames, three sources and the journal
 
 
 def test_a_copy_of_a_ledger_amid_a_merge_reads_each_row_once(root: Path, tmp_path: Path) -> None:
     """The sources are known by size and checksum, which a copy keeps."""
     before = frames(root)
-    done = run_until_killed(COMPACT, root, step=10)
+    with runs_until_killed(*COMPACT) as run:
+        done = run(root, step=10)
     assert done.returncode == -signal.SIGKILL
     assert read_journal(LocalFiles(root)) is not None
     subprocess.run(["cp", "-r", str(root), str(tmp_path / "copy")], check=True)
