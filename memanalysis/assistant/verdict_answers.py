@@ -10,7 +10,7 @@ from memanalysis.assistant.questions import AboutServices
 from memanalysis.assistant.served_ledgers import ServedLedgers, name_place, read_run, refer_to
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.reports.headline import order_verdicts
-from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.assess import judge_ledger
 from memanalysis.verdicts.run_ends import rewrite_sentences
 from memanalysis.verdicts.run_selection import RunSelection
 from memanalysis.verdicts.unreadable import is_unreadable
@@ -33,7 +33,7 @@ def give_verdicts(served: ServedLedgers, question: AboutServices) -> str:
     ledger = served.find_ledger(question.ledger)
     services = None if question.service is None else [served.find_service(ledger, question.service)]
     selection = RunSelection(services=services, only_latest=not question.all_runs)
-    found = order_verdicts(assess_ledger(ledger, served.policy, selection)).reset_index(drop=True)
+    found = order_verdicts(judge_ledger(ledger, served.policy, selection).verdicts).reset_index(drop=True)
     unreadable = is_unreadable(found)
     verdicts = _without_names(found, ~unreadable)
 

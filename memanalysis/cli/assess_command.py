@@ -95,7 +95,7 @@ def command(
         from memanalysis.reports.json_report import render_verdicts_json
         from memanalysis.reports.last_deaths import read_last_deaths
         from memanalysis.reports.markdown_report import render_verdicts_markdown
-        from memanalysis.verdicts.assess import assess_ledger
+        from memanalysis.verdicts.assess import judge_ledger
         from memanalysis.verdicts.engines import resolve_engine
         from memanalysis.verdicts.known_leaks import apply_known_leaks, render_known_leaks, resolve_known_leaks
         from memanalysis.verdicts.run_ends import read_run_ends, read_runs
@@ -110,7 +110,7 @@ def command(
         opened = resolve_ledger(ledger, call="assess")
         runs = read_runs(opened)
         ends = read_run_ends(opened, runs)  # for the verdicts, and for the deaths below them
-        judged = assess_ledger(opened, policy, selection, runs=runs, ends=ends, engine=works_on)
+        judged = judge_ledger(opened, policy, selection, runs=runs, ends=ends, engine=works_on).verdicts
         verdicts = apply_known_leaks(judged, known, today=None)
         form = "json" if is_json else form
         deaths = (

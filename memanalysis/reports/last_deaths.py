@@ -11,7 +11,7 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.reports.death_words import describe_cause
 from memanalysis.reports.later_runs import find_later_runs
 from memanalysis.reports.post_mortem import write_death_sentence
-from memanalysis.reports.reading import ServiceReader
+from memanalysis.reports.reading import RunReader
 from memanalysis.verdicts.run_ends import RunEnd
 from memanalysis.verdicts.run_selection import find_deaths
 from memanalysis.verdicts.run_spans import Moment, read_spans
@@ -69,15 +69,16 @@ def read_last_deaths(
         return LastDeaths(sentences=[], count=0)
     spans = read_spans(ledger, services=dead, since=since)
     deaths = find_deaths(spans, judged, ends)
-    read = ServiceReader(ledger)
+    named = list(deaths.values())[:top]
+    read = RunReader(ledger, run_ids=[end.run["run_id"] for end in named])
     sentences = []
-    for end in list(deaths.values())[:top]:
+    for end in named:
         later = find_later_runs(end, spans, ends)
         sentences.append(_write_sentence(read, end, judged) + ("" if later is None else f" {later.write_sentence()}"))
     return LastDeaths(sentences=sentences, count=len(deaths))
 
 
-def _write_sentence(read: ServiceReader, end: RunEnd, verdicts: pd.DataFrame) -> str:
+def _write_sentence(read: RunReader, end: RunEnd, verdicts: pd.DataFrame) -> str:
     service, run_id = end.run["service"], end.run["run_id"]
     own = verdicts[verdicts["service"].eq(service) & verdicts["run_id"].eq(run_id)]
     verdict = {str(name): value for name, value in own.iloc[0].items()} if len(own) else UNJUDGED

@@ -30,21 +30,20 @@ from memanalysis.reports.hidden_source import hide_folders, hide_in_tables, hide
 from memanalysis.reports.later_runs import LaterRuns, find_later_runs
 from memanalysis.reports.open_cell import find_open_cell
 from memanalysis.reports.post_mortem import make_post_mortem
-from memanalysis.reports.reading import ServiceReader
+from memanalysis.reports.reading import RunReader
 from memanalysis.reports.report_model import ReportModel, ServiceSection
 from memanalysis.reports.site_history import choose_sites, read_site_lines
 from memanalysis.reports.written_page import return_or_write
 from memanalysis.schema import BYTE_METRICS, COUNT_METRICS
-from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.assess import judge_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.known_leaks import KnownLeaksSource, apply_known_leaks, resolve_known_leaks
-from memanalysis.verdicts.ledger_parts import plan_service_parts
 from memanalysis.verdicts.part_verdicts import pick_runs
 from memanalysis.verdicts.pivot import LABEL_COLUMNS, pivot_verdicts
 from memanalysis.verdicts.recorded_limits import read_limits
 from memanalysis.verdicts.run_ends import RUN_COLUMNS, RunEnd, read_run_ends, read_runs
 from memanalysis.verdicts.run_selection import find_deaths
-from memanalysis.verdicts.run_spans import find_range, read_spans
+from memanalysis.verdicts.run_spans import find_range
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, find_budgets, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import is_unreadable
 
@@ -180,11 +179,9 @@ def report(
     works_on = resolve_engine(engine, call="report")
     runs = read_runs(opened, and_columns=[name for name in LABEL_COLUMNS if name not in RUN_COLUMNS])
     ends = read_run_ends(opened, runs)
-    with works_on:
-        judged_runs = assess_ledger(opened, rules, runs=runs, ends=ends, engine=works_on)
-        parts = plan_service_parts([opened], max_bytes=works_on.max_part_bytes)
-        spans = read_spans(opened, parts=parts, engine=works_on)
-    verdicts = order_verdicts(apply_known_leaks(judged_runs, known, today=today))
+    judged_ledger = judge_ledger(opened, rules, runs=runs, ends=ends, engine=works_on, wants_spans=True)
+    spans = judged_ledger.spans
+    verdicts = order_verdicts(apply_known_leaks(judged_ledger.verdicts, known, today=today))
     if run_id is not None:
         verdicts = verdicts[verdicts["run_id"].eq(run_id).fillna(value=False).astype(bool)].reset_index(drop=True)
     if not source:
@@ -195,15 +192,16 @@ def report(
     later_runs = {service: find_later_runs(death, spans, ends) for service, death in deaths.items()}
     services = list(dict.fromkeys([*deaths, *judged["service"]]))
     budgets = find_budgets(rules, services, find_limits=lambda: read_limits(opened, services))
-    read = ServiceReader(opened)
-    damage = list(opened.damage)
+    shown = {service: _order_runs(service, judged, deaths.get(service)) for service in services[:MAX_SECTIONS]}
+    read = RunReader(opened, run_ids=[own["run_id"].iloc[0] for own in shown.values()])
+    failures = []
     sections = []
-    for service in services[:MAX_SECTIONS]:
+    for service, own in shown.items():
         try:
             sections.append(
                 _make_section(
                     service,
-                    judged,
+                    own,
                     read,
                     budgets.get(service),
                     ends=ends,
@@ -214,15 +212,16 @@ def report(
             )
         except Exception as exc:  # the boundary of a service: whatever it holds, the others are shown
             reason = f"its part of the report cannot be made: {type(exc).__name__}: {exc}"
-            damage.append(SkippedRows(f"service {service}", None, reason))
+            failures.append(SkippedRows(f"service {service}", None, reason))
     fleet = None
     if run_id is None and len(services) >= MIN_FLEET_SERVICES:
         try:
             hosts = pd.DataFrame([end.run for end in ends.values()], columns=["service", "run_id", "host"])
             fleet = summarize_fleet(judged, hosts, pivot_verdicts(runs, judged, path=opened.path))
         except Exception as exc:  # the boundary of the fleet: whatever its labels hold, its services are shown
-            damage.append(SkippedRows("the fleet", None, f"its part cannot be made: {type(exc).__name__}: {exc}"))
+            failures.append(SkippedRows("the fleet", None, f"its part cannot be made: {type(exc).__name__}: {exc}"))
     started, ended = find_range(spans)
+    left_out = dict.fromkeys([*judged_ledger.damage, *opened.damage_found, *opened.odd_entries])
     return Report(
         title=f"{'Post-mortem' if deaths and len(services) == 1 else 'Memory'} of {_name_services(services)}",
         ledger=str(opened.path) if source else PurePath(opened.path).name,
@@ -232,16 +231,25 @@ def report(
         verdicts=verdicts,
         sections=sections,
         n_services=len(services),
-        damage=damage,
+        damage=[*sorted(left_out, key=lambda record: record.file), *failures],
         has_policy=rules is not None,
         fleet=fleet,
     )
 
 
+def _order_runs(service: str, verdicts: pd.DataFrame, death: RunEnd | None) -> pd.DataFrame:
+    """Return the verdicts on a service, that on the run that died last first, else that on its worst."""
+    own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
+    is_process = ~own["role"].eq("family").fillna(value=False).astype(bool)  # a family has no samples of its own
+    if death is not None:
+        is_process &= own["run_id"].eq(death.run["run_id"]).fillna(value=False).astype(bool)
+    return pd.concat([own[is_process].head(1), own.drop(index=own[is_process].index[:1])])
+
+
 def _make_section(
     service: str,
-    verdicts: pd.DataFrame,
-    read: ServiceReader,
+    own: pd.DataFrame,
+    read: RunReader,
     budget: Budget | None,
     *,
     ends: Mapping[tuple[str, str], RunEnd],
@@ -249,12 +257,7 @@ def _make_section(
     later_runs: LaterRuns | None,
     source: bool,
 ) -> ServiceSection:
-    """Make the part of a service, on the run that died last, else on its worst."""
-    own = verdicts[verdicts["service"].isna() if pd.isna(service) else verdicts["service"] == service]
-    is_process = ~own["role"].eq("family").fillna(value=False).astype(bool)  # a family has no samples of its own
-    if death is not None:
-        is_process &= own["run_id"].eq(death.run["run_id"]).fillna(value=False).astype(bool)
-    own = pd.concat([own[is_process].head(1), own.drop(index=own[is_process].index[:1])])
+    """Make the part of a service, on the run whose verdict comes first."""
     verdict = {str(name): value for name, value in own.iloc[0].items()}
     run_id = verdict["run_id"]
     trace = ends[service, run_id].run["trace"] if (service, run_id) in ends else None

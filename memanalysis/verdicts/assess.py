@@ -4,7 +4,7 @@ Nothing is judged here: the ledger is cut into parts, an engine judges each, and
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from memanalysis.errors import InvalidArgumentError
 from memanalysis.ledger.paths import PARTITION_PREFIX, slug_of_service
+from memanalysis.ledger.reading.file_sources import SkippedRows
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
@@ -26,9 +27,21 @@ from memanalysis.verdicts.run_spans import Moment
 from memanalysis.verdicts.sources import LedgerSource, PolicySource, resolve_ledger, resolve_policy
 from memanalysis.verdicts.unreadable import add_unreadable
 
-__all__ = ["assess", "assess_ledger"]
+__all__ = ["JudgedLedger", "assess", "judge_ledger"]
 
 EVERY_RUN = RunSelection()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLedger:
+    """Verdicts on a ledger, and what had to be left out of what was read for them, in whichever process.
+
+    ``spans`` are when each run was recorded, as `read_spans` gives them; none where they were not asked for.
+    """
+
+    verdicts: pd.DataFrame
+    damage: list[SkippedRows]
+    spans: pd.DataFrame
 
 
 def assess(
@@ -125,11 +138,12 @@ def assess(
             )
         verdicts = assess_tables(ledger_or_frame, policy=resolved)
     else:
-        verdicts = assess_ledger(resolve_ledger(ledger_or_frame, call="assess"), resolved, selection, engine=works_on)
+        ledger = resolve_ledger(ledger_or_frame, call="assess")
+        verdicts = judge_ledger(ledger, resolved, selection, engine=works_on).verdicts
     return apply_known_leaks(verdicts, known, today=today)
 
 
-def assess_ledger(
+def judge_ledger(
     ledger: Ledger,
     policy: Policy | None,
     selection: RunSelection = EVERY_RUN,
@@ -137,7 +151,8 @@ def assess_ledger(
     runs: pd.DataFrame | None = None,
     ends: Mapping[tuple[str, str], RunEnd] | None = None,
     engine: Engine = IN_PROCESS,
-) -> pd.DataFrame:
+    wants_spans: bool = False,
+) -> JudgedLedger:
     """Judge the samples of a ledger part by part.
 
     ``runs`` are its rows, as `read_runs` gives them, and ``ends`` how they ended, where they were read before.
@@ -146,11 +161,12 @@ def assess_ledger(
     parts = plan_parts(ledger, runs, max_bytes=engine.max_part_bytes)
     with engine:
         chosen = None if selection.is_all else select_runs(ledger, selection, parts=parts, engine=engine)
-        jobs = _make_jobs(ledger, policy, parts, runs, chosen)
+        jobs = [replace(job, wants_spans=wants_spans) for job in _make_jobs(ledger, policy, parts, runs, chosen)]
         judged = join_verdicts(engine.map(partial(judge_part, ledger), jobs))
-    damage = dict.fromkeys([*ledger.damage_found, *judged.damage])
-    verdicts = add_unreadable(judged.verdicts, sorted(damage, key=lambda record: record.file), judged.failed)
-    return mark_ended(verdicts, read_run_ends(ledger, runs) if ends is None else ends)
+    damage = sorted(dict.fromkeys([*ledger.damage_found, *judged.damage]), key=lambda record: record.file)
+    verdicts = add_unreadable(judged.verdicts, damage, judged.failed)
+    ended = mark_ended(verdicts, read_run_ends(ledger, runs) if ends is None else ends)
+    return JudgedLedger(ended, damage, judged.spans)
 
 
 def _make_jobs(

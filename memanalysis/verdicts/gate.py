@@ -20,7 +20,7 @@ from memanalysis.policy.model import Policy
 from memanalysis.policy.places import nearest
 from memanalysis.schema import BUDGET_METRICS
 from memanalysis.units import format_bytes, format_duration
-from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.assess import judge_ledger
 from memanalysis.verdicts.change_sentences import describe_change
 from memanalysis.verdicts.compare import compare
 from memanalysis.verdicts.engines import IN_PROCESS
@@ -128,7 +128,7 @@ def find_findings(
     resolved = resolve_policy(policy, call="check")
     selection = selection or RunSelection(only_latest=True)
     ends = read_run_ends(opened)
-    verdicts = assess_ledger(opened, resolved, selection, ends=ends)
+    verdicts = judge_ledger(opened, resolved, selection, ends=ends).verdicts
     if verdicts[verdicts["shape"] != UNREADABLE].empty:
         raise LedgerError(
             f"There is nothing to check: {opened.path} has no samples of the runs that are asked about. "

@@ -13,6 +13,7 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
 from memanalysis.verdicts.recorded_limits import find_limits
+from memanalysis.verdicts.run_spans import join_spans, measure_spans
 from memanalysis.verdicts.sources import find_budgets, find_rules
 from memanalysis.verdicts.unreadable import UnreadableRun
 
@@ -65,6 +66,8 @@ class PartJob:
         ``service`` and ``run_id`` of the runs that are asked about; all of the part where it is None.
     limits : mapping, optional
         Recorded limit of each service, where the part does not have all of its runs.
+    wants_spans : bool
+        Whether it is asked as well when each run was recorded.
     """
 
     part: LedgerPart
@@ -72,13 +75,18 @@ class PartJob:
     runs: pd.DataFrame
     chosen: pd.DataFrame | None = None
     limits: Mapping[str, float] | None = None
+    wants_spans: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartVerdicts:
-    """Verdicts on a part, the runs that could not be judged, and what of its files was left out."""
+    """Verdicts on a part, the runs that could not be judged, and what of its files was left out.
+
+    ``spans`` are those of `measure_spans`; none where they were not asked for.
+    """
 
     verdicts: pd.DataFrame
+    spans: pd.DataFrame
     failed: list[UnreadableRun] = field(default_factory=list)
     damage: list[SkippedRows] = field(default_factory=list)
 
@@ -95,7 +103,7 @@ class _Evidence:
 def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
     """Judge the samples of a part; its sites and events are read only where there is a leak to explain."""
     part = job.part
-    samples = _read_judged(ledger, part)
+    samples, spans = _read_judged(ledger, part, wants_spans=job.wants_spans)
     if job.chosen is not None:
         samples = pick_runs(samples, job.chosen)
     tables = _Evidence(
@@ -104,7 +112,7 @@ def judge_part(ledger: Ledger, job: PartJob) -> PartVerdicts:
         runs=lambda: job.runs,
     )
     verdicts, failed = _assess_runs(samples, tables, job)
-    return PartVerdicts(verdicts=verdicts, failed=failed, damage=ledger.damage_found)
+    return PartVerdicts(verdicts=verdicts, spans=spans, failed=failed, damage=ledger.damage_found)
 
 
 def join_verdicts(parts: Iterable[PartVerdicts]) -> PartVerdicts:
@@ -117,6 +125,7 @@ def join_verdicts(parts: Iterable[PartVerdicts]) -> PartVerdicts:
     rows = order.sort_values(["is_family", *_KEYS], kind="stable", na_position="last").index
     return PartVerdicts(
         verdicts=joined.loc[rows].reset_index(drop=True),
+        spans=join_spans(one.spans for one in judged),
         failed=[run for one in judged for run in one.failed],
         damage=list(dict.fromkeys(record for one in judged for record in one.damage)),
     )
@@ -186,15 +195,19 @@ def _own_rows(read: Callable[[], pd.DataFrame], service: Any, run_id: Any) -> Ca
     return lambda: of_run(read(), service, run_id)
 
 
-def _read_judged(ledger: Ledger, part: LedgerPart) -> pd.DataFrame:
+def _read_judged(ledger: Ledger, part: LedgerPart, *, wants_spans: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the columns that a verdict needs; the wall clock only where the monotonic one is not known throughout."""
-    frame = _read_frame(ledger, part, [column for column in JUDGED_COLUMNS if column != "timestamp"])
-    if "elapsed_s" not in frame or not np.isfinite(frame["elapsed_s"]).all():
+    without = [column for column in JUDGED_COLUMNS if column != "timestamp"]
+    frame = _read_frame(ledger, part, JUDGED_COLUMNS if wants_spans else without)
+    spans = measure_spans(frame if wants_spans else frame.iloc[:0])
+    if "elapsed_s" in frame and np.isfinite(frame["elapsed_s"]).all():
+        frame = frame.drop(columns="timestamp", errors="ignore")
+    elif not wants_spans:
         frame = _read_frame(ledger, part, JUDGED_COLUMNS)
     unknown = {"service": None, "run_id": None, "timestamp": pd.NaT, "rss_bytes": np.nan}
     for name in unknown.keys() - set(frame):
         frame[name] = unknown[name]
-    return frame
+    return frame, spans
 
 
 def _read_frame(ledger: Ledger, part: LedgerPart, columns: Sequence[str]) -> pd.DataFrame:

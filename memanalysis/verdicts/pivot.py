@@ -8,7 +8,7 @@ import pandas as pd
 from memanalysis.analysis.leak_pivot import LeakPivot, pivot_leaks
 from memanalysis.analysis.verdict import UNREADABLE
 from memanalysis.errors import InvalidArgumentError
-from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.assess import judge_ledger
 from memanalysis.verdicts.engines import EngineSource, resolve_engine
 from memanalysis.verdicts.run_selection import RunSelection
 from memanalysis.verdicts.run_spans import Moment
@@ -85,7 +85,7 @@ def pivot(
     """
     source, judging = resolve_ledger(ledger, call="pivot"), resolve_engine(engine, call="pivot")
     selection = RunSelection(services=services, since=since)
-    verdicts = assess_ledger(source, resolve_policy(policy, call="pivot"), selection, engine=judging)
+    verdicts = judge_ledger(source, resolve_policy(policy, call="pivot"), selection, engine=judging).verdicts
     runs = source.read("runs", columns=(*_KEYS, *LABEL_COLUMNS))
     return pivot_verdicts(runs, verdicts, path=source.path, labels=labels)
 

@@ -1,6 +1,6 @@
 """When each run of a ledger was recorded, by its samples. Of a ledger of any size only some rows are held at a time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -11,12 +11,14 @@ from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import WHOLE, LedgerPart
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
 
-__all__ = ["Moment", "find_range", "read_spans"]
+__all__ = ["Moment", "find_range", "join_spans", "measure_spans", "read_spans"]
 
 Moment = float | str | datetime
 """Seconds since 1970, ISO 8601 text or a datetime; without a zone it is UTC."""
 
 _KEYS = ["service", "run_id"]
+
+_TYPES = dict.fromkeys(_KEYS, "string") | dict.fromkeys(("first", "last"), "datetime64[us, UTC]") | {"count": "int64"}
 
 _ENDS = [("timestamp", "min"), ("timestamp", "max"), ("timestamp", "count")]
 
@@ -33,7 +35,20 @@ def read_spans(
 
     A run whose samples have no time is there too, with NaT; ``count`` is the number of those that have one.
     """
-    spans = list(engine.map(partial(_read_spans_of, ledger, services, since), parts))
+    return join_spans(engine.map(partial(_read_spans_of, ledger, services, since), parts))
+
+
+def measure_spans(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the same of samples that were read, which need not have all of the three columns."""
+    known = samples.reindex(columns=[*_KEYS, "timestamp"])
+    moments = known.groupby(_KEYS, dropna=False, observed=True)["timestamp"]
+    spans: pd.DataFrame = moments.agg(first="min", last="max", count="count").reset_index()
+    return _with_types(spans)
+
+
+def join_spans(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the spans of the runs of some parts of a ledger, none of which cuts a run, by service and run."""
+    spans = list(parts)
     found = pd.concat([one for one in spans if len(one)] or spans[:1], ignore_index=True)
     return found.sort_values(_KEYS, kind="stable", ignore_index=True)
 
@@ -53,8 +68,13 @@ def _read_spans_of(
     spans: pd.DataFrame = of_runs.agg(
         first=("timestamp_min", "min"), last=("timestamp_max", "max"), count=("timestamp_count", "sum")
     ).reset_index()
-    moments = dict.fromkeys(("first", "last"), "datetime64[us, UTC]")
-    return spans.astype(dict.fromkeys(_KEYS, "string") | moments | {"count": "int64"})
+    return _with_types(spans)
+
+
+def _with_types(spans: pd.DataFrame) -> pd.DataFrame:
+    are_known = {name: spans[name].notna().any() for name in ("first", "last")}
+    unknown = {name: pd.Series(pd.NaT, index=spans.index, dtype=_TYPES[name]) for name in are_known}
+    return spans.assign(**{name: each for name, each in unknown.items() if not are_known[name]}).astype(_TYPES)
 
 
 def _find_ends(rows: pa.Table) -> pa.Table:

@@ -20,7 +20,7 @@ from memanalysis.errors import LedgerError
 from memanalysis.ledger.reading.ledger import Ledger
 from memanalysis.ledger.reading.ledger_part import LedgerPart
 from memanalysis.policy.model import Policy
-from memanalysis.verdicts.assess import assess_ledger
+from memanalysis.verdicts.assess import judge_ledger
 from memanalysis.verdicts.comparison_sides import find_releases
 from memanalysis.verdicts.engines import IN_PROCESS, Engine
 from memanalysis.verdicts.family_runs import list_runs
@@ -169,7 +169,7 @@ def read_trend(
             )
         until = spans["last"].max()
         ends = read_run_ends(ledger, runs)
-        verdicts = assess_ledger(ledger, policy, runs=runs, ends=ends, engine=engine)
+        verdicts = judge_ledger(ledger, policy, runs=runs, ends=ends, engine=engine).verdicts
         verdicts = apply_known_leaks(verdicts, resolve_known_leaks(known_leaks, call="trend"), today=today)
         verdicts = verdicts[~is_unreadable(verdicts)]
         runs = _describe_runs(spans, runs, until, ends)

@@ -9,7 +9,8 @@ from ledger_rows import NEW_YEAR, run_row, sample_row
 from memanalysis.ledger.reading import pieces
 from memanalysis.ledger.reading.ledger import open_ledger
 from memanalysis.ledger.writing.ledger_writer import LedgerWriter
-from memanalysis.verdicts.run_spans import find_range, read_spans
+from memanalysis.verdicts.assess import judge_ledger
+from memanalysis.verdicts.run_spans import find_range, measure_spans, read_spans
 
 RUNS = {"r1": ("api", 0, 50), "r2": ("api", 600, 610), "r3": ("jobs", 100, 160)}
 """Service, first and last second of each run, a sample a second."""
@@ -52,3 +53,21 @@ def test_only_what_is_asked_for_has_a_span_and_nothing_has_no_range(ledger: Path
     assert read_spans(opened, since=NEW_YEAR + 605)["first"].tolist() == [moment(605)]
     assert find_range(read_spans(opened, services=["nobody"])) == (None, None)
     assert find_range(read_spans(opened, services=["none"])) == (None, None)
+
+
+@pytest.mark.parametrize("asked", [["api", "jobs", "none"], ["none"]])
+def test_spans_of_samples_that_were_read_are_those_of_the_ledger(ledger: Path, asked: list[str]) -> None:
+    opened = open_ledger(ledger)
+    samples = opened.read("samples", services=asked)
+
+    pd.testing.assert_frame_equal(measure_spans(samples), read_spans(opened, services=asked))
+    assert measure_spans(samples.drop(columns="timestamp"))["count"].tolist() == [0] * samples["run_id"].nunique()
+
+
+def test_a_judgement_gives_the_spans_as_well_where_they_are_asked_for(ledger: Path) -> None:
+    opened = open_ledger(ledger)
+    judged = judge_ledger(opened, None, wants_spans=True)
+
+    pd.testing.assert_frame_equal(judged.spans, read_spans(opened))
+    assert len(judged.verdicts) == 4
+    assert judge_ledger(opened, None).spans.empty

@@ -44,7 +44,9 @@ def filter_rows(
     masks = []
     if services is not None:
         masks.append(pc.is_in(table["service"], value_set=pa.array(sorted(services), pa.string())))
-    if run_ids is not None:
+    if run_ids is not None and "run_id" not in table.column_names:  # it is unknown of each row
+        table = table if None in run_ids else table.slice(0, 0)
+    elif run_ids is not None:
         masks.append(pc.is_in(table["run_id"], value_set=pa.array(run_ids, pa.string())))
     is_runs = "started" in table.column_names
     if since is not None:

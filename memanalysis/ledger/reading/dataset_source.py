@@ -125,6 +125,11 @@ class FolderSource:
         result.table = pa.concat_tables(tables)
         return result
 
+    def list_odd_entries(self) -> list[SkippedRows]:
+        """Return the entries of the folders of all tables that are no files of a ledger; no file is read."""
+        walk = walk_ledger(self._files, tables=list(TABLES))
+        return [SkippedRows(entry.path, None, entry.reason) for entry in walk.skipped]
+
     def partitions(self, table: str) -> dict[str, int]:
         """Folders of a table, and the bytes of each."""
         return measure_partitions(self._files, table)

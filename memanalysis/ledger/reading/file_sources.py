@@ -173,7 +173,8 @@ class ParquetSource:
         if request.checks_files:
             check_parquet(self._files, "", table, removed)
             return ScanResult(empty_table(table, columns), {self._files.root: removals(self._files.root, removed)})
-        rows = read_parquet(self._files, "", table, columns, unordered=request.unordered, removed=removed)
+        unordered, run_ids = request.unordered, request.part.run_ids
+        rows = read_parquet(self._files, "", table, columns, unordered=unordered, run_ids=run_ids, removed=removed)
         return ScanResult(rows, {self._files.root: removals(self._files.root, removed)})
 
     def services(self) -> list[str]:

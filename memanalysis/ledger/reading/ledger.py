@@ -172,6 +172,14 @@ class Ledger:
         """What had to be left out of what was read so far."""
         return [record for file in sorted(self._damage) for record in self._damage[file]]
 
+    @property
+    def odd_entries(self) -> list[SkippedRows]:
+        """Entries of its folders that are none of its files, such as a socket; no file is read."""
+        try:
+            return self._source.list_odd_entries() if isinstance(self._source, FolderSource) else []
+        except Exception as exc:  # as in open_ledger
+            raise _ledger_error(self.path, exc) from exc
+
     def read(
         self,
         table: str,
@@ -230,10 +238,11 @@ class Ledger:
         result = self._read_source(table, needed, request)
         is_whole = services is None and since is None and until is None and part.is_whole
         self._note_damage(table, result, columns=needed, is_whole=is_whole)
-        rows = result.table if result.is_ordered else sort_rows(result.table)
+        rows = result.table
         if table == "runs":  # first of all: the row of a run's beginning must not outlive that of its end in a filter
-            rows = keep_last_of_runs(rows)
+            rows = keep_last_of_runs(rows if result.is_ordered else sort_rows(rows))
         rows = filter_rows(rows, services=services, run_ids=part.run_ids, **bounds)
+        rows = rows if result.is_ordered else sort_rows(rows)
         return rows.select(list(TABLES[table]) if columns is None else list(columns))
 
     def read_unordered(self, table: str, *, columns: Sequence[str], part: LedgerPart = WHOLE) -> pa.Table:
