@@ -22,7 +22,7 @@ LINE, PEAK, TIME, LEFT = (
     "time within its limit, and 0.1 s",
     "at most 10 MiB more left",
 )
-LEAST_SHARES = {LINE: 0.95, f"{LINE} without the sampler": 0.85, PEAK: 0.95, f"{PEAK} without the sampler": 0.95}
+MIN_SHARES = {LINE: 0.95, f"{LINE} without the sampler": 0.85, PEAK: 0.95, f"{PEAK} without the sampler": 0.95}
 """The share of the cells that is demanded; where none is here all of them."""
 
 
@@ -76,7 +76,7 @@ class _Sums:
         """Print the shares of all cells beside what is demanded, and return how many are missed."""
         demands = []
         for name, hits in self.counts.items():
-            share, least = sum(hits) / len(hits), LEAST_SHARES.get(name, 1.0)
+            share, least = sum(hits) / len(hits), MIN_SHARES.get(name, 1.0)
             measured = f"{sum(hits)} of {len(hits)}, {share:.0%}"
             demands.append(Demand(name, measured, f"at least {least:.0%}", share >= least))
         return print_demands("Cells that reached it", demands)

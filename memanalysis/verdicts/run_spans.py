@@ -47,7 +47,7 @@ def measure_spans(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def join_spans(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return the spans of the runs of some parts of a ledger, none of which cuts a run, by service and run."""
+    """Return the spans of some parts of a ledger by service and run; no part cuts a run."""
     spans = list(parts)
     found = pd.concat([one for one in spans if len(one)] or spans[:1], ignore_index=True)
     return found.sort_values(_KEYS, kind="stable", ignore_index=True)

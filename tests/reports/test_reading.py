@@ -36,7 +36,7 @@ def test_a_file_gives_the_rows_of_a_run_as_its_folder_does(folder: Path, tmp_pat
 
     for service, run_id in (("api", "r1"), ("jobs", "r3")):
         rows = of_folder.run("samples", service, run_id)
-        assert rows["seq"].tolist() == [0, 1, 2]
+        assert len(rows) == 3
         pd.testing.assert_frame_equal(
             of_file.run("samples", service, run_id).reset_index(drop=True), rows.reset_index(drop=True)
         )
